@@ -1,0 +1,148 @@
+// The stub broker as its HTTP layer and command line see it: produce, consume, roles, status.
+//
+// A Broker owns a commit log, the index over it, the scheduled messages and one loaded plugin. It is
+// the only class of the stub that talks to the plugin, and it does so through plugin_api alone, as a
+// stranger's host would.
+//
+// Threads: every method may be called from any thread at once, except open, start and stop.
+// Errors: every failure is an Error that names what failed, the value and the way out.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace stub {
+
+// status is one of plugin_api's codes (HA_*).
+struct Error {
+  std::int32_t status = 0;
+  int os_errno = 0;
+  std::string text;
+};
+
+// A value, or why there is none. std::get_if<Error>(&result) tells which.
+template <class T>
+using Result = std::variant<T, Error>;
+
+enum class Role : std::int32_t { kNone = 0, kMaster = 1, kSlave = 2 };  // values of HA_ROLE_*
+
+enum class FlushPolicy { kAsync, kSync };
+
+struct BrokerOptions {
+  std::string store_dir;
+  std::int64_t segment_bytes = std::int64_t{1} << 30;
+  FlushPolicy flush = FlushPolicy::kAsync;
+  std::int64_t flush_interval_ms = 500;
+  std::int64_t retention_bytes = 0;  // 0 = keep all
+  std::int64_t retention_ms = 0;     // 0 = keep all
+  int queues_per_topic = 4;
+  bool consensus_log = false;  // tells the plugin that this log has its own consensus
+
+  std::string plugin_path;
+  std::string ha_listen = "0.0.0.0:10912";
+  std::string metrics_listen;  // "" = not served
+  Role role = Role::kNone;
+  std::string master_address;
+  std::vector<std::pair<std::string, std::string>> plugin_options;
+};
+
+struct Message {
+  std::int64_t number = 0;  // its place in the topic (or in the queue that was asked for), from 0
+  std::int64_t offset = 0;  // of its record in the commit log
+  int queue = 0;
+  std::int64_t queue_offset = 0;
+  std::int64_t store_time_ms = 0;
+  std::string key;  // "" = none
+  std::string body;
+};
+
+struct ProduceItem {
+  std::string body;
+  std::string key;
+};
+
+struct ProduceRequest {
+  std::string topic;
+  std::vector<ProduceItem> items;  // appended in order, as one run unless the disk fills
+  std::optional<int> queue;        // default: by hash of the key, else in turn
+  std::int32_t acks = 0;           // copies, or HA_ACKS_*; 0 = the plugin's in_sync_replicas
+  std::int64_t timeout_ms = 3000;
+  std::int64_t delay_ms = 0;  // > 0: delivered that much later, on whichever node is master then
+};
+
+struct ProduceResult {
+  std::int32_t status = 0;  // HA_OK, HA_FLUSH_SLAVE_TIMEOUT, ...; see error for words
+  std::string text;         // empty when HA_OK
+  std::int64_t stored = 0;  // how many of the items are in the local log, whatever the status says
+  std::int64_t first_offset = -1;
+  std::int64_t end_offset = -1;  // one past the last stored item's record
+};
+
+struct ConsumeQuery {
+  std::string topic;
+  std::optional<int> queue;
+  std::int64_t from = 0;  // counts messages, 0 = the first held
+  std::int64_t max = 100;
+  std::int64_t max_bytes = std::int64_t{4} << 20;  // bodies; at least one message is returned
+};
+
+struct ConsumeResult {
+  std::vector<Message> messages;
+  std::int64_t next = 0;  // pass as `from` to go on
+  std::int64_t end = 0;   // messages held now
+};
+
+class Broker {
+ public:
+  virtual ~Broker() = default;
+
+  // Recovers the store, loads the plugin, starts it in options.role. Nothing listens on HTTP here.
+  static Result<std::unique_ptr<Broker>> open(BrokerOptions options);
+
+  // Completes what waits, stops the plugin within timeout_ms, flushes and closes the log.
+  virtual void stop(std::int64_t timeout_ms) = 0;
+
+  // Appends, then calls done exactly once: inline when refused or when no copy is waited for, else on
+  // a plugin thread (done must not block). On a slave: HA_NOT_MASTER and the master's address.
+  virtual void produce(ProduceRequest request, std::function<void(ProduceResult)> done) = 0;
+
+  // What is held now, without waiting. An unknown topic is an empty result.
+  virtual Result<ConsumeResult> consume(const ConsumeQuery& query) = 0;
+
+  // Calls wake once, on any thread, as soon as the topic holds more than `seen` messages (at once
+  // when it does now), or when the broker stops. Returns an id for cancel_wait; after cancel_wait
+  // returns, wake does not run any more.
+  virtual std::uint64_t wait_for_messages(const std::string& topic, std::optional<int> queue,
+                                          std::int64_t seen, std::function<void()> wake) = 0;
+  virtual void cancel_wait(std::uint64_t id) = 0;
+
+  // Consumer group offsets: kept in a file of this node (they are not replicated). -1 = none yet.
+  virtual std::int64_t group_offset(const std::string& group, const std::string& topic, int queue) = 0;
+  virtual Result<std::monostate> set_group_offset(const std::string& group, const std::string& topic,
+                                                  int queue, std::int64_t next) = 0;
+
+  // Changes the role and returns when it holds (or could not be taken).
+  virtual Result<std::monostate> promote() = 0;
+  virtual Result<std::monostate> follow(const std::string& master_address) = 0;
+
+  // One JSON object: role, master, bounds, last whole record, topics, flush, and under "ha" what the
+  // plugin's status_json says.
+  virtual std::string status_json() = 0;
+  // The plugin's metrics in Prometheus' text format.
+  virtual std::string metrics_text() = 0;
+  // What /readyz asks: empty = ready, else why not.
+  virtual std::string not_ready_reason() = 0;
+
+  virtual Role role() const = 0;
+  virtual std::string ha_address() const = 0;       // "ip:port" as the system gave it
+  virtual std::string metrics_address() const = 0;  // "" = not served
+};
+
+}  // namespace stub

@@ -1,0 +1,50 @@
+// HaMetrics as Prometheus sees it: one Collectable for prometheus-cpp, served over HTTP by its
+// Exposer or as text for hosts with an endpoint of their own.
+//
+// No prometheus-cpp type appears here, so that only exporter.cc is compiled against it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "metrics/ha_metrics.h"
+
+namespace ha::metrics {
+
+struct MetricDoc {
+  std::string name;
+  std::string type;  // counter, gauge, histogram
+  std::string labels;
+  std::string help;
+};
+
+class Exporter {
+ public:
+  // metrics must outlive the exporter.
+  explicit Exporter(const HaMetrics& metrics);
+  ~Exporter();
+  Exporter(const Exporter&) = delete;
+  Exporter& operator=(const Exporter&) = delete;
+
+  // Serves GET /metrics on "ADDR:PORT" (port 0: the system picks). Returns "" or why it cannot, in
+  // words that name the address. Threads: prometheus-cpp's own (two; they block all signals).
+  std::string serve(const std::string& address);
+  // Ends serving and joins its threads. Nothing happens when not serving.
+  void stop();
+  // 0 when not serving.
+  int port() const;
+
+  // Everything in the text format. Any thread.
+  std::string text() const;
+
+  // Every metric there can be, for the README's table and the tests.
+  static std::vector<MetricDoc> documentation();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ha::metrics

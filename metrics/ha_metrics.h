@@ -1,0 +1,161 @@
+// What the plugin counts. The hot path bumps plain atomics here; export.h turns them into Prometheus
+// families when somebody scrapes. The status JSON and the ABI's snapshot read the same numbers, so the
+// three never disagree.
+//
+// Threads: the plugin's I/O thread writes; any thread reads. The replica table changes under a mutex
+// that is held for a look-up only.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace ha::metrics {
+
+// Reasons and statuses are the ABI's numbers; the arrays below have room for them all.
+inline constexpr std::size_t kReasonSlots = 32;
+inline constexpr std::size_t kStatusSlots = 32;  // index = -status; 0 = OK
+
+class Counter {
+ public:
+  void add(std::uint64_t n = 1) { value_.fetch_add(n, std::memory_order_relaxed); }
+  std::uint64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+class Gauge {
+ public:
+  void set(std::int64_t v) { value_.store(v, std::memory_order_relaxed); }
+  void add(std::int64_t n) { value_.fetch_add(n, std::memory_order_relaxed); }
+  std::int64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::int64_t> value_{0};
+};
+
+// Time from wait_replicated to its callback. Upper bounds of the buckets in nanoseconds: 50 us is
+// where a loopback round trip lies, 10 s is past any sane timeout; steps of about 2.
+class LatencyHistogram {
+ public:
+  static constexpr std::array<std::int64_t, 18> kBoundsNs = {
+      50'000,        100'000,       200'000,       500'000,         1'000'000,     2'000'000,
+      5'000'000,     10'000'000,    20'000'000,    50'000'000,      100'000'000,   200'000'000,
+      500'000'000,   1'000'000'000, 2'000'000'000, 3'000'000'000,   5'000'000'000, 10'000'000'000};
+
+  void observe(std::int64_t ns) {
+    std::size_t i = 0;
+    while (i < kBoundsNs.size() && ns > kBoundsNs[i]) ++i;
+    buckets_[i].add();
+    sum_ns_.add(ns > 0 ? static_cast<std::uint64_t>(ns) : 0);
+  }
+  // Not cumulative; the last one is +Inf.
+  std::uint64_t bucket(std::size_t i) const { return buckets_[i].value(); }
+  std::uint64_t sum_ns() const { return sum_ns_.value(); }
+
+ private:
+  std::array<Counter, kBoundsNs.size() + 1> buckets_;
+  Counter sum_ns_;
+};
+
+// One replica as the master sees it. It outlives its connections: counters survive reconnects.
+struct ReplicaMetrics {
+  explicit ReplicaMetrics(std::string replica_id) : id(std::move(replica_id)) {}
+
+  const std::string id;  // "10.0.0.7", or "127.0.0.1#2" where a connection is the identity
+
+  Gauge connections;       // open ones of this id; 0 = gone
+  Gauge state;             // HA_STATE_*
+  Gauge start_offset;      // where the present connection started
+  Gauge sent_offset;       // end of what was handed to the socket
+  Gauge ack_offset;        // -1 before the first report
+  Gauge in_sync;           // 1 or 0
+  Gauge behind_since_ns;   // steady clock; 0 = holds everything: lag in seconds = now - this
+  Gauge connected_at_ns;   // steady clock
+  Gauge disconnected_at_ns;  // steady clock; 0 while connected
+  Gauge bytes_per_s;       // body bytes over the last full second
+  Gauge last_close_reason;  // HA_REASON_*
+  Counter connects;
+  Counter bytes_sent;  // bodies
+  Counter frames_sent;
+  Counter heartbeats_sent;
+  Counter reports_received;
+  std::array<Counter, kReasonSlots> closes;  // by HA_REASON_*
+
+  std::string address() const {
+    const std::lock_guard lock(mutex_);
+    return address_;
+  }
+  void set_address(std::string address) {
+    const std::lock_guard lock(mutex_);
+    address_ = std::move(address);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::string address_;
+};
+
+// The slave's own link to its master.
+struct ClientMetrics {
+  Gauge state;          // HA_STATE_*
+  Gauge last_reason;    // HA_REASON_*
+  Gauge last_read_ms;   // Unix time, 0 = never
+  Gauge last_write_ms;  // Unix time, 0 = never
+  Gauge bytes_per_s;    // over the last full second
+  Counter connects;     // TCP connections made
+  Counter connect_failures;
+  Counter bytes_received;  // bodies
+  Counter bytes_appended;
+  Counter frames_received;
+  Counter heartbeats_received;
+  Counter reports_sent;
+  Counter mismatches;  // frames whose offset was not this log's end
+  std::array<Counter, kReasonSlots> closes;
+};
+
+struct HaMetrics {
+  // More replica ids than this are not kept: the one that is gone the longest makes room, and what it
+  // counted goes on in the replica "other". It bounds the number of time series.
+  static constexpr std::size_t kMaxReplicas = 256;
+
+  Gauge role;   // HA_ROLE_*
+  Gauge epoch;
+  Gauge log_min;
+  Gauge log_end;
+  Gauge log_durable;
+  Gauge log_confirm;
+  Gauge segment_size;
+  Gauge in_sync_replicas;           // size of the in-sync set, this node included; 0 unless master
+  Gauge configured_in_sync;         // option in_sync_replicas
+  Gauge configured_min_in_sync;     // option min_in_sync_replicas
+  Gauge connections;                // open on the HA port, counted or not yet
+  Gauge waits_pending;
+  Gauge oldest_wait_since_ns;       // steady clock; 0 = none
+  Counter waits_started;            // accepted, so that a callback follows
+  std::array<Counter, kStatusSlots> wait_results;  // every outcome, refusals and DONE included:
+                                                   // index -status; DONE counts under 0
+  LatencyHistogram ack_latency;     // waits that ended OK after waiting
+  Counter connections_accepted;
+  std::array<Counter, kReasonSlots> rejected;  // turned away before they counted, by HA_REASON_*
+  Counter role_changes;
+  Counter appended_hints;  // wake-ups by notify_appended that reached the I/O thread
+  ClientMetrics client;
+
+  // Finds the replica of that id or makes it.
+  std::shared_ptr<ReplicaMetrics> replica(const std::string& id);
+  // Those there are, connected or not, in the order of their ids.
+  std::vector<std::shared_ptr<ReplicaMetrics>> replicas() const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<ReplicaMetrics>> replicas_;
+};
+
+}  // namespace ha::metrics
