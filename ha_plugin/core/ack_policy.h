@@ -1,0 +1,95 @@
+// What a wait is told at once, and what it waits for.
+//
+// One order for every caller: arguments, role, the in-sync minimum, "nobody is there", "it is there
+// already", wait. check_acks stops before the last two. The rules are RocketMQ's 5.x
+// (CommitLog.asyncPutMessage), with two differences: a slave counts from its first report, not from
+// its TCP connection (a port scan is no copy), and an explicit number of copies is never lowered by
+// auto_in_sync_replicas, which speaks of the configured default only.
+//
+// Held is anything with
+//   bool master();  std::int32_t replicas();  Offset held_by(std::int32_t copies);
+// so that the I/O thread judges by the AckTracker and host threads by its published copy.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "ha_plugin/core/types.h"
+#include "ha_plugin/core/wait_queue.h"
+
+namespace ha::core {
+
+struct AckPolicy {
+  std::int32_t in_sync_replicas = 1;
+  std::int32_t min_in_sync_replicas = 1;
+  std::int64_t max_gap_not_in_sync_bytes = std::int64_t{256} << 20;
+  bool auto_in_sync_replicas = false;
+  std::int32_t max_copies = 1;  // the master and one per connection that may be open
+};
+
+// What the caller asks for; the ABI's numbers.
+inline constexpr std::int32_t kAcksDefault = 0;
+inline constexpr std::int32_t kAcksQuorum = -1;
+inline constexpr std::int32_t kAcksAllInSync = -2;
+
+struct AckDecision {
+  Status status = Status::kOk;  // kOk = wait at `level`; kDone = nothing to wait for
+  Level level = 2;
+};
+
+// The in-sync set at `end`: 1 (the master) + replicas with end - ack < the gap.
+template <class Held>
+std::int32_t in_sync_count(const AckPolicy& policy, Held&& held, Offset end) {
+  std::int32_t count = 1;
+  while (count <= held.replicas() &&
+         end - held.held_by(count + 1) < policy.max_gap_not_in_sync_bytes) {
+    ++count;
+  }
+  return count;
+}
+
+// How far the in-sync set reaches together, and at least min_in_sync_replicas copies. With nobody
+// to wait for (the master is alone in sync and the minimum is 1) that is end.
+template <class Held>
+Offset held_by_in_sync(const AckPolicy& policy, Held&& held, Offset end) {
+  const std::int32_t need = std::max(policy.min_in_sync_replicas, in_sync_count(policy, held, end));
+  return need <= 1 ? end : held.held_by(need);
+}
+
+// The copies that default acks stand for at `end`.
+template <class Held>
+std::int32_t default_copies(const AckPolicy& policy, Held&& held, Offset end) {
+  if (!policy.auto_in_sync_replicas) return policy.in_sync_replicas;
+  return std::max(std::min(policy.in_sync_replicas, in_sync_count(policy, held, end)),
+                  policy.min_in_sync_replicas);
+}
+
+// Everything but "it is there already".
+template <class Held>
+AckDecision judge_acks(const AckPolicy& policy, Held&& held, std::int32_t acks, Offset end) {
+  if (acks == kAcksQuorum) return {Status::kUnsupported};
+  if (acks < kAcksAllInSync || acks > policy.max_copies) return {Status::kInvalid};
+  if (!held.master()) return {Status::kNotMaster};
+
+  const std::int32_t in_sync = in_sync_count(policy, held, end);
+  if (in_sync < policy.min_in_sync_replicas) return {Status::kInSyncReplicasNotEnough};
+  if (acks == kAcksAllInSync) {
+    if (std::max(policy.min_in_sync_replicas, in_sync) <= 1) return {Status::kDone};
+    return {Status::kOk, kAllInSync};
+  }
+  const std::int32_t copies = acks == kAcksDefault ? default_copies(policy, held, end) : acks;
+  if (copies <= 1) return {Status::kDone};
+  if (held.replicas() == 0) return {Status::kSlaveNotAvailable};
+  return {Status::kOk, copies};
+}
+
+// The whole judgement of a wait for [0, end).
+template <class Held>
+AckDecision judge_wait(const AckPolicy& policy, Held&& held, std::int32_t acks, Offset end) {
+  const AckDecision decision = judge_acks(policy, held, acks, end);
+  if (decision.status != Status::kOk || decision.level == kAllInSync) return decision;
+  if (held.held_by(decision.level) >= end) return {Status::kDone};
+  return decision;
+}
+
+}  // namespace ha::core

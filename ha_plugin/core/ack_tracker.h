@@ -1,0 +1,61 @@
+// Which replica holds what, and so how far n copies reach.
+//
+// What it is for: a replica is an identity; it may have several connections open, and its copy
+// counts as far as the best of them has acknowledged, for as long as that connection is open. From
+// the acks follows how far n copies reach, which is all that ack_policy.h needs to tell who is in
+// sync.
+//
+// The essence: replicas stand in one vector sorted by ack, highest first, so that the n-th copy is
+// an element, not a search (the master is copy 1, element 0 is copy 2). An ack moves one element a
+// few places; with some hundred replicas that is cheaper than any tree.
+//
+// Nothing is remembered of a replica that has left: a past maximum is not a copy.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "ha_plugin/core/types.h"
+
+namespace ha::core {
+
+class AckTracker {
+ public:
+  using ConnectionId = std::uint64_t;  // the caller's, unique among open connections
+
+  // A connection's first report came: from now on it counts. REQUIRES: connection is not tracked.
+  void join(ConnectionId connection, const std::string& replica, Offset ack);
+  // A later report. REQUIRES: connection is tracked, ack is not below its last.
+  void ack(ConnectionId connection, Offset ack);
+  // The connection ended. Unknown connections are ignored: they never reported.
+  void leave(ConnectionId connection);
+
+  bool tracks(ConnectionId connection) const { return connections_.contains(connection); }
+  // Distinct identities.
+  std::int32_t replicas() const { return static_cast<std::int32_t>(order_.size()); }
+
+  // The largest offset that `copies` copies hold, the master's included. copies >= 2; kNoOffset
+  // when fewer exist.
+  Offset held_by(std::int32_t copies) const;
+
+ private:
+  struct Replica {
+    std::string id;
+    Offset ack;
+    std::vector<ConnectionId> connections;
+  };
+  struct Connection {
+    Replica* replica = nullptr;
+    Offset ack;
+  };
+
+  void settle(Replica& replica);
+
+  std::unordered_map<std::string, Replica> by_id_;  // node based: Replica* stay valid
+  std::unordered_map<ConnectionId, Connection> connections_;
+  std::vector<Replica*> order_;  // by ack, highest first
+};
+
+}  // namespace ha::core

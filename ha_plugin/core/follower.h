@@ -1,0 +1,65 @@
+// A slave's side of RocketMQ's HA protocol: what it asks for, what it takes, what it acknowledges.
+//
+// The slave asks for its log's end and takes bytes only at its log's end. It never cuts anything:
+// what does not fit ends the connection with a reason, and the reason says whether trying again can
+// help.
+//
+// An empty log (nothing held, nothing ever held: it starts and ends at 0) takes any first offset
+// that is a segment's start, since a master whose log has rolled starts there. If it is no
+// segment's start here, the master's segments have another size.
+#pragma once
+
+#include <cstdint>
+
+#include "ha_plugin/core/types.h"
+
+namespace ha::core {
+
+// RocketMQ's slave cannot take header and body of more than 4 MiB together; nobody may send more.
+inline constexpr std::int64_t kMaxFrameBytes = std::int64_t{4} << 20;
+inline constexpr std::int64_t kFrameHeaderBytes = 12;
+inline constexpr std::int64_t kMaxBodyBytes = kMaxFrameBytes - kFrameHeaderBytes;
+
+struct FrameVerdict {
+  Reason reason = Reason::kNone;  // kNone = take it; else close
+  bool reset = false;             // first restart the empty log at the frame's offset
+};
+
+// May a frame with this header become part of a log with these bounds?
+FrameVerdict judge_frame(Offset offset, std::int64_t size, const LogBounds& log);
+
+// Will the same thing happen again however often one reconnects? Then the slave stops (SUSPEND)
+// until an operator changes something.
+bool is_final(Reason reason);
+
+class Follower {
+ public:
+  explicit Follower(Time now) : last_read_(now), last_write_(now) {}
+
+  void on_bytes(Time now) { last_read_ = now; }
+  void on_frame() { state_ = State::kTransfer; }
+  void on_report_sent(Time now, Offset end) {
+    last_write_ = now;
+    reported_ = end;
+  }
+
+  // Is a report due, given the log's end: the first, one after growth, or the heartbeat?
+  bool report_due(Time now, Offset end, Time heartbeat) const {
+    return end > reported_ || now - last_write_ >= heartbeat;
+  }
+
+  bool silent(Time now, Time housekeeping) const { return now - last_read_ >= housekeeping; }
+  // When to ask for either again. can_send: false while a report is stuck in the socket.
+  Time next_check(Time heartbeat, Time housekeeping, bool can_send) const;
+
+  State state() const { return state_; }
+  Offset reported() const { return reported_; }
+
+ private:
+  Time last_read_;
+  Time last_write_;
+  Offset reported_ = kNoOffset;
+  State state_ = State::kHandshake;
+};
+
+}  // namespace ha::core

@@ -1,0 +1,76 @@
+// One replica's connection by the rules of RocketMQ's HA protocol, the master's side.
+//
+// The master says nothing until the replica's first report, which is the offset that it asks for;
+// then it sends frames from there on, and heartbeats when there is nothing to send. Every later
+// report acknowledges all bytes below it.
+//
+// What RocketMQ does not check and this does: a request must lie inside the log (0 asks for a start
+// of the master's choosing); a report may neither fall nor name bytes that were never sent here. An
+// offender is closed and completes nobody's wait.
+//
+// The session only decides. Whoever owns the socket tells it what happened and when.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "ha_plugin/core/types.h"
+
+namespace ha::core {
+
+enum class Bootstrap { kLatestSegment, kEarliest };
+
+struct SessionOptions {
+  Time heartbeat;
+  Time housekeeping;
+  Time first_report_timeout;
+  std::int64_t batch_bytes = 0;
+  Bootstrap bootstrap = Bootstrap::kLatestSegment;
+};
+
+struct Frame {
+  Offset offset;
+  std::int64_t size = 0;  // 0 = heartbeat
+  Offset end() const { return offset + size; }
+};
+
+class ReplicaSession {
+ public:
+  explicit ReplicaSession(Time now) : opened_(now), last_read_(now), last_write_(now) {}
+
+  // A report arrived. kNone = it is good; else why the connection must close.
+  Reason on_report(Offset value, const LogBounds& log, Bootstrap bootstrap);
+  // Bytes arrived, whether or not they complete a report.
+  void on_bytes(Time now) { last_read_ = now; }
+
+  // What to send next: a data frame when the log goes on and allowance (bytes of body) permits,
+  // else a heartbeat when one is due, else nothing. REQUIRES: the last frame was written whole.
+  std::optional<Frame> next_frame(Time now, const LogBounds& log, std::int64_t allowance,
+                                  const SessionOptions& options) const;
+  // The frame's first byte is about to be handed to the socket. frame.size is what is really sent.
+  void on_frame_started(const Frame& frame);
+  void on_written(Time now) { last_write_ = now; }
+
+  // Why the connection must close for silence, or kNone.
+  Reason check_silence(Time now, const SessionOptions& options) const;
+  // When to ask for that, or for a heartbeat, again. can_send: false while a frame is stuck in the
+  // socket, when no heartbeat could go out.
+  Time next_check(const SessionOptions& options, bool can_send) const;
+
+  bool reported() const { return ack_ != kNoOffset; }
+  State state() const { return reported() ? State::kTransfer : State::kHandshake; }
+  Offset ack() const { return ack_; }
+  Offset start() const { return start_; }
+  Offset next() const { return next_; }
+
+ private:
+  Time opened_;
+  Time last_read_;
+  Time last_write_;
+  Offset ack_ = kNoOffset;
+  Offset start_ = kNoOffset;
+  Offset next_ = kNoOffset;
+  bool greeted_ = false;  // a frame went out since the first report
+};
+
+}  // namespace ha::core

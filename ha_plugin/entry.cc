@@ -1,0 +1,288 @@
+// The C boundary: the one exported symbol, the table behind it, and the barrier that no exception
+// crosses. Arguments are checked here; what they mean is decided behind.
+#include <cstring>
+#include <exception>
+#include <new>
+#include <string>
+#include <system_error>
+
+#include "ha/plugin.h"
+#include "ha_plugin/guard.h"
+#include "ha_plugin/ha_service.h"
+#include "ha_plugin/version.h"
+#include "metrics/names.h"
+
+struct ha_instance {
+  ha_instance(const ha_host_api* host, void* ctx, const ha::Settings& settings)
+      : service(host, ctx, settings) {}
+  ha::HaService service;
+};
+
+namespace ha {
+namespace {
+
+// core spells the ABI's numbers out for itself: they must be the same.
+static_assert(static_cast<int>(core::Status::kInSyncReplicasNotEnough) ==
+              HA_IN_SYNC_REPLICAS_NOT_ENOUGH);
+static_assert(static_cast<int>(core::Status::kFlushSlaveTimeout) == HA_FLUSH_SLAVE_TIMEOUT);
+static_assert(static_cast<int>(core::Status::kInternal) == HA_INTERNAL);
+static_assert(static_cast<int>(core::Status::kNotMaster) == HA_NOT_MASTER);
+static_assert(static_cast<int>(core::Status::kShutdown) == HA_SHUTDOWN);
+static_assert(static_cast<int>(core::Reason::kNotServing) == HA_REASON_NOT_SERVING);
+static_assert(static_cast<int>(core::Reason::kOffsetMismatch) == HA_REASON_OFFSET_MISMATCH);
+static_assert(static_cast<int>(core::Reason::kHousekeeping) == HA_REASON_HOUSEKEEPING);
+static_assert(static_cast<int>(core::State::kShutdown) == HA_STATE_SHUTDOWN);
+static_assert(static_cast<int>(core::Role::kSlave) == HA_ROLE_SLAVE);
+static_assert(core::kAcksAllInSync == HA_ACKS_ALL_IN_SYNC && core::kAcksQuorum == HA_ACKS_QUORUM);
+static_assert(HA_REASON_NOT_SERVING < metrics::kReasonSlots);
+static_assert(-HA_IN_SYNC_REPLICAS_NOT_ENOUGH < static_cast<int>(metrics::kStatusSlots));
+
+// Up to the last member of the first version: a shorter struct is from no version.
+template <class T>
+bool too_short(const T* s, std::size_t least) {
+  return s == nullptr || s->struct_size < least;
+}
+
+Outcome no_control_call_from_here(const char* call) {
+  return {core::Status::kState, std::string(call) +
+                                    ": called from a plugin thread, which would wait for itself; "
+                                    "call it from a thread of the host"};
+}
+
+Outcome to_role_change(const ha_role_change* change, RoleChange& out) {
+  if (too_short(change,
+                offsetof(ha_role_change, master_address) + sizeof(change->master_address))) {
+    return {core::Status::kInvalid, "role change: NULL, or struct_size is too small"};
+  }
+  if (change->role < HA_ROLE_NONE || change->role > HA_ROLE_SLAVE) {
+    return {core::Status::kInvalid,
+            "role " + std::to_string(change->role) + " is none of 0 (none), 1 (master), 2 (slave)"};
+  }
+  if (change->epoch != 0) {
+    return {core::Status::kUnsupported,
+            "epoch " + std::to_string(change->epoch) + ": this version keeps no epochs; pass 0"};
+  }
+  out.role = static_cast<core::Role>(change->role);
+  const std::string address = change->master_address == nullptr ? "" : change->master_address;
+  if (address.empty()) return {};
+  if (out.role != core::Role::kSlave) {
+    return {core::Status::kInvalid,
+            "master address '" + address + "': only a slave has one; pass NULL"};
+  }
+  if (std::string wrong = net::parse_address(address, false, out.master); !wrong.empty()) {
+    return {core::Status::kInvalid, "master address " + wrong};
+  }
+  return {};
+}
+
+Outcome parse_options(const ha_create_params& params, Settings& settings) {
+  const auto* at = reinterpret_cast<const char*>(params.options);
+  if (params.option_count < 0 ||
+      (params.option_count > 0 && (at == nullptr || params.option_stride < sizeof(ha_option)))) {
+    return {core::Status::kInvalid, "create: options, option_count and option_stride do not fit"};
+  }
+  for (std::int64_t i = 0; i < params.option_count; ++i) {
+    ha_option option{};
+    std::memcpy(&option, at + i * params.option_stride, sizeof(option));
+    if (option.key == nullptr || option.value == nullptr) {
+      return {core::Status::kInvalid,
+              "create: option number " + std::to_string(i) + " has no key or no value"};
+    }
+    std::string wrong = apply_option(settings, option.key, option.value);
+    if (!wrong.empty()) return {core::Status::kInvalid, std::move(wrong)};
+  }
+  if (std::string wrong = check_together(settings); !wrong.empty()) {
+    return {core::Status::kInvalid, std::move(wrong)};
+  }
+  return {};
+}
+
+std::int32_t create(const ha_host_api* host, const ha_create_params* params, ha_instance** out,
+                    ha_error* error) noexcept {
+  return guarded(error, [&]() -> Outcome {
+    if (out == nullptr) return {core::Status::kInvalid, "create: out is NULL"};
+    *out = nullptr;
+    if (too_short(host, 2 * sizeof(std::uint32_t)) ||
+        too_short(params, offsetof(ha_create_params, host_ctx) + sizeof(params->host_ctx))) {
+      return {core::Status::kInvalid,
+              "create: host or params is NULL, or struct_size is too small"};
+    }
+    if (const char* missing = Host::missing_member(Host::copy_table(host))) {
+      return {core::Status::kVersion, std::string("create: host table lacks '") + missing + "'"};
+    }
+    Settings settings;
+    if (Outcome bad = parse_options(*params, settings); bad.status != core::Status::kOk) return bad;
+    *out = new ha_instance(host, params->host_ctx, settings);
+    return {};
+  });
+}
+
+std::int32_t start(ha_instance* instance, const ha_role_change* role, ha_error* error) noexcept {
+  return guarded(error, [&]() -> Outcome {
+    if (instance == nullptr) return {core::Status::kInvalid, "start: instance is NULL"};
+    if (net::on_plugin_thread()) return no_control_call_from_here("start");
+    RoleChange change;
+    if (Outcome bad = to_role_change(role, change); bad.status != core::Status::kOk) return bad;
+    return instance->service.start(change);
+  });
+}
+
+std::int32_t stop(ha_instance* instance, std::int64_t timeout_ms, ha_error* error) noexcept {
+  return guarded(error, [&]() -> Outcome {
+    if (instance == nullptr) return {core::Status::kInvalid, "stop: instance is NULL"};
+    if (net::on_plugin_thread()) return no_control_call_from_here("stop");
+    if (timeout_ms < 0 || timeout_ms > kMostStopMs) {
+      return {core::Status::kInvalid, "stop: timeout_ms " + std::to_string(timeout_ms) +
+                                          " is outside 0.." + std::to_string(kMostStopMs)};
+    }
+    return instance->service.stop(timeout_ms);
+  });
+}
+
+void destroy(ha_instance* instance) noexcept {
+  guarded(nullptr, [&]() -> Outcome {
+    delete instance;
+    return {};
+  });
+}
+
+void notify_appended(ha_instance* instance, std::int64_t end) noexcept {
+  if (instance != nullptr) instance->service.notify_appended(end);
+}
+
+std::int32_t check_acks(ha_instance* instance, std::int32_t acks,
+                        std::int32_t durability) noexcept {
+  return guarded_code([&] {
+    if (instance == nullptr) return core::Status::kInvalid;
+    return instance->service.check_acks(acks, durability);
+  });
+}
+
+std::int32_t wait_replicated(ha_instance* instance, const ha_wait_request* request) noexcept {
+  return guarded_code([&] {
+    if (instance == nullptr ||
+        too_short(request, offsetof(ha_wait_request, user) + sizeof(request->user))) {
+      return core::Status::kInvalid;
+    }
+    return instance->service.wait_replicated(*request);
+  });
+}
+
+std::int32_t set_role(ha_instance* instance, const ha_role_change* change,
+                      ha_error* error) noexcept {
+  return guarded(error, [&]() -> Outcome {
+    if (instance == nullptr) return {core::Status::kInvalid, "set_role: instance is NULL"};
+    if (net::on_plugin_thread()) return no_control_call_from_here("set_role");
+    RoleChange to;
+    if (Outcome bad = to_role_change(change, to); bad.status != core::Status::kOk) return bad;
+    return instance->service.set_role(to);
+  });
+}
+
+std::int32_t set_master_address(ha_instance* instance, const char* text, ha_error* error) noexcept {
+  return guarded(error, [&]() -> Outcome {
+    if (instance == nullptr)
+      return {core::Status::kInvalid, "set_master_address: instance is NULL"};
+    if (net::on_plugin_thread()) return no_control_call_from_here("set_master_address");
+    net::Address address;
+    if (text != nullptr && *text != '\0') {
+      if (std::string wrong = net::parse_address(text, false, address); !wrong.empty()) {
+        return {core::Status::kInvalid, "master address " + wrong};
+      }
+    }
+    return instance->service.set_master_address(address);
+  });
+}
+
+std::int32_t set_option(ha_instance* instance, const char* key, const char* value,
+                        ha_error* error) noexcept {
+  return guarded(error, [&]() -> Outcome {
+    if (instance == nullptr || key == nullptr || value == nullptr) {
+      return {core::Status::kInvalid, "set_option: instance, key or value is NULL"};
+    }
+    if (net::on_plugin_thread()) return no_control_call_from_here("set_option");
+    return instance->service.set_option(key, value);
+  });
+}
+
+std::int32_t snapshot(ha_instance* instance, ha_snapshot* out) noexcept {
+  return guarded_code([&] {
+    if (instance == nullptr ||
+        too_short(out, offsetof(ha_snapshot, replica_count) + sizeof(out->replica_count))) {
+      return core::Status::kInvalid;
+    }
+    instance->service.snapshot(*out);
+    return core::Status::kOk;
+  });
+}
+
+core::Status pour(const std::string& text, ha_sink_fn sink, void* user) {
+  return sink(user, text.data(), static_cast<std::int64_t>(text.size())) == 0 ? core::Status::kOk
+                                                                              : core::Status::kIo;
+}
+
+std::int32_t status_json(ha_instance* instance, ha_sink_fn sink, void* user) noexcept {
+  return guarded_code([&] {
+    if (instance == nullptr || sink == nullptr) return core::Status::kInvalid;
+    return pour(instance->service.status_json(), sink, user);
+  });
+}
+
+std::int32_t metrics_text(ha_instance* instance, ha_sink_fn sink, void* user) noexcept {
+  return guarded_code([&] {
+    if (instance == nullptr || sink == nullptr) return core::Status::kInvalid;
+    return pour(instance->service.metrics_text(), sink, user);
+  });
+}
+
+const char* status_text(std::int32_t status) noexcept { return metrics::status_name(status); }
+
+const void* get_extension(ha_instance*, const char*) noexcept { return nullptr; }
+
+const ha_plugin_api kApi = {
+    .struct_size = sizeof(ha_plugin_api),
+    .abi_minor = HA_ABI_MINOR,
+    .name = kPluginName,
+    .version = kPluginVersion,
+    .create = create,
+    .start = start,
+    .stop = stop,
+    .destroy = destroy,
+    .notify_appended = notify_appended,
+    .notify_durable = nullptr,  // durable acks are not supported yet
+    .check_acks = check_acks,
+    .wait_replicated = wait_replicated,
+    .set_role = set_role,
+    .set_master_address = set_master_address,
+    .set_option = set_option,
+    .snapshot = snapshot,
+    .status_json = status_json,
+    .metrics_text = metrics_text,
+    .status_text = status_text,
+    .get_extension = get_extension,
+};
+
+}  // namespace
+}  // namespace ha
+
+extern "C" __attribute__((visibility("default"))) const ha_plugin_api* ha_plugin_entry_v1(
+    const ha_host_api* host, ha_error* error) noexcept {
+  const std::int32_t status = ha::guarded(error, [&]() -> ha::Outcome {
+    const std::string versions = " (plugin " + std::string(ha::kPluginVersion) + " speaks ABI " +
+                                 std::to_string(HA_ABI_MAJOR) + "." + std::to_string(HA_ABI_MINOR) +
+                                 "; the host's table has struct_size " +
+                                 (host == nullptr ? "none" : std::to_string(host->struct_size)) +
+                                 ", this plugin's " + std::to_string(sizeof(ha_host_api)) + ")";
+    if (host == nullptr)
+      return {ha::core::Status::kInvalid, "entry: host table is NULL" + versions};
+    if (host->struct_size < 2 * sizeof(std::uint32_t)) {
+      return {ha::core::Status::kVersion, "entry: host table is too short" + versions};
+    }
+    if (const char* missing = ha::Host::missing_member(ha::Host::copy_table(host))) {
+      return {ha::core::Status::kVersion, "entry: host table lacks the required member '" +
+                                              std::string(missing) + "'" + versions};
+    }
+    return {};
+  });
+  return status == HA_OK ? &ha::kApi : nullptr;
+}

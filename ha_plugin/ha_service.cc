@@ -1,0 +1,392 @@
+#include "ha_plugin/ha_service.h"
+
+#include <pthread.h>
+
+#include <chrono>
+#include <cstring>
+
+#include "ha_plugin/net/clock.h"
+#include "metrics/names.h"
+
+namespace ha {
+
+using core::Offset;
+using core::Reason;
+using core::Role;
+using core::Status;
+using core::Time;
+
+namespace {
+
+// Rates and lags in seconds are renewed this often; it is also how late a missed notify_appended
+// can make a byte.
+constexpr auto kTick = std::chrono::seconds(1);
+
+}  // namespace
+
+HaService::HaService(const ha_host_api* host, void* host_ctx, const Settings& settings)
+    : host_(host, host_ctx),
+      settings_(settings),
+      exporter_(metrics_),
+      transfer_(
+          metrics_, ack_policy(), settings.max_pending_waits, [this] { io_.ring(); },
+          host_.wants_progress()
+              ? std::function<void(Offset)>([this](Offset reached) { host_.progress(reached); })
+              : nullptr),
+      accept_(io_.context(), host_, settings_, transfer_, metrics_),
+      client_(io_.context(), host_, settings_, metrics_, [this] { turn(); }),
+      wait_timer_(io_.context()),
+      tick_timer_(io_.context()) {
+  metrics_.configured_in_sync.set(settings.in_sync_replicas);
+  metrics_.configured_min_in_sync.set(settings.min_in_sync_replicas);
+}
+
+HaService::~HaService() { stop(0); }
+
+core::AckPolicy HaService::ack_policy() const {
+  return {static_cast<std::int32_t>(settings_.in_sync_replicas),
+          static_cast<std::int32_t>(settings_.min_in_sync_replicas),
+          settings_.max_gap_not_in_sync_bytes, settings_.auto_in_sync_replicas,
+          static_cast<std::int32_t>(settings_.max_connections + 1)};
+}
+
+Outcome HaService::wrong_state(const char* call) const {
+  const char* now = "";
+  switch (life_.load()) {
+    case Life::kCreated:
+      now = "not started";
+      break;
+    case Life::kStarted:
+      now = "already started";
+      break;
+    case Life::kStopped:
+      now = "stopped";
+      break;
+  }
+  return {Status::kState, std::string(call) + ": the instance is " + now};
+}
+
+// ---- life ------------------------------------------------------------------------------------
+
+Outcome HaService::start(const RoleChange& role) {
+  if (life_ != Life::kCreated) return wrong_state("start");
+  if (host_.log_has_consensus()) {
+    return {Status::kState,
+            "start: the host's log has its own consensus (flag LOG_HAS_CONSENSUS) and replicates "
+            "itself; run it without this plugin, or without its consensus"};
+  }
+  ha_bounds bounds{};
+  if (HostResult result = host_.bounds(bounds); !result.ok()) {
+    return {result.status, "start: " + result.text};
+  }
+  int os_errno = 0;
+  if (std::string wrong = accept_.open(os_errno); !wrong.empty()) {
+    return {os_errno == 0 ? Status::kInvalid : Status::kIo, std::move(wrong), os_errno};
+  }
+  if (!settings_.metrics_listen.empty()) {
+    if (std::string wrong = exporter_.serve(settings_.metrics_listen); !wrong.empty()) {
+      accept_.stop_accepting();
+      return {Status::kIo, "option 'metrics_listen': " + wrong};
+    }
+  }
+  life_ = Life::kStarted;
+  io_.start(
+      [this] {
+        metrics_.appended_hints.add();
+        turn();
+      },
+      [this] { host_.thread_started("ha-io"); }, [this] { host_.thread_stopping("ha-io"); });
+  io_.run_sync([this] {
+    running_ = true;
+    last_tick_ = net::steady_now();
+    accept_.start_accepting();
+    arm_tick_timer();
+    turn();
+  });
+  host_.info("listening for slaves on " + accept_.local_address().text());
+  control_ = net::start_quiet_thread([this] { run_control_thread(); });
+  return set_role(role);
+}
+
+Outcome HaService::stop(std::int64_t timeout_ms) {
+  const Life before = life_.exchange(Life::kStopped);
+  transfer_.refuse_new();
+  if (before != Life::kStarted) return {};
+
+  const bool drained =
+      transfer_.wait_until_drained(net::steady_now() + std::chrono::milliseconds(timeout_ms));
+  {
+    const std::lock_guard lock(mutex_);
+    control_stop_ = true;
+  }
+  control_wake_.notify_all();
+  control_.join();
+  io_.run_sync([this] {
+    running_ = false;
+    accept_.stop_accepting();
+    accept_.set_serving(false);
+    accept_.close_all(Reason::kShutdown);
+    client_.stop(Reason::kShutdown);
+    transfer_.fail_all_for_good(Status::kShutdown);
+    transfer_.set_master(false);
+    wait_timer_.cancel();
+    tick_timer_.cancel();
+  });
+  exporter_.stop();
+  io_.join();
+  metrics_.role.set(HA_ROLE_NONE);
+  if (drained) return {};
+  return {Status::kTimeout, "stop: waits were still open after " + std::to_string(timeout_ms) +
+                                " ms; they ended with SHUTDOWN"};
+}
+
+// ---- roles -----------------------------------------------------------------------------------
+
+Outcome HaService::set_role(const RoleChange& change) {
+  if (life_ != Life::kStarted) return wrong_state("set_role");
+  {
+    const std::lock_guard lock(mutex_);
+    changes_.push_back(change);
+    wanted_role_ = change.role;
+    master_ = change.master;
+  }
+  control_wake_.notify_all();
+  return {};
+}
+
+Outcome HaService::set_master_address(const net::Address& address) {
+  if (life_ != Life::kStarted) return wrong_state("set_master_address");
+  {
+    const std::lock_guard lock(mutex_);
+    if (wanted_role_ != Role::kSlave) {
+      return {Status::kState, "set_master_address: this node is no slave (set_role makes it one)"};
+    }
+    master_ = address;
+  }
+  io_.run_sync([&] {
+    // Before the role holds, enter_role takes the address up.
+    if (role_ != Role::kSlave) return;
+    if (address.host.empty()) {
+      client_.stop(Reason::kRequested);
+    } else {
+      client_.follow(address);
+    }
+  });
+  return {};
+}
+
+void HaService::run_control_thread() {
+  pthread_setname_np(pthread_self(), "ha-control");
+  host_.thread_started("ha-control");
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    control_wake_.wait(lock, [this] { return control_stop_ || !changes_.empty(); });
+    // Each accepted change is answered by one role_changed, also when the next is waiting already.
+    if (changes_.empty()) break;
+    const RoleChange change = changes_.front();
+    changes_.pop_front();
+    lock.unlock();
+    change_role(change, Reason::kRequested);
+    lock.lock();
+  }
+  lock.unlock();
+  host_.thread_stopping("ha-control");
+}
+
+void HaService::change_role(const RoleChange& change, Reason reason) {
+  io_.run_sync([this] { leave_role(Reason::kRoleChanged); });
+  Outcome cut;
+  if (change.role != Role::kNone) cut = cut_to_whole_record();
+  if (cut.status != Status::kOk) {
+    const std::string text = std::string("cannot become ") +
+                             metrics::role_name(static_cast<std::int32_t>(change.role)) + ": " +
+                             cut.text;
+    host_.log(HA_LOG_ERROR, text);
+    host_.role_changed(Role::kNone, Reason::kHostError, cut.status, text);
+    return;
+  }
+  // The host enters the role before a slave can ask anything of it, and a master's first append may
+  // come from inside role_changed: so the plugin is ready first.
+  io_.run_sync([&] { enter_role(change); });
+  const std::string text = warn_of_role(change);
+  host_.info(text);
+  host_.role_changed(change.role, reason, Status::kOk, text);
+}
+
+void HaService::leave_role(Reason reason) {
+  transfer_.set_master(false);
+  accept_.set_serving(false);
+  accept_.close_all(reason);
+  client_.stop(reason);
+  transfer_.fail_all(Status::kNotMaster);
+  role_ = Role::kNone;
+  metrics_.role.set(HA_ROLE_NONE);
+}
+
+Outcome HaService::cut_to_whole_record() {
+  ha_bounds bounds{};
+  if (HostResult r = host_.bounds(bounds); !r.ok()) return {r.status, r.text};
+  Offset floor;
+  if (HostResult r = host_.record_floor(Offset(bounds.end), floor); !r.ok()) {
+    return {r.status, r.text};
+  }
+  if (floor.bytes() == bounds.end) return {};
+  if (HostResult r = host_.truncate(floor); !r.ok()) return {r.status, r.text};
+  host_.info("cut the log from " + std::to_string(bounds.end) + " to " +
+             std::to_string(floor.bytes()) + ", its last whole record");
+  return {};
+}
+
+void HaService::enter_role(const RoleChange& change) {
+  accept_.forget_history();
+  role_ = change.role;
+  metrics_.role.set(static_cast<std::int64_t>(change.role));
+  metrics_.role_changes.add();
+  transfer_.set_master(change.role == Role::kMaster);
+  accept_.set_serving(change.role != Role::kNone);
+  if (change.role == Role::kSlave) {
+    net::Address master;
+    {
+      const std::lock_guard lock(mutex_);
+      master = changes_.empty() ? master_ : change.master;
+    }
+    if (!master.host.empty()) client_.follow(master);
+  }
+  turn();
+}
+
+std::string HaService::warn_of_role(const RoleChange& change) const {
+  switch (change.role) {
+    case Role::kMaster:
+      if (transfer_.policy().in_sync_replicas == 1) {
+        return "this node is master; option 'in_sync_replicas' is 1: waits with default acks wait "
+               "for nobody";
+      }
+      return "this node is master; default acks wait for " +
+             std::to_string(transfer_.policy().in_sync_replicas) + " copies, its own included";
+    case Role::kSlave:
+      return change.master.host.empty() ? "this node is a slave without a master's address"
+                                        : "this node is a slave of " + change.master.text();
+    case Role::kNone:
+      break;
+  }
+  return "this node has no role";
+}
+
+// ---- options ---------------------------------------------------------------------------------
+
+Outcome HaService::set_option(const std::string& key, const std::string& value) {
+  if (life_ != Life::kStarted) return wrong_state("set_option");
+  if (is_known_option(key) && !may_change_while_running(key)) {
+    return {Status::kState, "option '" + key + "' (value '" + value +
+                                "') cannot change while running; give it to create"};
+  }
+  Settings changed;
+  io_.run_sync([&] { changed = settings_; });
+  std::string wrong = apply_option(changed, key, value);
+  if (wrong.empty()) wrong = check_together(changed);
+  if (!wrong.empty()) return {Status::kInvalid, std::move(wrong)};
+  io_.run_sync([&] {
+    settings_ = changed;
+    transfer_.set_policy(ack_policy());
+    metrics_.configured_in_sync.set(changed.in_sync_replicas);
+    metrics_.configured_min_in_sync.set(changed.min_in_sync_replicas);
+    turn();
+  });
+  host_.info("option '" + key + "' is now '" + value + "'");
+  return {};
+}
+
+// ---- host threads ----------------------------------------------------------------------------
+
+void HaService::notify_appended(std::int64_t) { io_.ring(); }
+
+Status HaService::check_acks(std::int32_t acks, std::int32_t durability) {
+  return transfer_.check(acks, durability);
+}
+
+Status HaService::wait_replicated(const ha_wait_request& request) {
+  return transfer_.wait(request, net::steady_now());
+}
+
+std::string HaService::master_address() const {
+  const std::lock_guard lock(mutex_);
+  return master_.host.empty() ? "" : master_.text();
+}
+
+StatusInput HaService::status_input() const {
+  StatusInput in{metrics_, net::steady_now(), {}, 0, {}, exporter_.port(), master_address()};
+  if (life_ != Life::kCreated) {
+    in.listen_address = accept_.local_address().text();
+    in.listen_port = accept_.local_address().port;
+  }
+  if (in.metrics_port != 0) {
+    net::Address address;
+    net::parse_address(settings_.metrics_listen, true, address);
+    address.port = static_cast<std::uint16_t>(in.metrics_port);
+    in.metrics_address = address.text();
+  }
+  return in;
+}
+
+void HaService::snapshot(ha_snapshot& out) const { fill_snapshot(status_input(), out); }
+
+std::string HaService::status_json() const { return make_status_json(status_input()); }
+
+// ---- the I/O thread --------------------------------------------------------------------------
+
+core::LogBounds HaService::read_bounds() {
+  ha_bounds bounds{};
+  if (const HostResult result = host_.bounds(bounds); !result.ok()) {
+    host_.log(HA_LOG_HOST_MISUSE, result.text);
+    return last_bounds_;
+  }
+  last_bounds_ = to_core(bounds);
+  metrics_.log_min.set(bounds.min);
+  metrics_.log_end.set(bounds.end);
+  metrics_.log_durable.set(bounds.durable);
+  metrics_.log_confirm.set(bounds.confirm);
+  metrics_.segment_size.set(bounds.segment_size);
+  return last_bounds_;
+}
+
+void HaService::turn() {
+  const Time now = net::steady_now();
+  const core::LogBounds log = read_bounds();
+  accept_.pump(now, log);
+  transfer_.turn(now, log.end);
+  arm_wait_timer();
+}
+
+// Moved only to an earlier time: waits mostly share one timeout, so that each new one ends later.
+void HaService::arm_wait_timer() {
+  const Time due = transfer_.next_deadline();
+  if (!running_ || due >= wait_timer_for_) return;
+  wait_timer_for_ = due;
+  wait_timer_.expires_at(net::to_time_point(due));
+  wait_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (error || !running_) return;
+    wait_timer_for_ = core::kNever;
+    turn();
+  });
+}
+
+void HaService::arm_tick_timer() {
+  tick_timer_.expires_after(kTick);
+  tick_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (error || !running_) return;
+    tick();
+    arm_tick_timer();
+  });
+}
+
+void HaService::tick() {
+  const Time now = net::steady_now();
+  const double seconds = std::chrono::duration<double>(now - last_tick_).count();
+  last_tick_ = now;
+  turn();
+  accept_.tick(now, last_bounds_, seconds);
+  client_.tick(seconds);
+}
+
+}  // namespace ha

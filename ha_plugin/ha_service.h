@@ -1,0 +1,122 @@
+// One plugin instance: its parts, its life, its roles.
+//
+// What it is for: RocketMQ's HAService. It owns the accept, transfer and client services, starts
+// them in that order and stops them in the reverse one, and moves the node from role to role.
+//
+// The essence of a role change, done by the control thread, one at a time: leave (waits end with
+// NOT_MASTER, connections close, following stops); cut the log to its last whole record; enter
+// (serve, or follow); tell the host. A node that cannot be cut has no role, and the host is told
+// why.
+//
+// Threads: the I/O thread runs everything in net; the control thread runs role changes and
+// role_changed; the host's threads come in through the public methods. Locks: mutex_ guards the
+// list of role changes and the text of the master's address, and is never held while the host is
+// called. Lifecycle: created, started once, stopped once.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "ha/plugin.h"
+#include "ha_plugin/host.h"
+#include "ha_plugin/net/accept_service.h"
+#include "ha_plugin/net/client_service.h"
+#include "ha_plugin/net/io_thread.h"
+#include "ha_plugin/settings.h"
+#include "ha_plugin/status.h"
+#include "ha_plugin/transfer_service.h"
+#include "metrics/exporter.h"
+#include "metrics/ha_metrics.h"
+
+namespace ha {
+
+// A status and the words for it.
+struct Outcome {
+  core::Status status = core::Status::kOk;
+  std::string text;
+  int os_errno = 0;
+};
+
+struct RoleChange {
+  core::Role role = core::Role::kNone;
+  net::Address master;  // empty = none known yet
+};
+
+class HaService {
+ public:
+  HaService(const ha_host_api* host, void* host_ctx, const Settings& settings);
+  ~HaService();
+  HaService(const HaService&) = delete;
+  HaService& operator=(const HaService&) = delete;
+
+  // ---- [control] ----
+  Outcome start(const RoleChange& role);
+  Outcome stop(std::int64_t timeout_ms);
+  Outcome set_role(const RoleChange& change);
+  Outcome set_master_address(const net::Address& address);
+  Outcome set_option(const std::string& key, const std::string& value);
+
+  // ---- [publisher], [any] ----
+  void notify_appended(std::int64_t end);
+  core::Status check_acks(std::int32_t acks, std::int32_t durability);
+  core::Status wait_replicated(const ha_wait_request& request);
+  void snapshot(ha_snapshot& out) const;
+  std::string status_json() const;
+  std::string metrics_text() const { return exporter_.text(); }
+
+ private:
+  enum class Life { kCreated, kStarted, kStopped };
+
+  Outcome wrong_state(const char* call) const;
+
+  void run_control_thread();
+  void change_role(const RoleChange& change, core::Reason reason);
+  void leave_role(core::Reason reason);
+  Outcome cut_to_whole_record();
+  void enter_role(const RoleChange& change);
+  std::string warn_of_role(const RoleChange& change) const;
+
+  // On the I/O thread.
+  void turn();
+  void tick();
+  void arm_wait_timer();
+  void arm_tick_timer();
+  core::LogBounds read_bounds();
+
+  core::AckPolicy ack_policy() const;
+  StatusInput status_input() const;
+  std::string master_address() const;
+
+  const Host host_;
+  Settings settings_;  // changed on the I/O thread while it runs
+  mutable metrics::HaMetrics metrics_;
+  metrics::Exporter exporter_;
+  net::IoThread io_;
+  TransferService transfer_;
+  net::AcceptService accept_;
+  net::ClientService client_;
+  boost::asio::steady_timer wait_timer_;
+  boost::asio::steady_timer tick_timer_;
+  core::Time wait_timer_for_ = core::kNever;
+  core::Time last_tick_{};
+  core::LogBounds last_bounds_;
+  bool running_ = false;                 // I/O thread: timers are to be armed again
+  core::Role role_ = core::Role::kNone;  // I/O thread
+
+  std::atomic<Life> life_{Life::kCreated};
+  mutable std::mutex mutex_;
+  std::condition_variable control_wake_;
+  std::deque<RoleChange> changes_;
+  bool control_stop_ = false;
+  core::Role wanted_role_ = core::Role::kNone;  // of the last accepted change
+  net::Address master_;
+  std::thread control_;
+};
+
+}  // namespace ha

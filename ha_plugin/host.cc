@@ -1,0 +1,180 @@
+#include "ha_plugin/host.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+
+#include "metrics/names.h"
+
+namespace ha {
+namespace {
+
+// A code that this version does not know is INTERNAL (the ABI's rule for receivers).
+core::Status known(std::int32_t status) {
+  if (status > HA_DONE || status < HA_IN_SYNC_REPLICAS_NOT_ENOUGH) return core::Status::kInternal;
+  return static_cast<core::Status>(status);
+}
+
+template <class Extension>
+const Extension* extension(const ha_host_api& api, void* ctx, const char* id) {
+  if (api.get_extension == nullptr) return nullptr;
+  const auto* ext = static_cast<const Extension*>(api.get_extension(ctx, id));
+  // These revisions have no optional members: a shorter table is not that extension.
+  return ext != nullptr && ext->struct_size >= sizeof(Extension) ? ext : nullptr;
+}
+
+HostResult result_of(std::int32_t status, const ha_error& error, const char* hook) {
+  HostResult result{known(status), {}};
+  if (status == HA_OK) return result;
+  result.text = std::string("host hook '") + hook + "' answered " + metrics::status_name(status);
+  const std::size_t length = strnlen(error.text, sizeof(error.text));
+  if (length > 0) result.text += ": " + std::string(error.text, length);
+  if (error.os_errno != 0) {
+    char words[128];
+    result.text += std::string(" (") + strerror_r(error.os_errno, words, sizeof(words)) + ")";
+  }
+  return result;
+}
+
+ha_error empty_error() {
+  ha_error error{};
+  error.struct_size = sizeof(error);
+  return error;
+}
+
+}  // namespace
+
+ha_host_api Host::copy_table(const ha_host_api* table) {
+  ha_host_api copy{};
+  const std::size_t size = std::min<std::size_t>(sizeof(copy), table->struct_size);
+  std::memcpy(&copy, table, size);
+  copy.struct_size = static_cast<std::uint32_t>(size);
+  return copy;
+}
+
+const char* Host::missing_member(const ha_host_api& api) {
+  if (api.bounds == nullptr) return "bounds";
+  if (api.record_floor == nullptr) return "record_floor";
+  if (api.read == nullptr) return "read";
+  if ((api.pin == nullptr) != (api.unpin == nullptr)) return api.pin == nullptr ? "pin" : "unpin";
+  if (api.append == nullptr) return "append";
+  if (api.role_changed == nullptr) return "role_changed";
+  if (api.log == nullptr) return "log";
+  return nullptr;
+}
+
+Host::Host(const ha_host_api* table, void* ctx)
+    : api_(copy_table(table)),
+      ctx_(ctx),
+      segment_fd_(extension<ha_ext_segment_fd>(api_, ctx, HA_EXT_SEGMENT_FD)),
+      reserve_(extension<ha_ext_append_reserve>(api_, ctx, HA_EXT_APPEND_RESERVE)),
+      lifecycle_(extension<ha_ext_thread_lifecycle>(api_, ctx, HA_EXT_THREAD_LIFECYCLE)) {}
+
+HostResult Host::bounds(ha_bounds& out) const {
+  out = {};
+  HostResult result = result_of(api_.bounds(ctx_, &out), empty_error(), "bounds");
+  if (result.ok() && (out.segment_size <= 0 || out.min < 0 || out.end < out.min)) {
+    result.status = core::Status::kInternal;
+    result.text = "host hook 'bounds' answered min " + std::to_string(out.min) + ", end " +
+                  std::to_string(out.end) + ", segment_size " + std::to_string(out.segment_size) +
+                  ": they must fulfil 0 <= min <= end and segment_size > 0";
+  }
+  return result;
+}
+
+HostResult Host::record_floor(core::Offset offset, core::Offset& out) const {
+  std::int64_t floor = 0;
+  HostResult result =
+      result_of(api_.record_floor(ctx_, offset.bytes(), &floor), empty_error(), "record_floor");
+  out = core::Offset(floor);
+  return result;
+}
+
+HostResult Host::append(core::Offset offset, const void* data, std::int64_t size) const {
+  ha_error error = empty_error();
+  const std::int32_t status = api_.append(ctx_, 0, offset.bytes(), data, size, &error);
+  return result_of(status, error, "append");
+}
+
+HostResult Host::truncate(core::Offset new_end) const {
+  if (api_.truncate == nullptr) {
+    return {core::Status::kUnsupported, "the host has no hook 'truncate' to cut the log to " +
+                                            std::to_string(new_end.bytes()) +
+                                            ", its last whole record"};
+  }
+  ha_error error = empty_error();
+  return result_of(api_.truncate(ctx_, 0, new_end.bytes(), 0, &error), error, "truncate");
+}
+
+HostResult Host::reset(core::Offset new_min) const {
+  if (api_.reset == nullptr) {
+    return {core::Status::kUnsupported,
+            "the master's log starts at " + std::to_string(new_min.bytes()) +
+                " and the host has no hook 'reset' to start this empty log there"};
+  }
+  ha_error error = empty_error();
+  return result_of(api_.reset(ctx_, 0, new_min.bytes(), &error), error, "reset");
+}
+
+core::Status Host::pin(core::Offset offset, std::int64_t size, ha_span& out) const {
+  return known(api_.pin(ctx_, offset.bytes(), size, &out));
+}
+
+core::Status Host::read(core::Offset offset, void* buffer, std::int64_t size,
+                        std::int64_t& got) const {
+  return known(api_.read(ctx_, offset.bytes(), buffer, size, &got));
+}
+
+core::Status Host::acquire(core::Offset offset, std::int64_t size, ha_segment& out) const {
+  return known(segment_fd_->acquire(ctx_, offset.bytes(), size, &out));
+}
+
+HostResult Host::reserve(core::Offset offset, std::int64_t size, void*& data,
+                         std::int64_t& room) const {
+  ha_error error = empty_error();
+  const std::int32_t status =
+      reserve_->reserve(ctx_, 0, offset.bytes(), size, &data, &room, &error);
+  return result_of(status, error, "reserve");
+}
+
+HostResult Host::commit(std::int64_t size) const {
+  ha_error error = empty_error();
+  return result_of(reserve_->commit(ctx_, size, &error), error, "commit");
+}
+
+void Host::role_changed(core::Role role, core::Reason reason, core::Status status,
+                        const std::string& text) const {
+  ha_role_report report{};
+  report.struct_size = sizeof(report);
+  report.role = static_cast<std::int32_t>(role);
+  report.reason = static_cast<std::int32_t>(reason);
+  report.status = static_cast<std::int32_t>(status);
+  report.text = text.c_str();
+  api_.role_changed(ctx_, &report);
+}
+
+void Host::replica_changed(const ha_replica_event& event) const {
+  if (api_.replica_changed != nullptr) api_.replica_changed(ctx_, &event);
+}
+
+void Host::thread_started(const char* name) const {
+  if (lifecycle_ != nullptr && lifecycle_->thread_started != nullptr) {
+    lifecycle_->thread_started(ctx_, name);
+  }
+}
+
+void Host::thread_stopping(const char* name) const {
+  if (lifecycle_ != nullptr && lifecycle_->thread_stopping != nullptr) {
+    lifecycle_->thread_stopping(ctx_, name);
+  }
+}
+
+void Host::log(std::int32_t level, std::string_view text) const {
+  api_.log(ctx_, level, text.data(), static_cast<std::int64_t>(text.size()));
+}
+
+core::LogBounds to_core(const ha_bounds& bounds) {
+  return {core::Offset(bounds.min), core::Offset(bounds.end), bounds.segment_size};
+}
+
+}  // namespace ha

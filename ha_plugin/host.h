@@ -1,0 +1,83 @@
+// The host as the plugin calls it: the ABI's table of hooks behind C++ types, with absent members
+// already dealt with.
+//
+// Threads: as the hooks themselves. No lock of the plugin is held during any of these calls.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "ha/ext/append_reserve.h"
+#include "ha/ext/segment_fd.h"
+#include "ha/ext/thread_lifecycle.h"
+#include "ha/plugin.h"
+#include "ha_plugin/core/types.h"
+
+namespace ha {
+
+// What a host hook answered, and its words if it gave any.
+struct HostResult {
+  core::Status status = core::Status::kOk;
+  std::string text;
+  bool ok() const { return status == core::Status::kOk; }
+};
+
+class Host {
+ public:
+  // Copies the table (min of both sides' sizes); table and ctx live until destroy.
+  Host(const ha_host_api* table, void* ctx);
+
+  // Where the table of this host lacks a required member: its name; else nullptr.
+  static const char* missing_member(const ha_host_api& zero_filled);
+  static ha_host_api copy_table(const ha_host_api* table);
+
+  bool log_has_consensus() const { return (api_.flags & HA_HOST_LOG_HAS_CONSENSUS) != 0; }
+
+  HostResult bounds(ha_bounds& out) const;
+  HostResult record_floor(core::Offset offset, core::Offset& out) const;
+  HostResult append(core::Offset offset, const void* data, std::int64_t size) const;
+  HostResult truncate(core::Offset new_end) const;
+  HostResult reset(core::Offset new_min) const;
+
+  bool can_pin() const { return api_.pin != nullptr; }
+  // AGAIN when too many are out.
+  core::Status pin(core::Offset offset, std::int64_t size, ha_span& out) const;
+  void unpin(const ha_span& span) const { api_.unpin(ctx_, &span); }
+  core::Status read(core::Offset offset, void* buffer, std::int64_t size, std::int64_t& got) const;
+
+  bool can_lend_segments() const { return segment_fd_ != nullptr; }
+  core::Status acquire(core::Offset offset, std::int64_t size, ha_segment& out) const;
+  void release(const ha_segment& segment) const { segment_fd_->release(ctx_, &segment); }
+
+  bool can_reserve() const { return reserve_ != nullptr; }
+  HostResult reserve(core::Offset offset, std::int64_t size, void*& data, std::int64_t& room) const;
+  HostResult commit(std::int64_t size) const;
+  void drop_reservation() const { reserve_->drop(ctx_); }
+
+  void role_changed(core::Role role, core::Reason reason, core::Status status,
+                    const std::string& text) const;
+  void replica_changed(const ha_replica_event& event) const;
+  bool wants_progress() const { return api_.progress != nullptr; }
+  void progress(core::Offset offset) const { api_.progress(ctx_, offset.bytes()); }
+
+  void thread_started(const char* name) const;
+  void thread_stopping(const char* name) const;
+
+  void log(std::int32_t level, std::string_view text) const;
+  void info(std::string_view text) const { log(HA_LOG_INFO, text); }
+  void warn(std::string_view text) const { log(HA_LOG_WARN, text); }
+
+ private:
+  ha_host_api api_;
+  void* ctx_;
+  const ha_ext_segment_fd* segment_fd_ = nullptr;
+  const ha_ext_append_reserve* reserve_ = nullptr;
+  const ha_ext_thread_lifecycle* lifecycle_ = nullptr;
+};
+
+// From the ABI's two structs to core's one.
+core::LogBounds to_core(const ha_bounds& bounds);
+
+}  // namespace ha

@@ -1,0 +1,303 @@
+#include "ha_plugin/net/accept_service.h"
+
+#include <sys/socket.h>
+
+#include <boost/asio/ip/v6_only.hpp>
+#include <cerrno>
+#include <vector>
+
+#include "ha_plugin/net/clock.h"
+#include "metrics/names.h"
+
+namespace ha::net {
+
+using boost::asio::ip::tcp;
+using core::Reason;
+using core::Time;
+
+namespace {
+
+// Kept short of the kernel's usual 4096: slaves are few, and a flood of probes should queue there.
+constexpr int kBacklog = 128;
+
+// After accept ran out of descriptors or memory: trying at once would spin.
+constexpr auto kAcceptRetry = std::chrono::milliseconds(100);
+
+// IPv4 that came through an IPv6 socket is shown and judged as IPv4.
+Address remote_of(const tcp::endpoint& endpoint) {
+  boost::asio::ip::address ip = endpoint.address();
+  if (ip.is_v6() && ip.to_v6().is_v4_mapped()) {
+    ip = boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, ip.to_v6());
+  }
+  return {ip.to_string(), endpoint.port()};
+}
+
+bool is_loopback(const std::string& ip) {
+  boost::system::error_code error;
+  const auto address = boost::asio::ip::make_address(ip, error);
+  return !error && address.is_loopback();
+}
+
+}  // namespace
+
+AcceptService::AcceptService(boost::asio::io_context& context, const Host& host,
+                             const Settings& settings, TransferService& transfer,
+                             metrics::HaMetrics& metrics)
+    : acceptor_(context),
+      retry_(context),
+      host_(host),
+      settings_(settings),
+      transfer_(transfer),
+      metrics_(metrics) {}
+
+std::string AcceptService::open(int& os_errno) {
+  const std::string shown = settings_.listen.text();
+  boost::system::error_code error;
+  const auto ip = boost::asio::ip::make_address(settings_.listen.host, error);
+  if (error) {
+    os_errno = 0;
+    return "option 'listen': '" + shown + "' needs an IP address, not a name (try 0.0.0.0:" +
+           std::to_string(settings_.listen.port) + ")";
+  }
+  const auto fail = [&](const char* what) {
+    os_errno = error.value();
+    boost::system::error_code ignored;
+    acceptor_.close(ignored);
+    return "option 'listen': cannot " + std::string(what) + " " + shown + ": " + error.message() +
+           " (choose a free port, or 0 to let the system pick)";
+  };
+  const tcp::endpoint endpoint(ip, settings_.listen.port);
+  // Asio's own open would leave the descriptor open across exec.
+  const int fd = ::socket(endpoint.protocol().family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) {
+    error.assign(errno, boost::system::system_category());
+    return fail("open a socket for");
+  }
+  acceptor_.assign(endpoint.protocol(), fd, error);
+  if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error && ip.is_v6()) acceptor_.set_option(boost::asio::ip::v6_only(false), error);
+  if (!error) acceptor_.bind(endpoint, error);
+  if (error) return fail("bind");
+  acceptor_.listen(kBacklog, error);
+  if (error) return fail("listen on");
+  acceptor_.non_blocking(true, error);
+  local_ = {settings_.listen.host, acceptor_.local_endpoint(error).port()};
+  return "";
+}
+
+void AcceptService::start_accepting() {
+  accepting_ = true;
+  wait_acceptable();
+}
+
+void AcceptService::stop_accepting() {
+  accepting_ = false;
+  retry_.cancel();
+  boost::system::error_code ignored;
+  acceptor_.close(ignored);
+}
+
+void AcceptService::wait_acceptable() {
+  acceptor_.async_wait(tcp::acceptor::wait_read, [this](const boost::system::error_code& error) {
+    if (!accepting_) return;
+    if (!error) on_acceptable();
+    if (accepting_ && error) wait_acceptable();
+  });
+}
+
+void AcceptService::on_acceptable() {
+  tcp::endpoint endpoint;
+  auto size = static_cast<socklen_t>(endpoint.capacity());
+  const int fd =
+      ::accept4(acceptor_.native_handle(), endpoint.data(), &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  if (fd < 0) {
+    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+      host_.warn("accept on " + local_.text() + ": " + std::generic_category().message(errno) +
+                 "; trying again");
+      retry_.expires_after(kAcceptRetry);
+      retry_.async_wait([this](const boost::system::error_code& error) {
+        if (!error && accepting_) wait_acceptable();
+      });
+      return;
+    }
+    return wait_acceptable();  // the peer has gone, or another passing error of its own
+  }
+  endpoint.resize(size);
+  boost::system::error_code ignored;
+  tcp::socket socket(acceptor_.get_executor());
+  socket.assign(endpoint.protocol(), fd, ignored);
+  admit(std::move(socket), remote_of(endpoint));
+  wait_acceptable();
+}
+
+void AcceptService::admit(tcp::socket socket, const Address& remote) {
+  metrics_.connections_accepted.add();
+  if (!settings_.allow.allows(remote.host)) {
+    return reject(remote, Reason::kNotAllowed,
+                  "not on the allow list (option 'allow': " + settings_.allow.text() + ")");
+  }
+  if (!serving_) return reject(remote, Reason::kNotServing, "this node has no role yet");
+  if (connections_.size() >= static_cast<std::size_t>(settings_.max_connections)) {
+    return reject(
+        remote, Reason::kConnectionLimit,
+        "option 'max_connections': " + std::to_string(settings_.max_connections) + " are open");
+  }
+  const HaConnection::Id id = next_id_++;
+  auto connection = std::make_shared<HaConnection>(std::move(socket), id, remote, host_, settings_,
+                                                   static_cast<ConnectionEvents&>(*this));
+  connections_[id] = {connection, "", 0};
+  metrics_.connections.set(static_cast<std::int64_t>(connections_.size()));
+  connection->start();
+}
+
+void AcceptService::reject(const Address& remote, Reason reason, const std::string& text) {
+  metrics_.rejected[static_cast<std::size_t>(reason)].add();
+  host_.warn("connection from " + remote.text() + " refused: " + text);
+}
+
+// The lowest free number: a slave that comes back takes up its old name, and names stay few.
+std::string AcceptService::identity_of(const HaConnection& connection) {
+  const std::string& ip = connection.remote().host;
+  const ReplicaIdentity option = settings_.rocketmq_replica_identity;
+  if (option == ReplicaIdentity::kAddress ||
+      (option == ReplicaIdentity::kAuto && !is_loopback(ip))) {
+    return ip;
+  }
+  for (int n = 1;; ++n) {
+    std::string id = ip + "#" + std::to_string(n);
+    if (slots_.insert(id).second) return id;
+  }
+}
+
+core::LogBounds AcceptService::log_bounds() {
+  ha_bounds bounds{};
+  if (const HostResult result = host_.bounds(bounds); !result.ok()) {
+    host_.log(HA_LOG_HOST_MISUSE, result.text);
+    return last_bounds_;
+  }
+  last_bounds_ = to_core(bounds);
+  return last_bounds_;
+}
+
+std::shared_ptr<metrics::ReplicaMetrics> AcceptService::on_joined(HaConnection& connection) {
+  Entry& entry = connections_.at(connection.id());
+  entry.replica_id = identity_of(connection);
+  auto replica = metrics_.replica(entry.replica_id);
+  replica->set_address(connection.remote().text());
+  replica->connections.add(1);
+  replica->connects.add();
+  replica->connected_at_ns.set(steady_now().count());
+  replica->disconnected_at_ns.set(0);
+  replica->state.set(static_cast<std::int64_t>(connection.session().state()));
+  entry.bytes_at_tick = replica->bytes_sent.value();
+  transfer_.join(connection.id(), entry.replica_id, connection.session().ack());
+  host_.info("replica " + entry.replica_id + " joined from " + connection.remote().text() +
+             ": it asked for " + std::to_string(connection.session().ack().bytes()) +
+             " and is served from " + std::to_string(connection.session().start().bytes()));
+  if (transfer_.tracker().replicas() == 1 && transfer_.policy().in_sync_replicas == 1) {
+    host_.warn(
+        "option 'in_sync_replicas' is 1: a slave is attached, but waits with default acks wait for "
+        "nobody (set 2 to wait for one slave)");
+  }
+  tell_host(connection, HA_REPLICA_JOINED, Reason::kNone, entry.replica_id);
+  return replica;
+}
+
+void AcceptService::on_ack(HaConnection& connection) {
+  const Time now = steady_now();
+  const core::LogBounds log = log_bounds();
+  transfer_.ack(connection.id(), connection.session().ack());
+  transfer_.turn(now, log.end);
+  update_gauges(connection, log);
+}
+
+void AcceptService::on_caught_up(HaConnection& connection) {
+  tell_host(connection, HA_REPLICA_CAUGHT_UP, Reason::kNone,
+            connections_.at(connection.id()).replica_id);
+}
+
+void AcceptService::on_closed(HaConnection& connection, Reason reason, const std::string& text) {
+  const auto found = connections_.find(connection.id());
+  if (found == connections_.end()) return;
+  const std::shared_ptr<HaConnection> keep = found->second.connection;
+  const std::string replica_id = found->second.replica_id;
+  connections_.erase(found);
+  metrics_.connections.set(static_cast<std::int64_t>(connections_.size()));
+  const auto slot = static_cast<std::size_t>(reason);
+  if (replica_id.empty()) {
+    metrics_.rejected[slot].add();
+    host_.warn("connection from " + connection.remote().text() + " closed before it counted (" +
+               metrics::reason_name(static_cast<std::int32_t>(reason)) + "): " + text);
+    tell_host(connection, HA_REPLICA_REFUSED, reason, "");
+    return;
+  }
+  slots_.erase(replica_id);
+  transfer_.leave(connection.id());
+  metrics::ReplicaMetrics& replica = *connection.metrics();
+  replica.connections.add(-1);
+  replica.closes[slot].add();
+  replica.last_close_reason.set(static_cast<std::int64_t>(reason));
+  if (replica.connections.value() == 0) {
+    replica.state.set(static_cast<std::int64_t>(core::State::kShutdown));
+    replica.in_sync.set(0);
+    replica.bytes_per_s.set(0);
+    replica.disconnected_at_ns.set(steady_now().count());
+  }
+  host_.info("replica " + replica_id + " left (" +
+             metrics::reason_name(static_cast<std::int32_t>(reason)) + "): " + text);
+  tell_host(connection, HA_REPLICA_LEFT, reason, replica_id);
+}
+
+void AcceptService::tell_host(const HaConnection& connection, std::int32_t event, Reason reason,
+                              const std::string& replica_id) {
+  const std::string address = connection.remote().text();
+  ha_replica_event report{};
+  report.struct_size = sizeof(report);
+  report.event = event;
+  report.state = static_cast<std::int32_t>(connection.open() ? connection.session().state()
+                                                             : core::State::kShutdown);
+  report.reason = static_cast<std::int32_t>(reason);
+  report.ack_offset = connection.session().ack().bytes();
+  report.id = replica_id.c_str();
+  report.address = address.c_str();
+  host_.replica_changed(report);
+}
+
+void AcceptService::close_all(Reason reason) {
+  std::vector<std::shared_ptr<HaConnection>> all;
+  for (auto& [id, entry] : connections_) all.push_back(entry.connection);
+  for (auto& connection : all) connection->close(reason, "this node closes all connections");
+}
+
+void AcceptService::pump(Time now, const core::LogBounds& log) {
+  last_bounds_ = log;
+  history_.record(log.end, now);
+  // A connection that closes takes itself off the map.
+  for (auto at = connections_.begin(); at != connections_.end();) {
+    const std::shared_ptr<HaConnection> connection = (at++)->second.connection;
+    connection->pump(now, log);
+  }
+}
+
+void AcceptService::update_gauges(HaConnection& connection, const core::LogBounds& log) {
+  metrics::ReplicaMetrics& replica = *connection.metrics();
+  const core::Offset ack = connection.session().ack();
+  replica.in_sync.set(transfer_.is_in_sync(ack, log.end) ? 1 : 0);
+  const Time since = ack >= log.end ? core::kNever : history_.appended_at(ack);
+  replica.behind_since_ns.set(since == core::kNever ? 0 : since.count());
+}
+
+void AcceptService::tick(Time now, const core::LogBounds& log, double seconds) {
+  pump(now, log);
+  for (auto& [id, entry] : connections_) {
+    if (entry.replica_id.empty()) continue;
+    metrics::ReplicaMetrics& replica = *entry.connection->metrics();
+    update_gauges(*entry.connection, log);
+    const std::uint64_t bytes = replica.bytes_sent.value();
+    replica.bytes_per_s.set(
+        static_cast<std::int64_t>(static_cast<double>(bytes - entry.bytes_at_tick) / seconds));
+    entry.bytes_at_tick = bytes;
+  }
+}
+
+}  // namespace ha::net

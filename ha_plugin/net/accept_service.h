@@ -1,0 +1,89 @@
+// Listens on the HA port, turns away who may not come in, and owns the connections of those who
+// may.
+//
+// Masters and slaves both listen: a slave serves its own log to slaves of its own. A node without a
+// role accepts and closes at once, so that a peer learns that somebody is there.
+//
+// Threads: open, close_listener and port from the control thread (with the I/O thread stopped or
+// through run_sync); everything else on the I/O thread.
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "ha_plugin/core/lag_ring.h"
+#include "ha_plugin/host.h"
+#include "ha_plugin/net/ha_connection.h"
+#include "ha_plugin/settings.h"
+#include "ha_plugin/transfer_service.h"
+#include "metrics/ha_metrics.h"
+
+namespace ha::net {
+
+class AcceptService : private ConnectionEvents {
+ public:
+  AcceptService(boost::asio::io_context& context, const Host& host, const Settings& settings,
+                TransferService& transfer, metrics::HaMetrics& metrics);
+
+  // Binds and listens. "" or what is wrong; os_errno is set then.
+  std::string open(int& os_errno);
+  // Where it listens, with the port that the system gave.
+  Address local_address() const { return local_; }
+
+  void start_accepting();
+  void stop_accepting();
+
+  // Whether connections are served; closing all of them is the caller's part.
+  void set_serving(bool serving) { serving_ = serving; }
+  void close_all(core::Reason reason);
+
+  // The log ends at log.end: every connection sends what it can.
+  void pump(core::Time now, const core::LogBounds& log);
+  // Once a second: gauges and rates that change without events.
+  void tick(core::Time now, const core::LogBounds& log, double seconds);
+  void forget_history() { history_.forget(); }
+
+ private:
+  struct Entry {
+    std::shared_ptr<HaConnection> connection;
+    std::string replica_id;           // "" until it joined
+    std::uint64_t bytes_at_tick = 0;  // for the rate
+  };
+
+  void wait_acceptable();
+  void on_acceptable();
+  void admit(boost::asio::ip::tcp::socket socket, const Address& remote);
+  void reject(const Address& remote, core::Reason reason, const std::string& text);
+  std::string identity_of(const HaConnection& connection);
+  void update_gauges(HaConnection& connection, const core::LogBounds& log);
+  void tell_host(const HaConnection& connection, std::int32_t event, core::Reason reason,
+                 const std::string& replica_id);
+
+  core::LogBounds log_bounds() override;
+  std::shared_ptr<metrics::ReplicaMetrics> on_joined(HaConnection& connection) override;
+  void on_ack(HaConnection& connection) override;
+  void on_caught_up(HaConnection& connection) override;
+  void on_closed(HaConnection& connection, core::Reason reason, const std::string& text) override;
+
+  boost::asio::ip::tcp::acceptor acceptor_;
+  boost::asio::steady_timer retry_;
+  const Host& host_;
+  const Settings& settings_;
+  TransferService& transfer_;
+  metrics::HaMetrics& metrics_;
+  Address local_;
+  bool serving_ = false;
+  bool accepting_ = false;
+  HaConnection::Id next_id_ = 1;
+  std::map<HaConnection::Id, Entry> connections_;
+  std::set<std::string> slots_;  // identities "ip#n" in use
+  core::LagRing history_;
+  core::LogBounds last_bounds_;
+};
+
+}  // namespace ha::net

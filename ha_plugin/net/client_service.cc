@@ -1,0 +1,416 @@
+#include "ha_plugin/net/client_service.h"
+
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+
+#include "ha_plugin/net/clock.h"
+#include "metrics/names.h"
+
+namespace ha::net {
+
+using boost::asio::ip::tcp;
+using core::Offset;
+using core::Reason;
+using core::State;
+using core::Status;
+using core::Time;
+
+namespace {
+
+// Headers and small bodies come here; a longer body's rest goes into the host's memory. 128 KiB
+// halves the system calls of 64 KiB for hosts without append-reserve; more gave nothing.
+constexpr std::size_t kBufferBytes = 128 * 1024;
+
+// A turn reads at most this much before other work has its turn.
+constexpr std::int64_t kMostPerTurn = std::int64_t{4} << 20;
+
+// While a burst goes on the master hears of it this often.
+constexpr std::int64_t kReportEvery = 256 * 1024;
+
+// So many connections in a row that the master closed before its first byte look like a refusal.
+constexpr int kRefusalHint = 3;
+
+std::string errno_text(int error) { return std::generic_category().message(error); }
+
+std::chrono::milliseconds ms(std::int64_t count) { return std::chrono::milliseconds(count); }
+
+}  // namespace
+
+ClientService::ClientService(boost::asio::io_context& context, const Host& host,
+                             const Settings& settings, metrics::HaMetrics& metrics,
+                             std::function<void()> on_grown)
+    : context_(context),
+      socket_(context),
+      resolver_(context),
+      timer_(context),
+      host_(host),
+      settings_(settings),
+      metrics_(metrics),
+      on_grown_(std::move(on_grown)),
+      backoff_(ms(settings.reconnect_max_ms)) {}
+
+void ClientService::set_state(State state) {
+  state_ = state;
+  metrics_.client.state.set(static_cast<std::int64_t>(state));
+}
+
+void ClientService::follow(const Address& master) {
+  stop(Reason::kRequested);
+  master_ = master;
+  backoff_ = core::Backoff(ms(settings_.reconnect_max_ms));
+  refused_in_a_row_ = 0;
+  set_state(State::kReady);
+  connect();
+}
+
+void ClientService::stop(Reason reason) {
+  if (follower_) {
+    close(reason, "asked to stop following");
+  }
+  ++attempt_;
+  timer_.cancel();
+  resolver_.cancel();
+  boost::system::error_code ignored;
+  socket_.close(ignored);
+  master_ = {};
+  set_state(State::kReady);
+}
+
+void ClientService::connect() {
+  const std::uint64_t attempt = ++attempt_;
+  timer_.expires_after(ms(settings_.connect_timeout_ms));
+  timer_.async_wait([this, attempt](const boost::system::error_code& error) {
+    if (error || attempt != attempt_) return;
+    close(Reason::kConnectTimeout,
+          "no connection within " + std::to_string(settings_.connect_timeout_ms) + " ms");
+  });
+  boost::system::error_code error;
+  const auto ip = boost::asio::ip::make_address(master_.host, error);
+  if (!error) return connect_to({ip, master_.port});
+  resolver_.async_resolve(
+      master_.host, std::to_string(master_.port),
+      [this, attempt](const boost::system::error_code& failed,
+                      const tcp::resolver::results_type& found) {
+        if (attempt != attempt_) return;
+        if (failed) {
+          return close(Reason::kNetwork,
+                       "cannot resolve '" + master_.host + "': " + failed.message());
+        }
+        // A name may stand for several addresses; each try takes the next.
+        connect_to(*std::next(found.begin(), static_cast<std::ptrdiff_t>(attempt % found.size())));
+      });
+}
+
+void ClientService::connect_to(const tcp::endpoint& endpoint) {
+  const std::uint64_t attempt = attempt_;
+  const int fd = ::socket(endpoint.protocol().family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return close(Reason::kNetwork, "socket: " + errno_text(errno));
+  boost::system::error_code error;
+  socket_ = tcp::socket(context_);
+  socket_.assign(endpoint.protocol(), fd, error);
+  socket_.async_connect(endpoint, [this, attempt](const boost::system::error_code& failed) {
+    if (attempt != attempt_) return;
+    if (failed) return close(Reason::kNetwork, "cannot connect: " + failed.message());
+    on_connected();
+  });
+}
+
+void ClientService::on_connected() {
+  metrics_.client.connects.add();
+  boost::system::error_code ignored;
+  socket_.set_option(tcp::no_delay(true), ignored);
+  core::LogBounds log;
+  const Time now = steady_now();
+  follower_.emplace(now);
+  header_ = {};
+  body_left_ = 0;
+  report_left_ = 0;
+  unreported_ = 0;
+  if (!read_bounds(log)) return;
+  end_ = log.end;
+  set_state(State::kHandshake);
+  host_.info("connected to master " + master_.text() + "; asking for " +
+             std::to_string(end_.bytes()));
+  if (!report_if_due(now)) return;
+  arm_timer();
+  wait_readable();
+}
+
+bool ClientService::read_bounds(core::LogBounds& out) {
+  ha_bounds bounds{};
+  const HostResult result = host_.bounds(bounds);
+  if (!result.ok()) {
+    close(Reason::kHostError, result.text);
+    return false;
+  }
+  out = to_core(bounds);
+  return true;
+}
+
+void ClientService::close(Reason reason, const std::string& text) {
+  const bool was_connected = follower_.has_value();
+  const bool got_nothing = was_connected && follower_->state() == State::kHandshake;
+  ++attempt_;
+  timer_.cancel();
+  resolver_.cancel();
+  boost::system::error_code ignored;
+  socket_.close(ignored);
+  follower_.reset();
+  metrics_.client.last_reason.set(static_cast<std::int64_t>(reason));
+  metrics_.client.closes[static_cast<std::size_t>(reason)].add();
+  if (!was_connected) metrics_.client.connect_failures.add();
+  if (reason == Reason::kOffsetMismatch) metrics_.client.mismatches.add();
+
+  std::string line = "link to master " + master_.text() + " ended (" +
+                     metrics::reason_name(static_cast<std::int32_t>(reason)) + "): " + text;
+  refused_in_a_row_ = got_nothing && reason == Reason::kPeerClosed ? refused_in_a_row_ + 1 : 0;
+  if (refused_in_a_row_ >= kRefusalHint) {
+    line += "; it keeps closing before it sends anything: its log says why (this log ends at " +
+            std::to_string(end_.bytes()) + ")";
+  }
+  if (reason == Reason::kRequested || reason == Reason::kShutdown ||
+      reason == Reason::kRoleChanged) {
+    host_.info(line);
+    return;  // the caller decides what comes next
+  }
+  if (core::is_final(reason))
+    line += "; not trying again until the role or the master's address is set";
+  host_.warn(line);
+  schedule_retry(reason);
+}
+
+void ClientService::schedule_retry(Reason reason) {
+  if (core::is_final(reason)) return set_state(State::kSuspend);
+  const bool hopeless = reason == Reason::kOffsetMismatch;
+  set_state(hopeless ? State::kSuspend : State::kReady);
+  const Time pause = hopeless ? Time(ms(settings_.reconnect_max_ms)) : backoff_.next(random_());
+  const std::uint64_t attempt = attempt_;
+  timer_.expires_after(std::chrono::duration_cast<std::chrono::steady_clock::duration>(pause));
+  timer_.async_wait([this, attempt](const boost::system::error_code& error) {
+    if (!error && attempt == attempt_) connect();
+  });
+}
+
+void ClientService::wait_readable() {
+  const std::uint64_t attempt = attempt_;
+  socket_.async_wait(tcp::socket::wait_read,
+                     [this, attempt](const boost::system::error_code& error) {
+                       if (attempt != attempt_) return;
+                       if (error) return close(Reason::kNetwork, error.message());
+                       on_readable();
+                     });
+}
+
+void ClientService::on_readable() {
+  const Time now = steady_now();
+  metrics_.client.last_read_ms.set(unix_now_ms());
+  const std::uint64_t attempt = attempt_;
+  std::int64_t taken = 0;
+  while (taken < kMostPerTurn) {
+    const ssize_t n = receive(now);
+    if (attempt != attempt_) return;  // closed on the way
+    if (n < 0) break;
+    taken += n;
+    if (unreported_ >= kReportEvery && !report_if_due(now)) return;
+  }
+  if (!report_if_due(now)) return;
+  wait_readable();
+}
+
+// Bytes taken, or -1 when there are none for now or the connection was closed.
+ssize_t ClientService::receive(Time now) {
+  if (buffer_.empty()) buffer_.resize(kBufferBytes);
+  void* lent = nullptr;
+  std::int64_t room = 0;
+  const bool direct = host_.can_reserve() && body_left_ > 0;
+  if (direct) {
+    if (!refuse(host_.reserve(end_, body_left_, lent, room))) return -1;
+    room = std::min(room, body_left_);
+  }
+  // What follows the body may only be taken together with all of it.
+  iovec parts[2] = {{lent, static_cast<std::size_t>(room)}, {buffer_.data(), buffer_.size()}};
+  msghdr message{};
+  message.msg_iov = direct ? parts : parts + 1;
+  message.msg_iovlen = direct && room == body_left_ ? 2 : 1;
+  const ssize_t n = ::recvmsg(socket_.native_handle(), &message, MSG_DONTWAIT);
+  const int error = errno;
+  const std::int64_t in_place = direct ? std::clamp<std::int64_t>(n, 0, room) : 0;
+  if (direct) {
+    if (in_place == 0) {
+      host_.drop_reservation();
+    } else if (!commit(in_place)) {
+      return -1;
+    }
+  }
+  if (n == 0) {
+    close(Reason::kPeerClosed, "the master closed the connection");
+    return -1;
+  }
+  if (n < 0) {
+    if (error != EAGAIN && error != EINTR) close(Reason::kNetwork, "read: " + errno_text(error));
+    return -1;
+  }
+  follower_->on_bytes(now);
+  if (!take({buffer_.data(), static_cast<std::size_t>(n - in_place)})) return -1;
+  return n;
+}
+
+bool ClientService::take(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    if (body_left_ > 0) {
+      const auto n = std::min<std::size_t>(bytes.size(), static_cast<std::size_t>(body_left_));
+      if (!append(bytes.first(n))) return false;
+      bytes = bytes.subspan(n);
+    } else if (header_.take(bytes)) {
+      if (!begin_frame(wire::decode_header(header_.bytes()))) return false;
+      follower_->on_frame();
+      backoff_.reset();
+      if (state_ != State::kTransfer) set_state(State::kTransfer);
+    }
+  }
+  return true;
+}
+
+bool ClientService::begin_frame(const wire::FrameHeader& header) {
+  core::LogBounds log;
+  if (!read_bounds(log)) return false;
+  const core::FrameVerdict verdict = core::judge_frame(header.offset, header.size, log);
+  if (verdict.reason != Reason::kNone) {
+    const std::string frame = "the master sent " + std::to_string(header.size) +
+                              " bytes at offset " + std::to_string(header.offset.bytes());
+    switch (verdict.reason) {
+      case Reason::kFrameSize:
+        close(verdict.reason,
+              frame + "; a frame's size is 0 to " + std::to_string(core::kMaxBodyBytes));
+        break;
+      case Reason::kSegmentSize:
+        close(verdict.reason, frame + ", which does not fit segments of " +
+                                  std::to_string(log.segment_size) +
+                                  " bytes: give both sides the same segment size");
+        break;
+      default:
+        close(verdict.reason, frame + ", but this log ends at " + std::to_string(log.end.bytes()) +
+                                  "; nothing was stored (empty this store to copy afresh)");
+    }
+    return false;
+  }
+  if (verdict.reset) {
+    if (!refuse(host_.reset(header.offset))) return false;
+    host_.info("the master's log starts at " + std::to_string(header.offset.bytes()) +
+               " for us; this empty log starts there");
+    end_ = header.offset;
+  }
+  body_left_ = header.size;
+  (header.size > 0 ? metrics_.client.frames_received : metrics_.client.heartbeats_received).add();
+  return true;
+}
+
+bool ClientService::append(std::span<const std::byte> bytes) {
+  const auto size = static_cast<std::int64_t>(bytes.size());
+  if (!refuse(host_.append(end_, bytes.data(), size))) return false;
+  grown(size);
+  return true;
+}
+
+bool ClientService::commit(std::int64_t size) {
+  if (!refuse(host_.commit(size))) return false;
+  grown(size);
+  return true;
+}
+
+void ClientService::grown(std::int64_t size) {
+  end_ = end_ + size;
+  body_left_ -= size;
+  unreported_ += size;
+  metrics_.client.bytes_received.add(static_cast<std::uint64_t>(size));
+  metrics_.client.bytes_appended.add(static_cast<std::uint64_t>(size));
+}
+
+// False = the host said no and the connection is closed with what that means.
+bool ClientService::refuse(const HostResult& result) {
+  switch (result.status) {
+    case Status::kOk:
+      return true;
+    case Status::kConflict:
+      close(Reason::kSegmentSize, result.text);
+      break;
+    case Status::kCorrupt:
+      close(Reason::kCorrupt, result.text);
+      break;
+    case Status::kRange:
+      close(Reason::kOffsetMismatch, result.text);
+      break;
+    default:
+      close(Reason::kHostError, result.text);
+  }
+  return false;
+}
+
+bool ClientService::report_if_due(Time now) {
+  if (unreported_ > 0) {
+    on_grown_();
+    unreported_ = 0;
+  }
+  // A report that the socket took in part must go out whole before the next.
+  if (report_left_ > 0 && !flush_report(now)) return false;
+  if (report_left_ > 0 || !follower_->report_due(now, end_, ms(settings_.heartbeat_ms)))
+    return true;
+  report_ = wire::encode_report(end_);
+  report_left_ = report_.size();
+  report_end_ = end_;
+  return flush_report(now);
+}
+
+bool ClientService::flush_report(Time now) {
+  const ssize_t n =
+      ::send(socket_.native_handle(), report_.data() + (report_.size() - report_left_),
+             report_left_, MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (n < 0 && errno != EAGAIN && errno != EINTR) {
+    close(Reason::kNetwork, "write: " + errno_text(errno));
+    return false;
+  }
+  if (n > 0) report_left_ -= static_cast<std::size_t>(n);
+  if (report_left_ == 0) {
+    follower_->on_report_sent(now, report_end_);
+    metrics_.client.reports_sent.add();
+    metrics_.client.last_write_ms.set(unix_now_ms());
+  } else {
+    const std::uint64_t attempt = attempt_;
+    socket_.async_wait(tcp::socket::wait_write,
+                       [this, attempt](const boost::system::error_code& error) {
+                         if (error || attempt != attempt_ || report_left_ == 0) return;
+                         report_if_due(steady_now());
+                       });
+  }
+  return true;
+}
+
+void ClientService::arm_timer() {
+  const std::uint64_t attempt = attempt_;
+  const Time due = follower_->next_check(ms(settings_.heartbeat_ms), ms(settings_.housekeeping_ms),
+                                         report_left_ == 0);
+  timer_.expires_at(to_time_point(due));
+  timer_.async_wait([this, attempt](const boost::system::error_code& error) {
+    if (error || attempt != attempt_) return;
+    const Time now = steady_now();
+    if (follower_->silent(now, ms(settings_.housekeeping_ms))) {
+      return close(Reason::kHousekeeping, "nothing from the master for " +
+                                              std::to_string(settings_.housekeeping_ms) + " ms");
+    }
+    if (report_if_due(now)) arm_timer();
+  });
+}
+
+void ClientService::tick(double seconds) {
+  const std::uint64_t bytes = metrics_.client.bytes_received.value();
+  metrics_.client.bytes_per_s.set(
+      static_cast<std::int64_t>(static_cast<double>(bytes - bytes_at_tick_) / seconds));
+  bytes_at_tick_ = bytes;
+}
+
+}  // namespace ha::net

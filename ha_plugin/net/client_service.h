@@ -1,0 +1,99 @@
+// Follows a master: connects, asks for this log's end, appends what comes, acknowledges it.
+//
+// One read(v) takes what there is: the rest of the body that is being received goes straight into
+// the host's memory when the host lends some (extension append-reserve), whatever follows into a
+// buffer. Reports go out after each burst of reads, so a busy link carries few and a quiet one is
+// answered at once.
+//
+// After a failure it tries again: quickly at first, at most reconnect_max_ms apart. What trying
+// cannot mend (segments of another size, bytes that are no records) ends in SUSPEND until follow()
+// is called again. A wrong offset is in between: it may be the master that is to be mended, so it
+// is tried again, at the longest pause.
+//
+// Threads: the I/O thread only.
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "ha_plugin/core/backoff.h"
+#include "ha_plugin/core/follower.h"
+#include "ha_plugin/host.h"
+#include "ha_plugin/net/address.h"
+#include "ha_plugin/settings.h"
+#include "ha_plugin/wire/rocketmq.h"
+#include "metrics/ha_metrics.h"
+
+namespace ha::net {
+
+class ClientService {
+ public:
+  // on_grown: this log has new bytes (slaves of this slave want them).
+  ClientService(boost::asio::io_context& context, const Host& host, const Settings& settings,
+                metrics::HaMetrics& metrics, std::function<void()> on_grown);
+
+  // Follows that master from now on; ends the connection to another one.
+  void follow(const Address& master);
+  // Ends the connection and stays away.
+  void stop(core::Reason reason);
+
+  void tick(double seconds);
+
+ private:
+  void connect();
+  void connect_to(const boost::asio::ip::tcp::endpoint& endpoint);
+  void on_connected();
+  void close(core::Reason reason, const std::string& text);
+  void schedule_retry(core::Reason reason);
+  void set_state(core::State state);
+
+  void wait_readable();
+  void on_readable();
+  ssize_t receive(core::Time now);
+  bool take(std::span<const std::byte> bytes);
+  bool begin_frame(const wire::FrameHeader& header);
+  bool append(std::span<const std::byte> bytes);
+  bool commit(std::int64_t size);
+  bool refuse(const HostResult& result);
+  void grown(std::int64_t size);
+
+  bool report_if_due(core::Time now);
+  bool flush_report(core::Time now);
+  void arm_timer();
+  bool read_bounds(core::LogBounds& out);
+
+  boost::asio::io_context& context_;
+  boost::asio::ip::tcp::socket socket_;
+  boost::asio::ip::tcp::resolver resolver_;
+  boost::asio::steady_timer timer_;
+  const Host& host_;
+  const Settings& settings_;
+  metrics::HaMetrics& metrics_;
+  const std::function<void()> on_grown_;
+  std::minstd_rand random_{std::random_device{}()};
+
+  Address master_;
+  core::State state_ = core::State::kReady;
+  std::uint64_t attempt_ = 0;  // handlers of an earlier one see that they are late
+  core::Backoff backoff_;
+  std::optional<core::Follower> follower_;  // while connected
+  wire::HeaderGather header_;
+  core::Offset end_;            // this log's end while connected
+  std::int64_t body_left_ = 0;  // of the frame that is being received
+  std::vector<std::byte> buffer_;
+  wire::Report report_{};
+  std::size_t report_left_ = 0;  // bytes of report_ that the socket has not taken yet
+  core::Offset report_end_;
+  std::uint64_t bytes_at_tick_ = 0;
+  std::int64_t unreported_ = 0;
+  int refused_in_a_row_ = 0;
+};
+
+}  // namespace ha::net

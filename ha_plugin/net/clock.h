@@ -1,0 +1,27 @@
+// The one place where the plugin reads clocks.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include "ha_plugin/core/types.h"
+
+namespace ha::net {
+
+inline core::Time steady_now() {
+  return std::chrono::duration_cast<core::Time>(
+      std::chrono::steady_clock::now().time_since_epoch());
+}
+
+inline std::chrono::steady_clock::time_point to_time_point(core::Time t) {
+  return std::chrono::steady_clock::time_point(
+      std::chrono::duration_cast<std::chrono::steady_clock::duration>(t));
+}
+
+inline std::int64_t unix_now_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+}  // namespace ha::net

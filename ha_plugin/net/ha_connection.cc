@@ -1,0 +1,233 @@
+#include "ha_plugin/net/ha_connection.h"
+
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <cerrno>
+#include <system_error>
+
+#include "ha_plugin/net/clock.h"
+#include "metrics/names.h"
+
+namespace ha::net {
+
+using core::Reason;
+using core::Time;
+
+namespace {
+
+// A turn sends at most this much to one replica before the others have theirs.
+constexpr std::int64_t kMostPerTurn = std::int64_t{4} << 20;
+
+// Reports are 8 bytes; a healthy replica's fit many times over.
+constexpr std::size_t kReadBytes = 4096;
+
+std::string errno_text(int error) { return std::generic_category().message(error); }
+
+}  // namespace
+
+HaConnection::HaConnection(boost::asio::ip::tcp::socket socket, Id id, Address remote,
+                           const Host& host, const Settings& settings, ConnectionEvents& events)
+    : socket_(std::move(socket)),
+      timer_(socket_.get_executor()),
+      id_(id),
+      remote_(std::move(remote)),
+      host_(host),
+      settings_(settings),
+      events_(events),
+      session_(steady_now()),
+      frame_(host) {}
+
+core::SessionOptions HaConnection::session_options() const {
+  using std::chrono::milliseconds;
+  return {milliseconds(settings_.heartbeat_ms), milliseconds(settings_.housekeeping_ms),
+          milliseconds(settings_.first_report_timeout_ms), settings_.transfer_batch_bytes,
+          settings_.bootstrap};
+}
+
+void HaConnection::start() {
+  boost::system::error_code ignored;
+  socket_.set_option(boost::asio::ip::tcp::no_delay(true), ignored);
+  wait_readable();
+  arm_timer(steady_now(), events_.log_bounds());
+}
+
+void HaConnection::wait_readable() {
+  socket_.async_wait(boost::asio::ip::tcp::socket::wait_read,
+                     [self = shared_from_this()](const boost::system::error_code& error) {
+                       if (!self->open_) return;
+                       if (error) return self->close(Reason::kNetwork, error.message());
+                       self->on_readable();
+                     });
+}
+
+void HaConnection::on_readable() {
+  std::byte buffer[kReadBytes];
+  const ssize_t n = ::recv(socket_.native_handle(), buffer, sizeof(buffer), MSG_DONTWAIT);
+  if (n < 0 && errno != EAGAIN && errno != EINTR) {
+    return close(Reason::kNetwork, "read: " + errno_text(errno));
+  }
+  if (n == 0) return close(Reason::kPeerClosed, "the slave closed the connection");
+  if (n > 0) {
+    const Time now = steady_now();
+    session_.on_bytes(now);
+    if (!take_reports({buffer, static_cast<std::size_t>(n)}, now)) return;
+  }
+  wait_readable();
+}
+
+bool HaConnection::take_reports(std::span<const std::byte> bytes, Time now) {
+  const bool was_reported = session_.reported();
+  bool any = false;
+  while (report_.take(bytes)) {
+    if (!take_report(wire::decode_report(report_.bytes()), now)) return false;
+    any = true;
+  }
+  if (!any) return true;
+  // Every value was judged; only the last needs to be acted on, since acks are cumulative.
+  events_.on_ack(*this);
+  if (!open_) return false;
+  const core::LogBounds log = events_.log_bounds();
+  if (!caught_up_ && session_.ack() >= log.end) {
+    caught_up_ = true;
+    events_.on_caught_up(*this);
+  }
+  if (!was_reported) pump(now, log);
+  return open_;
+}
+
+bool HaConnection::take_report(core::Offset value, Time now) {
+  const bool first = !session_.reported();
+  const core::LogBounds log = events_.log_bounds();
+  const Reason reason = session_.on_report(value, log, settings_.bootstrap);
+  if (reason != Reason::kNone) {
+    std::string text = "report " + std::to_string(value.bytes());
+    if (first) {
+      text += " is outside this log, [" + std::to_string(log.min.bytes()) + ", " +
+              std::to_string(log.end.bytes()) + "]" +
+              (reason == Reason::kRequestBelowMin
+                   ? ": those bytes were deleted here; empty the slave's store to copy afresh"
+                   : ": the slave's log is ahead or another one; cut or empty its store");
+    } else if (reason == Reason::kReportAhead) {
+      text += " acknowledges more than was sent, " +
+              std::to_string(std::max(session_.start(), session_.next()).bytes());
+    } else {
+      text += " is below the one before, " + std::to_string(session_.ack().bytes());
+    }
+    close(reason, text);
+    return false;
+  }
+  if (first) {
+    bucket_.set_rate(now, settings_.max_transfer_bytes_per_s);
+    metrics_ = events_.on_joined(*this);
+    metrics_->start_offset.set(session_.start().bytes());
+    metrics_->sent_offset.set(session_.start().bytes());
+  }
+  metrics_->reports_received.add();
+  metrics_->ack_offset.set(value.bytes());
+  return true;
+}
+
+void HaConnection::pump(Time now, const core::LogBounds& log) {
+  if (!open_) return;
+  const core::SessionOptions options = session_options();
+  if (const Reason reason = session_.check_silence(now, options); reason != Reason::kNone) {
+    return close(reason, reason == Reason::kHousekeeping
+                             ? "silent for " + std::to_string(settings_.housekeeping_ms) + " ms"
+                             : "no report within " +
+                                   std::to_string(settings_.first_report_timeout_ms) +
+                                   " ms of connecting");
+  }
+  bucket_.set_rate(now, settings_.max_transfer_bytes_per_s);
+  if (!writable_awaited_ && !send_frames(now, log)) return;
+  arm_timer(now, log);
+}
+
+// False = closed.
+bool HaConnection::send_frames(Time now, const core::LogBounds& log) {
+  const core::SessionOptions options = session_options();
+  std::int64_t sent = 0;
+  while (sent < kMostPerTurn) {
+    if (!frame_.active()) {
+      auto frame = session_.next_frame(now, log, bucket_.allowance(now), options);
+      if (!frame) return true;
+      if (const core::Status status = frame_.open(*frame); status != core::Status::kOk) {
+        const std::string at = std::to_string(frame->offset.bytes());
+        if (status == core::Status::kRange) {
+          close(Reason::kRequestBelowMin,
+                "the bytes at " + at + " were deleted here before the slave had them");
+        } else {
+          close(Reason::kHostError, "the host could not give the bytes at " + at + ": " +
+                                        metrics::status_name(static_cast<std::int32_t>(status)));
+        }
+        return false;
+      }
+      session_.on_frame_started(*frame);
+      bucket_.take(frame->size);
+      metrics_->sent_offset.set(session_.next().bytes());
+      metrics_->bytes_sent.add(static_cast<std::uint64_t>(frame->size));
+      (frame->size > 0 ? metrics_->frames_sent : metrics_->heartbeats_sent).add();
+    }
+    const ssize_t n = frame_.write(socket_.native_handle());
+    if (n < 0) {
+      if (errno == EAGAIN || errno == EINTR) {
+        wait_writable();
+        return true;
+      }
+      close(errno == EIO ? Reason::kHostError : Reason::kNetwork, "write: " + errno_text(errno));
+      return false;
+    }
+    session_.on_written(now);
+    sent += n;
+  }
+  // More to send: the others first.
+  writable_awaited_ = true;
+  boost::asio::post(socket_.get_executor(), [self = shared_from_this()] {
+    self->writable_awaited_ = false;
+    if (self->open_) self->pump(steady_now(), self->events_.log_bounds());
+  });
+  return true;
+}
+
+void HaConnection::wait_writable() {
+  writable_awaited_ = true;
+  socket_.async_wait(boost::asio::ip::tcp::socket::wait_write,
+                     [self = shared_from_this()](const boost::system::error_code& error) {
+                       self->writable_awaited_ = false;
+                       if (!self->open_) return;
+                       if (error) return self->close(Reason::kNetwork, error.message());
+                       self->pump(steady_now(), self->events_.log_bounds());
+                     });
+}
+
+// A timer that is due too early costs one look; moving it at every frame would cost a system call
+// each. So it is only ever moved to an earlier time.
+void HaConnection::arm_timer(Time now, const core::LogBounds& log) {
+  Time due = session_.next_check(session_options(), !writable_awaited_);
+  if (session_.reported() && !writable_awaited_ && log.end > session_.next() &&
+      bucket_.allowance(now) == 0) {
+    due = std::min(due, bucket_.ready_at(now));
+  }
+  if (due >= armed_for_) return;
+  armed_for_ = due;
+  timer_.expires_at(to_time_point(due));
+  timer_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
+    if (error || !self->open_) return;
+    self->armed_for_ = core::kNever;
+    self->pump(steady_now(), self->events_.log_bounds());
+  });
+}
+
+void HaConnection::close(Reason reason, const std::string& text) {
+  if (!open_) return;
+  open_ = false;
+  frame_.release();
+  timer_.cancel();
+  boost::system::error_code ignored;
+  socket_.close(ignored);
+  events_.on_closed(*this, reason, text);
+}
+
+}  // namespace ha::net

@@ -1,0 +1,87 @@
+// One slave's connection, the master's side: the socket and clocks around core::ReplicaSession.
+//
+// Lifecycle: made by AcceptService for an accepted socket; owned by it and by its own pending
+// handlers; close() once, after which nothing happens any more. Threads: the I/O thread only. Until
+// the first report it costs one object and its descriptor: buffers come later.
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "ha_plugin/core/lag_ring.h"
+#include "ha_plugin/core/replica_session.h"
+#include "ha_plugin/core/token_bucket.h"
+#include "ha_plugin/host.h"
+#include "ha_plugin/net/outgoing_frame.h"
+#include "ha_plugin/settings.h"
+#include "ha_plugin/wire/rocketmq.h"
+#include "metrics/ha_metrics.h"
+
+namespace ha::net {
+
+class HaConnection;
+
+// What a connection asks of and tells its surroundings.
+class ConnectionEvents {
+ public:
+  virtual ~ConnectionEvents() = default;
+  virtual core::LogBounds log_bounds() = 0;
+  // The first report was good: the replica counts from now on. Gives it its identity.
+  virtual std::shared_ptr<metrics::ReplicaMetrics> on_joined(HaConnection& connection) = 0;
+  virtual void on_ack(HaConnection& connection) = 0;
+  virtual void on_caught_up(HaConnection& connection) = 0;
+  // text: one sentence for the log.
+  virtual void on_closed(HaConnection& connection, core::Reason reason,
+                         const std::string& text) = 0;
+};
+
+class HaConnection : public std::enable_shared_from_this<HaConnection> {
+ public:
+  using Id = std::uint64_t;
+
+  HaConnection(boost::asio::ip::tcp::socket socket, Id id, Address remote, const Host& host,
+               const Settings& settings, ConnectionEvents& events);
+
+  void start();
+  // The log grew, a timer is due or an option changed: send what there is to send.
+  void pump(core::Time now, const core::LogBounds& log);
+  void close(core::Reason reason, const std::string& text);
+
+  Id id() const { return id_; }
+  const Address& remote() const { return remote_; }
+  const core::ReplicaSession& session() const { return session_; }
+  bool open() const { return open_; }
+  metrics::ReplicaMetrics* metrics() const { return metrics_.get(); }
+
+ private:
+  void wait_readable();
+  void on_readable();
+  bool take_reports(std::span<const std::byte> bytes, core::Time now);
+  bool take_report(core::Offset value, core::Time now);
+  void wait_writable();
+  bool send_frames(core::Time now, const core::LogBounds& log);
+  void arm_timer(core::Time now, const core::LogBounds& log);
+  core::SessionOptions session_options() const;
+
+  boost::asio::ip::tcp::socket socket_;
+  boost::asio::steady_timer timer_;
+  const Id id_;
+  const Address remote_;
+  const Host& host_;
+  const Settings& settings_;
+  ConnectionEvents& events_;
+  core::ReplicaSession session_;
+  core::TokenBucket bucket_;
+  OutgoingFrame frame_;
+  wire::ReportGather report_;
+  std::shared_ptr<metrics::ReplicaMetrics> metrics_;
+  core::Time armed_for_ = core::kNever;
+  bool writable_awaited_ = false;
+  bool caught_up_ = false;
+  bool open_ = true;
+};
+
+}  // namespace ha::net

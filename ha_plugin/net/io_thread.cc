@@ -1,0 +1,111 @@
+#include "ha_plugin/net/io_thread.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <boost/asio/post.hpp>
+#include <cerrno>
+#include <future>
+
+namespace ha::net {
+namespace {
+
+thread_local bool is_plugin_thread = false;
+
+int make_bell() {
+  const int fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (fd < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+  return fd;
+}
+
+}  // namespace
+
+bool on_plugin_thread() { return is_plugin_thread; }
+void mark_plugin_thread() { is_plugin_thread = true; }
+
+std::thread start_quiet_thread(std::function<void()> body) {
+  // A thread inherits its creator's mask: block, create, restore leaves no instant in which the new
+  // thread could take the host's signal.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  try {
+    std::thread thread([body = std::move(body)] {
+      mark_plugin_thread();
+      body();
+    });
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    return thread;
+  } catch (...) {
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    throw;
+  }
+}
+
+IoThread::IoThread() : bell_(context_), bell_fd_(make_bell()) { bell_.assign(bell_fd_); }
+
+IoThread::~IoThread() { join(); }
+
+void IoThread::start(std::function<void()> on_ring, std::function<void()> on_thread_start,
+                     std::function<void()> on_thread_stop) {
+  on_ring_ = std::move(on_ring);
+  work_.emplace(context_.get_executor());
+  listen_for_rings();
+  thread_ = start_quiet_thread(
+      [this, begin = std::move(on_thread_start), end = std::move(on_thread_stop)] {
+        pthread_setname_np(pthread_self(), "ha-io");
+        begin();
+        context_.run();
+        end();
+      });
+}
+
+void IoThread::join() {
+  if (!thread_.joinable()) return;
+  boost::asio::post(context_, [this] {
+    boost::system::error_code ignored;
+    bell_.cancel(ignored);
+    work_.reset();
+  });
+  thread_.join();
+}
+
+void IoThread::ring() {
+  if (rung_.exchange(true, std::memory_order_acq_rel)) return;
+  const std::uint64_t one = 1;
+  // The counter cannot overflow and the descriptor is open: nothing to check.
+  [[maybe_unused]] const ssize_t written = ::write(bell_fd_, &one, sizeof(one));
+}
+
+void IoThread::listen_for_rings() {
+  bell_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                   [this](const boost::system::error_code& error) {
+                     if (error || !work_) return;
+                     std::uint64_t count = 0;
+                     [[maybe_unused]] const ssize_t got = ::read(bell_fd_, &count, sizeof(count));
+                     // Cleared before the work is looked at: a ring from now on asks for another
+                     // turn.
+                     rung_.store(false, std::memory_order_release);
+                     std::atomic_thread_fence(std::memory_order_seq_cst);
+                     on_ring_();
+                     listen_for_rings();
+                   });
+}
+
+void IoThread::run_sync(const std::function<void()>& fn) {
+  if (!thread_.joinable()) {
+    fn();
+    return;
+  }
+  std::promise<void> done;
+  boost::asio::post(context_, [&] {
+    fn();
+    done.set_value();
+  });
+  done.get_future().wait();
+}
+
+}  // namespace ha::net

@@ -1,0 +1,62 @@
+// The plugin's one I/O thread: an io_context, and a doorbell that host threads ring.
+//
+// The doorbell is an eventfd behind a flag: any number of rings until the I/O thread answers cost
+// one system call. It outlives the thread, so that a late ring after stop does no harm.
+//
+// Threads: ring and run_sync from any thread; everything else from the control thread.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <functional>
+#include <optional>
+#include <system_error>
+#include <thread>
+
+namespace ha::net {
+
+class IoThread {
+ public:
+  IoThread();
+  ~IoThread();
+  IoThread(const IoThread&) = delete;
+  IoThread& operator=(const IoThread&) = delete;
+
+  boost::asio::io_context& context() { return context_; }
+
+  // on_thread_start and on_thread_stop run on the thread, around everything else.
+  void start(std::function<void()> on_ring, std::function<void()> on_thread_start,
+             std::function<void()> on_thread_stop);
+  // Lets the thread finish its handlers; REQUIRES: nothing keeps the context busy for ever.
+  void join();
+  bool running() const { return thread_.joinable(); }
+
+  // Wait-free but for one write(2) when the thread is asleep.
+  void ring();
+
+  // Runs fn on the I/O thread and returns when it is done; inline when there is no thread.
+  void run_sync(const std::function<void()>& fn);
+
+ private:
+  void listen_for_rings();
+
+  boost::asio::io_context context_{1};
+  boost::asio::posix::stream_descriptor bell_;
+  int bell_fd_;
+  std::atomic<bool> rung_{false};
+  std::function<void()> on_ring_;
+  std::optional<boost::asio::executor_work_guard<boost::asio::io_context::executor_type>> work_;
+  std::thread thread_;
+};
+
+// Starts a thread that handles no signal of the host's process.
+std::thread start_quiet_thread(std::function<void()> body);
+
+// True on a thread of any plugin instance: [control] calls from there would wait for themselves.
+bool on_plugin_thread();
+// Marks the calling thread for its life.
+void mark_plugin_thread();
+
+}  // namespace ha::net

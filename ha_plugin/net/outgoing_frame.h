@@ -1,0 +1,60 @@
+// One frame on its way to a socket: twelve bytes of header and a body that stays where the host
+// keeps it.
+//
+// Where the body comes from, best first: a pinned span of the host's mapping, sent together with
+// the header by one sendmsg; the host's segment file through sendfile; a copy through the host's
+// read. On loopback the first moves about twice the bytes of the second (each page is copied either
+// way, and sendfile goes page by page), so the descriptor is used only for hosts that cannot pin.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "ha/ext/segment_fd.h"
+#include "ha_plugin/core/replica_session.h"
+#include "ha_plugin/host.h"
+#include "ha_plugin/wire/rocketmq.h"
+
+namespace ha::net {
+
+class OutgoingFrame {
+ public:
+  explicit OutgoingFrame(const Host& host) : host_(host) {}
+  ~OutgoingFrame() { release(); }
+  OutgoingFrame(const OutgoingFrame&) = delete;
+  OutgoingFrame& operator=(const OutgoingFrame&) = delete;
+
+  // Takes hold of the bytes. The host may give fewer than asked: frame.size is then less.
+  // REQUIRES: not active.
+  core::Status open(core::Frame& frame);
+
+  // From open until every byte was written or release.
+  bool active() const { return active_; }
+
+  // Writes what the socket takes without blocking. -1 sets errno. When it was the last byte, the
+  // frame is released.
+  ssize_t write(int socket);
+
+  // Lets go of the body.
+  void release();
+
+ private:
+  ssize_t write_from_memory(int socket);
+  ssize_t write_from_file(int socket);
+  std::int64_t body_written() const;
+
+  const Host& host_;
+  bool active_ = false;
+  wire::Header header_{};
+  std::int64_t body_size_ = 0;
+  std::int64_t written_ = 0;  // header and body
+  const std::byte* memory_ = nullptr;
+  std::optional<ha_span> span_;
+  std::optional<ha_segment> segment_;
+  std::vector<std::byte> copy_;  // only for hosts that can neither pin nor lend descriptors
+};
+
+}  // namespace ha::net

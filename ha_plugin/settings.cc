@@ -1,0 +1,264 @@
+#include "ha_plugin/settings.h"
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+#include <numeric>
+
+#include "ha_plugin/core/follower.h"
+
+namespace ha {
+namespace {
+
+struct Spec {
+  const char* key;
+  const char* type;
+  const char* range;
+  bool while_running;
+  const char* meaning;
+  std::string (*apply)(Settings&, std::string_view);  // "" or what is wrong with the value
+  std::string (*show)(const Settings&);
+};
+
+template <std::int64_t Settings::*Member, std::int64_t Least, std::int64_t Most>
+std::string apply_number(Settings& settings, std::string_view text) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || error != std::errc{} || end != text.data() + text.size()) {
+    return "is not a whole number (the unit is in the option's name: try " +
+           std::to_string(Settings{}.*Member) + ")";
+  }
+  if (value < Least) return "is below the least, " + std::to_string(Least);
+  if (value > Most) return "is above the most, " + std::to_string(Most);
+  settings.*Member = value;
+  return "";
+}
+
+template <std::int64_t Settings::*Member>
+std::string show_number(const Settings& settings) {
+  return std::to_string(settings.*Member);
+}
+
+std::string apply_listen(Settings& s, std::string_view v) {
+  return net::parse_address(v, true, s.listen);
+}
+std::string apply_allow(Settings& s, std::string_view v) {
+  return net::AllowList::parse(v, s.allow);
+}
+std::string apply_metrics_listen(Settings& s, std::string_view v) {
+  net::Address address;
+  if (!v.empty()) {
+    if (std::string wrong = net::parse_address(v, true, address); !wrong.empty()) return wrong;
+  }
+  s.metrics_listen = v;
+  return "";
+}
+std::string apply_bootstrap(Settings& s, std::string_view v) {
+  if (v == "latest_segment")
+    s.bootstrap = core::Bootstrap::kLatestSegment;
+  else if (v == "earliest")
+    s.bootstrap = core::Bootstrap::kEarliest;
+  else
+    return "is neither latest_segment nor earliest";
+  return "";
+}
+std::string show_bootstrap(const Settings& s) {
+  return s.bootstrap == core::Bootstrap::kEarliest ? "earliest" : "latest_segment";
+}
+std::string apply_identity(Settings& s, std::string_view v) {
+  if (v == "auto")
+    s.rocketmq_replica_identity = ReplicaIdentity::kAuto;
+  else if (v == "address")
+    s.rocketmq_replica_identity = ReplicaIdentity::kAddress;
+  else if (v == "connection")
+    s.rocketmq_replica_identity = ReplicaIdentity::kConnection;
+  else
+    return "is none of auto, address, connection";
+  return "";
+}
+std::string show_identity(const Settings& s) {
+  switch (s.rocketmq_replica_identity) {
+    case ReplicaIdentity::kAddress:
+      return "address";
+    case ReplicaIdentity::kConnection:
+      return "connection";
+    case ReplicaIdentity::kAuto:
+      break;
+  }
+  return "auto";
+}
+std::string apply_auto(Settings& s, std::string_view v) {
+  if (v != "true" && v != "false") return "is neither true nor false";
+  s.auto_in_sync_replicas = v == "true";
+  return "";
+}
+
+constexpr std::int64_t kHourMs = 3'600'000;
+
+// The order is the README's.
+#define HA_NUMBER(member, least, most) \
+  apply_number<&Settings::member, least, most>, show_number<&Settings::member>
+
+const Spec kSpecs[] = {
+    {"listen", "address", "IPv4 or IPv6 address and port; port 0 = the system picks", false,
+     "Where slaves connect. `[::]:10912` takes IPv4 and IPv6.", apply_listen,
+     [](const Settings& s) { return s.listen.text(); }},
+    {"allow", "networks", "CIDR, comma-separated; empty = everybody", true,
+     "Who may connect to the HA port. The RocketMQ wire has no other protection.", apply_allow,
+     [](const Settings& s) { return s.allow.text(); }},
+    {"max_connections", "count", "1 to 4096", false,
+     "Connections on the HA port at once; also bounds how many copies can be asked for.",
+     HA_NUMBER(max_connections, 1, 4096)},
+    {"heartbeat_ms", "milliseconds", "10 to 3600000", true,
+     "A side that sent nothing for so long sends a heartbeat. 7 s, because slaves up to RocketMQ "
+     "4.5.1 fall silent when a master heartbeats every 5 s or faster.",
+     HA_NUMBER(heartbeat_ms, 10, kHourMs)},
+    {"housekeeping_ms", "milliseconds", "20 to 3600000", true,
+     "A connection that was silent for so long is closed. More than twice heartbeat_ms.",
+     HA_NUMBER(housekeeping_ms, 20, kHourMs)},
+    {"first_report_timeout_ms", "milliseconds", "10000 to 3600000", true,
+     "A connection that sends no report for so long after connecting is closed. RocketMQ 4.x "
+     "slaves "
+     "need more than 5 s.",
+     HA_NUMBER(first_report_timeout_ms, 10'000, kHourMs)},
+    {"transfer_batch_bytes", "bytes", "1024 to 4194292", true,
+     "The most log bytes in one frame; the bound is RocketMQ's slave's buffer.",
+     HA_NUMBER(transfer_batch_bytes, 1024, core::kMaxBodyBytes)},
+    {"max_transfer_bytes_per_s", "bytes per second", "0 = no limit, or 1024 and up", true,
+     "The most log bytes that one replica is sent in a second.",
+     [](Settings& s, std::string_view v) -> std::string {
+       Settings copy = s;
+       std::string wrong =
+           apply_number<&Settings::max_transfer_bytes_per_s, 0, INT64_MAX / 16>(copy, v);
+       if (wrong.empty() && copy.max_transfer_bytes_per_s > 0 &&
+           copy.max_transfer_bytes_per_s < 1024) {
+         wrong = "is below the least, 1024 (or 0 for no limit)";
+       }
+       if (wrong.empty()) s = copy;
+       return wrong;
+     },
+     show_number<&Settings::max_transfer_bytes_per_s>},
+    {"bootstrap", "choice", "latest_segment, earliest", true,
+     "Where a slave that asks for offset 0 starts: at the start of the last segment, as RocketMQ, "
+     "or "
+     "at the first byte held.",
+     apply_bootstrap, show_bootstrap},
+    {"in_sync_replicas", "count", "1 to max_connections + 1", true,
+     "Copies that a wait with default acks is for, the master's included. 1 waits for nobody.",
+     HA_NUMBER(in_sync_replicas, 1, 4097)},
+    {"min_in_sync_replicas", "count", "1 to in_sync_replicas", true,
+     "With fewer in-sync replicas, the master included, waits are refused with "
+     "IN_SYNC_REPLICAS_NOT_ENOUGH.",
+     HA_NUMBER(min_in_sync_replicas, 1, 4097)},
+    {"max_gap_not_in_sync_bytes", "bytes", "1 and up", true,
+     "A replica that is behind by so much is not in sync.",
+     HA_NUMBER(max_gap_not_in_sync_bytes, 1, INT64_MAX)},
+    {"auto_in_sync_replicas", "flag", "true, false", true,
+     "Lower the default number of copies to the replicas in sync, though never below "
+     "min_in_sync_replicas.",
+     apply_auto,
+     [](const Settings& s) { return std::string(s.auto_in_sync_replicas ? "true" : "false"); }},
+    {"max_pending_waits", "count", "1 to 16777216", false,
+     "Waits open at once; one more is refused with AGAIN. About 150 bytes each.",
+     HA_NUMBER(max_pending_waits, 1, 16'777'216)},
+    {"rocketmq_replica_identity", "choice", "auto, address, connection", false,
+     "What tells one replica from another on the RocketMQ wire, which has no names: the remote IP "
+     "address, or the connection. auto: the address, but the connection for loopback addresses.",
+     apply_identity, show_identity},
+    {"connect_timeout_ms", "milliseconds", "10 to 3600000", true,
+     "How long a slave waits for a TCP connection to its master.",
+     HA_NUMBER(connect_timeout_ms, 10, kHourMs)},
+    {"reconnect_max_ms", "milliseconds", "50 to 3600000", true,
+     "The longest pause between a slave's tries; the first is 25 to 50 ms, then it doubles.",
+     HA_NUMBER(reconnect_max_ms, 50, kHourMs)},
+    {"metrics_listen", "address",
+     "IP address and port; port 0 = the system picks; empty = not served", false,
+     "Where GET /metrics is answered in Prometheus' text format.", apply_metrics_listen,
+     [](const Settings& s) { return s.metrics_listen; }},
+};
+#undef HA_NUMBER
+
+const Spec* find(std::string_view key) {
+  const auto* at = std::find_if(std::begin(kSpecs), std::end(kSpecs),
+                                [&](const Spec& spec) { return key == spec.key; });
+  return at == std::end(kSpecs) ? nullptr : at;
+}
+
+// Levenshtein's, two rows.
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0]++;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t above = row[j];
+      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1] ? 1u : 0u)});
+      diagonal = above;
+    }
+  }
+  return row[b.size()];
+}
+
+const char* nearest(std::string_view key) {
+  return std::min_element(std::begin(kSpecs), std::end(kSpecs),
+                          [&](const Spec& a, const Spec& b) {
+                            return distance(key, a.key) < distance(key, b.key);
+                          })
+      ->key;
+}
+
+}  // namespace
+
+std::string apply_option(Settings& settings, std::string_view key, std::string_view value) {
+  const Spec* spec = find(key);
+  if (spec == nullptr) {
+    return "option '" + std::string(key.substr(0, 64)) + "' (value '" +
+           std::string(value.substr(0, 64)) + "') is not known; the nearest is '" +
+           nearest(key.substr(0, 64)) + "'";
+  }
+  const std::string wrong = spec->apply(settings, value);
+  if (wrong.empty()) return "";
+  const std::string shown(value.substr(0, 128));
+  // Addresses quote the value themselves.
+  if (wrong.starts_with('\'')) return "option '" + std::string(key) + "': " + wrong;
+  return "option '" + std::string(key) + "': '" + shown + "' " + wrong;
+}
+
+std::string check_together(const Settings& s) {
+  const auto clash = [](const std::string& a, std::int64_t va, const char* rule,
+                        const std::string& b, std::int64_t vb) {
+    return "option '" + a + "': " + std::to_string(va) + " " + rule + " '" + b + "' (" +
+           std::to_string(vb) + "); change one of them";
+  };
+  if (s.housekeeping_ms <= 2 * s.heartbeat_ms) {
+    return clash("housekeeping_ms", s.housekeeping_ms, "must be more than twice", "heartbeat_ms",
+                 s.heartbeat_ms);
+  }
+  if (s.min_in_sync_replicas > s.in_sync_replicas) {
+    return clash("min_in_sync_replicas", s.min_in_sync_replicas, "must not be above",
+                 "in_sync_replicas", s.in_sync_replicas);
+  }
+  if (s.in_sync_replicas > s.max_connections + 1) {
+    return clash("in_sync_replicas", s.in_sync_replicas, "must not be more than one above",
+                 "max_connections", s.max_connections);
+  }
+  return "";
+}
+
+bool is_known_option(std::string_view key) { return find(key) != nullptr; }
+
+bool may_change_while_running(std::string_view key) {
+  const Spec* spec = find(key);
+  return spec != nullptr && spec->while_running;
+}
+
+std::vector<OptionDoc> option_docs() {
+  std::vector<OptionDoc> docs;
+  for (const Spec& spec : kSpecs) {
+    docs.push_back(
+        {spec.key, spec.type, spec.show(Settings{}), spec.range, spec.while_running, spec.meaning});
+  }
+  return docs;
+}
+
+}  // namespace ha

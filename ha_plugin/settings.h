@@ -1,0 +1,58 @@
+// The plugin's options: one table is the source of the defaults, the checks, the error messages and
+// the README's table of options.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ha_plugin/core/replica_session.h"
+#include "ha_plugin/net/address.h"
+
+namespace ha {
+
+enum class ReplicaIdentity { kAuto, kAddress, kConnection };
+
+struct Settings {
+  net::Address listen{"0.0.0.0", 10912};
+  net::AllowList allow;
+  std::int64_t max_connections = 128;
+  std::int64_t heartbeat_ms = 7000;
+  std::int64_t housekeeping_ms = 20000;
+  std::int64_t first_report_timeout_ms = 20000;
+  std::int64_t transfer_batch_bytes = 256 * 1024;
+  std::int64_t max_transfer_bytes_per_s = 0;
+  core::Bootstrap bootstrap = core::Bootstrap::kLatestSegment;
+  std::int64_t in_sync_replicas = 1;
+  std::int64_t min_in_sync_replicas = 1;
+  std::int64_t max_gap_not_in_sync_bytes = std::int64_t{256} << 20;
+  bool auto_in_sync_replicas = false;
+  std::int64_t max_pending_waits = 65536;
+  ReplicaIdentity rocketmq_replica_identity = ReplicaIdentity::kAuto;
+  std::int64_t connect_timeout_ms = 5000;
+  std::int64_t reconnect_max_ms = 5000;
+  std::string metrics_listen;
+};
+
+struct OptionDoc {
+  std::string key;
+  std::string type;
+  std::string default_value;
+  std::string range;
+  bool while_running = false;  // may be changed by set_option
+  std::string meaning;
+};
+
+// "" = done; else what is wrong with key or value, the value, and the way out.
+std::string apply_option(Settings& settings, std::string_view key, std::string_view value);
+
+// "" = the options fit together; else which do not.
+std::string check_together(const Settings& settings);
+
+bool is_known_option(std::string_view key);
+bool may_change_while_running(std::string_view key);
+
+std::vector<OptionDoc> option_docs();
+
+}  // namespace ha

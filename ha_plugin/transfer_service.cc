@@ -1,0 +1,257 @@
+#include "ha_plugin/transfer_service.h"
+
+#include <algorithm>
+#include <new>
+#include <thread>
+#include <utility>
+
+#include "ha_plugin/net/clock.h"
+
+namespace ha {
+
+using core::Offset;
+using core::Status;
+
+TransferService::TransferService(metrics::HaMetrics& metrics, const core::AckPolicy& policy,
+                                 std::int64_t max_pending_waits, std::function<void()> ring,
+                                 std::function<void(Offset)> progress)
+    : metrics_(metrics),
+      max_pending_waits_(max_pending_waits),
+      max_copies_(policy.max_copies),
+      ring_(std::move(ring)),
+      progress_(std::move(progress)),
+      held_(std::make_unique<std::atomic<std::int64_t>[]>(
+          static_cast<std::size_t>(policy.max_copies))) {
+  for (std::int32_t i = 0; i < max_copies_; ++i) held_[static_cast<std::size_t>(i)] = -1;
+  set_policy(policy);
+}
+
+TransferService::~TransferService() {
+  Arrival* arrival = arrivals_.load();
+  while (arrival != nullptr) delete std::exchange(arrival, arrival->next);
+}
+
+void TransferService::set_policy(const core::AckPolicy& policy) {
+  in_sync_replicas_.store(policy.in_sync_replicas, std::memory_order_relaxed);
+  min_in_sync_replicas_.store(policy.min_in_sync_replicas, std::memory_order_relaxed);
+  max_gap_.store(policy.max_gap_not_in_sync_bytes, std::memory_order_relaxed);
+  auto_in_sync_.store(policy.auto_in_sync_replicas, std::memory_order_relaxed);
+}
+
+core::AckPolicy TransferService::policy() const {
+  return {in_sync_replicas_.load(std::memory_order_relaxed),
+          min_in_sync_replicas_.load(std::memory_order_relaxed),
+          max_gap_.load(std::memory_order_relaxed), auto_in_sync_.load(std::memory_order_relaxed),
+          max_copies_};
+}
+
+Offset TransferService::Published::held_by(std::int32_t copies) const {
+  const std::int32_t place = copies - 2;
+  if (place >= service.max_copies_) return core::kNoOffset;
+  return Offset(service.held_[static_cast<std::size_t>(place)].load(std::memory_order_acquire));
+}
+
+void TransferService::count(Status status) const {
+  const auto slot = status == Status::kDone ? 0 : -static_cast<std::int32_t>(status);
+  metrics_.wait_results[static_cast<std::size_t>(slot)].add();
+}
+
+namespace {
+
+Status judge_durability(std::int32_t durability) {
+  switch (durability) {
+    case HA_DURABILITY_DEFAULT:
+    case HA_DURABILITY_RECEIVED:
+      return Status::kOk;
+    case HA_DURABILITY_DURABLE:
+      return Status::kUnsupported;
+    default:
+      return Status::kInvalid;
+  }
+}
+
+}  // namespace
+
+Status TransferService::check(std::int32_t acks, std::int32_t durability) {
+  if (!accepting_.load(std::memory_order_seq_cst)) return Status::kShutdown;
+  if (const Status s = judge_durability(durability); s != Status::kOk) return s;
+  const Offset end(log_end_.load(std::memory_order_acquire));
+  const Status status = core::judge_acks(policy(), Published{*this}, acks, end).status;
+  return status == Status::kDone ? Status::kOk : status;
+}
+
+Status TransferService::wait(const ha_wait_request& request, core::Time now) {
+  const auto answer = [&](Status status) {
+    count(status);
+    return status;
+  };
+  if (request.fn == nullptr || request.end < 0 || request.timeout_ns <= 0) {
+    return answer(Status::kInvalid);
+  }
+  if (request.epoch != 0) return answer(Status::kUnsupported);
+  if (const Status s = judge_durability(request.durability); s != Status::kOk) return answer(s);
+
+  const std::int64_t before = pending_.fetch_add(1, std::memory_order_seq_cst);
+  core::AckDecision decision;
+  if (!accepting_.load(std::memory_order_seq_cst)) {
+    decision.status = Status::kShutdown;
+  } else {
+    decision = core::judge_wait(policy(), Published{*this}, request.acks, Offset(request.end));
+    if (decision.status == Status::kOk && before >= max_pending_waits_) {
+      decision.status = Status::kAgain;
+    }
+  }
+  if (decision.status != Status::kOk) {
+    end_pending(1);
+    return answer(decision.status);
+  }
+  const core::Time timeout(std::min(request.timeout_ns, INT64_MAX - now.count()));
+  auto* arrival = new (std::nothrow)
+      Arrival{{Offset(request.end), decision.level, now, now + timeout, request.fn, request.user}};
+  if (arrival == nullptr) {
+    end_pending(1);
+    return answer(Status::kNoMemory);
+  }
+  metrics_.waits_started.add();
+  arrival->next = arrivals_.load(std::memory_order_relaxed);
+  while (!arrivals_.compare_exchange_weak(arrival->next, arrival, std::memory_order_release,
+                                          std::memory_order_relaxed)) {
+  }
+  ring_();
+  return Status::kOk;
+}
+
+void TransferService::end_pending(std::int64_t count) {
+  if (pending_.fetch_sub(count, std::memory_order_seq_cst) != count) return;
+  if (accepting_.load(std::memory_order_seq_cst)) return;
+  // Locked, so that the notification cannot fall between the waiter's look and its sleep.
+  const std::lock_guard lock(drained_mutex_);
+  drained_.notify_all();
+}
+
+bool TransferService::wait_until_drained(core::Time deadline) {
+  std::unique_lock lock(drained_mutex_);
+  return drained_.wait_until(lock, net::to_time_point(deadline), [this] { return pending() == 0; });
+}
+
+void TransferService::publish() {
+  const std::int32_t replicas = tracker_.replicas();
+  const std::int32_t before = replicas_.load(std::memory_order_relaxed);
+  for (std::int32_t i = 0; i < std::min(std::max(replicas, before), max_copies_); ++i) {
+    auto& slot = held_[static_cast<std::size_t>(i)];
+    const std::int64_t held = tracker_.held_by(i + 2).bytes();
+    if (slot.load(std::memory_order_relaxed) != held) slot.store(held, std::memory_order_release);
+  }
+  replicas_.store(replicas, std::memory_order_release);
+  publish_in_sync(Offset(log_end_.load(std::memory_order_relaxed)));
+}
+
+void TransferService::publish_in_sync(Offset log_end) const {
+  metrics_.in_sync_replicas.set(master_.load(std::memory_order_relaxed) ? in_sync(log_end) : 0);
+}
+
+void TransferService::join(core::AckTracker::ConnectionId connection, const std::string& replica,
+                           Offset ack) {
+  tracker_.join(connection, replica, ack);
+  publish();
+}
+
+void TransferService::ack(core::AckTracker::ConnectionId connection, Offset ack) {
+  tracker_.ack(connection, ack);
+  publish();
+}
+
+void TransferService::leave(core::AckTracker::ConnectionId connection) {
+  tracker_.leave(connection);
+  publish();
+  ring_();  // fewer in sync: a wait for all of them may be over
+}
+
+// The stack hands the newest over first; they enter the queue in the order they came.
+void TransferService::take_arrivals() {
+  Arrival* arrival = arrivals_.exchange(nullptr, std::memory_order_acquire);
+  taken_.clear();
+  while (arrival != nullptr) {
+    taken_.push_back(arrival->wait);
+    delete std::exchange(arrival, arrival->next);
+  }
+  std::for_each(taken_.rbegin(), taken_.rend(), [&](const core::Wait& w) { queue_.add(w); });
+}
+
+void TransferService::complete_levels(Offset log_end) {
+  const std::vector<core::Level> levels = queue_.levels();
+  for (const core::Level level : levels) {
+    const Offset reached = level == core::kAllInSync
+                               ? core::held_by_in_sync(policy(), tracker_, log_end)
+                               : tracker_.held_by(level);
+    queue_.complete(level, reached, ended_);
+  }
+}
+
+void TransferService::run_callbacks(core::Time now) {
+  // A callback may come back with another wait, which goes to arrivals_: ended_ does not move.
+  std::vector<core::EndedWait> ended;
+  ended.swap(ended_);
+  for (const core::EndedWait& e : ended) {
+    count(e.status);
+    if (e.status == Status::kOk) metrics_.ack_latency.observe((now - e.wait.started).count());
+    e.wait.fn(e.wait.user, static_cast<std::int32_t>(e.status), e.wait.end.bytes());
+  }
+  const auto count_ended = static_cast<std::int64_t>(ended.size());
+  if (count_ended > 0) end_pending(count_ended);
+  ended.clear();
+  ended_.swap(ended);  // keeps the memory
+  metrics_.waits_pending.set(pending());
+  const core::Time oldest = queue_.oldest_started();
+  metrics_.oldest_wait_since_ns.set(oldest == core::kNever ? 0 : oldest.count());
+}
+
+void TransferService::turn(core::Time now, Offset log_end) {
+  log_end_.store(log_end.bytes(), std::memory_order_release);
+  take_arrivals();
+  if (!master_.load(std::memory_order_relaxed)) {
+    queue_.fail_all(Status::kNotMaster, ended_);
+  } else {
+    complete_levels(log_end);
+    queue_.expire(now, ended_);
+    if (progress_) report_progress(log_end);
+  }
+  publish_in_sync(log_end);
+  run_callbacks(now);
+}
+
+void TransferService::fail_all(Status status) {
+  take_arrivals();
+  queue_.fail_all(status, ended_);
+  run_callbacks(net::steady_now());
+}
+
+void TransferService::fail_all_for_good(Status status) {
+  while (pending() > 0) {
+    fail_all(status);
+    if (pending() > 0) std::this_thread::yield();
+  }
+}
+
+std::int32_t TransferService::in_sync(Offset log_end) const {
+  return core::in_sync_count(policy(), tracker_, log_end);
+}
+
+bool TransferService::is_in_sync(Offset ack, Offset log_end) const {
+  return ack != core::kNoOffset && log_end - ack < max_gap_.load(std::memory_order_relaxed);
+}
+
+void TransferService::set_master(bool master) {
+  last_progress_ = core::kNoOffset;
+  master_.store(master, std::memory_order_seq_cst);
+}
+
+void TransferService::report_progress(Offset log_end) {
+  const std::int32_t copies = core::default_copies(policy(), tracker_, log_end);
+  const Offset reached = copies <= 1 ? log_end : tracker_.held_by(copies);
+  if (reached <= last_progress_) return;
+  last_progress_ = reached;
+  progress_(reached);
+}
+
+}  // namespace ha

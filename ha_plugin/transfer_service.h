@@ -1,0 +1,124 @@
+// Group transfer: producers wait here until enough copies exist, and each is woken with the truth.
+//
+// Two halves meet in this class. Host threads come in through wait() and check(), which touch
+// atomics and push onto a lock-free stack; the I/O thread owns the wait queue and the ack tracker
+// (core) and does everything else in turn(). What host threads must know to answer at once - the
+// role, how far n copies reach - the I/O thread publishes in atomics after every change, so that an
+// answer is true at the moment it was read.
+//
+// A wait is counted as pending before "are we stopping?" is looked at, and stopping drains until no
+// wait is pending: so none can slip in between and stay for ever.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "ha/plugin.h"
+#include "ha_plugin/core/ack_policy.h"
+#include "ha_plugin/core/ack_tracker.h"
+#include "ha_plugin/core/wait_queue.h"
+#include "metrics/ha_metrics.h"
+
+namespace ha {
+
+class TransferService {
+ public:
+  // ring: wakes the I/O thread, which will call turn(). progress: told on the I/O thread how far
+  // the default policy reaches, whenever that rises on a master; may be empty.
+  TransferService(metrics::HaMetrics& metrics, const core::AckPolicy& policy,
+                  std::int64_t max_pending_waits, std::function<void()> ring,
+                  std::function<void(core::Offset)> progress);
+  ~TransferService();
+  TransferService(const TransferService&) = delete;
+  TransferService& operator=(const TransferService&) = delete;
+
+  // ---- any thread ----
+  core::Status wait(const ha_wait_request& request, core::Time now);
+  core::Status check(std::int32_t acks, std::int32_t durability);
+  std::int64_t pending() const { return pending_.load(std::memory_order_acquire); }
+  void set_policy(const core::AckPolicy& policy);
+  core::AckPolicy policy() const;
+  // From now on waits are refused with SHUTDOWN.
+  void refuse_new() { accepting_.store(false, std::memory_order_seq_cst); }
+  // Blocks until no wait is pending or the deadline has passed; true = none is.
+  // REQUIRES: refuse_new was called.
+  bool wait_until_drained(core::Time deadline);
+
+  // ---- I/O thread ----
+  void set_master(bool master);
+  void join(core::AckTracker::ConnectionId connection, const std::string& replica,
+            core::Offset ack);
+  void ack(core::AckTracker::ConnectionId connection, core::Offset ack);
+  void leave(core::AckTracker::ConnectionId connection);
+
+  // Takes in new waits, ends those that are satisfied or too late, runs their callbacks.
+  void turn(core::Time now, core::Offset log_end);
+  // Ends all waits that are pending now.
+  void fail_all(core::Status status);
+  // The same, and goes on until no host thread is between counting a wait and handing it over.
+  // REQUIRES: refuse_new was called.
+  void fail_all_for_good(core::Status status);
+
+  core::Time next_deadline() const { return queue_.next_deadline(); }
+  std::int32_t in_sync(core::Offset log_end) const;
+  // Would a replica with this ack be in the in-sync set?
+  bool is_in_sync(core::Offset ack, core::Offset log_end) const;
+  const core::AckTracker& tracker() const { return tracker_; }
+
+ private:
+  struct Arrival {
+    core::Wait wait;
+    Arrival* next = nullptr;
+  };
+  // What host threads judge by.
+  struct Published {
+    const TransferService& service;
+    bool master() const { return service.master_.load(std::memory_order_seq_cst); }
+    std::int32_t replicas() const { return service.replicas_.load(std::memory_order_acquire); }
+    core::Offset held_by(std::int32_t copies) const;
+  };
+
+  void end_pending(std::int64_t count);
+  void publish();
+  void publish_in_sync(core::Offset log_end) const;
+  void take_arrivals();
+  void complete_levels(core::Offset log_end);
+  void run_callbacks(core::Time now);
+  void report_progress(core::Offset log_end);
+  void count(core::Status status) const;
+
+  metrics::HaMetrics& metrics_;
+  const std::int64_t max_pending_waits_;
+  const std::int32_t max_copies_;
+  const std::function<void()> ring_;
+  const std::function<void(core::Offset)> progress_;
+  core::Offset last_progress_ = core::kNoOffset;
+
+  std::atomic<bool> accepting_{true};
+  std::atomic<bool> master_{false};
+  std::atomic<std::int64_t> pending_{0};
+  std::mutex drained_mutex_;
+  std::condition_variable drained_;
+  std::atomic<Arrival*> arrivals_{nullptr};
+  std::atomic<std::int64_t> log_end_{0};
+  std::atomic<std::int32_t> replicas_{0};
+  std::unique_ptr<std::atomic<std::int64_t>[]> held_;  // [n - 2] = how far n copies reach
+
+  std::atomic<std::int32_t> in_sync_replicas_{1};
+  std::atomic<std::int32_t> min_in_sync_replicas_{1};
+  std::atomic<std::int64_t> max_gap_{0};
+  std::atomic<bool> auto_in_sync_{false};
+
+  core::WaitQueue queue_;
+  core::AckTracker tracker_;
+  std::vector<core::EndedWait> ended_;
+  std::vector<core::Wait> taken_;
+};
+
+}  // namespace ha
