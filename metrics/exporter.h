@@ -15,8 +15,8 @@ namespace ha::metrics {
 
 struct MetricDoc {
   std::string name;
-  std::string type;  // counter, gauge, histogram
-  std::string labels;
+  std::string type;    // counter, gauge, histogram
+  std::string labels;  // "id, reason"; "" = none
   std::string help;
 };
 
@@ -28,8 +28,10 @@ class Exporter {
   Exporter(const Exporter&) = delete;
   Exporter& operator=(const Exporter&) = delete;
 
-  // Serves GET /metrics on "ADDR:PORT" (port 0: the system picks). Returns "" or why it cannot, in
-  // words that name the address. Threads: prometheus-cpp's own (two; they block all signals).
+  // Serves GET /metrics on "ADDR:PORT" or "[V6]:PORT" (port 0: the system picks). Returns "" or one
+  // sentence: the address, why it cannot be served, and the way out. Threads: prometheus-cpp's own
+  // (two that answer, one that accepts; they block all signals). scrape_server.h says what the
+  // server does to its process. serve and stop: one thread at a time.
   std::string serve(const std::string& address);
   // Ends serving and joins its threads. Nothing happens when not serving.
   void stop();

@@ -1,9 +1,9 @@
-// What the plugin counts. The hot path bumps plain atomics here; export.h turns them into Prometheus
-// families when somebody scrapes. The status JSON and the ABI's snapshot read the same numbers, so the
-// three never disagree.
+// What the plugin counts. The hot path bumps plain atomics here; exporter.h turns them into
+// Prometheus families when somebody scrapes. The status JSON and the ABI's snapshot read the same
+// numbers, so the three never disagree.
 //
-// Threads: the plugin's I/O thread writes; any thread reads. The replica table changes under a mutex
-// that is held for a look-up only.
+// Threads: the plugin's I/O thread writes; any thread reads. The replica table changes under a
+// mutex that is held for a look-up only.
 #pragma once
 
 #include <array>
@@ -45,9 +45,9 @@ class Gauge {
 class LatencyHistogram {
  public:
   static constexpr std::array<std::int64_t, 18> kBoundsNs = {
-      50'000,        100'000,       200'000,       500'000,         1'000'000,     2'000'000,
-      5'000'000,     10'000'000,    20'000'000,    50'000'000,      100'000'000,   200'000'000,
-      500'000'000,   1'000'000'000, 2'000'000'000, 3'000'000'000,   5'000'000'000, 10'000'000'000};
+      50'000,      100'000,       200'000,       500'000,       1'000'000,     2'000'000,
+      5'000'000,   10'000'000,    20'000'000,    50'000'000,    100'000'000,   200'000'000,
+      500'000'000, 1'000'000'000, 2'000'000'000, 3'000'000'000, 5'000'000'000, 10'000'000'000};
 
   void observe(std::int64_t ns) {
     std::size_t i = 0;
@@ -70,24 +70,29 @@ struct ReplicaMetrics {
 
   const std::string id;  // "10.0.0.7", or "127.0.0.1#2" where a connection is the identity
 
-  Gauge connections;       // open ones of this id; 0 = gone
-  Gauge state;             // HA_STATE_*
-  Gauge start_offset;      // where the present connection started
-  Gauge sent_offset;       // end of what was handed to the socket
-  Gauge ack_offset;        // -1 before the first report
-  Gauge in_sync;           // 1 or 0
-  Gauge behind_since_ns;   // steady clock; 0 = holds everything: lag in seconds = now - this
-  Gauge connected_at_ns;   // steady clock
+  Gauge connections;         // open ones of this id; 0 = gone
+  Gauge state;               // HA_STATE_*
+  Gauge start_offset;        // where the present connection started
+  Gauge sent_offset;         // end of what was handed to the socket
+  Gauge ack_offset;          // -1 before the first report
+  Gauge in_sync;             // 1 or 0
+  Gauge behind_since_ns;     // steady clock; 0 = holds everything: lag in seconds = now - this
+  Gauge connected_at_ns;     // steady clock
   Gauge disconnected_at_ns;  // steady clock; 0 while connected
-  Gauge bytes_per_s;       // body bytes over the last full second
-  Gauge last_close_reason;  // HA_REASON_*
+  Gauge bytes_per_s;         // body bytes over the last full second
+  Gauge last_close_reason;   // HA_REASON_*
   Counter connects;
   Counter bytes_sent;  // bodies
   Counter frames_sent;
   Counter heartbeats_sent;
   Counter reports_received;
   std::array<Counter, kReasonSlots> closes;  // by HA_REASON_*
+  Counter folded_reconnects;                 // those of replicas that were folded into this one
 
+  std::uint64_t reconnects() const {
+    const std::uint64_t made = connects.value();
+    return folded_reconnects.value() + (made > 1 ? made - 1 : 0);
+  }
   std::string address() const {
     const std::lock_guard lock(mutex_);
     return address_;
@@ -121,41 +126,60 @@ struct ClientMetrics {
 };
 
 struct HaMetrics {
-  // More replica ids than this are not kept: the one that is gone the longest makes room, and what it
-  // counted goes on in the replica "other". It bounds the number of time series.
+  // More replica ids than this are not kept: the one that is gone the longest makes room, and what
+  // it counted goes on in the replica "other". When all are connected, the newcomer itself is
+  // counted in "other". It bounds the number of time series; one that comes back after it was
+  // folded starts at 0, which rate() takes for a restart.
   static constexpr std::size_t kMaxReplicas = 256;
 
-  Gauge role;   // HA_ROLE_*
+  Gauge role;  // HA_ROLE_*
   Gauge epoch;
   Gauge log_min;
   Gauge log_end;
   Gauge log_durable;
   Gauge log_confirm;
   Gauge segment_size;
-  Gauge in_sync_replicas;           // size of the in-sync set, this node included; 0 unless master
-  Gauge configured_in_sync;         // option in_sync_replicas
-  Gauge configured_min_in_sync;     // option min_in_sync_replicas
-  Gauge connections;                // open on the HA port, counted or not yet
+  Gauge in_sync_replicas;        // size of the in-sync set, this node included; 0 unless master
+  Gauge configured_in_sync;      // option in_sync_replicas
+  Gauge configured_min_in_sync;  // option min_in_sync_replicas
+  Gauge connections;             // open on the HA port, counted or not yet
   Gauge waits_pending;
-  Gauge oldest_wait_since_ns;       // steady clock; 0 = none
-  Counter waits_started;            // accepted, so that a callback follows
+  Gauge oldest_wait_since_ns;                      // steady clock; 0 = none
+  Counter waits_started;                           // accepted, so that a callback follows
   std::array<Counter, kStatusSlots> wait_results;  // every outcome, refusals and DONE included:
                                                    // index -status; DONE counts under 0
-  LatencyHistogram ack_latency;     // waits that ended OK after waiting
+  LatencyHistogram ack_latency;                    // waits that ended OK after waiting
   Counter connections_accepted;
   std::array<Counter, kReasonSlots> rejected;  // turned away before they counted, by HA_REASON_*
   Counter role_changes;
   Counter appended_hints;  // wake-ups by notify_appended that reached the I/O thread
   ClientMetrics client;
 
-  // Finds the replica of that id or makes it.
+  // Finds the replica of that id or makes it. The caller adds to its `connections` before it asks
+  // for another id (one without connections may be folded), and bumps it no more once they are back
+  // at 0.
   std::shared_ptr<ReplicaMetrics> replica(const std::string& id);
-  // Those there are, connected or not, in the order of their ids.
+  // Those there are, connected or not, in the order of their ids; without "other".
   std::vector<std::shared_ptr<ReplicaMetrics>> replicas() const;
 
+  // A reading that misses nothing and counts nothing twice: `folds` is the number of replicas
+  // folded so far. When it has changed after the counters were read, read again.
+  struct ReplicaView {
+    std::vector<std::shared_ptr<ReplicaMetrics>> replicas;
+    std::shared_ptr<ReplicaMetrics> other;  // NULL until it is needed
+    std::uint64_t folds = 0;
+  };
+  ReplicaView replica_view() const;
+  std::uint64_t replica_folds() const;
+
  private:
+  bool fold_longest_gone();
+  ReplicaMetrics& other();
+
   mutable std::mutex mutex_;
   std::map<std::string, std::shared_ptr<ReplicaMetrics>> replicas_;
+  std::shared_ptr<ReplicaMetrics> other_;
+  std::uint64_t folds_ = 0;
 };
 
 }  // namespace ha::metrics

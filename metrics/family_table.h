@@ -1,0 +1,213 @@
+// The table behind families.h. Names follow Prometheus' rules: prefix ha_, base units (bytes,
+// seconds), _total for counters, _info for constant labels. Offsets are positions in the log in
+// bytes.
+//
+// An internal header: families.cc includes it, everybody else asks family_table().
+#pragma once
+
+#include <string_view>
+
+#include "metrics/families.h"
+
+namespace ha::metrics {
+
+inline constexpr auto kCounter = prometheus::MetricType::Counter;
+inline constexpr auto kGauge = prometheus::MetricType::Gauge;
+inline constexpr auto kHistogram = prometheus::MetricType::Histogram;
+
+inline constexpr FamilySpec kFamilies[] = {
+    // This node.
+    {"ha_build_info",
+     kGauge,
+     {"version", "abi"},
+     "Always 1; the plugin's version and the version of its ABI."},
+    {"ha_role", kGauge, {"role"}, "1 for the role this node has now, 0 for the others."},
+    {"ha_role_changes_total", kCounter, {}, "Roles taken since the start, the first included."},
+    {"ha_epoch", kGauge, {}, "The master's term; 0 where epochs are not used."},
+    {"ha_log_min_offset_bytes", kGauge, {}, "Offset of the first byte that the log holds."},
+    {"ha_log_end_offset_bytes", kGauge, {}, "Offset one past the last byte that the log holds."},
+    {"ha_log_durable_offset_bytes",
+     kGauge,
+     {},
+     "Bytes below this offset are on stable storage here."},
+    {"ha_log_confirm_offset_bytes", kGauge, {}, "Readers see records below this offset."},
+    {"ha_log_segment_size_bytes", kGauge, {}, "Size of one segment of the log."},
+    {"ha_in_sync_replicas",
+     kGauge,
+     {},
+     "Size of the in-sync set, this node included; 0 unless master."},
+    {"ha_configured_in_sync_replicas",
+     kGauge,
+     {},
+     "Option in_sync_replicas: copies that a wait with default acks is for; 1 waits for nobody."},
+    {"ha_configured_min_in_sync_replicas",
+     kGauge,
+     {},
+     "Option min_in_sync_replicas: with fewer in sync a wait is refused."},
+    {"ha_append_hints_total",
+     kCounter,
+     {},
+     "Wake-ups of the I/O thread because the host appended."},
+
+    // Connections on the HA port.
+    {"ha_connections",
+     kGauge,
+     {},
+     "Connections open on the HA port, those that have not reported yet included."},
+    {"ha_connections_accepted_total", kCounter, {}, "Connections accepted on the HA port."},
+    {"ha_connections_rejected_total",
+     kCounter,
+     {"reason"},
+     "Connections that ended before they counted as a replica, by reason."},
+    {"ha_protocol_violations_total",
+     kCounter,
+     {"reason"},
+     "Connections closed because the peer broke the protocol or its log contradicts this one, on "
+     "the HA port and towards the master, by reason."},
+
+    // Replicas, as the master sees them.
+    {"ha_replica_info",
+     kGauge,
+     {"id", "address"},
+     "Always 1; the address that the replica last connected from."},
+    {"ha_replica_connected",
+     kGauge,
+     {"id"},
+     "1 while the replica has a connection that counts, else 0."},
+    {"ha_replica_state",
+     kGauge,
+     {"id", "state"},
+     "1 for the state of the replica's connection, 0 for the others."},
+    {"ha_replica_in_sync", kGauge, {"id"}, "1 while the replica is in the in-sync set, else 0."},
+    {"ha_replica_start_offset_bytes",
+     kGauge,
+     {"id"},
+     "Offset at which the present or last connection started."},
+    {"ha_replica_sent_offset_bytes",
+     kGauge,
+     {"id"},
+     "End of what was handed to the replica's socket."},
+    {"ha_replica_acked_offset_bytes",
+     kGauge,
+     {"id"},
+     "The replica's last report: it holds the log below this offset. Absent before the first "
+     "report."},
+    {"ha_replica_lag_bytes",
+     kGauge,
+     {"id"},
+     "Bytes of this log that the replica has not reported, also while it is gone. Absent unless "
+     "this node is master and before the first report."},
+    {"ha_replica_lag_seconds",
+     kGauge,
+     {"id"},
+     "Age of the oldest byte that the replica has not reported; 0 when it holds all. Absent as the "
+     "lag in bytes is."},
+    {"ha_replica_in_flight_bytes",
+     kGauge,
+     {"id"},
+     "Bytes handed to the socket and not reported yet; 0 while the replica is gone. Absent as the "
+     "lag in bytes is."},
+    {"ha_replica_sent_bytes_total",
+     kCounter,
+     {"id"},
+     "Log bytes handed to the replica's sockets, without frame headers."},
+    {"ha_replica_sent_frames_total",
+     kCounter,
+     {"id"},
+     "Frames with log bytes handed to the replica's sockets."},
+    {"ha_replica_heartbeats_sent_total",
+     kCounter,
+     {"id"},
+     "Frames without log bytes handed to the replica's sockets."},
+    {"ha_replica_reports_received_total", kCounter, {"id"}, "Reports that the replica sent."},
+    {"ha_replica_reconnects_total",
+     kCounter,
+     {"id"},
+     "Connections of the replica after its first."},
+    {"ha_replica_closes_total",
+     kCounter,
+     {"id", "reason"},
+     "Connections of the replica that ended, by reason; a reason is shown once it has happened."},
+
+    // Waits of producers.
+    {"ha_ack_latency_seconds",
+     kHistogram,
+     {},
+     "Time from the call to the callback of waits that ended well after waiting."},
+    {"ha_waits_pending", kGauge, {}, "Waits that have not ended."},
+    {"ha_oldest_wait_age_seconds",
+     kGauge,
+     {},
+     "Age of the oldest wait that has not ended; 0 without one."},
+    {"ha_waits_accepted_total",
+     kCounter,
+     {},
+     "Waits that were accepted, so that a callback follows."},
+    {"ha_wait_results_total",
+     kCounter,
+     {"status"},
+     "Outcomes of waits, refusals included; what needed no waiting counts as ok."},
+
+    // A slave's link to its master.
+    {"ha_client_connected", kGauge, {}, "1 while this slave is connected to its master, else 0."},
+    {"ha_client_state",
+     kGauge,
+     {"state"},
+     "1 for the state of the link to the master, 0 for the others."},
+    {"ha_client_connects_total", kCounter, {}, "Connections made to a master."},
+    {"ha_client_connect_failures_total",
+     kCounter,
+     {},
+     "Connections to a master that could not be made."},
+    {"ha_client_closes_total",
+     kCounter,
+     {"reason"},
+     "Links to a master that ended or could not be made, by reason."},
+    {"ha_client_received_bytes_total",
+     kCounter,
+     {},
+     "Log bytes received from a master, without frame headers."},
+    {"ha_client_received_frames_total",
+     kCounter,
+     {},
+     "Frames with log bytes received from a master."},
+    {"ha_client_heartbeats_received_total",
+     kCounter,
+     {},
+     "Frames without log bytes received from a master."},
+    {"ha_client_appended_bytes_total",
+     kCounter,
+     {},
+     "Log bytes from a master that the host has appended."},
+    {"ha_client_reports_sent_total", kCounter, {}, "Reports sent to a master."},
+    {"ha_client_offset_mismatches_total",
+     kCounter,
+     {},
+     "Frames from a master whose offset was not the end of this log."},
+    {"ha_client_last_read_timestamp_seconds",
+     kGauge,
+     {},
+     "Unix time of the last byte from a master. Absent before the first."},
+    {"ha_client_last_write_timestamp_seconds",
+     kGauge,
+     {},
+     "Unix time of the last report to a master. Absent before the first."},
+};
+
+// A family by its name, looked up while compiling.
+class FamilyRef {
+ public:
+  consteval FamilyRef(const char* name) : index_(find(name)) {}  // NOLINT: meant to convert
+  std::size_t index() const { return index_; }
+
+ private:
+  static consteval std::size_t find(std::string_view name) {
+    for (std::size_t i = 0; i < std::size(kFamilies); ++i) {
+      if (name == kFamilies[i].name) return i;
+    }
+    throw "no such family in kFamilies";
+  }
+  std::size_t index_;
+};
+
+}  // namespace ha::metrics
