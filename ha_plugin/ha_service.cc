@@ -83,11 +83,19 @@ Outcome HaService::start(const RoleChange& role) {
   if (std::string wrong = accept_.open(os_errno); !wrong.empty()) {
     return {os_errno == 0 ? Status::kInvalid : Status::kIo, std::move(wrong), os_errno};
   }
+  net::Address metrics_listen;
   if (!settings_.metrics_listen.empty()) {
     if (std::string wrong = exporter_.serve(settings_.metrics_listen); !wrong.empty()) {
       accept_.stop_accepting();
       return {Status::kIo, "option 'metrics_listen': " + wrong};
     }
+    net::parse_address(settings_.metrics_listen, true, metrics_listen);
+    metrics_listen.port = static_cast<std::uint16_t>(exporter_.port());
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    listen_ = accept_.local_address();
+    metrics_listen_ = metrics_listen;
   }
   life_ = Life::kStarted;
   io_.start(
@@ -103,7 +111,7 @@ Outcome HaService::start(const RoleChange& role) {
     arm_tick_timer();
     turn();
   });
-  host_.info("listening for slaves on " + accept_.local_address().text());
+  host_.info("listening for slaves on " + listen_.text());
   control_ = net::start_quiet_thread([this] { run_control_thread(); });
   return set_role(role);
 }
@@ -309,23 +317,14 @@ Status HaService::wait_replicated(const ha_wait_request& request) {
   return transfer_.wait(request, net::steady_now());
 }
 
-std::string HaService::master_address() const {
-  const std::lock_guard lock(mutex_);
-  return master_.host.empty() ? "" : master_.text();
-}
-
 StatusInput HaService::status_input() const {
-  StatusInput in{metrics_, net::steady_now(), {}, 0, {}, exporter_.port(), master_address()};
-  if (life_ != Life::kCreated) {
-    in.listen_address = accept_.local_address().text();
-    in.listen_port = accept_.local_address().port;
-  }
-  if (in.metrics_port != 0) {
-    net::Address address;
-    net::parse_address(settings_.metrics_listen, true, address);
-    address.port = static_cast<std::uint16_t>(in.metrics_port);
-    in.metrics_address = address.text();
-  }
+  StatusInput in{metrics_, net::steady_now(), {}, 0, {}, 0, {}};
+  const std::lock_guard lock(mutex_);
+  in.listen_address = listen_.host.empty() ? "" : listen_.text();
+  in.listen_port = listen_.port;
+  in.metrics_address = metrics_listen_.host.empty() ? "" : metrics_listen_.text();
+  in.metrics_port = metrics_listen_.port;
+  in.master_address = master_.host.empty() ? "" : master_.text();
   return in;
 }
 

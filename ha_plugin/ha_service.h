@@ -91,7 +91,6 @@ class HaService {
 
   core::AckPolicy ack_policy() const;
   StatusInput status_input() const;
-  std::string master_address() const;
 
   const Host host_;
   Settings settings_;  // changed on the I/O thread while it runs
@@ -116,6 +115,8 @@ class HaService {
   bool control_stop_ = false;
   core::Role wanted_role_ = core::Role::kNone;  // of the last accepted change
   net::Address master_;
+  net::Address listen_;          // once started
+  net::Address metrics_listen_;  // once started and served
   std::thread control_;
 };
 

@@ -13,12 +13,10 @@ namespace ha::core {
 
 class Backoff {
  public:
-  explicit Backoff(Time most) : most_(most) {}
-
-  // Between half and all of the present step; the step then doubles.
-  Time next(std::uint64_t random) {
-    const Time step = std::min(step_, most_);
-    step_ = std::min(step * 2, most_);
+  // Between half and all of the present step, which is at most `most`; the step then doubles.
+  Time next(std::uint64_t random, Time most) {
+    const Time step = std::min(step_, most);
+    step_ = std::min(step * 2, most);
     const Time half = step / 2;
     return half +
            Time(static_cast<std::int64_t>(random % (static_cast<std::uint64_t>(half.count()) + 1)));
@@ -30,7 +28,6 @@ class Backoff {
   static constexpr Time kFirst =
       std::chrono::milliseconds(50);  // a restarting peer is back in 20-50
 
-  Time most_;
   Time step_ = kFirst;
 };
 

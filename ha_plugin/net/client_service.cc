@@ -51,8 +51,7 @@ ClientService::ClientService(boost::asio::io_context& context, const Host& host,
       host_(host),
       settings_(settings),
       metrics_(metrics),
-      on_grown_(std::move(on_grown)),
-      backoff_(ms(settings.reconnect_max_ms)) {}
+      on_grown_(std::move(on_grown)) {}
 
 void ClientService::set_state(State state) {
   state_ = state;
@@ -62,7 +61,7 @@ void ClientService::set_state(State state) {
 void ClientService::follow(const Address& master) {
   stop(Reason::kRequested);
   master_ = master;
-  backoff_ = core::Backoff(ms(settings_.reconnect_max_ms));
+  backoff_.reset();
   refused_in_a_row_ = 0;
   set_state(State::kReady);
   connect();
@@ -188,7 +187,8 @@ void ClientService::schedule_retry(Reason reason) {
   if (core::is_final(reason)) return set_state(State::kSuspend);
   const bool hopeless = reason == Reason::kOffsetMismatch;
   set_state(hopeless ? State::kSuspend : State::kReady);
-  const Time pause = hopeless ? Time(ms(settings_.reconnect_max_ms)) : backoff_.next(random_());
+  const Time most = ms(settings_.reconnect_max_ms);
+  const Time pause = hopeless ? most : backoff_.next(random_(), most);
   const std::uint64_t attempt = attempt_;
   timer_.expires_after(std::chrono::duration_cast<std::chrono::steady_clock::duration>(pause));
   timer_.async_wait([this, attempt](const boost::system::error_code& error) {
@@ -411,6 +411,7 @@ void ClientService::tick(double seconds) {
   metrics_.client.bytes_per_s.set(
       static_cast<std::int64_t>(static_cast<double>(bytes - bytes_at_tick_) / seconds));
   bytes_at_tick_ = bytes;
+  if (follower_) arm_timer();  // heartbeat_ms or housekeeping_ms may have changed
 }
 
 }  // namespace ha::net

@@ -44,6 +44,7 @@ class ClientService {
   // Ends the connection and stays away.
   void stop(core::Reason reason);
 
+  // Once a second.
   void tick(double seconds);
 
  private:
