@@ -21,7 +21,7 @@ struct Settings {
   std::int64_t heartbeat_ms = 7000;
   std::int64_t housekeeping_ms = 20000;
   std::int64_t first_report_timeout_ms = 20000;
-  std::int64_t transfer_batch_bytes = 256 * 1024;
+  std::int64_t transfer_batch_bytes = std::int64_t{1} << 20;
   std::int64_t max_transfer_bytes_per_s = 0;
   core::Bootstrap bootstrap = core::Bootstrap::kLatestSegment;
   std::int64_t in_sync_replicas = 1;

@@ -14,7 +14,6 @@
 namespace ha::net {
 
 using boost::asio::ip::tcp;
-using core::Offset;
 using core::Reason;
 using core::State;
 using core::Status;

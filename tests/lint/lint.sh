@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# What machines can say about the manner of the code: formatting, the direction of includes, leftovers,
+# and clang-tidy over every .cc of the product (or, with --diff REV, those that changed since REV).
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+failed=0
+complain() { echo "lint: $*" >&2; failed=1; }
+
+mapfile -t sources < <(git ls-files '*.h' '*.hpp' '*.cc' '*.c')
+clang-format --dry-run --Werror "${sources[@]}" || complain "formatting: clang-format -i FILES mends it"
+
+# The layers of README.md, "How it is built".
+includes() { # includes WHY PATTERN PATH...
+  local why=$1 pattern=$2; shift 2
+  local hits
+  hits=$(git grep -nE "#include *[<\"]($pattern)" -- "$@" || true)
+  [ -z "$hits" ] || complain "$why"$'\n'"$hits"
+}
+includes "core includes nothing but the standard library and itself" \
+  'boost|sys/|unistd|netinet|arpa|pthread|prometheus|spdlog|thread>|mutex>|ha_plugin/(net|wire)|metrics/' ha_plugin/core
+includes "wire does no I/O" 'boost|sys/|netinet|ha_plugin/net|metrics/' ha_plugin/wire
+includes "the stub host knows plugin_api alone" 'ha_plugin/|metrics/' host_stub
+includes "metrics know nothing of the plugin" 'ha_plugin/' metrics
+
+hits=$(git grep -nE 'TODO|FIXME|XXX|HACK' -- '*.h' '*.hpp' '*.cc' '*.c' '*.sh' ':!tests/lint' || true)
+[ -z "$hits" ] || complain "left for later"$'\n'"$hits"
+
+if [ "${1:-}" = --diff ]; then
+  mapfile -t units < <(git diff --name-only --diff-filter=d "${2:?--diff takes a revision}" -- \
+    'ha_plugin/*.cc' 'metrics/*.cc' 'host_stub/*.cc')
+else
+  mapfile -t units < <(git ls-files 'ha_plugin/*.cc' 'metrics/*.cc' 'host_stub/*.cc')
+fi
+# Files that only compile a library's sources are not ours to judge.
+mapfile -t units < <(grep -LE 'impl/src.hpp|json/src.hpp|url/src.hpp' "${units[@]}" || true)
+if [ ${#units[@]} -gt 0 ]; then
+  printf '%s\n' "${units[@]}" | xargs -P "$(nproc)" -n 4 clang-tidy -p build --quiet 2>/dev/null ||
+    complain "clang-tidy"
+fi
+[ "$failed" = 0 ] && echo "lint: clean" >&2
+exit "$failed"
