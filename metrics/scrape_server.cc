@@ -7,14 +7,17 @@
 #include <charconv>
 #include <chrono>
 #include <condition_variable>
-#include <csignal>
 #include <exception>
 #include <mutex>
 #include <new>
 #include <optional>
 #include <string_view>
+#include <system_error>
 #include <thread>
 #include <vector>
+
+#include "metrics/knock.h"
+#include "metrics/signal_guards.h"
 
 namespace ha::metrics {
 namespace {
@@ -57,38 +60,6 @@ int on_message(const mg_connection*, const char* text) {
   if (s.starter == std::this_thread::get_id() && s.first_message.empty()) s.first_message = text;
   return 1;
 }
-
-class BlockAllSignals {
- public:
-  BlockAllSignals() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~BlockAllSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  BlockAllSignals(const BlockAllSignals&) = delete;
-  BlockAllSignals& operator=(const BlockAllSignals&) = delete;
-
- private:
-  sigset_t before_{};
-};
-
-class KeepSigpipe {
- public:
-  KeepSigpipe() { sigaction(SIGPIPE, nullptr, &before_); }
-  ~KeepSigpipe() {
-    struct sigaction now {};
-    sigaction(SIGPIPE, nullptr, &now);
-    if (now.sa_handler == SIG_IGN && before_.sa_handler != SIG_IGN) {
-      sigaction(SIGPIPE, &before_, nullptr);
-    }
-  }
-  KeepSigpipe(const KeepSigpipe&) = delete;
-  KeepSigpipe& operator=(const KeepSigpipe&) = delete;
-
- private:
-  struct sigaction before_ {};
-};
 
 struct ListenAddress {
   bool ipv6 = false;
@@ -175,6 +146,7 @@ std::string ScrapeServer::start(const std::string& address,
       exposer_->RegisterCollectable(collectable);
       const std::vector<int> ports = exposer_->GetListeningPorts();
       port_ = ports.empty() ? 0 : ports.front();
+      ip_ = parsed->ip;
     } catch (const std::bad_alloc&) {
       throw;
     } catch (const std::exception& e) {
@@ -194,7 +166,16 @@ std::string ScrapeServer::start(const std::string& address,
 }
 
 void ScrapeServer::stop() {
-  exposer_.reset();
+  if (exposer_) {
+    const BlockAllSignals block;
+    std::optional<KnockUntilDone> knocking;
+    // Without a thread to spare, stopping only takes longer.
+    try {
+      if (port_ != 0) knocking.emplace(ip_, port_);
+    } catch (const std::system_error&) {
+    }
+    exposer_.reset();
+  }
   address_.clear();
   port_ = 0;
 }

@@ -12,6 +12,9 @@
 //     creation: no signal of the host is ever delivered to them, SIGPIPE included.
 //   - Its descriptors are close-on-exec. The one of an accepted connection is made so by a second
 //     call, so a fork and exec between the two by another thread of the host would inherit it.
+//   - Its accepting thread would notice a stop only every two seconds; `stop` wakes it by
+//   connecting to
+//     its port from a short-lived thread.
 //   - It prints to no stream and opens no file: its messages end in the error text here.
 //   - Whether it speaks IPv6 was decided when it was built; Debian's does not.
 //
@@ -47,14 +50,15 @@ class ScrapeServer {
   // "" or one sentence: the address, why not, and the way out. Throws nothing but bad_alloc.
   std::string start(const std::string& address,
                     const std::shared_ptr<prometheus::Collectable>& collectable);
-  // Ends the threads; a request that is being answered is answered first. May take two seconds
-  // while a client holds a connection and sends nothing.
+  // Ends the threads; an answer that is being written is finished first. Up to two seconds while a
+  // client holds a connection and sends nothing, else milliseconds.
   void stop();
   int port() const { return port_; }
 
  private:
   std::unique_ptr<prometheus::Exposer> exposer_;
   std::string address_;
+  std::string ip_;
   int port_ = 0;
 };
 
