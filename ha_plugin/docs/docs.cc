@@ -1,4 +1,5 @@
-// Writes the README's tables of options and metrics from the code that defines them.
+// Writes the README's tables of options and metrics from the code that defines them, and its
+// minimal host from the example that the tests run.
 //
 //   ha_docs README.md          rewrites what stands between the markers
 //   ha_docs --check README.md  changes nothing; exit 1 when a table is out of date
@@ -34,6 +35,16 @@ std::string metrics_table() {
   return t;
 }
 
+std::optional<std::string> read_file(const std::string& path) {
+  std::ifstream in(path);
+  std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  if (!in) {
+    std::cerr << "ha_docs: cannot read '" << path << "'\n";
+    return std::nullopt;
+  }
+  return text;
+}
+
 // The text with the table put between its markers, or nothing when they are missing.
 std::optional<std::string> with_table(const std::string& text, const std::string& name,
                                       const std::string& table) {
@@ -58,17 +69,16 @@ int main(int argc, char** argv) {
     return 2;
   }
   const std::string path = argv[argc - 1];
-  std::ifstream in(path);
-  const std::string before((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  if (!in) {
-    std::cerr << "ha_docs: cannot read '" << path << "'\n";
-    return 2;
-  }
-  auto after = with_table(before, "options", options_table());
+  const auto before = read_file(path);
+  const std::string folder = path.substr(0, path.find_last_of('/') + 1);
+  const auto host = read_file(folder + "plugin_api/examples/minimal_host.c");
+  if (!before || !host) return 2;
+  auto after = with_table(*before, "options", options_table());
   if (after) after = with_table(*after, "metrics", metrics_table());
+  if (after) after = with_table(*after, "minimal_host", "```c\n" + *host + "```\n");
   if (!after) return 2;
   if (check) {
-    if (*after == before) return 0;
+    if (*after == *before) return 0;
     std::cerr << "ha_docs: the tables in '" << path << "' are out of date: run ./run docs\n";
     return 1;
   }
