@@ -34,7 +34,6 @@ HaConnection::HaConnection(boost::asio::ip::tcp::socket socket, Id id, Address r
       timer_(socket_.get_executor()),
       id_(id),
       remote_(std::move(remote)),
-      host_(host),
       settings_(settings),
       events_(events),
       session_(steady_now()),

@@ -70,7 +70,6 @@ class HaConnection : public std::enable_shared_from_this<HaConnection> {
   boost::asio::steady_timer timer_;
   const Id id_;
   const Address remote_;
-  const Host& host_;
   const Settings& settings_;
   ConnectionEvents& events_;
   core::ReplicaSession session_;
