@@ -128,7 +128,7 @@ Outcome HaService::stop(std::int64_t timeout_ms) {
     control_stop_ = true;
   }
   control_wake_.notify_all();
-  control_.join();
+  if (control_.joinable()) control_.join();  // not when its creation failed
   io_.run_sync([this] {
     running_ = false;
     accept_.stop_accepting();
