@@ -15,9 +15,6 @@ namespace {
 
 constexpr double kNsPerSecond = 1e9;
 constexpr double kMsPerSecond = 1e3;
-// A fold in the middle of a reading is rare (see kMaxReplicas); three in a row are a storm of new
-// ids, and then one count that is doubled for one scrape is the least of it.
-constexpr int kMaxReadings = 3;
 
 // The ABI's numbers that the arrays of HaMetrics have room for and that have a name.
 constexpr std::int32_t kLastReason = HA_REASON_NOT_SERVING;
@@ -225,8 +222,8 @@ bool is_protocol_violation(std::int32_t reason) {
 }
 
 std::vector<prometheus::MetricFamily> collect_families(const HaMetrics& m, std::int64_t now_ns) {
-  for (int reading = 1;; ++reading) {
-    const HaMetrics::ReplicaView view = m.replica_view();
+  std::vector<prometheus::MetricFamily> families;
+  m.read_replicas([&](const HaMetrics::ReplicaView& view) {
     Sheet sheet;
     put_node(sheet, m);
     put_violations(sheet, m, view);
@@ -234,8 +231,9 @@ std::vector<prometheus::MetricFamily> collect_families(const HaMetrics& m, std::
     if (view.other) put_replica_counters(sheet, *view.other);
     put_waits(sheet, m, now_ns);
     put_client(sheet, m.client, m.role.value() == HA_ROLE_SLAVE);
-    if (reading == kMaxReadings || m.replica_folds() == view.folds) return sheet.take();
-  }
+    families = sheet.take();
+  });
+  return families;
 }
 
 }  // namespace ha::metrics

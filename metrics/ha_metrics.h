@@ -162,17 +162,29 @@ struct HaMetrics {
   // Those there are, connected or not, in the order of their ids; without "other".
   std::vector<std::shared_ptr<ReplicaMetrics>> replicas() const;
 
-  // A reading that misses nothing and counts nothing twice: `folds` is the number of replicas
-  // folded so far. When it has changed after the counters were read, read again.
   struct ReplicaView {
     std::vector<std::shared_ptr<ReplicaMetrics>> replicas;
     std::shared_ptr<ReplicaMetrics> other;  // NULL until it is needed
-    std::uint64_t folds = 0;
+    std::uint64_t folds = 0;                // replicas folded into it so far
   };
   ReplicaView replica_view() const;
-  std::uint64_t replica_folds() const;
+
+  // Calls read(view), and again when a replica was folded meanwhile, since its counters may then
+  // have been read twice or not at all. After kMaxReadings the last one stands: so many folds in a
+  // row are a storm of new ids, and then a count that is off for one scrape is the least of it.
+  // read begins anew each time. Threads: any; nothing is locked while it runs.
+  static constexpr int kMaxReadings = 3;
+  template <class Read>
+  void read_replicas(Read read) const {
+    for (int reading = 1; reading <= kMaxReadings; ++reading) {
+      const ReplicaView view = replica_view();
+      read(view);
+      if (replica_folds() == view.folds) return;
+    }
+  }
 
  private:
+  std::uint64_t replica_folds() const;
   bool fold_longest_gone();
   ReplicaMetrics& other();
 

@@ -3,6 +3,7 @@
 #include <CivetServer.h>
 #include <arpa/inet.h>
 #include <prometheus/exposer.h>
+#include <sys/socket.h>
 
 #include <charconv>
 #include <chrono>
@@ -12,11 +13,10 @@
 #include <new>
 #include <optional>
 #include <string_view>
-#include <system_error>
 #include <thread>
 #include <vector>
 
-#include "metrics/knock.h"
+#include "metrics/listening_socket.h"
 #include "metrics/signal_guards.h"
 
 namespace ha::metrics {
@@ -166,16 +166,13 @@ std::string ScrapeServer::start(const std::string& address,
 }
 
 void ScrapeServer::stop() {
-  if (exposer_) {
-    const BlockAllSignals block;
-    std::optional<KnockUntilDone> knocking;
-    // Without a thread to spare, stopping only takes longer.
-    try {
-      if (port_ != 0) knocking.emplace(ip_, port_);
-    } catch (const std::system_error&) {
-    }
-    exposer_.reset();
+  if (exposer_ && port_ != 0) {
+    // The accepting thread polls for two seconds at a time and only then looks for its stop flag. A
+    // socket that is shut down ends the poll at once. (A connection would too, but civetweb never
+    // closes one that it has accepted and not begun to serve when it stops.)
+    if (const int fd = find_listening_socket(ip_, port_); fd >= 0) shutdown(fd, SHUT_RDWR);
   }
+  exposer_.reset();
   address_.clear();
   port_ = 0;
 }

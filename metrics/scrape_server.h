@@ -12,9 +12,11 @@
 //     creation: no signal of the host is ever delivered to them, SIGPIPE included.
 //   - Its descriptors are close-on-exec. The one of an accepted connection is made so by a second
 //     call, so a fork and exec between the two by another thread of the host would inherit it.
-//   - Its accepting thread would notice a stop only every two seconds; `stop` wakes it by
-//   connecting to
-//     its port from a short-lived thread.
+//   - Its accepting thread would notice a stop only every two seconds; `stop` shuts its listening
+//   socket
+//     down first, which wakes it. civetweb itself forgets to close a connection that waits for a
+//     worker while it stops: with more clients than workers at that moment, a descriptor each is
+//     lost.
 //   - It prints to no stream and opens no file: its messages end in the error text here.
 //   - Whether it speaks IPv6 was decided when it was built; Debian's does not.
 //

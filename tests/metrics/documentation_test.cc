@@ -3,7 +3,6 @@
 
 #include <fstream>
 #include <iterator>
-#include <regex>
 #include <set>
 #include <string>
 
@@ -28,11 +27,18 @@ std::string file(const std::string& path) {
 
 // What text mentions that looks like a metric, without a histogram's suffixes.
 std::set<std::string> mentioned(const std::string& text) {
-  static const std::regex metric(R"(\bha_[a-z_]+\b)");
-  static const std::regex suffix("(ha_ack_latency_seconds)_(bucket|sum|count)");
+  const auto in_word = [](char c) { return (c >= 'a' && c <= 'z') || c == '_'; };
   std::set<std::string> names;
-  for (std::sregex_iterator it(text.begin(), text.end(), metric), end; it != end; ++it) {
-    names.insert(std::regex_replace(it->str(), suffix, "$1"));
+  for (std::size_t begin = 0; begin < text.size();) {
+    std::size_t end = begin;
+    while (end < text.size() && in_word(text[end])) ++end;
+    std::string word = text.substr(begin, end - begin);
+    begin = end + 1;
+    if (!word.starts_with("ha_") || word == "ha_") continue;  // "ha_" alone is the prefix
+    for (const std::string suffix : {"_bucket", "_sum", "_count"}) {
+      if (word == "ha_ack_latency_seconds" + suffix) word.resize(word.size() - suffix.size());
+    }
+    names.insert(word);
   }
   return names;
 }

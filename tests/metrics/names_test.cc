@@ -6,7 +6,7 @@
 #include <cctype>
 #include <fstream>
 #include <map>
-#include <regex>
+#include <sstream>
 #include <string>
 
 namespace ha::metrics {
@@ -15,11 +15,18 @@ namespace {
 // The #defines of plugin.h whose names begin with prefix: the rest of the name -> the number.
 std::map<std::string, int> defines(const std::string& prefix) {
   std::ifstream header(HA_SOURCE_DIR "/plugin_api/include/ha/plugin.h");
-  const std::regex define("#define " + prefix + R"((\w+) \(?(-?\d+)\)?(\s.*)?)");
   std::map<std::string, int> result;
-  std::smatch match;
   for (std::string line; std::getline(header, line);) {
-    if (std::regex_match(line, match, define)) result[match[1]] = std::stoi(match[2]);
+    std::istringstream words(line);
+    std::string define;
+    std::string name;
+    std::string number;
+    words >> define >> name >> number;
+    if (define != "#define" || !name.starts_with(prefix)) continue;
+    if (number.starts_with('(')) number = number.substr(1);
+    if (number.empty() || number.find_first_of("-0123456789") != 0 || number.ends_with('u'))
+      continue;
+    result[name.substr(prefix.size())] = std::stoi(number);
   }
   return result;
 }

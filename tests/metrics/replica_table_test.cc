@@ -77,7 +77,7 @@ TEST(ReplicaTable, TheLongestGoneMakesRoomAndItsCountersGoOnInOther) {
   join(metrics, "another");
   EXPECT_EQ(metrics.replica_view().other->bytes_sent.value(), 111u);
   EXPECT_EQ(metrics.replica_view().other->reconnects(), 2u);
-  EXPECT_EQ(metrics.replica_folds(), 2u);
+  EXPECT_EQ(metrics.replica_view().folds, 2u);
 }
 
 TEST(ReplicaTable, ConnectedOnesAreNeverFoldedAndNewcomersAreCountedInOther) {
@@ -90,6 +90,31 @@ TEST(ReplicaTable, ConnectedOnesAreNeverFoldedAndNewcomersAreCountedInOther) {
   ASSERT_NE(view.other, nullptr);
   EXPECT_EQ(view.other->bytes_sent.value(), 3u);
   EXPECT_EQ(view.folds, 0u);
+}
+
+TEST(ReplicaTable, AReadingThatAFoldDisturbedIsTakenAgain) {
+  HaMetrics metrics;
+  for (std::size_t i = 0; i < HaMetrics::kMaxReplicas; ++i)
+    metrics.replica(id_of(i))->bytes_sent.add(1);
+  int readings = 0;
+  std::uint64_t sum = 0;
+  metrics.read_replicas([&](const HaMetrics::ReplicaView& view) {
+    if (++readings == 1) metrics.replica("newcomer");
+    sum = view.other ? view.other->bytes_sent.value() : 0;
+    for (const auto& replica : view.replicas) sum += replica->bytes_sent.value();
+  });
+  EXPECT_EQ(readings, 2);
+  EXPECT_EQ(sum, HaMetrics::kMaxReplicas);
+}
+
+TEST(ReplicaTable, AStormOfNewIdsDoesNotKeepAReaderForEver) {
+  HaMetrics metrics;
+  for (std::size_t i = 0; i < HaMetrics::kMaxReplicas; ++i) metrics.replica(id_of(i));
+  int readings = 0;
+  metrics.read_replicas([&](const HaMetrics::ReplicaView&) {
+    metrics.replica("newcomer " + std::to_string(++readings));
+  });
+  EXPECT_EQ(readings, HaMetrics::kMaxReadings);
 }
 
 }  // namespace

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "metrics/exporter.h"
+#include "metrics/listening_socket.h"
 #include "tests/metrics/http_client.h"
 #include "tests/metrics/populated.h"
 
@@ -236,6 +237,19 @@ TEST_F(Scrape, ItsDescriptorsAreCloseOnExecAndClosedAtTheEnd) {
   }
   exporter_.stop();
   EXPECT_EQ(open_descriptors(), before);
+}
+
+TEST_F(Scrape, OnlyTheListeningSocketOfThatAddressIsFound) {
+  ASSERT_EQ(exporter_.serve("127.0.0.1:0"), "");
+  const int port = exporter_.port();
+  HttpClient client(port);
+  const int fd = find_listening_socket("127.0.0.1", port);
+  ASSERT_GE(fd, 0);
+  EXPECT_NE(fd, client.fd());
+  EXPECT_EQ(find_listening_socket("127.0.0.2", port), -1);
+  EXPECT_EQ(find_listening_socket("0.0.0.0", port), -1);
+  exporter_.stop();
+  EXPECT_EQ(find_listening_socket("127.0.0.1", port), -1);
 }
 
 TEST_F(Scrape, ConcurrentScrapesWhileTheWriterBumps) {
