@@ -1,0 +1,79 @@
+#include "http/address.h"
+
+#include <boost/url/parse.hpp>
+#include <charconv>
+
+#include "ha/plugin.h"
+#include "http/text.h"
+
+namespace stub::http {
+namespace {
+
+Error invalid(std::string text) { return Error{HA_INVALID, 0, std::move(text)}; }
+
+}  // namespace
+
+Result<HostPort> parse_host_port(std::string_view text, std::string_view what) {
+  const auto fail = [&](std::string_view why) -> Result<HostPort> {
+    return invalid(std::string(what) + ": " + in_quotes(text) + " " + std::string(why) +
+                   " (try 127.0.0.1:8080, [::1]:8080 or 127.0.0.1:0)");
+  };
+  HostPort out;
+  std::string_view rest;
+  if (text.starts_with('[')) {
+    const auto close = text.find(']');
+    if (close == std::string_view::npos) return fail("has no closing bracket");
+    out.host = text.substr(1, close - 1);
+    rest = text.substr(close + 1);
+  } else {
+    const auto colon = text.find(':');
+    if (colon != text.rfind(':')) return fail("has several colons; IPv6 needs brackets");
+    out.host = text.substr(0, colon);
+    rest = colon == std::string_view::npos ? std::string_view() : text.substr(colon);
+  }
+  if (out.host.empty()) return fail("has no address");
+  if (!rest.starts_with(':')) return fail("has no port");
+  rest.remove_prefix(1);
+  const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), out.port);
+  if (rest.empty() || error != std::errc() || end != rest.data() + rest.size()) {
+    return fail("has no port from 0 to 65535");
+  }
+  return out;
+}
+
+std::string to_string(const HostPort& address) {
+  const bool v6 = address.host.find(':') != std::string::npos;
+  return (v6 ? "[" + address.host + "]" : address.host) + ":" + std::to_string(address.port);
+}
+
+Result<HostPort> parse_broker_url(std::string_view text) {
+  if (text.find("://") == std::string_view::npos) {
+    return parse_host_port(text.ends_with('/') ? text.substr(0, text.size() - 1) : text,
+                           "broker URL");
+  }
+  const auto fail = [&](std::string_view why) -> Result<HostPort> {
+    return invalid("broker URL: " + in_quotes(text) + " " + std::string(why) +
+                   " (try http://127.0.0.1:8080)");
+  };
+  const auto url = boost::urls::parse_uri(text);
+  if (!url) return fail("is no URL");
+  if (url->scheme() != "http") return fail("is not http, the only scheme spoken here");
+  if (url->has_userinfo()) return fail("names a user, and there are none");
+  if (url->has_query() || url->has_fragment() ||
+      (!url->encoded_path().empty() && url->encoded_path() != "/")) {
+    return fail("has a path; give the broker's root only");
+  }
+  HostPort out{.host = url->host_address(), .port = 80};
+  if (out.host.empty()) return fail("has no host");
+  if (url->has_port()) {
+    // Not port_number(), which wraps around above 65535.
+    const std::string_view port(url->port().data(), url->port().size());
+    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), out.port);
+    if (error != std::errc() || end != port.data() + port.size() || out.port == 0) {
+      return fail("has no port from 1 to 65535");
+    }
+  }
+  return out;
+}
+
+}  // namespace stub::http

@@ -1,0 +1,77 @@
+// The broker's client API: which path and method does what. No sockets here; the session hands in
+// requests and sends what comes back. README.md lists the routes with examples.
+//
+// Threads: handle may run on any thread, several at once; the broker serialises what it must.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/broker.h"
+#include "http/exchange.h"
+
+namespace stub::http {
+
+// A consumer that waits longer is better served by asking again: proxies cut silent connections off
+// after a minute.
+inline constexpr std::int64_t kMaxLongPollMs = 60'000;
+// More messages than this make an answer of tens of megabytes even when they are small.
+inline constexpr std::int64_t kMaxConsumeCount = 10'000;
+// A producer that waits for ten minutes has lost its copies in another way.
+inline constexpr std::int64_t kMaxAckTimeoutMs = 600'000;
+// Forty days, as the longest of RocketMQ's timers.
+inline constexpr std::int64_t kMaxDelayMs = std::int64_t{40} * 24 * 3600 * 1000;
+
+class Api {
+ public:
+  // The broker outlives the Api.
+  explicit Api(Broker& broker) : broker_(broker) {}
+
+  // Answers through reply, exactly once, now or later on any thread; or gives back a LongPoll and
+  // leaves reply alone.
+  std::optional<LongPoll> handle(Request request, const Reply& reply);
+
+  // True for a request that may run while an earlier one of its connection waits: appends happen in
+  // the order they arrive in, and only the answers are late.
+  static bool may_overlap(std::string_view method, std::string_view target);
+  // True for requests that may block for long, which an I/O thread must not.
+  static bool may_block(const Request& request);
+
+ private:
+  struct Call {
+    Request& request;
+    std::vector<std::string> args;  // what stood in the places of the pattern's "*"
+    const Reply& reply;
+  };
+  struct Route {
+    std::string_view method;
+    std::string_view pattern;
+    std::optional<LongPoll> (Api::*handler)(const Call&);
+    bool blocks = false;
+  };
+  static std::span<const Route> routes();
+  static std::optional<std::vector<std::string>> match(std::string_view pattern,
+                                                       const std::vector<std::string>& segments);
+
+  std::optional<LongPoll> produce(const Call& call);
+  std::optional<LongPoll> consume(const Call& call);
+  std::optional<LongPoll> get_offset(const Call& call);
+  std::optional<LongPoll> put_offset(const Call& call);
+  std::optional<LongPoll> status(const Call& call);
+  std::optional<LongPoll> health(const Call& call);
+  std::optional<LongPoll> ready(const Call& call);
+  std::optional<LongPoll> metrics(const Call& call);
+  std::optional<LongPoll> promote(const Call& call);
+  std::optional<LongPoll> follow(const Call& call);
+
+  Broker& broker_;
+};
+
+// The queue number in a path or parameter.
+Result<int> parse_queue(std::string_view text);
+
+}  // namespace stub::http

@@ -1,0 +1,2 @@
+// Boost.JSON's own code, compiled here and nowhere else in the program.
+#include <boost/json/src.hpp>

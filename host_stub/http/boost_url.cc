@@ -1,0 +1,2 @@
+// Boost.URL's own code, compiled here and nowhere else in the program.
+#include <boost/url/src.hpp>

@@ -1,0 +1,166 @@
+#include "http/client.h"
+
+#include <boost/asio/connect.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/url/encode.hpp>
+#include <boost/url/rfc/unreserved_chars.hpp>
+
+#include "ha/plugin.h"
+
+namespace stub::http {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using asio::ip::tcp;
+using ErrorCode = boost::system::error_code;
+
+// An answer with 10,000 messages of 4 MiB does not exist: the broker bounds it by bytes. This
+// bounds what a broken server can make us hold.
+constexpr std::uint64_t kMaxAnswerBytes = 256u * 1024 * 1024;
+
+}  // namespace
+
+class Client::Impl {
+ public:
+  explicit Impl(HostPort server) : server_(std::move(server)), stream_(context_) {}
+
+  Result<ClientResponse> call(const ClientRequest& request, Duration timeout) {
+    const bool kept = connected_;
+    auto answer = call_once(request, timeout);
+    const bool dropped = std::holds_alternative<Error>(answer) && !connected_ && closed_by_peer_;
+    if (!kept || !dropped || request.method == "POST") return answer;
+    return call_once(request, timeout);
+  }
+
+  Result<std::monostate> send(const ClientRequest& request, Duration timeout) {
+    if (!connected_) {
+      if (auto error = connect(timeout)) return std::move(*error);
+    }
+    std::string out =
+        request.method + " " + request.target + " HTTP/1.1\r\nHost: " + to_string(server_) + "\r\n";
+    if (!request.body.empty() || request.method == "POST" || request.method == "PUT") {
+      out += "Content-Type: " + request.content_type +
+             "\r\nContent-Length: " + std::to_string(request.body.size()) + "\r\n";
+    }
+    out += "\r\n";
+    const std::array<asio::const_buffer, 2> buffers = {asio::buffer(out),
+                                                       asio::buffer(request.body)};
+    ErrorCode error;
+    stream_.expires_after(timeout);
+    asio::async_write(stream_, buffers, [&](ErrorCode result, std::size_t) { error = result; });
+    run();
+    if (error) return fail("cannot send to", error);
+    return std::monostate{};
+  }
+
+  Result<ClientResponse> receive(Duration timeout) {
+    if (!connected_) return fail("cannot receive from", asio::error::not_connected);
+    http::response_parser<http::string_body> parser;
+    parser.body_limit(kMaxAnswerBytes);
+    ErrorCode error;
+    stream_.expires_after(timeout);
+    http::async_read(stream_, buffer_, parser,
+                     [&](ErrorCode result, std::size_t) { error = result; });
+    run();
+    if (error) return fail("no answer from", error);
+    auto message = parser.release();
+    ClientResponse out;
+    out.status = static_cast<int>(message.result_int());
+    const auto type = message[http::field::content_type];
+    out.content_type.assign(type.data(), type.size());
+    const auto allow = message[http::field::allow];
+    out.allow.assign(allow.data(), allow.size());
+    out.body = std::move(message.body());
+    if (!message.keep_alive()) close();
+    return out;
+  }
+
+  int descriptor() { return connected_ ? stream_.socket().native_handle() : -1; }
+  bool has_input() const { return buffer_.size() > 0; }
+  const HostPort& server() const { return server_; }
+
+  void close() {
+    ErrorCode ignored;
+    stream_.socket().close(ignored);
+    buffer_.clear();
+    connected_ = false;
+  }
+
+ private:
+  Result<ClientResponse> call_once(const ClientRequest& request, Duration timeout) {
+    auto sent = send(request, timeout);
+    if (auto* error = std::get_if<Error>(&sent)) return std::move(*error);
+    return receive(timeout);
+  }
+
+  std::optional<Error> connect(Duration timeout) {
+    close();
+    ErrorCode error;
+    tcp::resolver resolver(context_);
+    const auto found = resolver.resolve(server_.host, std::to_string(server_.port), error);
+    if (error) return fail("cannot find", error);
+    stream_.expires_after(timeout);
+    stream_.async_connect(found, [&](ErrorCode result, const tcp::endpoint&) { error = result; });
+    run();
+    if (error) return fail("cannot connect to", error);
+    stream_.socket().set_option(tcp::no_delay(true), error);
+    connected_ = true;
+    return std::nullopt;
+  }
+
+  // Each operation ends by itself or by its deadline, so this returns.
+  void run() {
+    context_.restart();
+    context_.run();
+  }
+
+  Error fail(std::string_view what, const ErrorCode& error) {
+    closed_by_peer_ = error == http::error::end_of_stream ||
+                      error == asio::error::connection_reset || error == asio::error::broken_pipe;
+    close();
+    const std::string why = error == beast::error::timeout ? "it took too long" : error.message();
+    const bool system = error.category() == boost::system::system_category();
+    return Error{error == beast::error::timeout ? HA_TIMEOUT : HA_IO, system ? error.value() : 0,
+                 std::string(what) + " " + to_string(server_) + ": " + why +
+                     " (is a broker running there?)"};
+  }
+
+  HostPort server_;
+  asio::io_context context_{1};
+  beast::tcp_stream stream_;
+  beast::flat_buffer buffer_;
+  bool connected_ = false;
+  bool closed_by_peer_ = false;
+};
+
+Client::Client(HostPort server) : impl_(std::make_unique<Impl>(std::move(server))) {}
+Client::~Client() = default;
+Client::Client(Client&&) noexcept = default;
+Client& Client::operator=(Client&&) noexcept = default;
+
+Result<ClientResponse> Client::call(const ClientRequest& request, Duration timeout) {
+  return impl_->call(request, timeout);
+}
+Result<std::monostate> Client::send(const ClientRequest& request, Duration timeout) {
+  return impl_->send(request, timeout);
+}
+Result<ClientResponse> Client::receive(Duration timeout) { return impl_->receive(timeout); }
+int Client::descriptor() const { return impl_->descriptor(); }
+bool Client::has_input() const { return impl_->has_input(); }
+const HostPort& Client::server() const { return impl_->server(); }
+void Client::close() { impl_->close(); }
+
+std::string percent_encode(std::string_view text) {
+  return boost::urls::encode({text.data(), text.size()}, boost::urls::unreserved_chars);
+}
+
+}  // namespace stub::http

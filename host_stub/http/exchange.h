@@ -1,0 +1,44 @@
+// One request and its answer, as plain values: what the routes see of HTTP. Sockets, limits and
+// pipelining are the session's; the routes know none of it and are tested without it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace stub::http {
+
+struct Request {
+  std::string method;                 // "GET", "PUT", ...; HEAD arrives here as GET
+  std::string target;                 // as sent, for error texts
+  std::vector<std::string> segments;  // of the path, percent-decoded
+  std::vector<std::pair<std::string, std::string>> query;  // percent-decoded, in order
+  std::string content_type;                                // as sent, with parameters
+  std::string body;
+};
+
+struct Response {
+  int status = 200;
+  std::string body;
+  std::string content_type = "application/json";
+  std::string allow;  // with 405: the methods that the path has
+};
+
+// An answer that is not there yet: whoever drives the exchange waits until the topic holds more
+// than `seen` messages or `wait` has passed, then sends what read() gives.
+struct LongPoll {
+  std::string topic;
+  std::optional<int> queue;
+  std::int64_t seen = 0;
+  std::chrono::milliseconds wait{0};
+  std::function<Response()> read;
+};
+
+// Takes the one answer to one request; may be called on any thread.
+using Reply = std::function<void(Response)>;
+
+}  // namespace stub::http

@@ -1,0 +1,73 @@
+// GET and PUT /v1/groups/{group}/topics/{topic}/queues/{queue}/offset: where a consumer group
+// stands.
+
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
+
+#include "ha/plugin.h"
+#include "http/api.h"
+#include "http/errors.h"
+#include "http/query.h"
+#include "http/text.h"
+
+namespace stub::http {
+namespace {
+
+Response offset_response(const std::vector<std::string>& args, std::int64_t next) {
+  Response out;
+  out.body = "{\"group\":" + json_string(args[0]) + ",\"topic\":" + json_string(args[1]) +
+             ",\"queue\":" + args[2] + ",\"next\":" + std::to_string(next) + "}\n";
+  return out;
+}
+
+Result<std::int64_t> next_from_json(std::string_view body) {
+  boost::system::error_code error;
+  const auto value = boost::json::parse(boost::json::string_view(body.data(), body.size()), error);
+  const auto* object = error ? nullptr : value.if_object();
+  const auto* next = object != nullptr ? object->if_contains("next") : nullptr;
+  const auto* number = next != nullptr ? next->if_int64() : nullptr;
+  if (number == nullptr || *number < 0 || object->size() != 1) {
+    return Error{HA_INVALID, 0,
+                 "the body " + in_quotes(body) +
+                     " is not {\"next\":N} with a whole number from 0, the next message to read"};
+  }
+  return *number;
+}
+
+}  // namespace
+
+std::optional<LongPoll> Api::get_offset(const Call& call) {
+  const Query query(call.request, {});
+  const auto queue = parse_queue(call.args[2]);
+  if (const auto* error = std::get_if<Error>(&queue)) {
+    call.reply(error_response(*error));
+  } else if (query.error()) {
+    call.reply(error_response(*query.error()));
+  } else {
+    call.reply(offset_response(
+        call.args, broker_.group_offset(call.args[0], call.args[1], std::get<int>(queue))));
+  }
+  return std::nullopt;
+}
+
+std::optional<LongPoll> Api::put_offset(const Call& call) {
+  const Query query(call.request, {});
+  const auto queue = parse_queue(call.args[2]);
+  const auto next = next_from_json(call.request.body);
+  if (const auto* error = std::get_if<Error>(&queue)) {
+    call.reply(error_response(*error));
+  } else if (query.error()) {
+    call.reply(error_response(*query.error()));
+  } else if (const auto* fault = std::get_if<Error>(&next)) {
+    call.reply(error_response(*fault));
+  } else {
+    const auto set = broker_.set_group_offset(call.args[0], call.args[1], std::get<int>(queue),
+                                              std::get<std::int64_t>(next));
+    const auto* refused = std::get_if<Error>(&set);
+    call.reply(refused != nullptr ? error_response(*refused)
+                                  : offset_response(call.args, std::get<std::int64_t>(next)));
+  }
+  return std::nullopt;
+}
+
+}  // namespace stub::http

@@ -1,0 +1,80 @@
+// One I/O thread and the connections that it serves. Everything of a connection happens on its
+// loop's thread, so sessions need no locks; other threads post.
+//
+// Inside the server only: this header shows Asio.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "http/api.h"
+#include "http/server.h"
+#include "http/worker.h"
+
+namespace stub::http {
+
+class Session;
+
+// What all connections share.
+struct Shared {
+  explicit Shared(ServerOptions server_options) : options(std::move(server_options)) {}
+
+  const ServerOptions options;
+  Broker* broker = nullptr;  // set before the first session starts
+  std::unique_ptr<Api> api;
+  std::unique_ptr<Worker> worker;
+
+  // Counted from the accept until the session is gone; `ended` tells when it falls to 0.
+  void connection_added() { connections.fetch_add(1); }
+  void connection_gone() {
+    if (connections.fetch_sub(1) != 1) return;
+    const std::lock_guard lock(ended_mutex);
+    ended.notify_all();
+  }
+  std::atomic<std::size_t> connections{0};
+  std::mutex ended_mutex;
+  std::condition_variable ended;
+};
+
+class Loop {
+ public:
+  explicit Loop(Shared& shared) : shared_(shared), sweep_(context_) {}
+  ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  boost::asio::io_context& context() { return context_; }
+  Shared& shared() { return shared_; }
+  bool draining() const { return draining_; }
+
+  void start();
+  void stop();  // closes every connection and joins the thread
+
+  // On the loop's thread.
+  void add(std::shared_ptr<Session> session);
+  void remove(const std::shared_ptr<Session>& session);
+  void drain();
+
+ private:
+  void run_sweep();
+
+  Shared& shared_;
+  boost::asio::io_context context_{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{
+      context_.get_executor()};
+  // Deadlines are looked at once in a while rather than timed one by one: a timer per connection
+  // would be moved on every request, and nobody minds a second.
+  boost::asio::steady_timer sweep_;
+  std::set<std::shared_ptr<Session>> sessions_;
+  bool draining_ = false;
+  std::thread thread_;
+};
+
+}  // namespace stub::http

@@ -1,0 +1,230 @@
+#include "http/server.h"
+
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/post.hpp>
+#include <future>
+
+#include "ha/plugin.h"
+#include "http/address.h"
+#include "http/loop.h"
+#include "http/session.h"
+
+namespace stub::http {
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using ErrorCode = boost::system::error_code;
+
+// As often as the shortest timeout asks for, but never busily.
+constexpr std::chrono::milliseconds kSweepMax{1000};
+constexpr std::chrono::milliseconds kSweepMin{20};
+// When descriptors run out, a new try at once would spin.
+constexpr std::chrono::milliseconds kAcceptPause{100};
+
+std::chrono::milliseconds sweep_interval(const ServerOptions& options) {
+  const auto shortest = std::min(
+      {options.idle_timeout, options.header_timeout, options.body_timeout, options.write_timeout});
+  return std::clamp(shortest / 4, kSweepMin, kSweepMax);
+}
+
+}  // namespace
+
+// ---- Loop
+// -----------------------------------------------------------------------------------------
+
+Loop::~Loop() { stop(); }
+
+void Loop::start() {
+  asio::post(context_, [this] { run_sweep(); });
+  thread_ = std::thread([this] { context_.run(); });
+}
+
+void Loop::stop() {
+  if (!thread_.joinable()) return;
+  asio::post(context_, [this] {
+    draining_ = true;
+    sweep_.cancel();
+    for (const auto& session : std::set(sessions_)) session->close();
+    work_.reset();
+  });
+  thread_.join();
+}
+
+void Loop::add(std::shared_ptr<Session> session) {
+  if (draining_) return;
+  const auto& added = *sessions_.insert(std::move(session)).first;
+  added->start();
+}
+
+void Loop::remove(const std::shared_ptr<Session>& session) { sessions_.erase(session); }
+
+void Loop::drain() {
+  draining_ = true;
+  for (const auto& session : std::set(sessions_)) session->drain();
+}
+
+void Loop::run_sweep() {
+  const auto now = Session::Clock::now();
+  for (const auto& session : std::set(sessions_)) session->sweep(now);
+  sweep_.expires_after(sweep_interval(shared_.options));
+  sweep_.async_wait([this](ErrorCode error) {
+    if (!error && work_.owns_work()) run_sweep();
+  });
+}
+
+// ---- Server
+// ---------------------------------------------------------------------------------------
+
+class Server::Impl {
+ public:
+  explicit Impl(ServerOptions options) : shared_(std::move(options)) {
+    for (int i = 0; i < std::max(1, shared_.options.threads); ++i) {
+      loops_.push_back(std::make_unique<Loop>(shared_));
+    }
+    acceptor_ = std::make_unique<tcp::acceptor>(loops_[0]->context());
+    pause_ = std::make_unique<asio::steady_timer>(loops_[0]->context());
+  }
+
+  ~Impl() { stop(std::chrono::milliseconds(0)); }
+
+  std::optional<Error> bind() {
+    const auto& text = shared_.options.listen;
+    const auto parsed = parse_host_port(text, "http address");
+    if (const auto* fault = std::get_if<Error>(&parsed)) return *fault;
+    const auto& wanted = std::get<HostPort>(parsed);
+    ErrorCode error;
+    tcp::resolver resolver(loops_[0]->context());
+    const auto found =
+        resolver.resolve(wanted.host, std::to_string(wanted.port), tcp::resolver::passive, error);
+    if (error) return failure("cannot find", error, "give an address of this machine");
+    const tcp::endpoint endpoint = found.begin()->endpoint();
+    acceptor_->open(endpoint.protocol(), error);
+    if (!error) acceptor_->set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error && endpoint.address().is_v6()) {
+      acceptor_->set_option(asio::ip::v6_only(false), error);
+    }
+    if (!error) acceptor_->bind(endpoint, error);
+    if (!error) acceptor_->listen(tcp::acceptor::max_listen_connections, error);
+    if (error) return failure("cannot listen on", error, "give another, or port 0");
+    const auto local = acceptor_->local_endpoint(error);
+    address_ = to_string(HostPort{local.address().to_string(), local.port()});
+    return std::nullopt;
+  }
+
+  const std::string& address() const { return address_; }
+
+  void start(Broker& broker) {
+    shared_.broker = &broker;
+    shared_.api = std::make_unique<Api>(broker);
+    shared_.worker = std::make_unique<Worker>();
+    for (auto& loop : loops_) loop->start();
+    asio::post(loops_[0]->context(), [this] { accept(); });
+    started_ = true;
+  }
+
+  void drain() {
+    if (!started_) return;
+    run_on(*loops_[0], [this] {
+      ErrorCode ignored;
+      acceptor_->close(ignored);
+      pause_->cancel();
+    });
+    for (auto& loop : loops_) run_on(*loop, [&loop] { loop->drain(); });
+    shared_.worker->stop();
+  }
+
+  void stop(std::chrono::milliseconds timeout) {
+    if (!started_) return;
+    drain();
+    // Sessions end on the loops' threads; what is waited for here is their number.
+    const auto deadline = std::chrono::steady_clock::now() + timeout;
+    auto left = shared_.connections.load();
+    std::unique_lock lock(shared_.ended_mutex);
+    shared_.ended.wait_until(lock, deadline, [&] {
+      left = shared_.connections.load();
+      return left == 0;
+    });
+    lock.unlock();
+    if (left > 0) spdlog::info("http: closing {} connections that are not done", left);
+    for (auto& loop : loops_) loop->stop();
+    started_ = false;
+  }
+
+ private:
+  Error failure(std::string_view what, const ErrorCode& error, std::string_view way_out) const {
+    return Error{HA_IO, error.value(),
+                 "http: " + std::string(what) + " '" + shared_.options.listen +
+                     "': " + error.message() + " (" + std::string(way_out) + ")"};
+  }
+
+  // Runs task on the loop's thread and returns when it has run.
+  template <class Task>
+  static void run_on(Loop& loop, Task task) {
+    std::promise<void> done;
+    asio::post(loop.context(), [&] {
+      task();
+      done.set_value();
+    });
+    done.get_future().wait();
+  }
+
+  void accept() {
+    Loop& loop = *loops_[next_loop_++ % loops_.size()];
+    acceptor_->async_accept(loop.context(), [this, &loop](ErrorCode error, tcp::socket socket) {
+      if (error == asio::error::operation_aborted || !acceptor_->is_open()) return;
+      if (error) {
+        spdlog::warn("http: cannot accept a connection: {} (raise the limit on open files?)",
+                     error.message());
+        pause_->expires_after(kAcceptPause);
+        pause_->async_wait([this](ErrorCode cancelled) {
+          if (!cancelled && acceptor_->is_open()) accept();
+        });
+        return;
+      }
+      take(loop, std::move(socket));
+      accept();
+    });
+  }
+
+  void take(Loop& loop, tcp::socket socket) {
+    if (shared_.connections.load() >= shared_.options.max_connections) {
+      static constexpr std::string_view kFull =
+          "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+      ErrorCode ignored;
+      socket.non_blocking(true, ignored);
+      socket.write_some(asio::buffer(kFull), ignored);
+      return;
+    }
+    auto session = std::make_shared<Session>(std::move(socket), loop);
+    asio::post(loop.context(),
+               [&loop, session = std::move(session)]() mutable { loop.add(std::move(session)); });
+  }
+
+  Shared shared_;
+  std::vector<std::unique_ptr<Loop>> loops_;
+  std::unique_ptr<tcp::acceptor> acceptor_;  // on the first loop
+  std::unique_ptr<asio::steady_timer> pause_;
+  std::size_t next_loop_ = 0;
+  std::string address_;
+  bool started_ = false;
+};
+
+Result<std::unique_ptr<Server>> Server::bind(ServerOptions options) {
+  auto impl = std::make_unique<Impl>(std::move(options));
+  if (auto error = impl->bind()) return std::move(*error);
+  return std::unique_ptr<Server>(new Server(std::move(impl)));
+}
+
+Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Server::~Server() = default;
+
+std::string Server::address() const { return impl_->address(); }
+void Server::start(Broker& broker) { impl_->start(broker); }
+void Server::drain() { impl_->drain(); }
+void Server::stop(std::chrono::milliseconds timeout) { impl_->stop(timeout); }
+
+}  // namespace stub::http

@@ -1,0 +1,366 @@
+#include "http/session.h"
+
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/string.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/url/parse.hpp>
+
+#include "ha/plugin.h"
+#include "http/errors.h"
+#include "http/text.h"
+
+namespace stub::http {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+
+// What a client may still have under way when an answer ends its connection; beyond it, or after
+// the time, it has to live with a reset.
+constexpr std::size_t kLingerBytes = 16 * 1024 * 1024;
+constexpr std::chrono::seconds kLingerTime{2};
+
+// A buffer that grew with a large request is given back.
+constexpr std::size_t kKeepBufferBytes = 16 * 1024;
+
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+
+void append_response(std::string& out, const Response& response, bool keep_alive, bool head) {
+  out += "HTTP/1.1 " + std::to_string(response.status) + " ";
+  const auto reason = http::obsolete_reason(static_cast<http::status>(response.status));
+  out.append(reason.data(), reason.size());
+  out += "\r\nContent-Type: " + response.content_type;
+  out += "\r\nContent-Length: " + std::to_string(response.body.size());
+  if (!response.allow.empty()) out += "\r\nAllow: " + response.allow;
+  if (!keep_alive) out += "\r\nConnection: close";
+  out += "\r\n\r\n";
+  if (!head) out += response.body;
+}
+
+}  // namespace
+
+Session::Session(asio::ip::tcp::socket socket, Loop& loop)
+    : loop_(loop),
+      socket_(std::move(socket)),
+      buffer_(loop.shared().options.max_header_bytes + 64 * 1024) {
+  loop_.shared().connection_added();
+}
+
+Session::~Session() { loop_.shared().connection_gone(); }
+
+void Session::start() {
+  ErrorCode ignored;
+  socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+  read_next();
+}
+
+// ---- reading ------------------------------------------------------------------------------------
+
+void Session::read_next() {
+  if (closed_ || closing_ || reading_ == Reading::kEnded) return;
+  if (slots_.size() >= loop_.shared().options.max_pipelined) {
+    reading_ = Reading::kPaused;
+    return;
+  }
+  if (buffer_.size() > 0) return read_header();
+  reading_ = Reading::kIdle;
+  parser_.reset();
+  if (buffer_.capacity() > kKeepBufferBytes || slots_.empty()) buffer_.shrink_to_fit();
+  if (slots_.empty()) read_deadline_ = Clock::now() + loop_.shared().options.idle_timeout;
+  socket_.async_wait(asio::ip::tcp::socket::wait_read,
+                     [self = shared_from_this()](ErrorCode error) {
+                       if (self->closed_ || self->reading_ != Reading::kIdle) return;
+                       if (error) return self->on_read_error(error);
+                       self->read_header();
+                     });
+}
+
+void Session::read_header() {
+  const auto& options = loop_.shared().options;
+  reading_ = Reading::kHeader;
+  read_deadline_ = Clock::now() + options.header_timeout;
+  parser_.emplace();
+  parser_->header_limit(static_cast<std::uint32_t>(options.max_header_bytes));
+  parser_->body_limit(options.max_body_bytes);
+  http::async_read_header(
+      socket_, buffer_, *parser_,
+      [self = shared_from_this()](ErrorCode error, std::size_t) { self->on_header(error); });
+}
+
+void Session::on_header(ErrorCode error) {
+  if (closed_ || reading_ != Reading::kHeader) return;
+  if (error) return on_read_error(error);
+  const auto& message = parser_->get();
+  const std::string_view method(message.method_string().data(), message.method_string().size());
+  const std::string_view target(message.target().data(), message.target().size());
+  // "100 Continue" must not overtake an earlier answer, so such a request waits for its turn too.
+  const bool overlaps =
+      Api::may_overlap(method, target) && message.find(http::field::expect) == message.end();
+  if (!slots_.empty() && !(overlaps && slots_.back().overlaps)) {
+    reading_ = Reading::kHeld;
+    read_deadline_ = Clock::time_point::max();
+    return;
+  }
+  read_body();
+}
+
+void Session::read_body() {
+  reading_ = Reading::kBody;
+  read_deadline_ = Clock::now() + loop_.shared().options.body_timeout;
+  const auto expect = parser_->get()[http::field::expect];
+  if (beast::iequals(expect, "100-continue") && !parser_->is_done()) {
+    ready_ += kContinue;
+    write_ready();
+  }
+  http::async_read(
+      socket_, buffer_, *parser_,
+      [self = shared_from_this()](ErrorCode error, std::size_t) { self->on_body(error); });
+}
+
+void Session::on_body(ErrorCode error) {
+  if (closed_ || reading_ != Reading::kBody) return;
+  if (error) return on_read_error(error);
+  read_deadline_ = Clock::time_point::max();
+  dispatch(parser_->release());
+  read_next();
+}
+
+void Session::on_read_error(ErrorCode error) {
+  const auto& options = loop_.shared().options;
+  if (error == http::error::header_limit || error == http::error::buffer_overflow) {
+    return answer_now(error_response(431, "HEADER_TOO_LARGE",
+                                     "the header is longer than " +
+                                         std::to_string(options.max_header_bytes) +
+                                         " bytes; send fewer or shorter fields"));
+  }
+  if (error == http::error::body_limit) {
+    return answer_now(error_response(413, "BODY_TOO_LARGE",
+                                     "the body is longer than " +
+                                         std::to_string(options.max_body_bytes) +
+                                         " bytes; send fewer messages at once"));
+  }
+  if (error.category() == http::make_error_code(http::error::bad_method).category() &&
+      error != http::error::end_of_stream && error != http::error::partial_message) {
+    return answer_now(error_response(400, "BAD_REQUEST", "this is no HTTP: " + error.message()));
+  }
+  // The client closed, or the network did. What waits is still answered: the client may have closed
+  // its sending side only. A long poll has nothing to wait for any more.
+  reading_ = Reading::kEnded;
+  read_deadline_ = Clock::time_point::max();
+  if (error != http::error::end_of_stream) return close();
+  if (poll_) finish_poll(poll_->slot);
+  finish_if_done();
+}
+
+Session::Slot& Session::push_slot() {
+  auto& slot = slots_.emplace_back();
+  slot.number = next_slot_++;
+  return slot;
+}
+
+void Session::answer_now(Response response) {
+  reading_ = Reading::kEnded;
+  read_deadline_ = Clock::time_point::max();
+  unread_ = true;
+  auto& slot = push_slot();
+  slot.keep_alive = false;
+  on_reply(slot.number, std::move(response));
+}
+
+void Session::dispatch(Parser::value_type message) {
+  Request request;
+  request.method.assign(message.method_string().data(), message.method_string().size());
+  request.target.assign(message.target().data(), message.target().size());
+  const auto type = message[http::field::content_type];
+  request.content_type.assign(type.data(), type.size());
+  request.body = std::move(message.body());
+
+  auto& slot = push_slot();
+  slot.overlaps = Api::may_overlap(request.method, request.target) &&
+                  message.find(http::field::expect) == message.end();
+  slot.keep_alive = message.keep_alive();
+  slot.head = request.method == "HEAD";
+  if (slot.head) request.method = "GET";
+  const auto number = slot.number;
+  if (!slot.keep_alive) reading_ = Reading::kEnded;
+
+  const auto target = boost::urls::parse_origin_form(request.target);
+  if (!target) {
+    return on_reply(number,
+                    error_response(400, "BAD_REQUEST",
+                                   "the request target " + in_quotes(request.target) +
+                                       " is no path with a query: " + target.error().message()));
+  }
+  for (const auto segment : target->segments()) request.segments.emplace_back(segment);
+  for (const auto parameter : target->params()) {
+    request.query.emplace_back(parameter.key, parameter.value);
+  }
+  if (loop_.draining()) {
+    return on_reply(number, error_response(503, "SHUTDOWN", "this broker is stopping"));
+  }
+
+  // Weak, since the broker may keep it for as long as a producer waits, and the client may have
+  // gone.
+  const Reply reply = [weak = weak_from_this(), number](Response response) {
+    const auto self = weak.lock();
+    if (!self) return;
+    asio::dispatch(self->socket_.get_executor(),
+                   [self, number, response = std::move(response)]() mutable {
+                     self->on_reply(number, std::move(response));
+                   });
+  };
+  auto& api = *loop_.shared().api;
+  if (Api::may_block(request)) {
+    const bool taken = loop_.shared().worker->post(
+        [&api, request = std::move(request), reply] { api.handle(request, reply); });
+    if (!taken) reply(error_response(503, "AGAIN", "too many commands wait; try again later"));
+    return;
+  }
+  if (auto poll = api.handle(std::move(request), reply)) start_poll(std::move(*poll), number);
+}
+
+// ---- long polls
+// -----------------------------------------------------------------------------------
+
+void Session::start_poll(LongPoll what, std::uint64_t slot) {
+  poll_ = std::make_unique<Poll>(
+      Poll{std::move(what), slot, 0, asio::steady_timer(socket_.get_executor())});
+  const auto weak = weak_from_this();
+  poll_->timer.expires_after(poll_->what.wait);
+  poll_->timer.async_wait([weak, slot](ErrorCode error) {
+    const auto self = weak.lock();
+    if (self && !error) self->finish_poll(slot);
+  });
+  // The wake may run inside this very call, and on any thread: it only posts.
+  poll_->wait_id = loop_.shared().broker->wait_for_messages(
+      poll_->what.topic, poll_->what.queue, poll_->what.seen,
+      [weak, slot, executor = socket_.get_executor()] {
+        asio::post(executor, [weak, slot] {
+          if (const auto self = weak.lock()) self->finish_poll(slot);
+        });
+      });
+}
+
+void Session::finish_poll(std::uint64_t slot) {
+  if (!poll_ || poll_->slot != slot) return;
+  const auto poll = std::move(poll_);
+  loop_.shared().broker->cancel_wait(poll->wait_id);
+  if (closed_) return;
+  on_reply(slot, poll->what.read());
+}
+
+// ---- answers
+// --------------------------------------------------------------------------------------
+
+void Session::on_reply(std::uint64_t number, Response response) {
+  if (closed_) return;
+  for (auto& slot : slots_) {
+    if (slot.number == number) slot.response = std::move(response);
+  }
+  write_ready();
+}
+
+void Session::write_ready() {
+  while (!closing_ && !slots_.empty() && slots_.front().response) {
+    const auto& slot = slots_.front();
+    const bool last = !slot.keep_alive || (loop_.draining() && slots_.size() == 1);
+    append_response(ready_, *slot.response, !last, slot.head);
+    closing_ = last;
+    slots_.pop_front();
+  }
+  if (!ready_.empty() && writing_.empty()) {
+    writing_.swap(ready_);
+    write_deadline_ = Clock::now() + loop_.shared().options.write_timeout;
+    asio::async_write(
+        socket_, asio::buffer(writing_),
+        [self = shared_from_this()](ErrorCode error, std::size_t) { self->on_written(error); });
+  }
+  if (closing_) return;
+  if (slots_.empty() && reading_ == Reading::kHeld) return read_body();
+  if (reading_ == Reading::kPaused) return read_next();
+  if (slots_.empty() && reading_ == Reading::kIdle) {
+    read_deadline_ = Clock::now() + loop_.shared().options.idle_timeout;
+  }
+}
+
+void Session::on_written(ErrorCode error) {
+  if (closed_) return;
+  write_deadline_ = Clock::time_point::max();
+  if (error) return close();
+  if (writing_.capacity() > kKeepBufferBytes) {
+    writing_ = {};
+  } else {
+    writing_.clear();
+  }
+  if (!ready_.empty()) return write_ready();
+  finish_if_done();
+}
+
+void Session::finish_if_done() {
+  if (closed_ || !writing_.empty()) return;
+  // What is unread when a socket is closed makes the system send a reset, which may overtake the
+  // answer.
+  if (closing_) return unread_ || buffer_.size() > 0 ? linger() : close();
+  const bool over = reading_ == Reading::kEnded || (loop_.draining() && reading_ == Reading::kIdle);
+  if (slots_.empty() && over) close();
+}
+
+void Session::linger() {
+  if (reading_ == Reading::kLinger) return;
+  reading_ = Reading::kLinger;
+  read_deadline_ = Clock::now() + kLingerTime;
+  ErrorCode ignored;
+  socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+  // A pending read ends, but its last steps still use the parser and the buffer: leave them be.
+  socket_.cancel(ignored);
+  dropped_.resize(kKeepBufferBytes);
+  on_linger({}, 0);
+}
+
+void Session::on_linger(ErrorCode error, std::size_t bytes) {
+  if (closed_) return;
+  lingered_ += bytes;
+  if (error || lingered_ > kLingerBytes) return close();
+  socket_.async_read_some(asio::buffer(dropped_),
+                          [self = shared_from_this()](ErrorCode failed, std::size_t got) {
+                            self->on_linger(failed, got);
+                          });
+}
+
+// ---- ends
+// -----------------------------------------------------------------------------------------
+
+void Session::drain() {
+  if (poll_) finish_poll(poll_->slot);
+  if (slots_.empty() && writing_.empty() && reading_ == Reading::kIdle) close();
+}
+
+void Session::close() {
+  if (closed_) return;
+  closed_ = true;
+  if (poll_) {
+    loop_.shared().broker->cancel_wait(poll_->wait_id);
+    poll_.reset();
+  }
+  ErrorCode ignored;
+  socket_.close(ignored);
+  loop_.remove(shared_from_this());
+}
+
+void Session::sweep(Clock::time_point now) {
+  if (now >= write_deadline_) return close();
+  if (now < read_deadline_) return;
+  if (reading_ == Reading::kHeader || reading_ == Reading::kBody) {
+    return answer_now(
+        error_response(408, "REQUEST_TIMEOUT",
+                       reading_ == Reading::kHeader
+                           ? "the header did not come in time; send it at once"
+                           : "the body did not come in time; send fewer messages at once"));
+  }
+  if (slots_.empty() && writing_.empty()) return close();
+}
+
+}  // namespace stub::http

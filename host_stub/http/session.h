@@ -1,0 +1,112 @@
+// One client connection: reads requests, hands them to the Api, sends the answers in order.
+//
+// Requests may be pipelined. Appends of one connection overlap: the next one is read and appended
+// while the answer to the one before waits for its copies. Every other request waits until all
+// before it are answered, and nothing overtakes it. So what a client sends happens in the order it
+// was sent in.
+//
+// An idle connection holds no parser and no buffer: it waits for its socket to become readable.
+// While requests wait for their answers the next header is read already, which also tells when a
+// client has gone, so that a long poll ends with its client.
+//
+// Threads: the loop's, but for the reply and wake functions given out, which post to it.
+// Lifecycle: owned by its loop's set and its own pending operations; close takes it out of the set.
+// What is given out holds it weakly.
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <chrono>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "http/exchange.h"
+#include "http/loop.h"
+
+namespace stub::http {
+
+class Session : public std::enable_shared_from_this<Session> {
+ public:
+  using Clock = std::chrono::steady_clock;
+  using ErrorCode = boost::system::error_code;
+
+  Session(boost::asio::ip::tcp::socket socket, Loop& loop);
+  ~Session();
+
+  void start();
+  void drain();
+  void close();
+  void sweep(Clock::time_point now);
+
+ private:
+  enum class Reading {
+    kIdle,    // waits for a first byte
+    kHeader,  // of the next request
+    kHeld,    // a header is here, and its request waits for its turn
+    kBody,
+    kPaused,  // max_pipelined answers are outstanding
+    kEnded,   // nothing more is read: the client closed its side, or this side will close
+    kLinger,  // drops what the client still sends, so that it gets to read the last answer
+  };
+  struct Slot {
+    std::uint64_t number = 0;
+    bool overlaps = false;
+    bool keep_alive = true;
+    bool head = false;  // HEAD: the answer's body stays here
+    std::optional<Response> response;
+  };
+  struct Poll {
+    LongPoll what;
+    std::uint64_t slot = 0;
+    std::uint64_t wait_id = 0;
+    boost::asio::steady_timer timer;
+  };
+  using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
+
+  void read_next();
+  void read_header();
+  void on_header(ErrorCode error);
+  void read_body();
+  void on_body(ErrorCode error);
+  void on_read_error(ErrorCode error);
+  void dispatch(Parser::value_type message);
+  void answer_now(Response response);  // to a request that could not be read; ends the connection
+  Slot& push_slot();
+
+  void start_poll(LongPoll what, std::uint64_t slot);
+  void finish_poll(std::uint64_t slot);
+  void on_reply(std::uint64_t slot, Response response);
+
+  void write_ready();
+  void on_written(ErrorCode error);
+  void finish_if_done();
+  void linger();
+  void on_linger(ErrorCode error, std::size_t bytes);
+
+  Loop& loop_;
+  boost::asio::ip::tcp::socket socket_;
+  Reading reading_ = Reading::kIdle;
+  boost::beast::flat_buffer buffer_;
+  std::optional<Parser> parser_;
+  Clock::time_point read_deadline_ = Clock::time_point::max();
+  Clock::time_point write_deadline_ = Clock::time_point::max();
+
+  std::deque<Slot> slots_;  // in the order of their requests
+  std::uint64_t next_slot_ = 0;
+  std::unique_ptr<Poll> poll_;
+
+  std::string ready_;     // answers to send next
+  std::string writing_;   // what the pending write sends
+  bool closing_ = false;  // the answer that ends the connection is in ready_ or writing_
+  bool unread_ = false;   // the last request was refused before all of it was read
+  bool closed_ = false;
+  std::string dropped_;  // where the client's last bytes go while lingering
+  std::size_t lingered_ = 0;
+};
+
+}  // namespace stub::http

@@ -1,0 +1,27 @@
+// Bytes as text: what may stand in JSON as it is, base64 for what may not, and values quoted in
+// error texts.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace stub::http {
+
+// True when the bytes are well-formed UTF-8 (no overlong forms, no surrogates, nothing above
+// 10FFFF).
+bool is_utf8(std::string_view bytes);
+
+// RFC 4648, section 4, with padding.
+std::string base64_encode(std::string_view bytes);
+// Empty when the text is no base64: padding must be right, white space is not skipped.
+std::optional<std::string> base64_decode(std::string_view text);
+
+// A value in single quotes, fit for an error text: bytes outside printable ASCII as \xNN, cut after
+// 100 bytes so that a hostile value does not fill the log.
+std::string in_quotes(std::string_view value);
+
+// A JSON string with its quotes. Bytes that are no UTF-8 become U+FFFD.
+std::string json_string(std::string_view text);
+
+}  // namespace stub::http

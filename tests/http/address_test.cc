@@ -1,0 +1,52 @@
+#include "http/address.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace stub::http {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::string text_of(const Result<HostPort>& result) {
+  if (const auto* error = std::get_if<Error>(&result)) return "error: " + error->text;
+  return to_string(std::get<HostPort>(result));
+}
+
+TEST(Address, TakesNumbersNamesAndBrackets) {
+  EXPECT_EQ(text_of(parse_host_port("127.0.0.1:8080", "x")), "127.0.0.1:8080");
+  EXPECT_EQ(text_of(parse_host_port("localhost:0", "x")), "localhost:0");
+  EXPECT_EQ(text_of(parse_host_port("[::1]:65535", "x")), "[::1]:65535");
+}
+
+TEST(Address, RefusesWithTheValueAndTheWayOut) {
+  EXPECT_EQ(text_of(parse_host_port("127.0.0.1", "--http")),
+            "error: --http: '127.0.0.1' has no port (try 127.0.0.1:8080, [::1]:8080 or "
+            "127.0.0.1:0)");
+  for (const auto* bad : {"", ":80", "a:", "a:b", "a:1x", "a:65536", "a:-1", "::1:80", "[::1",
+                          "[::1]", "[::1]80", "[]:80"}) {
+    EXPECT_THAT(text_of(parse_host_port(bad, "--http")), HasSubstr("error: --http: '")) << bad;
+  }
+}
+
+TEST(BrokerUrl, TakesUrlsAndBareAddresses) {
+  EXPECT_EQ(text_of(parse_broker_url("http://127.0.0.1:8080")), "127.0.0.1:8080");
+  EXPECT_EQ(text_of(parse_broker_url("http://127.0.0.1:8080/")), "127.0.0.1:8080");
+  EXPECT_EQ(text_of(parse_broker_url("http://broker.example")), "broker.example:80");
+  EXPECT_EQ(text_of(parse_broker_url("http://[::1]:8080")), "[::1]:8080");
+  EXPECT_EQ(text_of(parse_broker_url("127.0.0.1:8080")), "127.0.0.1:8080");
+}
+
+TEST(BrokerUrl, RefusesWhatItCannotReach) {
+  EXPECT_THAT(text_of(parse_broker_url("https://a:1")), HasSubstr("is not http"));
+  EXPECT_THAT(text_of(parse_broker_url("http://a:1/v1")), HasSubstr("has a path"));
+  EXPECT_THAT(text_of(parse_broker_url("http://u@a:1")), HasSubstr("names a user"));
+  EXPECT_THAT(text_of(parse_broker_url("http://a:0")), HasSubstr("port from 1"));
+  EXPECT_THAT(text_of(parse_broker_url("http://a:99999")), HasSubstr("port from 1"));
+  EXPECT_THAT(text_of(parse_broker_url("http://")), HasSubstr("has no host"));
+  EXPECT_THAT(text_of(parse_broker_url("http://a b")), HasSubstr("is no URL"));
+  EXPECT_THAT(text_of(parse_broker_url("")), HasSubstr("error: "));
+}
+
+}  // namespace
+}  // namespace stub::http

@@ -1,0 +1,215 @@
+#include "http/fake_broker.h"
+
+#include "ha/plugin.h"
+
+namespace stub::test {
+
+void FakeBroker::set_result(std::int32_t status, std::string text, std::int64_t stored_of_items) {
+  const std::lock_guard lock(mutex_);
+  status_ = status;
+  text_ = std::move(text);
+  stored_ = stored_of_items;
+}
+
+void FakeBroker::hold() {
+  const std::lock_guard lock(mutex_);
+  holding_ = true;
+}
+
+void FakeBroker::release(std::size_t index, std::int32_t status) {
+  Held held;
+  {
+    const std::lock_guard lock(mutex_);
+    held = std::move(held_.at(index));
+    held_[index].done = nullptr;
+  }
+  held.result.status = status;
+  held.done(held.result);
+}
+
+bool FakeBroker::await_held(std::size_t count) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, kPatience, [&] { return held_.size() >= count; });
+}
+
+std::size_t FakeBroker::held() const {
+  const std::lock_guard lock(mutex_);
+  return held_.size();
+}
+
+bool FakeBroker::await_waiting(std::size_t count) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, kPatience, [&] { return waits_.size() == count; });
+}
+
+std::vector<ProduceRequest> FakeBroker::produced() const {
+  const std::lock_guard lock(mutex_);
+  return produced_;
+}
+
+void FakeBroker::block_promote(bool blocked) {
+  const std::lock_guard lock(mutex_);
+  promote_blocked_ = blocked;
+  changed_.notify_all();
+}
+
+bool FakeBroker::await_promoting() {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, kPatience, [&] { return promoting_; });
+}
+
+void FakeBroker::set_not_ready(std::string reason) {
+  const std::lock_guard lock(mutex_);
+  not_ready_ = std::move(reason);
+}
+
+std::string FakeBroker::followed() const {
+  const std::lock_guard lock(mutex_);
+  return followed_;
+}
+
+void FakeBroker::stop(std::int64_t) {
+  std::vector<Held> held;
+  {
+    const std::lock_guard lock(mutex_);
+    held.swap(held_);
+  }
+  for (auto& one : held) {
+    one.result.status = HA_SHUTDOWN;
+    one.result.text = "stopped";
+    if (one.done) one.done(one.result);
+  }
+}
+
+void FakeBroker::produce(ProduceRequest request, std::function<void(ProduceResult)> done) {
+  ProduceResult result;
+  std::vector<std::function<void()>> wakes;
+  {
+    const std::lock_guard lock(mutex_);
+    produced_.push_back(request);
+    const auto items = static_cast<std::int64_t>(request.items.size());
+    result.status = status_;
+    result.text = text_;
+    result.stored = stored_ < 0 ? items : std::min(stored_, items);
+    auto& topic = topics_[request.topic];
+    for (std::int64_t i = 0; i < result.stored; ++i) {
+      Message message;
+      message.number = static_cast<std::int64_t>(topic.size());
+      message.offset = message.number * 100;
+      message.queue = request.queue.value_or(0);
+      message.queue_offset = count(request.topic, message.queue);
+      message.key = request.items[static_cast<std::size_t>(i)].key;
+      message.body = request.items[static_cast<std::size_t>(i)].body;
+      if (i == 0) result.first_offset = message.offset;
+      result.end_offset = message.offset + 100;
+      topic.push_back(std::move(message));
+    }
+    for (auto it = waits_.begin(); it != waits_.end();) {
+      if (count(it->second.topic, it->second.queue) > it->second.seen) {
+        wakes.push_back(std::move(it->second.wake));
+        it = waits_.erase(it);
+      } else {
+        ++it;
+      }
+    }
+    if (holding_) {
+      held_.push_back({std::move(done), result});
+      done = nullptr;
+    }
+    changed_.notify_all();
+  }
+  for (const auto& wake : wakes) wake();
+  if (done) done(result);
+}
+
+std::int64_t FakeBroker::count(const std::string& topic, std::optional<int> queue) const {
+  const auto found = topics_.find(topic);
+  if (found == topics_.end()) return 0;
+  std::int64_t n = 0;
+  for (const auto& message : found->second) n += !queue || message.queue == *queue ? 1 : 0;
+  return n;
+}
+
+Result<ConsumeResult> FakeBroker::consume(const ConsumeQuery& query) {
+  const std::lock_guard lock(mutex_);
+  ConsumeResult out;
+  for (auto message : topics_[query.topic]) {
+    if (query.queue && message.queue != *query.queue) continue;
+    if (query.queue) message.number = message.queue_offset;
+    if (out.end >= query.from && static_cast<std::int64_t>(out.messages.size()) < query.max) {
+      out.messages.push_back(std::move(message));
+    }
+    ++out.end;
+  }
+  out.next = query.from + static_cast<std::int64_t>(out.messages.size());
+  return out;
+}
+
+std::uint64_t FakeBroker::wait_for_messages(const std::string& topic, std::optional<int> queue,
+                                            std::int64_t seen, std::function<void()> wake) {
+  std::uint64_t id = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    id = next_wait_++;
+    if (count(topic, queue) <= seen) {
+      waits_[id] = {topic, queue, seen, std::move(wake)};
+      wake = nullptr;
+      changed_.notify_all();
+    }
+  }
+  if (wake) wake();
+  return id;
+}
+
+void FakeBroker::cancel_wait(std::uint64_t id) {
+  const std::lock_guard lock(mutex_);
+  waits_.erase(id);
+  changed_.notify_all();
+}
+
+std::int64_t FakeBroker::group_offset(const std::string& group, const std::string& topic,
+                                      int queue) {
+  const std::lock_guard lock(mutex_);
+  const auto found = groups_.find(group + "/" + topic + "/" + std::to_string(queue));
+  return found == groups_.end() ? -1 : found->second;
+}
+
+Result<std::monostate> FakeBroker::set_group_offset(const std::string& group,
+                                                    const std::string& topic, int queue,
+                                                    std::int64_t next) {
+  const std::lock_guard lock(mutex_);
+  groups_[group + "/" + topic + "/" + std::to_string(queue)] = next;
+  return std::monostate{};
+}
+
+Result<std::monostate> FakeBroker::promote() {
+  std::unique_lock lock(mutex_);
+  promoting_ = true;
+  changed_.notify_all();
+  changed_.wait(lock, [&] { return !promote_blocked_; });
+  promoting_ = false;
+  role_ = Role::kMaster;
+  return std::monostate{};
+}
+
+Result<std::monostate> FakeBroker::follow(const std::string& master_address) {
+  const std::lock_guard lock(mutex_);
+  followed_ = master_address;
+  role_ = Role::kSlave;
+  return std::monostate{};
+}
+
+std::string FakeBroker::status_json() { return "{\"role\":\"master\"}"; }
+std::string FakeBroker::metrics_text() { return "# TYPE ha_role gauge\nha_role 1\n"; }
+
+std::string FakeBroker::not_ready_reason() {
+  const std::lock_guard lock(mutex_);
+  return not_ready_;
+}
+
+Role FakeBroker::role() const {
+  const std::lock_guard lock(mutex_);
+  return role_;
+}
+
+}  // namespace stub::test

@@ -1,0 +1,83 @@
+// A broker in memory, for tests of what stands before it: it keeps what is produced, answers as it
+// is told to, and can hold answers back.
+#pragma once
+
+#include <condition_variable>
+#include <map>
+#include <mutex>
+
+#include "broker/broker.h"
+
+namespace stub::test {
+
+class FakeBroker : public Broker {
+ public:
+  static constexpr std::chrono::seconds kPatience{20};  // for conditions; far above what they take
+
+  // What produce answers from now on. stored_of_items: -1 = all of them.
+  void set_result(std::int32_t status, std::string text, std::int64_t stored_of_items = -1);
+  // Appends from now on, but keeps the answers until release.
+  void hold();
+  // Answers the held request with that index (0 = the oldest ever held). Requires await_held first.
+  void release(std::size_t index, std::int32_t status = 0);
+  bool await_held(std::size_t count);  // so many have been held
+  std::size_t held() const;
+
+  bool await_waiting(std::size_t count);  // so many wait_for_messages are open
+  std::vector<ProduceRequest> produced() const;
+  void block_promote(bool blocked);
+  bool await_promoting();
+  void set_not_ready(std::string reason);
+  std::string followed() const;
+
+  void stop(std::int64_t timeout_ms) override;
+  void produce(ProduceRequest request, std::function<void(ProduceResult)> done) override;
+  Result<ConsumeResult> consume(const ConsumeQuery& query) override;
+  std::uint64_t wait_for_messages(const std::string& topic, std::optional<int> queue,
+                                  std::int64_t seen, std::function<void()> wake) override;
+  void cancel_wait(std::uint64_t id) override;
+  std::int64_t group_offset(const std::string& group, const std::string& topic, int queue) override;
+  Result<std::monostate> set_group_offset(const std::string& group, const std::string& topic,
+                                          int queue, std::int64_t next) override;
+  Result<std::monostate> promote() override;
+  Result<std::monostate> follow(const std::string& master_address) override;
+  std::string status_json() override;
+  std::string metrics_text() override;
+  std::string not_ready_reason() override;
+  Role role() const override;
+  std::string ha_address() const override { return "127.0.0.1:10912"; }
+  std::string metrics_address() const override { return ""; }
+
+ private:
+  struct Held {
+    std::function<void(ProduceResult)> done;
+    ProduceResult result;
+  };
+  struct Wait {
+    std::string topic;
+    std::optional<int> queue;
+    std::int64_t seen;
+    std::function<void()> wake;
+  };
+  std::int64_t count(const std::string& topic, std::optional<int> queue) const;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<std::string, std::vector<Message>> topics_;
+  std::vector<ProduceRequest> produced_;
+  std::vector<Held> held_;
+  std::map<std::uint64_t, Wait> waits_;
+  std::map<std::string, std::int64_t> groups_;
+  std::uint64_t next_wait_ = 1;
+  std::int32_t status_ = 0;
+  std::string text_;
+  std::int64_t stored_ = -1;
+  bool holding_ = false;
+  bool promote_blocked_ = false;
+  bool promoting_ = false;
+  std::string not_ready_;
+  std::string followed_;
+  Role role_ = Role::kMaster;
+};
+
+}  // namespace stub::test

@@ -1,0 +1,92 @@
+// Paths and methods, health, metrics, and the operator's commands.
+
+#include "http/fixture.h"
+
+namespace stub::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+class Routes : public HttpTest {};
+
+TEST_F(Routes, UnknownPathsAreNamed) {
+  const auto answer = call("GET", "/v1/topic/x?a=b");
+  EXPECT_EQ(answer.status, 404);
+  EXPECT_THAT(answer.body,
+              HasSubstr("no such path: '/v1/topic/x?a=b' (known: /v1/topics/*/messages"));
+  EXPECT_EQ(call("GET", "/").status, 404);
+  EXPECT_EQ(call("GET", "/v1/status/").status, 404);
+  EXPECT_EQ(call("GET", "/v1//status").status, 404);
+}
+
+TEST_F(Routes, WrongMethodsTellTheRightOnes) {
+  const auto answer = call("DELETE", "/v1/topics/t/messages");
+  EXPECT_EQ(answer.status, 405);
+  EXPECT_EQ(answer.allow, "POST, GET, HEAD");
+  EXPECT_THAT(answer.body, HasSubstr("'DELETE' is not for '/v1/topics/t/messages'"));
+  EXPECT_EQ(call("GET", "/v1/promote").allow, "POST");
+}
+
+TEST_F(Routes, HeadAnswersWithoutABody) {
+  auto socket = raw();
+  socket.send(request("HEAD", "/healthz", "", "Connection: close\r\n"));
+  const auto answer = socket.read_all();
+  EXPECT_EQ(status_of(answer), 200);
+  EXPECT_THAT(answer, HasSubstr("Content-Length: 16\r\n"));
+  EXPECT_EQ(body_of(answer), "");
+}
+
+TEST_F(Routes, TopicsArePercentDecoded) {
+  call("POST", "/v1/topics/%25RETRY%25a%2Fb/messages", "x", "text/plain");
+  ASSERT_EQ(broker_.produced().size(), 1u);
+  EXPECT_EQ(broker_.produced()[0].topic, "%RETRY%a/b");
+}
+
+TEST_F(Routes, HealthIsAboutTheProcessAndReadinessAboutTheRole) {
+  EXPECT_EQ(call("GET", "/healthz").status, 200);
+  EXPECT_EQ(call("GET", "/readyz").status, 200);
+  broker_.set_not_ready("follows nobody; POST /v1/follow names a master");
+  EXPECT_EQ(call("GET", "/healthz").status, 200);
+  const auto answer = call("GET", "/readyz");
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_THAT(answer.body, HasSubstr("follows nobody"));
+}
+
+TEST_F(Routes, StatusAndMetricsComeFromTheBroker) {
+  EXPECT_EQ(call("GET", "/v1/status").body, "{\"role\":\"master\"}\n");
+  const auto metrics = call("GET", "/metrics");
+  EXPECT_EQ(metrics.body, broker_.metrics_text());
+  EXPECT_THAT(metrics.content_type, HasSubstr("text/plain; version=0.0.4"));
+}
+
+TEST_F(Routes, FollowNamesAMaster) {
+  const auto answer = call("POST", "/v1/follow", R"({"master":"10.0.0.1:10912"})");
+  EXPECT_EQ(answer.body, "{\"status\":\"OK\",\"role\":\"slave\",\"master\":\"10.0.0.1:10912\"}\n");
+  EXPECT_EQ(broker_.followed(), "10.0.0.1:10912");
+}
+
+TEST_F(Routes, FollowRefusesWhatIsNoAddress) {
+  for (const auto* body : {"", "{}", R"({"master":7})", R"({"master":"a"})", R"({"master":"a:0"})",
+                           R"({"master":"a:1","x":1})"}) {
+    EXPECT_EQ(call("POST", "/v1/follow", body).status, 400) << body;
+  }
+  EXPECT_EQ(broker_.followed(), "");
+}
+
+TEST_F(Routes, ASlowPromotionHoldsUpNobodyElse) {
+  serve({.threads = 1});
+  broker_.block_promote(true);
+  auto operator_client = client();
+  ASSERT_FALSE(
+      std::holds_alternative<Error>(operator_client.send({"POST", "/v1/promote"}, kPatience)));
+  ASSERT_TRUE(broker_.await_promoting());
+  EXPECT_EQ(call("GET", "/healthz").status, 200);
+  broker_.block_promote(false);
+  const auto answer = operator_client.receive(kPatience);
+  ASSERT_FALSE(std::holds_alternative<Error>(answer));
+  EXPECT_EQ(std::get<http::ClientResponse>(answer).body,
+            "{\"status\":\"OK\",\"role\":\"master\"}\n");
+}
+
+}  // namespace
+}  // namespace stub::test
