@@ -1,0 +1,201 @@
+// The commit log: RocketMQ's segment files in DIR/commitlog, appended to by one writer at a time,
+// read by many.
+//
+// There are two kinds of writer. A master appends messages: each gets its place, a segment's end is
+// filled with a blank record. A slave appends raw bytes of its master's log, cut anywhere: they are
+// walked before they become part of the log, so that the log of a slave is right or refuses; a
+// record becomes visible when its last byte is there. set_writable says which of the two may
+// append; the change takes the append lock, so that after it not one append of the other kind is
+// under way.
+//
+// Locks, in the order in which they may be taken: the flush mutex (one fsync round, or one cut, at
+// a time), the append mutex (everything that changes the log's end), then the segment table's, the
+// mark's and the keeper's, which are held for a look-up. Bounds are read without a lock.
+//
+// Durability: the bytes of the segments are flushed first, then DIR/commit_mark (commit_mark.h),
+// and only then is `durable` raised. After a failed fsync the kernel may have dropped the pages, so
+// the log refuses every further append: see failed().
+//
+// Threads: any, for every method but open; observers are called under the append mutex.
+// Errors: nothing is stored when an append or a reset says no, but for append_messages, which
+// stores the messages before the one that failed and says how many.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "store/bounds.h"
+#include "store/commit_mark.h"
+#include "store/error.h"
+#include "store/flusher.h"
+#include "store/log_observer.h"
+#include "store/segment_keeper.h"
+#include "store/segment_table.h"
+#include "store/store_lock.h"
+#include "store/walk.h"
+
+namespace stub::store {
+
+// The smallest segment has to hold the smallest message and a blank record with room to spare.
+inline constexpr std::int64_t kMinSegmentBytes = 4096;
+// Segment sizes and file positions travel as int32 in RocketMQ.
+inline constexpr std::int64_t kMaxSegmentBytes = (std::int64_t{1} << 31) - kMinSegmentBytes;
+
+struct LogOptions {
+  std::string store_dir;
+  std::int64_t segment_bytes = std::int64_t{1} << 30;  // a multiple of kMinSegmentBytes
+  std::int64_t flush_interval_ms = 500;
+  std::int64_t retention_bytes = 0;  // 0 = keep all
+  std::int64_t retention_ms = 0;     // 0 = keep all
+  std::size_t max_lent = kMaxLent;
+  std::function<std::int64_t()> now_ms;                // default: the system's clock
+  std::function<void(const Error&)> background_error;  // of the flusher and the keeper
+  // The log's new end, called under the append mutex: calls are serialised and must not block.
+  std::function<void(std::int64_t end)> appended;
+};
+
+struct NewMessage {
+  std::string_view topic;
+  std::int32_t queue = 0;
+  std::string record;  // from encode_record
+};
+
+struct Appended {
+  std::int64_t stored = 0;  // messages
+  std::int64_t first = -1;  // offset of the first record
+  std::int64_t end = -1;    // one past the last record
+  std::optional<Error> error;
+};
+
+// Lets nobody cut or unmap the bytes as long as it lives. Hold it for a decode, not for a wait.
+class ReadGuard {
+ public:
+  ReadGuard(SegmentTable& table, Lease lease) : table_(&table), lease_(std::move(lease)) {}
+  ReadGuard(ReadGuard&& other) noexcept
+      : table_(std::exchange(other.table_, nullptr)), lease_(std::move(other.lease_)) {}
+  ReadGuard& operator=(ReadGuard&&) = delete;
+  ~ReadGuard() {
+    if (table_ != nullptr) table_->release(lease_.token);
+  }
+  const char* data() const { return lease_.data(); }
+  std::int64_t size() const { return lease_.size; }
+
+ private:
+  SegmentTable* table_;
+  Lease lease_;
+};
+
+class CommitLog {
+ public:
+  // Recovers what a crash left (recovery.h) and tells the observer every record. The observer must
+  // outlive the log.
+  static Result<std::unique_ptr<CommitLog>> open(LogOptions options, LogObserver& observer);
+  ~CommitLog();
+
+  // Flushes and ends the background threads; appends are refused from here on.
+  void close();
+
+  LogBounds bounds() const { return bounds_.load(); }
+  std::int64_t segment_bytes() const { return options_.segment_bytes; }
+  std::size_t segment_count() const { return table_.count(); }
+
+  // True: this node may append messages. False: raw bytes, cuts and resets are allowed.
+  void set_writable(bool writable);
+  // accepted: asked under the append lock; false = give up (HA_STATE), nothing was stored.
+  Appended append_messages(std::span<NewMessage> messages,
+                           const std::function<bool()>& accepted = nullptr);
+
+  // HA_RANGE unless offset is the end; HA_CONFLICT and HA_CORRUPT as the bytes deserve; HA_IO.
+  std::optional<Error> append_raw(std::int64_t offset, std::string_view bytes);
+
+  // Writable memory at the end, for one writer; commit walks what it wrote. HA_STATE when one is
+  // out.
+  struct Reservation {
+    char* data = nullptr;
+    std::int64_t room = 0;
+  };
+  Result<Reservation> reserve(std::int64_t offset, std::int64_t size);
+  std::optional<Error> commit(std::int64_t size);
+  void drop_reservation();
+
+  // Leases for the plugin (segment_table.h).
+  std::int32_t lend(std::int64_t offset, std::int64_t size, Lease& out) {
+    return table_.lease(SegmentTable::Kind::kLent, offset, size, out);
+  }
+  bool give_back(std::uint64_t token) { return table_.release(token); }
+  // Copies up to size bytes of one segment.
+  std::int32_t read(std::int64_t offset, void* buffer, std::int64_t size, std::int64_t& got);
+  // Runs use with the whole record at offset; false when there is none.
+  bool with_record(std::int64_t offset, const std::function<void(const RecordView&)>& use);
+  Result<std::int64_t> record_floor(std::int64_t offset);
+
+  // Durable when it returns. HA_RANGE below confirm unless unsafe; HA_AGAIN while bytes are lent.
+  std::optional<Error> truncate(std::int64_t new_end, bool unsafe);
+  // Empties the log; min = end = new_min.
+  std::optional<Error> reset(std::int64_t new_min);
+
+  void when_durable(std::int64_t end, Flusher::Done done) {
+    flusher_->when_durable(end, std::move(done));
+  }
+  std::optional<Error> flush(std::int64_t end) { return flusher_->flush(end); }
+
+  // Removes the oldest segments that the options no longer keep. The keeper's thread calls it.
+  void apply_retention();
+
+  // Why the log takes nothing any more; nullopt = it does.
+  std::optional<Error> failed() const;
+
+ private:
+  friend class Recovery;
+
+  CommitLog(LogOptions options, LogObserver& observer, StoreLock lock);
+  void start();
+
+  // All below: REQUIRES the append mutex.
+  std::optional<Error> refuse_raw(std::int64_t offset) const;
+  std::optional<Error> ensure_segments(std::int64_t end);
+  std::optional<Error> make_room(std::int64_t record_bytes, std::shared_ptr<Segment>& segment);
+  std::optional<Error> take_in(std::int64_t size);
+  void publish(std::int64_t end, std::int64_t confirm);
+  void zero(std::int64_t begin, std::int64_t end);
+  void fail(const Error& error);
+  std::optional<Error> cut_files(std::int64_t new_end);
+
+  struct Walked {
+    std::int64_t position = 0;  // the first item that is not whole
+    Item item;                  // what stands there
+  };
+  Walked walk(std::int64_t from, std::int64_t to, BodyCheck check,
+              const std::function<void(const RecordView&)>& use) const;
+  Result<std::int64_t> flush_once();
+  bool retention_wants(std::int64_t held) const;
+
+  LogOptions options_;
+  LogObserver& observer_;
+  StoreLock lock_;
+  const std::string directory_;  // DIR/commitlog
+  PublishedBounds bounds_;
+  SegmentTable table_;
+  CommitMark mark_;
+
+  std::mutex flush_mutex_;
+  std::mutex append_mutex_;
+  bool writable_ = false;
+  bool closed_ = false;
+  std::int64_t reserved_ = 0;  // size of the open reservation
+  std::int64_t touched_ = 0;   // bytes at or above it are zero; below end it means nothing
+  mutable std::mutex failed_mutex_;
+  std::optional<Error> failed_;
+
+  std::unique_ptr<SegmentKeeper> keeper_;
+  std::unique_ptr<Flusher> flusher_;
+};
+
+}  // namespace stub::store

@@ -1,0 +1,80 @@
+#include "store/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+
+namespace stub::store {
+
+Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
+  if (this != &other) {
+    reset();
+    fd_ = std::exchange(other.fd_, -1);
+  }
+  return *this;
+}
+
+void Descriptor::reset() {
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = -1;
+}
+
+std::optional<Error> make_directory(const std::string& path) {
+  std::error_code code;
+  std::filesystem::create_directories(path, code);
+  if (code) return system_error(code.value(), "cannot create the directory '" + path + "'");
+  return std::nullopt;
+}
+
+std::optional<Error> sync_directory(const std::string& path) {
+  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid()) return system_error(errno, "cannot open the directory '" + path + "'");
+  return sync_file(fd.get(), path);
+}
+
+std::optional<Error> sync_file(int fd, const std::string& path) {
+  if (::fsync(fd) == 0) return std::nullopt;
+  return system_error(errno, "cannot make '" + path + "' durable (fsync)");
+}
+
+std::optional<Error> remove_file(const std::string& path) {
+  if (::unlink(path.c_str()) == 0 || errno == ENOENT) return std::nullopt;
+  return system_error(errno, "cannot remove '" + path + "'");
+}
+
+std::optional<Error> replace_file(const std::string& path, std::string_view content) {
+  const std::string fresh = path + ".tmp";
+  {
+    const Descriptor fd(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    if (!fd.valid()) return system_error(errno, "cannot create '" + fresh + "'");
+    while (!content.empty()) {
+      const ssize_t n = ::write(fd.get(), content.data(), content.size());
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return system_error(errno, "cannot write '" + fresh + "'");
+      content.remove_prefix(static_cast<std::size_t>(n));
+    }
+    if (auto failed = sync_file(fd.get(), fresh)) return failed;
+  }
+  if (::rename(fresh.c_str(), path.c_str()) != 0)
+    return system_error(errno, "cannot rename '" + fresh + "' to '" + path + "'");
+  return sync_directory(std::filesystem::path(path).parent_path().string());
+}
+
+Result<std::string> read_file(const std::string& path) {
+  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) return system_error(errno, "cannot open '" + path + "'");
+  std::string content;
+  char buffer[16384];
+  for (;;) {
+    const ssize_t n = ::read(fd.get(), buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return system_error(errno, "cannot read '" + path + "'");
+    if (n == 0) return content;
+    content.append(buffer, static_cast<std::size_t>(n));
+  }
+}
+
+}  // namespace stub::store

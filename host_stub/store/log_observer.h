@@ -1,0 +1,36 @@
+// Who learns what the log holds: the index. CommitLog tells it every change, in log order.
+//
+// Threads: all calls come under the log's append lock, one at a time; none may call the log back.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <string_view>
+
+#include "store/record.h"
+
+namespace stub::store {
+
+// Looks a record up that is still in the log; false when there is none at that offset.
+using RecordLookup = std::function<bool(std::int64_t offset, RecordView& out)>;
+
+class LogObserver {
+ public:
+  virtual ~LogObserver() = default;
+
+  // A whole record is part of the log and readable.
+  virtual void on_record(const RecordView& record) = 0;
+  // Records at or above new_end go; look still finds them.
+  virtual void on_truncate(std::int64_t new_end, const RecordLookup& look) = 0;
+  // Records below new_min have gone.
+  virtual void on_trim(std::int64_t new_min) = 0;
+  virtual void on_reset() = 0;
+
+  // QUEUEOFFSET of the next message of that queue.
+  virtual std::int64_t next_queue_offset(std::string_view topic, std::int32_t queue) = 0;
+  // Retention keeps what stands at or above; the maximum when nothing is held back.
+  virtual std::int64_t retain_from() const { return std::numeric_limits<std::int64_t>::max(); }
+};
+
+}  // namespace stub::store

@@ -1,0 +1,45 @@
+// What open does: finds the last whole record after whatever ended the last run, and makes sure
+// that nothing beyond it can come back.
+//
+// With DIR/commit_mark: bytes beyond its committed end never count (an open reservation, a cut that
+// was under way). Below its flushed end the log is on stable storage, so headers are enough there,
+// and a fault is a damaged disk: open refuses rather than drop data that was acknowledged. From
+// there on checksums decide, and the first fault is the torn tail that a loss of power leaves: it
+// is cut.
+//
+// Without it (a store that RocketMQ wrote): everything is scanned and the first fault is the end,
+// unless whole segments with records lie beyond, which no torn tail explains.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "store/commit_log.h"
+
+namespace stub::store {
+
+class Recovery {
+ public:
+  explicit Recovery(CommitLog& log) : log_(log) {}
+  std::optional<Error> run();
+
+ private:
+  std::optional<Error> open_segments();
+  std::optional<Error> remove_leftovers(std::vector<std::int64_t>& bases);
+  std::optional<Error> find_end(std::int64_t& end);
+  std::optional<Error> clear_beyond(std::int64_t end);
+  Error fault_below_flushed(const CommitLog::Walked& walked) const;
+  std::optional<Error> refuse_lost_segments(const CommitLog::Walked& walked) const;
+
+  CommitLog& log_;
+  std::optional<MarkValues> mark_;
+  std::int64_t begin_ = 0;
+  std::int64_t files_end_ = 0;
+};
+
+// The bases of the segments in a directory, ascending; unfinished (".tmp") files apart.
+Result<std::vector<std::int64_t>> list_segments(const std::string& directory,
+                                                std::vector<std::string>* unfinished);
+
+}  // namespace stub::store

@@ -1,0 +1,101 @@
+#include "store/verify.h"
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "ha/plugin.h"
+#include "store/commit_mark.h"
+#include "store/recovery.h"
+#include "store/segment.h"
+#include "store/walk.h"
+
+namespace stub::store {
+namespace {
+
+// A log without a mark ends where the segment was never written: in zeros.
+bool unwritten(const char* bytes, std::int64_t size) {
+  return std::all_of(bytes, bytes + std::min<std::int64_t>(size, kBlankBytes),
+                     [](char c) { return c == 0; });
+}
+
+void count(const Item& item, VerifyReport& report) {
+  if (item.found == Found::kRecord) {
+    ++report.records;
+    ++report.topics[std::string(item.record.topic)];
+  } else {
+    ++report.blanks;
+  }
+  report.bytes += item.size;
+}
+
+// Counts from report.end on; false when the walk is over.
+bool walk_segment(const Segment& segment, std::int64_t end, bool marked, VerifyReport& report) {
+  while (report.end < segment.end() && report.end < end) {
+    const std::int64_t at = report.end;
+    const std::int64_t left = segment.end() - at;
+    const std::int64_t available = std::min(end - at, left);
+    const Item item = judge(segment.at(at), available, at, left, BodyCheck::kYes);
+    const bool whole =
+        item.found == Found::kRecord || (item.found == Found::kBlank && available >= item.size);
+    if (whole) {
+      count(item, report);
+      report.end = at + item.size;
+      continue;
+    }
+    if (item.found == Found::kPartial || item.found == Found::kBlank)
+      report.tail_bytes = end - at;
+    else if (marked || !unwritten(segment.at(at), left))
+      report.fault = {at, fault_error(item, at, report.segment_bytes).text};
+    return false;
+  }
+  return report.end < end;
+}
+
+}  // namespace
+
+Result<VerifyReport> verify(const std::string& store_dir) {
+  VerifyReport report;
+  auto loaded = CommitMark::load(store_dir);
+  if (auto* error = std::get_if<Error>(&loaded)) return std::move(*error);
+  const auto mark = std::get<std::optional<MarkValues>>(loaded);
+  const std::string directory = store_dir + "/commitlog";
+  auto listed = list_segments(directory, nullptr);
+  if (auto* error = std::get_if<Error>(&listed)) return std::move(*error);
+  auto bases = std::get<std::vector<std::int64_t>>(listed);
+  if (mark) {
+    std::erase_if(bases,
+                  [&](std::int64_t base) { return base < mark->begin || base >= mark->committed; });
+  }
+  report.begin = mark ? mark->begin : bases.empty() ? 0 : bases.front();
+  report.end = report.begin;
+  report.segment_bytes = mark ? mark->segment_bytes : 0;
+  std::int64_t expected = report.begin;
+  std::int64_t end = mark ? mark->committed : 0;
+  for (const std::int64_t base : bases) {
+    auto opened = Segment::open(directory, base, Segment::Access::kReadOnly);
+    if (auto* error = std::get_if<Error>(&opened)) return std::move(*error);
+    const auto segment = std::get<std::shared_ptr<Segment>>(opened);
+    if (report.segment_bytes == 0) report.segment_bytes = segment->size();
+    if (base != expected || segment->size() != report.segment_bytes) {
+      report.fault = {expected, "a segment of " + std::to_string(report.segment_bytes) +
+                                    " bytes was expected at " + std::to_string(expected) +
+                                    ", there is '" + segment->path() + "' of " +
+                                    std::to_string(segment->size())};
+      return report;
+    }
+    ++report.segments;
+    expected = segment->end();
+    if (!mark) end = segment->end();
+    if (!walk_segment(*segment, end, mark.has_value(), report) && (mark || report.fault))
+      return report;
+    // Without a mark a later segment says whether this end was one.
+    if (!mark && report.end < segment->end()) return report;
+  }
+  if (mark && report.end < mark->committed)
+    report.fault = {report.end, "the segment '" + directory + "/" + Segment::file_name(report.end) +
+                                    "' is missing"};
+  return report;
+}
+
+}  // namespace stub::store

@@ -1,0 +1,74 @@
+#include "store/walk.h"
+
+#include "ha/plugin.h"
+
+namespace stub::store {
+namespace {
+
+Item corrupt(const char* fault, std::int64_t value) {
+  return {Found::kCorrupt, 0, fault, value, {}};
+}
+Item conflict(const char* fault, std::int64_t value) {
+  return {Found::kConflict, 0, fault, value, {}};
+}
+
+Item judge_blank(std::int64_t size, std::int64_t segment_left) {
+  if (size == segment_left) return {Found::kBlank, size, nullptr, 0, {}};
+  if (size < kBlankBytes) return corrupt("a blank record of an impossible size", size);
+  return conflict("a blank record that does not end where a segment ends here; its size is", size);
+}
+
+Item judge_whole(const char* bytes, std::int64_t size, BodyCheck check) {
+  Item item{Found::kRecord, size, nullptr, 0, {}};
+  if (!decode_record({bytes, static_cast<std::size_t>(size)}, item.record))
+    return corrupt("a record whose inner sizes do not add up to its size", size);
+  if (check == BodyCheck::kYes && item.record.body_crc != body_crc(item.record.body))
+    return corrupt("a record whose body does not match its checksum", item.record.body_crc);
+  return item;
+}
+
+}  // namespace
+
+Item judge(const char* bytes, std::int64_t available, std::int64_t position,
+           std::int64_t segment_left, BodyCheck check) {
+  if (available > segment_left) available = segment_left;
+  if (available < kBlankBytes) {
+    // Every segment ends in a blank record, so 8 bytes are always left for one.
+    if (segment_left < kBlankBytes)
+      return conflict("a record that leaves no room for a blank one; bytes left", segment_left);
+    return {};
+  }
+  const auto size = static_cast<std::int64_t>(static_cast<std::int32_t>(load32(bytes)));
+  const std::uint32_t magic = load32(bytes + 4);
+  if (magic == kBlankMagic) return judge_blank(size, segment_left);
+  if (magic != kMagicV1 && magic != kMagicV2)
+    return corrupt("no record's magic number there but", magic);
+  if (size < kMinRecordBytes) return corrupt("a record of an impossible size", size);
+  if (available < kHeaderBytes) {
+    if (available < segment_left) return {};
+    return conflict("a record that crosses a segment's end; its size is", size);
+  }
+  const auto offset = static_cast<std::int64_t>(load64(bytes + 28));
+  if (offset != position) return corrupt("a record that says it stands elsewhere, at", offset);
+  // Only now: a size out of bounds in a header that is right otherwise comes from larger segments.
+  if (size + kBlankBytes > segment_left)
+    return conflict("a record that crosses a segment's end; its size is", size);
+  if (size > available) return {};
+  return judge_whole(bytes, size, check);
+}
+
+Error fault_error(const Item& item, std::int64_t position, std::int64_t segment_bytes) {
+  const bool conflict = item.found == Found::kConflict;
+  std::string text = "commit log, offset " + std::to_string(position) + ": " +
+                     (item.fault != nullptr ? item.fault : "no whole record") + " " +
+                     std::to_string(item.value);
+  if (conflict) {
+    text += "; the segment sizes differ: segments here have " + std::to_string(segment_bytes) +
+            " bytes and this one ends at " +
+            std::to_string(position - position % segment_bytes + segment_bytes) +
+            ", which the writer's does not; give both nodes the same segment size";
+  }
+  return make_error(conflict ? HA_CONFLICT : HA_CORRUPT, std::move(text));
+}
+
+}  // namespace stub::store
