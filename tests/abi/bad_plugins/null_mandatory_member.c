@@ -1,0 +1,4 @@
+/* Cannot be stopped. */
+#include "fake_plugin.h"
+
+FAKE_PLUGIN(table.stop = NULL)

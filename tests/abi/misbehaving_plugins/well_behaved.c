@@ -1,0 +1,4 @@
+/* The fake with nothing wrong: what the checking host finds in the others is theirs alone. */
+#include "fake_plugin.h"
+
+FAKE_PLUGIN()
