@@ -1,0 +1,173 @@
+#include "cli/broker_client.h"
+
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
+
+#include "ha/plugin.h"
+#include "http/text.h"
+
+namespace stub::cli {
+namespace {
+
+namespace json = boost::json;
+
+std::string text_at(const json::object& object, std::string_view name) {
+  const auto* value = object.if_contains({name.data(), name.size()});
+  const auto* text = value != nullptr ? value->if_string() : nullptr;
+  return text != nullptr ? std::string(text->data(), text->size()) : std::string();
+}
+
+std::int64_t number_at(const json::object& object, std::string_view name, std::int64_t absent) {
+  const auto* value = object.if_contains({name.data(), name.size()});
+  if (value == nullptr) return absent;
+  if (const auto* number = value->if_int64()) return *number;
+  return absent;
+}
+
+const json::object& object_at(const json::object& object, std::string_view name) {
+  static const json::object kEmpty;
+  const auto* value = object.if_contains({name.data(), name.size()});
+  const auto* inner = value != nullptr ? value->if_object() : nullptr;
+  return inner != nullptr ? *inner : kEmpty;
+}
+
+const json::array& array_at(const json::object& object, std::string_view name) {
+  static const json::array kEmpty;
+  const auto* value = object.if_contains({name.data(), name.size()});
+  const auto* inner = value != nullptr ? value->if_array() : nullptr;
+  return inner != nullptr ? *inner : kEmpty;
+}
+
+bool true_at(const json::object& object, std::string_view name) {
+  const auto* value = object.if_contains({name.data(), name.size()});
+  return value != nullptr && value->is_bool() && value->get_bool();
+}
+
+// "name" as it is, or "name_base64" decoded.
+std::string bytes_at(const json::object& object, const std::string& name) {
+  const auto encoded = text_at(object, name + "_base64");
+  if (encoded.empty()) return text_at(object, name);
+  return http::base64_decode(encoded).value_or("");
+}
+
+Result<json::object> parse_object(const std::string& text, const http::HostPort& from) {
+  boost::system::error_code error;
+  auto value = json::parse(json::string_view(text.data(), text.size()), error);
+  if (error || !value.is_object()) {
+    return Error{HA_INTERNAL, 0,
+                 http::to_string(from) + " answered something else than a JSON object: " +
+                     http::in_quotes(text) + " (is it a ha_stub?)"};
+  }
+  return std::move(value.get_object());
+}
+
+}  // namespace
+
+std::string refusal_text(const http::ClientResponse& response) {
+  boost::system::error_code error;
+  const auto value =
+      json::parse(json::string_view(response.body.data(), response.body.size()), error);
+  if (!error && value.is_object()) {
+    const auto& inner = object_at(value.get_object(), "error");
+    if (!inner.empty()) return text_at(inner, "code") + ": " + text_at(inner, "message");
+  }
+  return "HTTP status " + std::to_string(response.status) + " " + http::in_quotes(response.body);
+}
+
+Result<BrokerClient> BrokerClient::open(std::string_view url) {
+  auto parsed = http::parse_broker_url(url);
+  if (auto* error = std::get_if<Error>(&parsed)) return std::move(*error);
+  return BrokerClient(http::Client(std::get<http::HostPort>(std::move(parsed))));
+}
+
+std::string BrokerClient::url() const { return "http://" + http::to_string(connection_.server()); }
+
+Result<std::string> BrokerClient::call(const http::ClientRequest& request,
+                                       std::chrono::milliseconds timeout) {
+  auto answer = connection_.call(request, timeout);
+  if (auto* error = std::get_if<Error>(&answer)) return std::move(*error);
+  auto& response = std::get<http::ClientResponse>(answer);
+  if (response.status != 200) {
+    return Error{HA_STATE, 0, url() + " refused: " + refusal_text(response)};
+  }
+  return std::move(response.body);
+}
+
+Result<NodeStatus> BrokerClient::status(std::chrono::milliseconds timeout) {
+  auto body = call({.target = "/v1/status"}, timeout);
+  if (auto* error = std::get_if<Error>(&body)) return std::move(*error);
+  auto parsed = parse_object(std::get<std::string>(body), connection_.server());
+  if (auto* error = std::get_if<Error>(&parsed)) return std::move(*error);
+  const auto& top = std::get<json::object>(parsed);
+  const auto& ha = object_at(top, "ha");
+  const auto& bounds = object_at(top, "bounds");
+  NodeStatus out;
+  out.role = text_at(top, "role");
+  out.master = text_at(top, "master");
+  out.client_state = text_at(object_at(ha, "client"), "state");
+  out.ha_address = text_at(ha, "listen_address");
+  out.min = number_at(bounds, "min", 0);
+  out.end = number_at(bounds, "end", 0);
+  out.whole_end = number_at(top, "whole_end", 0);
+  for (const auto& value : array_at(ha, "replicas")) {
+    if (!value.is_object() || !true_at(value.get_object(), "connected")) continue;
+    const auto& replica = value.get_object();
+    out.replicas.push_back({.id = text_at(replica, "id"),
+                            .address = text_at(replica, "address"),
+                            .state = text_at(replica, "state"),
+                            .in_sync = true_at(replica, "in_sync"),
+                            .ack_offset = number_at(replica, "ack_offset", -1),
+                            .lag_bytes = number_at(replica, "lag_bytes", 0),
+                            .lag_ms = number_at(replica, "lag_ms", -1)});
+  }
+  for (const auto& value : array_at(ha, "warnings")) {
+    if (value.is_string()) out.warnings.emplace_back(value.get_string().c_str());
+  }
+  out.json = std::get<std::string>(std::move(body));
+  return out;
+}
+
+Result<std::monostate> BrokerClient::promote() {
+  auto body = call({.method = "POST", .target = "/v1/promote"}, kRoleTimeout);
+  if (auto* error = std::get_if<Error>(&body)) return std::move(*error);
+  return std::monostate{};
+}
+
+Result<std::monostate> BrokerClient::follow(const std::string& master) {
+  auto body = call({.method = "POST",
+                    .target = "/v1/follow",
+                    .body = "{\"master\":" + http::json_string(master) + "}"},
+                   kRoleTimeout);
+  if (auto* error = std::get_if<Error>(&body)) return std::move(*error);
+  return std::monostate{};
+}
+
+Result<ConsumeResult> BrokerClient::consume(const ConsumeQuery& query, std::int64_t wait_ms) {
+  std::string target = "/v1/topics/" + http::percent_encode(query.topic) +
+                       "/messages?from=" + std::to_string(query.from) +
+                       "&max=" + std::to_string(query.max) + "&wait_ms=" + std::to_string(wait_ms);
+  if (query.queue) target += "&queue=" + std::to_string(*query.queue);
+  auto body = call({.target = target}, kTimeout + std::chrono::milliseconds(wait_ms));
+  if (auto* error = std::get_if<Error>(&body)) return std::move(*error);
+  auto parsed = parse_object(std::get<std::string>(body), connection_.server());
+  if (auto* error = std::get_if<Error>(&parsed)) return std::move(*error);
+  const auto& page = std::get<json::object>(parsed);
+  ConsumeResult out;
+  out.next = number_at(page, "next", query.from);
+  out.end = number_at(page, "end", 0);
+  for (const auto& value : array_at(page, "messages")) {
+    if (!value.is_object()) continue;
+    const auto& message = value.get_object();
+    Message& one = out.messages.emplace_back();
+    one.number = number_at(message, "number", 0);
+    one.offset = number_at(message, "offset", 0);
+    one.queue = static_cast<int>(number_at(message, "queue", 0));
+    one.queue_offset = number_at(message, "queue_offset", 0);
+    one.store_time_ms = number_at(message, "store_time_ms", 0);
+    one.key = bytes_at(message, "key");
+    one.body = bytes_at(message, "body");
+  }
+  return out;
+}
+
+}  // namespace stub::cli

@@ -1,0 +1,69 @@
+// A broker as the command line and the demo see it: the client API's calls, typed.
+//
+// Threads: one at a time, as for http::Client.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/broker.h"
+#include "http/client.h"
+
+namespace stub::cli {
+
+struct ReplicaStatus {
+  std::string id;
+  std::string address;
+  std::string state;  // "transfer", ...
+  bool in_sync = false;
+  std::int64_t ack_offset = -1;
+  std::int64_t lag_bytes = 0;
+  std::int64_t lag_ms = -1;  // -1 = unknown
+};
+
+struct NodeStatus {
+  std::string role;    // "master", "slave", "none"
+  std::string master;  // what a slave follows; "" = nobody
+  std::string ha_address;
+  std::string client_state;  // a slave's link to its master
+  std::int64_t min = 0;
+  std::int64_t end = 0;
+  std::int64_t whole_end = 0;           // end of the last whole record
+  std::vector<ReplicaStatus> replicas;  // those connected
+  std::vector<std::string> warnings;
+  std::string json;  // all of it, as the broker sent it
+};
+
+class BrokerClient {
+ public:
+  // Nothing is sent yet.
+  static Result<BrokerClient> open(std::string_view url);
+
+  // A broker that does not answer for this long is not there.
+  static constexpr std::chrono::milliseconds kTimeout{5000};
+  // Taking a role cuts the log and restarts services.
+  static constexpr std::chrono::milliseconds kRoleTimeout{30'000};
+
+  Result<NodeStatus> status(std::chrono::milliseconds timeout = kTimeout);
+  Result<std::monostate> promote();
+  Result<std::monostate> follow(const std::string& master);
+  // wait_ms: how long the broker may wait for a first message.
+  Result<ConsumeResult> consume(const ConsumeQuery& query, std::int64_t wait_ms = 0);
+
+  std::string url() const;  // "http://HOST:PORT"
+  http::Client& connection() { return connection_; }
+
+ private:
+  explicit BrokerClient(http::Client connection) : connection_(std::move(connection)) {}
+  Result<std::string> call(const http::ClientRequest& request, std::chrono::milliseconds timeout);
+
+  http::Client connection_;
+};
+
+// The words of a refusal: "CODE: message" of the answer's error object, or the start of its body.
+std::string refusal_text(const http::ClientResponse& response);
+
+}  // namespace stub::cli

@@ -1,0 +1,67 @@
+// `ha_stub consume`: bodies, a line each.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "cli/broker_client.h"
+#include "cli/commands.h"
+#include "http/text.h"
+
+namespace stub::cli {
+namespace {
+
+// A page's bodies are bounded by the broker too.
+constexpr std::int64_t kPageMessages = 1000;
+// Below the broker's limit of a minute: then this side asks again.
+constexpr std::int64_t kFollowWaitMs = 30'000;
+
+bool print(const Message& message, bool json) {
+  std::string line = message.body;
+  if (json) {
+    const auto text = [](std::string_view name, const std::string& bytes) {
+      return http::is_utf8(bytes)
+                 ? fmt::format(",\"{}\":{}", name, http::json_string(bytes))
+                 : fmt::format(",\"{}_base64\":\"{}\"", name, http::base64_encode(bytes));
+    };
+    line = fmt::format(
+        "{{\"number\":{},\"offset\":{},\"queue\":{},\"queue_offset\":{},\"store_time_ms\":{}{}{}}}",
+        message.number, message.offset, message.queue, message.queue_offset, message.store_time_ms,
+        message.key.empty() ? "" : text("key", message.key), text("body", message.body));
+  }
+  line += '\n';
+  return std::fwrite(line.data(), 1, line.size(), stdout) == line.size();
+}
+
+}  // namespace
+
+int run_consume(const ConsumeOptions& options) {
+  auto opened = BrokerClient::open(options.broker);
+  if (const auto* error = std::get_if<Error>(&opened)) return complain(error->text);
+  auto& client = std::get<BrokerClient>(opened);
+  ConsumeQuery query;
+  query.topic = options.topic;
+  query.queue = options.queue;
+  query.from = options.from;
+  std::int64_t left = options.max.value_or(INT64_MAX);
+  std::int64_t stop_at = -1;  // without --follow: where the topic ended at the first look
+  while (left > 0) {
+    query.max = std::min(left, kPageMessages);
+    const auto page = client.consume(query, options.follow ? kFollowWaitMs : 0);
+    if (const auto* error = std::get_if<Error>(&page)) return complain(error->text);
+    const auto& got = std::get<ConsumeResult>(page);
+    if (stop_at < 0) stop_at = got.end;
+    for (const auto& message : got.messages) {
+      if (!options.follow && message.number >= stop_at) return kExitOk;
+      if (!print(message, options.json)) return complain("cannot write to standard output");
+      --left;
+    }
+    query.from = got.next;
+    if (std::fflush(stdout) != 0) return complain("cannot write to standard output");
+    if (!options.follow && (got.messages.empty() || got.next >= stop_at)) break;
+  }
+  return kExitOk;
+}
+
+}  // namespace stub::cli

@@ -1,0 +1,90 @@
+// `ha_stub status`, `promote`, `follow`.
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <thread>
+
+#include "cli/broker_client.h"
+#include "cli/commands.h"
+#include "cli/progress.h"
+#include "cli/promotion.h"
+
+namespace stub::cli {
+namespace {
+
+constexpr std::chrono::seconds kWatchInterval{1};
+
+std::string table(const std::string& url, const NodeStatus& node) {
+  std::string out = fmt::format("{:<11}{}\n{:<11}{}\n", "broker", url, "role", node.role);
+  if (node.role == "slave") {
+    out += fmt::format("{:<11}{} ({})\n", "master", node.master.empty() ? "nobody" : node.master,
+                       node.client_state);
+  }
+  out += fmt::format("{:<11}{}\n{:<11}{} .. {}, whole records up to {}\n", "ha", node.ha_address,
+                     "log", grouped(node.min), grouped(node.end), grouped(node.whole_end));
+  if (node.role == "master") {
+    out += fmt::format("\n{:<24}{:<24}{:<11}{:<9}{:>18}{:>12}{:>10}\n", "replica", "address",
+                       "state", "in sync", "acknowledged", "lag", "behind");
+    for (const auto& one : node.replicas) {
+      out += fmt::format("{:<24}{:<24}{:<11}{:<9}{:>18}{:>12}{:>10}\n", one.id, one.address,
+                         one.state, one.in_sync ? "yes" : "no", grouped(one.ack_offset),
+                         bytes_text(one.lag_bytes),
+                         one.lag_ms < 0 ? "?" : duration_text(one.lag_ms * 1000));
+    }
+    if (node.replicas.empty()) out += "(no replica is connected)\n";
+  }
+  for (const auto& warning : node.warnings) out += "warning    " + warning + "\n";
+  return out;
+}
+
+}  // namespace
+
+int complain(const std::string& text) {
+  fmt::print(stderr, "ha_stub: {}\n", text);
+  return kExitFailed;
+}
+
+int run_status(const StatusOptions& options) {
+  auto opened = BrokerClient::open(options.broker);
+  if (const auto* error = std::get_if<Error>(&opened)) return complain(error->text);
+  auto& client = std::get<BrokerClient>(opened);
+  const bool redraw = options.watch && ::isatty(STDOUT_FILENO) != 0;
+  while (true) {
+    const auto status = client.status();
+    const auto* error = std::get_if<Error>(&status);
+    if (error != nullptr && !options.watch) return complain(error->text);
+    if (redraw) fmt::print("\x1b[H\x1b[J");
+    if (error != nullptr) {
+      fmt::print("{}\n", error->text);  // it may come back while one watches
+    } else if (options.json) {
+      fmt::print("{}", std::get<NodeStatus>(status).json);
+    } else {
+      fmt::print("{}", table(client.url(), std::get<NodeStatus>(status)));
+    }
+    if (std::fflush(stdout) != 0) return complain("cannot write to standard output");
+    if (!options.watch) return kExitOk;
+    std::this_thread::sleep_for(kWatchInterval);
+  }
+}
+
+int run_promote(const std::string& broker, const std::vector<std::string>& peers) {
+  const auto done = promote(broker, peers);
+  if (const auto* error = std::get_if<Error>(&done)) return complain(error->text);
+  const auto& promotion = std::get<Promotion>(done);
+  for (const auto& note : promotion.notes) fmt::print(stderr, "ha_stub: {}\n", note);
+  fmt::print("{} is master now; it holds whole records up to {}\n", broker, promotion.whole_end);
+  return kExitOk;
+}
+
+int run_follow(const std::string& broker, const std::string& master) {
+  auto opened = BrokerClient::open(broker);
+  if (const auto* error = std::get_if<Error>(&opened)) return complain(error->text);
+  const auto done = std::get<BrokerClient>(opened).follow(master);
+  if (const auto* error = std::get_if<Error>(&done)) return complain(error->text);
+  fmt::print("{} follows {} now\n", broker, master);
+  return kExitOk;
+}
+
+}  // namespace stub::cli

@@ -1,0 +1,13 @@
+// For messages about a name that is not known: the known one that was probably meant.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace stub::cli {
+
+// The candidate with the fewest edits to `name`; empty when there is none.
+std::string nearest(std::string_view name, const std::vector<std::string>& candidates);
+
+}  // namespace stub::cli

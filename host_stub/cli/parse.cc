@@ -1,0 +1,174 @@
+#include "cli/parse.h"
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+#include "cli/commands.h"
+#include "cli/version.h"
+#include "http/api.h"
+
+namespace stub::cli {
+namespace {
+
+constexpr const char* kDefaultBroker = "http://127.0.0.1:8080";
+// As many as a topic's consumers could catch up with in seconds; beyond it only memory grows.
+constexpr std::int64_t kMaxWindow = 1'000'000;
+
+struct ServeCommand {
+  ServeInput input;
+  std::map<std::string, std::string> texts;
+  std::map<std::string, bool> flags;
+  std::vector<std::string> options;
+  std::string config;
+};
+
+void add_serve(CLI::App& app, ServeCommand& out) {
+  auto* serve = app.add_subcommand("serve", "Run a broker until SIGTERM or SIGINT");
+  for (const auto& key : serve_keys()) {
+    const std::string name(key.name);
+    if (key.value.empty()) {
+      serve->add_flag("--" + name, out.flags[name], std::string(key.help));
+    } else {
+      serve->add_option("--" + name, out.texts[name], std::string(key.help))
+          ->type_name(std::string(key.value));
+    }
+  }
+  serve->add_option("--option", out.options, "an option of the plugin; may be given often")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  serve->add_option("--config", out.config, "the same keys from a TOML file; the command line wins")
+      ->type_name("FILE.toml");
+}
+
+int fail_usage(const Error& error) {
+  complain(error.text);
+  return kExitUsage;
+}
+
+int serve(CLI::App& command, ServeCommand& given) {
+  for (const auto& [name, text] : given.texts) {
+    if (command.get_option("--" + name)->count() > 0) given.input.values[name] = text;
+  }
+  for (const auto& [name, set] : given.flags) {
+    if (set) given.input.values[name] = "true";
+  }
+  for (const auto& text : given.options) {
+    auto option = parse_plugin_option(text);
+    if (const auto* error = std::get_if<Error>(&option)) return fail_usage(*error);
+    given.input.plugin_options.push_back(std::get<std::pair<std::string, std::string>>(option));
+  }
+  ServeInput file;
+  if (!given.config.empty()) {
+    auto read = read_config(given.config);
+    if (const auto* error = std::get_if<Error>(&read)) return fail_usage(*error);
+    file = std::get<ServeInput>(std::move(read));
+  }
+  const auto settings = resolve(given.input, file);
+  if (const auto* error = std::get_if<Error>(&settings)) return fail_usage(*error);
+  return run_serve(std::get<ServeSettings>(settings));
+}
+
+CLI::App* add_client(CLI::App& app, const char* name, const char* help, std::string& broker) {
+  broker = kDefaultBroker;
+  auto* command = app.add_subcommand(name, help);
+  command->add_option("--broker", broker, "the broker's client API")
+      ->type_name("URL")
+      ->capture_default_str();
+  return command;
+}
+
+std::string check_acks(const std::string& text) {
+  if (text == "all" || text == "async" || text == "default") return "";
+  const bool number = !text.empty() && text.size() < 10 &&
+                      text.find_first_not_of("0123456789") == std::string::npos;
+  if (number && std::stoi(text) >= 1) return "";
+  return "'" + text +
+         "' is neither a number of copies from 1 (2 waits for one slave) nor all or async";
+}
+
+}  // namespace
+
+int run(int argc, const char* const* argv) {
+  CLI::App app{"A reference broker for the ha_plugin replication library", "ha_stub"};
+  app.set_version_flag("--version", std::string("ha_stub ") + kVersion);
+  app.require_subcommand(1);
+  app.option_defaults()->always_capture_default(false);
+
+  ServeCommand serve_command;
+  add_serve(app, serve_command);
+
+  ProduceOptions produce;
+  auto* p = add_client(app, "produce", "Send a message a line", produce.broker);
+  p->add_option("--topic", produce.topic)->type_name("T")->required();
+  p->add_option("--acks", produce.acks,
+                "copies, the master's included: 2 waits for one slave; default: the broker's "
+                "in_sync_replicas")
+      ->type_name("N|all|async")
+      ->check(check_acks);
+  p->add_option("--timeout-ms", produce.timeout_ms, "how long a message may wait for its copies")
+      ->check(CLI::Range(std::int64_t{1}, http::kMaxAckTimeoutMs))
+      ->type_name("N")
+      ->capture_default_str();
+  p->add_option("--window", produce.window, "messages in flight; 1 = one by one")
+      ->check(CLI::Range(std::int64_t{1}, kMaxWindow))
+      ->type_name("N")
+      ->capture_default_str();
+  p->add_option("file", produce.file, "what to send; - = standard input")->type_name("FILE|-");
+
+  ConsumeOptions consume;
+  auto* c = add_client(app, "consume", "Print messages, a line each", consume.broker);
+  c->add_option("--topic", consume.topic)->type_name("T")->required();
+  c->add_option("--queue", consume.queue, "only this queue; default: all, in the log's order")
+      ->check(CLI::Range(0, 65'535))
+      ->type_name("Q");
+  c->add_option("--from", consume.from, "the first message's number; 0 = the first held")
+      ->check(CLI::Range(std::int64_t{0}, INT64_MAX))
+      ->type_name("N");
+  c->add_option("--max", consume.max, "stop after so many")
+      ->check(CLI::Range(std::int64_t{0}, INT64_MAX))
+      ->type_name("N");
+  c->add_flag("--follow", consume.follow, "wait for more at the end");
+  c->add_flag("--json", consume.json, "a JSON object a line, with numbers, offsets and keys");
+
+  StatusOptions status;
+  auto* s = add_client(app, "status", "Show role, log and replicas", status.broker);
+  auto* json = s->add_flag("--json", status.json, "everything, as the broker says it");
+  s->add_flag("--watch", status.watch, "again every second")->excludes(json);
+
+  std::string promote_broker;
+  std::vector<std::string> peers;
+  auto* promote = add_client(app, "promote", "Make a broker the master", promote_broker);
+  promote
+      ->add_option("--peers", peers,
+                   "ask these first; refuse when one of them holds more whole records")
+      ->type_name("URL,...")
+      ->delimiter(',');
+
+  std::string follow_broker;
+  std::string master;
+  auto* follow = add_client(app, "follow", "Make a broker the slave of a master", follow_broker);
+  follow->add_option("--master", master, "the master's HA address")
+      ->type_name("ADDR:PORT")
+      ->required();
+
+  std::string store;
+  auto* verify = app.add_subcommand("verify", "Check every record of a store's log");
+  verify->add_option("--store", store)->type_name("DIR")->required();
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kExitOk : kExitUsage;
+  }
+  if (auto* command = app.get_subcommand("serve"); command->parsed()) {
+    return serve(*command, serve_command);
+  }
+  if (p->parsed()) return run_produce(produce);
+  if (c->parsed()) return run_consume(consume);
+  if (s->parsed()) return run_status(status);
+  if (promote->parsed()) return run_promote(promote_broker, peers);
+  if (follow->parsed()) return run_follow(follow_broker, master);
+  return run_verify(store);
+}
+
+}  // namespace stub::cli

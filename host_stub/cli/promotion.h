@@ -1,0 +1,24 @@
+// Promotion with a look around first: a node that holds less than another must not become master,
+// or the difference would be lost.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "broker/broker.h"
+
+namespace stub::cli {
+
+struct Promotion {
+  std::int64_t whole_end = 0;           // what the promoted node held
+  std::vector<std::string> notes = {};  // peers that could not be asked, one sentence each
+};
+
+// Promotes the broker unless a peer holds more whole records; the Error then names the peer and
+// both numbers. A peer that cannot be reached is noted and passed over.
+Result<Promotion> promote(const std::string& broker_url, const std::vector<std::string>& peers);
+
+// Which of the brokers holds most whole records; the first of several. Requires one that answers.
+Result<std::size_t> fullest(const std::vector<std::string>& broker_urls);
+
+}  // namespace stub::cli

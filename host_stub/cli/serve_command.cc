@@ -1,0 +1,109 @@
+// `ha_stub serve`: a broker until SIGTERM or SIGINT.
+//
+// Signals are blocked before the first thread starts and taken by sigwait on the main thread, so
+// nothing runs in a signal handler. A second signal ends the process at once: the store survives
+// that.
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "cli/commands.h"
+#include "http/server.h"
+#include "http/text.h"
+
+namespace stub::cli {
+namespace {
+
+// The whole stop has 5 s: waits get this long to end well, answers that long to leave.
+constexpr std::int64_t kDrainMs = 2000;
+constexpr std::chrono::milliseconds kAnswersLeave{1000};
+
+std::string default_plugin() {
+  std::error_code error;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
+  const auto beside = program.parent_path() / "libha_plugin.so";
+  const auto installed = program.parent_path().parent_path() / "lib" / "libha_plugin.so";
+  const bool only_installed =
+      !std::filesystem::exists(beside, error) && std::filesystem::exists(installed, error);
+  return (only_installed ? installed : beside).string();
+}
+
+void log_to_stderr(const std::string& level) {
+  auto logger = spdlog::stderr_color_mt("ha_stub");
+  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%l%$ %v");
+  logger->set_level(spdlog::level::from_str(level));
+  logger->flush_on(spdlog::level::info);
+  spdlog::set_default_logger(std::move(logger));
+}
+
+// Thousands of clients and a file per segment: the default soft limit of 1024 would be the first to
+// go.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    spdlog::warn("cannot raise the limit on open files above {}", limit.rlim_cur);
+  }
+}
+
+sigset_t stop_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  return set;
+}
+
+std::string_view role_name(Role role) {
+  return role == Role::kMaster ? "master" : role == Role::kSlave ? "slave" : "none";
+}
+
+}  // namespace
+
+int run_serve(const ServeSettings& settings) {
+  const sigset_t signals = stop_signals();
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  log_to_stderr(settings.log_level);
+  raise_descriptor_limit();
+
+  http::ServerOptions server_options;
+  server_options.listen = settings.http;
+  auto bound = http::Server::bind(server_options);
+  if (const auto* error = std::get_if<Error>(&bound)) return complain(error->text);
+  const auto server = std::get<std::unique_ptr<http::Server>>(std::move(bound));
+
+  auto options = settings.broker;
+  if (options.plugin_path.empty()) options.plugin_path = default_plugin();
+  auto opened = Broker::open(options);
+  if (const auto* error = std::get_if<Error>(&opened)) return complain(error->text);
+  const auto broker = std::get<std::unique_ptr<Broker>>(std::move(opened));
+  server->start(*broker);
+
+  const auto metrics = broker->metrics_address();
+  fmt::print(
+      "{{\"event\":\"ready\",\"pid\":{},\"role\":\"{}\",\"http\":\"{}\",\"ha\":\"{}\",\"metrics\":{"
+      "}}}\n",
+      ::getpid(), role_name(broker->role()), server->address(), broker->ha_address(),
+      metrics.empty() ? "null" : http::json_string(metrics));
+  std::fflush(stdout);
+
+  int signal = 0;
+  ::sigwait(&signals, &signal);
+  ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+  spdlog::info("stopping on {}", ::strsignal(signal));
+  server->drain();
+  broker->stop(kDrainMs);
+  server->stop(kAnswersLeave);
+  spdlog::info("stopped");
+  return kExitOk;
+}
+
+}  // namespace stub::cli
