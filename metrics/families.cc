@@ -222,18 +222,15 @@ bool is_protocol_violation(std::int32_t reason) {
 }
 
 std::vector<prometheus::MetricFamily> collect_families(const HaMetrics& m, std::int64_t now_ns) {
-  std::vector<prometheus::MetricFamily> families;
-  m.read_replicas([&](const HaMetrics::ReplicaView& view) {
-    Sheet sheet;
-    put_node(sheet, m);
-    put_violations(sheet, m, view);
-    for (const auto& replica : view.replicas) put_replica(sheet, *replica, m, now_ns);
-    if (view.other) put_replica_counters(sheet, *view.other);
-    put_waits(sheet, m, now_ns);
-    put_client(sheet, m.client, m.role.value() == HA_ROLE_SLAVE);
-    families = sheet.take();
-  });
-  return families;
+  const HaMetrics::ReplicaView view = m.replica_view();
+  Sheet sheet;
+  put_node(sheet, m);
+  put_violations(sheet, m, view);
+  for (const auto& replica : view.replicas) put_replica(sheet, *replica, m, now_ns);
+  if (view.other) put_replica_counters(sheet, *view.other);
+  put_waits(sheet, m, now_ns);
+  put_client(sheet, m.client, m.role.value() == HA_ROLE_SLAVE);
+  return sheet.take();
 }
 
 }  // namespace ha::metrics

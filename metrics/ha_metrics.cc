@@ -5,9 +5,11 @@
 namespace ha::metrics {
 namespace {
 
-// Gauges stay behind: offsets of replicas that have nothing in common add up to nothing.
-void fold(const ReplicaMetrics& from, ReplicaMetrics& into) {
-  into.folded_reconnects.add(from.reconnects());
+constexpr const char* kOther = "other";
+
+// Gauges stay behind: offsets of replicas that have nothing in common add up to nothing. So do
+// reconnects, which the caller knows better.
+void add_counters(const ReplicaMetrics& from, ReplicaMetrics& into) {
   into.bytes_sent.add(from.bytes_sent.value());
   into.frames_sent.add(from.frames_sent.value());
   into.heartbeats_sent.add(from.heartbeats_sent.value());
@@ -21,8 +23,8 @@ std::shared_ptr<ReplicaMetrics> HaMetrics::replica(const std::string& id) {
   const std::lock_guard lock(mutex_);
   if (const auto found = replicas_.find(id); found != replicas_.end()) return found->second;
   if (replicas_.size() >= kMaxReplicas && !fold_longest_gone()) {
-    other();
-    return other_;
+    if (!overflow_) overflow_ = std::make_shared<ReplicaMetrics>(kOther);
+    return overflow_;
   }
   return replicas_.emplace(id, std::make_shared<ReplicaMetrics>(id)).first->second;
 }
@@ -36,14 +38,17 @@ HaMetrics::ReplicaView HaMetrics::replica_view() const {
   ReplicaView view;
   view.replicas.reserve(replicas_.size());
   for (const auto& [id, replica] : replicas_) view.replicas.push_back(replica);
-  view.other = other_;
-  view.folds = folds_;
+  if (folded_ || overflow_) {
+    auto other = std::make_shared<ReplicaMetrics>(kOther);
+    if (folded_) {
+      add_counters(*folded_, *other);
+      other->folded_reconnects.add(folded_->folded_reconnects.value());
+    }
+    // Its connections are of many replicas: how many of them came back is not known.
+    if (overflow_) add_counters(*overflow_, *other);
+    view.other = std::move(other);
+  }
   return view;
-}
-
-std::uint64_t HaMetrics::replica_folds() const {
-  const std::lock_guard lock(mutex_);
-  return folds_;
 }
 
 bool HaMetrics::fold_longest_gone() {
@@ -56,15 +61,11 @@ bool HaMetrics::fold_longest_gone() {
     }
   }
   if (longest == replicas_.end()) return false;
-  fold(*longest->second, other());
+  if (!folded_) folded_ = std::make_unique<ReplicaMetrics>(kOther);
+  add_counters(*longest->second, *folded_);
+  folded_->folded_reconnects.add(longest->second->reconnects());
   replicas_.erase(longest);
-  ++folds_;
   return true;
-}
-
-ReplicaMetrics& HaMetrics::other() {
-  if (!other_) other_ = std::make_shared<ReplicaMetrics>("other");
-  return *other_;
 }
 
 }  // namespace ha::metrics

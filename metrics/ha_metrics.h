@@ -162,36 +162,21 @@ struct HaMetrics {
   // Those there are, connected or not, in the order of their ids; without "other".
   std::vector<std::shared_ptr<ReplicaMetrics>> replicas() const;
 
+  // The same, and what is counted under "other": one reading in which each replica is in exactly
+  // one of the two, so that sums over all of them never fall.
   struct ReplicaView {
     std::vector<std::shared_ptr<ReplicaMetrics>> replicas;
-    std::shared_ptr<ReplicaMetrics> other;  // NULL until it is needed
-    std::uint64_t folds = 0;                // replicas folded into it so far
+    std::shared_ptr<const ReplicaMetrics> other;  // a copy; NULL when nothing was counted there
   };
   ReplicaView replica_view() const;
 
-  // Calls read(view), and again when a replica was folded meanwhile, since its counters may then
-  // have been read twice or not at all. After kMaxReadings the last one stands: so many folds in a
-  // row are a storm of new ids, and then a count that is off for one scrape is the least of it.
-  // read begins anew each time. Threads: any; nothing is locked while it runs.
-  static constexpr int kMaxReadings = 3;
-  template <class Read>
-  void read_replicas(Read read) const {
-    for (int reading = 1; reading <= kMaxReadings; ++reading) {
-      const ReplicaView view = replica_view();
-      read(view);
-      if (replica_folds() == view.folds) return;
-    }
-  }
-
  private:
-  std::uint64_t replica_folds() const;
   bool fold_longest_gone();
-  ReplicaMetrics& other();
 
   mutable std::mutex mutex_;
   std::map<std::string, std::shared_ptr<ReplicaMetrics>> replicas_;
-  std::shared_ptr<ReplicaMetrics> other_;
-  std::uint64_t folds_ = 0;
+  std::unique_ptr<ReplicaMetrics> folded_;    // sums over those that made room
+  std::shared_ptr<ReplicaMetrics> overflow_;  // what newcomers share while the table is full
 };
 
 }  // namespace ha::metrics
