@@ -50,10 +50,15 @@ class TokenBucket {
     if (rate_ != 0) {
       // A bucket is full after 1/kBurst s: more would only overflow the product.
       const auto ns = std::min<std::int64_t>(passed.count(), 1'000'000'000);
-      const auto add =
-          static_cast<std::int64_t>(static_cast<double>(ns) * static_cast<double>(rate_) / 1e9);
-      if (add == 0) return;  // keep the fraction: filled_at_ stays
+      const auto rate = static_cast<double>(rate_);
+      const auto add = static_cast<std::int64_t>(static_cast<double>(ns) * rate / 1e9);
       tokens_ = std::min(tokens_ + add, capacity());
+      // Whole bytes are credited, so only their time is used up: a bucket that is asked at every
+      // append would otherwise lose a fraction each time.
+      if (ns == passed.count()) {
+        filled_at_ += Time(static_cast<std::int64_t>(static_cast<double>(add) * 1e9 / rate));
+        return;
+      }
     }
     filled_at_ = now;
   }
