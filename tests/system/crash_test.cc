@@ -1,0 +1,97 @@
+// Either side dies in the middle of the stream and comes back with its store.
+#include <gtest/gtest.h>
+
+#include "tests/system/cluster.h"
+#include "tests/system/command.h"
+#include "tests/system/lines.h"
+#include "tests/system/load.h"
+
+namespace ha::system {
+namespace {
+
+using Crash = Cluster;
+
+TEST_F(Crash, KilledSlaveCatchesUpAndItsSegmentsAreTheMasters) {
+  Node& master = add_master();
+  Node& slave = add_slave(master, "slave");
+  Node& other = add_slave(master, "other");
+  master.wait_for_replicas(2);
+  Load load(master);
+  for (int round = 0; round < 3; ++round) {
+    load.wait_for_more(1500);
+    slave.kill();
+    load.wait_for_more(1500);
+    slave.start();
+    master.wait_for_replicas(2);
+  }
+  load.stop();
+  slave.wait_for_end_of(master);
+  other.wait_for_end_of(master);
+  const std::int64_t end = master.log_end();
+  EXPECT_GE(segments(slave.store()).size(), 4u) << "too little for segments to have rolled";
+  EXPECT_EQ(compare_logs(master.store(), slave.store(), 0, end, master.segment_size()), "");
+  EXPECT_EQ(compare_logs(master.store(), other.store(), 0, end, master.segment_size()), "");
+  EXPECT_EQ(missing_or_doubled(load.acknowledged(), consume_all(slave, "T")), "");
+}
+
+TEST_F(Crash, KilledMasterHoldsEverythingAcknowledgedAndItsSlaveResumes) {
+  Node& master = add_master();
+  Node& slave = add_slave(master, "slave");
+  master.wait_for_replicas(1);
+  Load load(master);
+  for (int round = 0; round < 3; ++round) {
+    load.wait_for_more(1500);
+    master.kill();
+    EXPECT_EQ(verify(master.store()), "");
+    master.start();
+    master.wait_for_replicas(1);
+  }
+  load.wait_for_more(100);
+  load.stop();
+  EXPECT_EQ(missing_or_doubled(load.acknowledged(), consume_all(master, "T")), "");
+  slave.wait_for_end_of(master);
+  EXPECT_EQ(compare_logs(master.store(), slave.store(), 0, master.log_end(), master.segment_size()),
+            "");
+}
+
+TEST_F(Crash, PairThatDiesTogetherGoesOnTogether) {
+  Node& master = add_master();
+  Node& slave = add_slave(master, "slave");
+  master.wait_for_replicas(1);
+  Load load(master);
+  load.wait_for_more(1500);
+  master.kill();
+  slave.kill();
+  load.stop();
+  EXPECT_EQ(verify(master.store()), "");
+  EXPECT_EQ(verify(slave.store()), "");
+  slave.start();  // first, so that it has to try until the master is there
+  master.start();
+  master.wait_for_replicas(1);
+  EXPECT_EQ(master.produce("T", "after", "2").status, 200);
+  slave.wait_for_end_of(master);
+  const std::string lines = consume_all(slave, "T");
+  EXPECT_EQ(missing_or_doubled(load.acknowledged(), lines), "");
+  EXPECT_TRUE(lines.ends_with("after\n"));
+  EXPECT_EQ(compare_logs(master.store(), slave.store(), 0, master.log_end(), master.segment_size()),
+            "");
+}
+
+TEST_F(Crash, BothEndCleanlyAndStoresAreWhole) {
+  Node& master = add_master();
+  Node& slave = add_slave(master, "slave");
+  master.wait_for_replicas(1);
+  ASSERT_EQ(master.produce("T", "one", "2").status, 200);
+  EXPECT_EQ(master.terminate(), 0);
+  EXPECT_EQ(slave.terminate(), 0);
+  EXPECT_EQ(verify(master.store()), "");
+  EXPECT_EQ(verify(slave.store()), "");
+  master.start();
+  slave.start();
+  master.wait_for_replicas(1);
+  ASSERT_EQ(master.produce("T", "two", "2").status, 200);
+  EXPECT_EQ(consume_all(slave, "T"), "one\ntwo\n");
+}
+
+}  // namespace
+}  // namespace ha::system

@@ -1,0 +1,23 @@
+// The demonstration, with numbers instead of pictures.
+#include <gtest/gtest.h>
+
+#include "tests/system/lines.h"
+#include "tests/system/node.h"
+#include "tests/system/temp_dir.h"
+
+namespace ha::system {
+namespace {
+
+TEST(Demo, LosesAndDoublesNothing) {
+  const TempDir folder;
+  const auto file = write_file(folder / "lines", numbered_lines("line", 5000, 100));
+  const Outcome outcome = run({program("ha_demo"), "--json", file.string()}, {}, 2 * kDeadline);
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.errors;
+  const json::value verdict = parse_json(outcome.output);
+  EXPECT_EQ(number_at(verdict, "lost"), 0) << outcome.output;
+  EXPECT_EQ(number_at(verdict, "duplicated"), 0) << outcome.output;
+  EXPECT_GT(number_at(verdict, "acknowledged"), 0) << outcome.output;
+}
+
+}  // namespace
+}  // namespace ha::system

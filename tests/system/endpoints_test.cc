@@ -1,0 +1,72 @@
+// What a monitoring system asks of a running node.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "tests/system/cluster.h"
+#include "tests/system/lines.h"
+
+namespace ha::system {
+namespace {
+
+using Endpoints = Cluster;
+
+TEST_F(Endpoints, HealthAndReadinessFollowTheState) {
+  Node& master = add_master();
+  Node& slave = add_slave(master, "slave");
+  master.wait_for_replicas(1);
+  for (const Node* node : {&master, &slave}) {
+    EXPECT_EQ(node->http().get("/healthz").status, 200) << node->name();
+    wait_until(node->name() + " is ready",
+               [&] { return node->http().get("/readyz").status == 200; });
+  }
+  Node& lost = add({.name = "lost", .role = "slave", .master = "127.0.0.1:1"});
+  EXPECT_EQ(lost.http().get("/healthz").status, 200) << "it lives";
+  const HttpResponse not_ready = lost.http().get("/readyz");
+  EXPECT_EQ(not_ready.status, 503) << "it has never had a master";
+  EXPECT_NE(text_at(not_ready.document(), "error/message"), "");
+}
+
+TEST_F(Endpoints, MetricsOfAPairTellTheSameStory) {
+  Node& master = add({.name = "master", .metrics = true});
+  Node& slave = add({.name = "slave", .role = "slave", .master = master.ha(), .metrics = true});
+  master.wait_for_replicas(1);
+  for (int i = 0; i < 10; ++i) ASSERT_EQ(master.produce("T", "x", "2").status, 200);
+  const std::string of_master = master.metrics_http().get("/metrics").body;
+  const std::string of_slave = slave.metrics_http().get("/metrics").body;
+  EXPECT_EQ(metric(of_master, "ha_role{role=\"master\"}"), 1);
+  EXPECT_EQ(metric(of_slave, "ha_role{role=\"slave\"}"), 1);
+  EXPECT_EQ(metric(of_master, "ha_wait_results_total{code=\"ok\"}"), 10) << of_master;
+  EXPECT_EQ(metric(of_master, "ha_replica_acked_offset_bytes{id=\"127.0.0.1#1\"}"),
+            static_cast<double>(master.log_end()));
+  EXPECT_EQ(metric(of_slave, "ha_client_appended_bytes_total"),
+            static_cast<double>(master.log_end()));
+  EXPECT_EQ(metric(of_master, "ha_replica_sent_bytes_total{id=\"127.0.0.1#1\"}"),
+            static_cast<double>(master.log_end()));
+  // The broker's own port shows the same families.
+  EXPECT_EQ(metric(master.metrics(), "ha_role{role=\"master\"}"), 1);
+}
+
+TEST_F(Endpoints, PromtoolFindsNoFaultInTheMetricsOfARunningPair) {
+  const char* promtool = std::getenv("HA_PROMTOOL");
+  if (promtool == nullptr || *promtool == '\0') {
+    GTEST_SKIP() << "HA_PROMTOOL is not set (to what tests/metrics/get_promtool.sh prints)";
+  }
+  Node& master = add({.name = "master", .metrics = true});
+  Node& slave = add({.name = "slave", .role = "slave", .master = master.ha(), .metrics = true});
+  master.wait_for_replicas(1);
+  ASSERT_EQ(master.produce("T", "x", "2").status, 200);
+  for (const Node* node : {&master, &slave}) {
+    const HttpResponse scraped = node->metrics_http().get("/metrics");
+    ASSERT_EQ(scraped.status, 200);
+    const auto file = write_file(folder_ / (node->name() + ".metrics"), scraped.body);
+    ProcessOptions how;
+    how.input_file = file;
+    const Outcome outcome = run({promtool, "check", "metrics"}, how);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.output << outcome.errors;
+    EXPECT_EQ(outcome.output + outcome.errors, "");
+  }
+}
+
+}  // namespace
+}  // namespace ha::system

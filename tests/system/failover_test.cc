@@ -1,0 +1,118 @@
+// The main job: a master dies and nothing that was acknowledged goes with it.
+#include <gtest/gtest.h>
+
+#include "tests/system/cluster.h"
+#include "tests/system/command.h"
+#include "tests/system/lines.h"
+#include "tests/system/load.h"
+
+namespace ha::system {
+namespace {
+
+using Failover = Cluster;
+
+constexpr std::size_t kLines = 20'000;
+
+TEST_F(Failover, SlaveServesEveryAcknowledgedLineAfterTheMasterIsKilled) {
+  const std::string lines = real_lines(kLines);
+  const auto file = write_file(folder_ / "lines", lines);
+  Node& master = add_master();
+  Node& first = add_slave(master, "first");
+  Node& second = add_slave(master, "second");
+  master.wait_for_replicas(2);
+
+  const Produced produced = produce_file(master, "T", "2", file, {"--timeout-ms", "20000"});
+  EXPECT_EQ(produced.exit_code, 0) << produced.errors;
+  EXPECT_EQ(produced.sent, static_cast<std::int64_t>(split_lines(lines).size()));
+  EXPECT_EQ(produced.acked, produced.sent);
+  EXPECT_EQ(produced.failed, 0);
+  // Acknowledged by one slave; the other may be a moment behind.
+  first.wait_for_end_of(master);
+  second.wait_for_end_of(master);
+  EXPECT_TRUE(consume_all(first, "T") == lines) << "the first slave's lines are not the file's";
+
+  master.kill();
+  EXPECT_TRUE(consume_all(first, "T") == lines) << "not after the master's death";
+  EXPECT_TRUE(consume_all(second, "T") == lines) << "not after the master's death";
+
+  promote(first);
+  follow(second, first);
+  first.wait_for_replicas(1);
+  const Produced more = produce_file(first, "T", "2", file, {"--timeout-ms", "20000"});
+  EXPECT_EQ(more.exit_code, 0) << more.errors;
+  EXPECT_EQ(more.acked, produced.sent);
+  second.wait_for_end_of(first);
+  EXPECT_TRUE(consume_all(second, "T") == lines + lines) << "not after the failover";
+}
+
+TEST_F(Failover, PromotionIsRefusedWhereAPeerHoldsMoreAndNamesIt) {
+  Node& master = add_master();
+  Node& fuller = add_slave(master, "fuller");
+  Node& emptier = add_slave(master, "emptier");
+  master.wait_for_replicas(2);
+  ASSERT_EQ(master.produce("T", "on both", "3").status, 200);
+  emptier.kill();
+  ASSERT_EQ(master.produce("T", "on one only", "2").status, 200);
+  master.kill();
+  emptier.start();
+
+  const Outcome refused =
+      stub({"promote", "--broker", emptier.url(), "--peers", master.url() + "," + fuller.url()});
+  EXPECT_NE(refused.exit_code, 0);
+  const std::string port = fuller.url().substr(fuller.url().rfind(':'));
+  EXPECT_NE(refused.errors.find(port), std::string::npos)
+      << "the peer that holds more is not named: " << refused.errors;
+  EXPECT_EQ(text_at(emptier.status(), "ha/role"), "slave");
+
+  const Outcome granted = stub({"promote", "--broker", fuller.url(), "--peers", emptier.url()});
+  EXPECT_EQ(granted.exit_code, 0) << granted.errors;
+  EXPECT_EQ(text_at(fuller.status(), "ha/role"), "master");
+  follow(emptier, fuller);
+  emptier.wait_for_end_of(fuller);
+  EXPECT_EQ(consume_all(emptier, "T"), "on both\non one only\n");
+}
+
+TEST_F(Failover, MasterKilledUnderLoadLosesNothingThatWasAcknowledged) {
+  Node& master = add_master();
+  Node& first = add_slave(master, "first");
+  Node& second = add_slave(master, "second");
+  master.wait_for_replicas(2);
+  Load load(master, {.acks = "3"});
+  load.wait_for_more(500);
+  master.kill();
+  promote(first);
+  // What the first lacks the second has only beyond what was acknowledged by both; a slave that is
+  // ahead of its new master must be emptied, which is the operator's business.
+  if (second.log_end() > first.log_end()) {
+    second.kill();
+    std::filesystem::remove_all(second.store());
+    second.start_as("slave", first.ha());
+  } else {
+    follow(second, first);
+  }
+  first.wait_for_replicas(1);
+  load.aim(first);
+  load.wait_for_more(1);
+  load.stop();
+  EXPECT_EQ(missing_or_doubled(load.acknowledged(), consume_all(first, "T")), "");
+  EXPECT_EQ(load.acknowledged().size() > 500, true);
+}
+
+TEST_F(Failover, OldMasterComesBackWithAnEmptyStoreAndHoldsEverything) {
+  Node& old_master = add_master();
+  Node& heir = add_slave(old_master, "heir", {"bootstrap=earliest"});
+  old_master.wait_for_replicas(1);
+  const auto file = write_file(folder_ / "lines", numbered_lines("l", 6000, 400));
+  ASSERT_EQ(produce_file(old_master, "T", "2", file).exit_code, 0);
+  old_master.kill();
+  promote(heir);
+  std::filesystem::remove_all(old_master.store());
+  old_master.start_as("slave", heir.ha());
+  old_master.wait_for_end_of(heir);
+  EXPECT_EQ(consume_all(old_master, "T"), consume_all(heir, "T"));
+  EXPECT_EQ(compare_logs(heir.store(), old_master.store(), 0, heir.log_end(), heir.segment_size()),
+            "");
+}
+
+}  // namespace
+}  // namespace ha::system

@@ -1,0 +1,157 @@
+// Whatever else knocks on the HA port: scanners, lost browsers, garbage.
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <random>
+
+#include "tests/system/cluster.h"
+#include "tests/system/lines.h"
+#include "tests/system/load.h"
+#include "tests/system/peer.h"
+#include "tests/system/proc_fs.h"
+
+namespace ha::system {
+namespace {
+
+using HostilePort = Cluster;
+
+constexpr int kKnocks = 60;  // of each kind
+constexpr std::string_view kTlsHello("\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03", 11);
+
+// Whatever the master does with it, it must end the connection by itself.
+void knock(const Address& address, std::string_view bytes) {
+  Tcp peer(address);
+  peer.try_send(bytes);
+  peer.drain();
+}
+
+std::size_t settled_descriptors(const Node& node) {
+  wait_until("the HA port is quiet", [&] { return metric(node.metrics(), "ha_connections") == 1; });
+  return open_descriptors(const_cast<Node&>(node).process().pid());
+}
+
+TEST_F(HostilePort, GarbageIsTurnedAwayByReasonWhileTheTrueSlaveGoesOn) {
+  Node& master = add_master();
+  Node& slave = add_slave(master, "slave");
+  master.wait_for_replicas(1);
+  ASSERT_EQ(master.produce("T", "before", "2").status, 200);
+  const Address port = parse_address(master.ha());
+  const std::string before = master.metrics();
+  const std::size_t descriptors = settled_descriptors(master);
+
+  const std::uint64_t seed = std::random_device{}();
+  std::mt19937_64 random(seed);
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  {
+    Load load(master, {.lines_per_request = 1});
+    for (int i = 0; i < kKnocks; ++i) {
+      { Tcp scan(port); }
+      {
+        Tcp one_byte(port);
+        one_byte.try_send("x");
+      }
+      knock(port, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+      knock(port, kTlsHello);
+      knock(port, std::string(8, '\xff'));
+      std::string bytes(8 + random() % 4096, '\0');
+      for (char& byte : bytes) byte = static_cast<char>(random());
+      // The first eight bytes are the report: a number that is no place in this small log.
+      bytes[0] = static_cast<char>(bytes[0] | 1);
+      knock(port, bytes);
+    }
+    load.wait_for_more(50);
+    load.stop();
+    EXPECT_EQ(load.answers().size(), 1u) << "some producers were told something else than OK";
+    EXPECT_EQ(missing_or_doubled(
+                  load.acknowledged(),
+                  [&] {
+                    slave.wait_for_end_of(master);
+                    std::string all;
+                    for (std::int64_t from = 0;;) {
+                      const json::value held =
+                          slave.http()
+                              .get("/v1/topics/T/messages?max=1000&from=" + std::to_string(from))
+                              .document();
+                      for (const json::value& message : at(held, "messages").as_array()) {
+                        all += text_at(message, "body") + "\n";
+                      }
+                      const std::int64_t next = number_at(held, "next");
+                      if (next == from) return all;
+                      from = next;
+                    }
+                  }()),
+              "");
+  }
+  EXPECT_EQ(settled_descriptors(master), descriptors) << "descriptors leaked";
+  const std::string after = master.metrics();
+  const auto grew = [&](const std::string& series) {
+    return metric(after, series) - metric(before, series);
+  };
+  EXPECT_GE(grew("ha_connections_rejected_total{reason=\"peer_closed\"}") +
+                grew("ha_connections_rejected_total{reason=\"network\"}"),
+            2 * kKnocks);
+  EXPECT_EQ(grew("ha_connections_rejected_total{reason=\"request_above_end\"}"), 4 * kKnocks);
+  EXPECT_EQ(grew("ha_connections_accepted_total"), 6 * kKnocks);
+  EXPECT_EQ(master.connected_replicas(), 1);
+}
+
+TEST_F(HostilePort, NobodyIsWokenByAReportOfBytesThatWereNeverSent) {
+  Node& master = add_master();
+  ASSERT_EQ(master.produce("T", "held", "1").status, 200);
+  Peer liar(parse_address(master.ha()));
+  liar.report(0);
+  liar.read_until(master.log_end());
+  // It counts now, and claims more than there is.
+  liar.report(master.log_end() + 1);
+  liar.connection().drain();
+  const HttpResponse answer = master.produce("T", "nobody holds this", "2", "&timeout_ms=300");
+  EXPECT_EQ(text_at(answer.document(), "status"), "SLAVE_NOT_AVAILABLE");
+  EXPECT_EQ(metric(master.metrics(),
+                   "ha_replica_closes_total{id=\"127.0.0.1#1\",reason=\"report_ahead\"}"),
+            1);
+}
+
+TEST_F(HostilePort, ReportThatGoesBackEndsTheConnection) {
+  Node& master = add_master();
+  ASSERT_EQ(master.produce("T", "held", "1").status, 200);
+  Peer peer(parse_address(master.ha()));
+  peer.report(0);
+  peer.read_until(master.log_end());
+  peer.report(master.log_end());
+  master.wait_for_replicas(1);
+  peer.report(master.log_end() - 1);
+  peer.connection().drain();
+  EXPECT_EQ(metric(master.metrics(),
+                   "ha_replica_closes_total{id=\"127.0.0.1#1\",reason=\"report_backward\"}"),
+            1);
+}
+
+TEST_F(HostilePort, ThoseWhoNeverReportAreBoundedAndDropped) {
+  constexpr int kMost = 20;
+  Node& master =
+      add_master({"max_connections=" + std::to_string(kMost), "first_report_timeout_ms=10000"});
+  add_slave(master, "slave");
+  master.wait_for_replicas(1);
+  const std::size_t descriptors = settled_descriptors(master);
+  std::vector<std::unique_ptr<Tcp>> silent;
+  for (int i = 0; i < 3 * kMost; ++i) {
+    silent.push_back(std::make_unique<Tcp>(parse_address(master.ha())));
+  }
+  const auto rejected = [&](const char* reason) {
+    return metric(master.metrics(),
+                  std::string("ha_connections_rejected_total{reason=\"") + reason + "\"}");
+  };
+  wait_until("those above the limit are turned away",
+             [&] { return rejected("connection_limit") == 2 * kMost + 1; });
+  EXPECT_EQ(metric(master.metrics(), "ha_connections"), kMost);
+  EXPECT_LE(open_descriptors(master.process().pid()), descriptors + kMost);
+  EXPECT_EQ(master.produce("T", "the true slave is still there", "2").status, 200);
+  // The rest is dropped for its silence.
+  wait_until("the silent ones are dropped",
+             [&] { return rejected("first_report_timeout") == kMost - 1; });
+  EXPECT_EQ(settled_descriptors(master), descriptors);
+  EXPECT_EQ(master.produce("T", "still", "2").status, 200);
+}
+
+}  // namespace
+}  // namespace ha::system
