@@ -8,8 +8,8 @@
  * what it holds when it ends. Port 0 lets the system pick; the master prints where it listens.
  *
  * The log is one segment of memory, a record is a line. A real host has files, and answers the same
- * questions: where does the log begin and end, give me these bytes, append those, where does the last
- * whole record end, cut there.
+ * questions: where does the log begin and end, give me these bytes, append those, where does the
+ * last whole record end, cut there.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -25,24 +25,25 @@ enum { kSegmentBytes = 64 * 1024 * 1024, kMaxLine = 64 * 1024 };
 struct host {
   mtx_t mutex; /* guards all below; never held while the plugin is called */
   cnd_t changed;
-  char *bytes;
+  char* bytes;
   int64_t end;
   int joined; /* slaves that joined so far */
 };
 
 /* ---- storage hooks: the plugin's threads call these ---- */
 
-static int32_t host_bounds(void *ctx, ha_bounds *out) {
-  struct host *h = ctx;
+static int32_t host_bounds(void* ctx, ha_bounds* out) {
+  struct host* h = ctx;
   mtx_lock(&h->mutex);
-  /* min, end, durable, confirm: memory is as durable here as it gets, and readers see everything. */
+  /* min, end, durable, confirm: memory is as durable here as it gets, and readers see everything.
+   */
   *out = (ha_bounds){0, h->end, h->end, h->end, kSegmentBytes};
   mtx_unlock(&h->mutex);
   return HA_OK;
 }
 
-static int32_t host_record_floor(void *ctx, int64_t offset, int64_t *out) {
-  struct host *h = ctx;
+static int32_t host_record_floor(void* ctx, int64_t offset, int64_t* out) {
+  struct host* h = ctx;
   int32_t status = HA_RANGE;
   mtx_lock(&h->mutex);
   if (offset >= 0 && offset <= h->end) {
@@ -54,8 +55,8 @@ static int32_t host_record_floor(void *ctx, int64_t offset, int64_t *out) {
   return status;
 }
 
-static int32_t host_read(void *ctx, int64_t offset, void *buffer, int64_t size, int64_t *got) {
-  struct host *h = ctx;
+static int32_t host_read(void* ctx, int64_t offset, void* buffer, int64_t size, int64_t* got) {
+  struct host* h = ctx;
   int32_t status = HA_RANGE;
   mtx_lock(&h->mutex);
   if (offset >= 0 && offset < h->end) {
@@ -68,9 +69,9 @@ static int32_t host_read(void *ctx, int64_t offset, void *buffer, int64_t size, 
 }
 
 /* Shared by both roles: the master's own appends and the slave's. */
-static int32_t host_append(void *ctx, int64_t epoch, int64_t offset, const void *data, int64_t size,
-                           ha_error *error) {
-  struct host *h = ctx;
+static int32_t host_append(void* ctx, int64_t epoch, int64_t offset, const void* data, int64_t size,
+                           ha_error* error) {
+  struct host* h = ctx;
   int32_t status = HA_OK;
   (void)epoch; /* always 0 in this version */
   mtx_lock(&h->mutex);
@@ -80,8 +81,8 @@ static int32_t host_append(void *ctx, int64_t epoch, int64_t offset, const void 
     status = HA_IO;
     if (error != NULL) {
       error->os_errno = ENOSPC;
-      snprintf(error->text, sizeof error->text, "the log is full at %d bytes: give it a new segment",
-               (int)kSegmentBytes);
+      snprintf(error->text, sizeof error->text,
+               "the log is full at %d bytes: give it a new segment", (int)kSegmentBytes);
     }
   } else {
     memcpy(h->bytes + offset, data, (size_t)size);
@@ -91,9 +92,9 @@ static int32_t host_append(void *ctx, int64_t epoch, int64_t offset, const void 
   return status;
 }
 
-static int32_t host_truncate(void *ctx, int64_t epoch, int64_t new_end, uint32_t flags,
-                             ha_error *error) {
-  struct host *h = ctx;
+static int32_t host_truncate(void* ctx, int64_t epoch, int64_t new_end, uint32_t flags,
+                             ha_error* error) {
+  struct host* h = ctx;
   int32_t status = HA_RANGE;
   (void)epoch, (void)flags, (void)error;
   mtx_lock(&h->mutex);
@@ -107,13 +108,13 @@ static int32_t host_truncate(void *ctx, int64_t epoch, int64_t new_end, uint32_t
 
 /* ---- reports ---- */
 
-static void host_role_changed(void *ctx, const ha_role_report *report) {
+static void host_role_changed(void* ctx, const ha_role_report* report) {
   (void)ctx;
   if (report->status < 0) fprintf(stderr, "role not taken: %s\n", report->text);
 }
 
-static void host_replica_changed(void *ctx, const ha_replica_event *event) {
-  struct host *h = ctx;
+static void host_replica_changed(void* ctx, const ha_replica_event* event) {
+  struct host* h = ctx;
   if (event->event != HA_REPLICA_JOINED) return;
   mtx_lock(&h->mutex);
   ++h->joined;
@@ -121,7 +122,7 @@ static void host_replica_changed(void *ctx, const ha_replica_event *event) {
   cnd_signal(&h->changed);
 }
 
-static void host_log(void *ctx, int32_t level, const char *text, int64_t size) {
+static void host_log(void* ctx, int32_t level, const char* text, int64_t size) {
   (void)ctx;
   if (level >= HA_LOG_INFO) fprintf(stderr, "plugin: %.*s\n", (int)size, text);
 }
@@ -141,14 +142,14 @@ static const ha_host_api kHostApi = {
 /* ---- waiting for copies ---- */
 
 struct wait {
-  struct host *host;
+  struct host* host;
   int done;
   int32_t status;
 };
 
 /* On a plugin thread, once. A server would answer its client here instead of waking a thread. */
-static void on_replicated(void *user, int32_t status, int64_t end) {
-  struct wait *w = user;
+static void on_replicated(void* user, int32_t status, int64_t end) {
+  struct wait* w = user;
   (void)end;
   mtx_lock(&w->host->mutex);
   w->status = status;
@@ -157,7 +158,7 @@ static void on_replicated(void *user, int32_t status, int64_t end) {
   mtx_unlock(&w->host->mutex);
 }
 
-static int32_t wait_for_copies(const ha_plugin_api *plugin, ha_instance *instance, struct host *h,
+static int32_t wait_for_copies(const ha_plugin_api* plugin, ha_instance* instance, struct host* h,
                                int64_t end, int32_t copies) {
   struct wait w = {.host = h};
   const ha_wait_request request = {.struct_size = sizeof request,
@@ -174,7 +175,7 @@ static int32_t wait_for_copies(const ha_plugin_api *plugin, ha_instance *instanc
   return w.status;
 }
 
-static int produce(const ha_plugin_api *plugin, ha_instance *instance, struct host *h) {
+static int produce(const ha_plugin_api* plugin, ha_instance* instance, struct host* h) {
   static char line[kMaxLine];
   long acknowledged = 0;
   mtx_lock(&h->mutex);
@@ -189,7 +190,8 @@ static int produce(const ha_plugin_api *plugin, ha_instance *instance, struct ho
       status = wait_for_copies(plugin, instance, h, h->end, 2);
     }
     if (status != HA_OK) {
-      fprintf(stderr, "line %ld: %s %s\n", acknowledged + 1, plugin->status_text(status), error.text);
+      fprintf(stderr, "line %ld: %s %s\n", acknowledged + 1, plugin->status_text(status),
+              error.text);
       return 1;
     }
     ++acknowledged;
@@ -200,7 +202,7 @@ static int produce(const ha_plugin_api *plugin, ha_instance *instance, struct ho
 
 /* ---- load, create, start, run, stop ---- */
 
-static int run(const ha_plugin_api *plugin, struct host *h, int is_master, const char *where) {
+static int run(const ha_plugin_api* plugin, struct host* h, int is_master, const char* where) {
   char listen[64];
   snprintf(listen, sizeof listen, "127.0.0.1:%s", is_master ? where : "0");
   const ha_option options[] = {{"listen", listen}};
@@ -213,7 +215,7 @@ static int run(const ha_plugin_api *plugin, struct host *h, int is_master, const
                                .role = is_master ? HA_ROLE_MASTER : HA_ROLE_SLAVE,
                                .master_address = is_master ? NULL : where};
   ha_error error = {.struct_size = sizeof error};
-  ha_instance *instance = NULL;
+  ha_instance* instance = NULL;
   int failed = 1;
   if (plugin->create(&kHostApi, &params, &instance, &error) == HA_OK &&
       plugin->start(instance, &role, &error) == HA_OK) {
@@ -236,21 +238,21 @@ static int run(const ha_plugin_api *plugin, struct host *h, int is_master, const
   return failed;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   const int is_master = argc == 4 && strcmp(argv[2], "master") == 0;
   if (argc != 4 || (!is_master && strcmp(argv[2], "slave") != 0)) {
     fprintf(stderr, "usage: %s PLUGIN master PORT | PLUGIN slave MASTER_ADDR:PORT\n", argv[0]);
     return 2;
   }
-  void *library = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
+  void* library = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
   if (library == NULL) {
     fprintf(stderr, "%s\n", dlerror());
     return 1;
   }
   ha_plugin_entry_fn entry;
-  *(void **)&entry = dlsym(library, HA_ENTRY_NAME); /* ISO C has no cast from void * to a function */
+  *(void**)&entry = dlsym(library, HA_ENTRY_NAME); /* ISO C has no cast from void * to a function */
   ha_error error = {.struct_size = sizeof error};
-  const ha_plugin_api *plugin = entry == NULL ? NULL : entry(&kHostApi, &error);
+  const ha_plugin_api* plugin = entry == NULL ? NULL : entry(&kHostApi, &error);
   if (plugin == NULL) {
     fprintf(stderr, "%s: %s\n", argv[1], entry == NULL ? "exports no " HA_ENTRY_NAME : error.text);
     return 1;

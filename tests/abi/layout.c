@@ -1,7 +1,7 @@
 /* The layout of every struct that crosses the boundary, member by member. Compiled, never run, as C
- * and as C++ of every supported standard by compile_matrix.py: where it compiles, two sides that were
- * built apart agree. A new member gets a line at the end of its struct, and only the size of a struct
- * that may grow ever changes.
+ * and as C++ of every supported standard by compile_matrix.py: where it compiles, two sides that
+ * were built apart agree. A new member gets a line at the end of its struct, and only the size of a
+ * struct that may grow ever changes.
  */
 #include <assert.h>
 #include <stddef.h>
@@ -16,7 +16,7 @@
 #define AT(type, member, offset) \
   static_assert(offsetof(type, member) == (offset), "offset of " #type "." #member)
 
-static_assert(sizeof(void *) == 8, "64-bit platforms only");
+static_assert(sizeof(void*) == 8, "64-bit platforms only");
 
 SIZE(ha_error, 512);
 AT(ha_error, struct_size, 0);

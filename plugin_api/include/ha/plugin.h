@@ -18,14 +18,14 @@
  *     to a plugin of another major version (or to something else) and says so. One .so may export
  *     several majors.
  *   - Tables begin with struct_size and only ever grow at their end within a major version. The
- *     reader copies min(its own size, struct_size) bytes into zeroed memory: a member that the other
- *     side does not know is NULL, and NULL means "absent". Old hosts run with new plugins and new
- *     hosts with old plugins.
- *   - Request and report structs begin with struct_size too, set by the owner of the memory; zero is
- *     the default of every later member.
+ *     reader copies min(its own size, struct_size) bytes into zeroed memory: a member that the
+ *     other side does not know is NULL, and NULL means "absent". Old hosts run with new plugins and
+ *     new hosts with old plugins.
+ *   - Request and report structs begin with struct_size too, set by the owner of the memory; zero
+ *     is the default of every later member.
  *   - struct ha_bounds, ha_span and ha_segment are frozen. A change would be a new type.
- *   - Whatever may be absent in a good host is an extension with an id that names its revision, such
- *     as "ha.host.segment-fd/1". An id does not change when a draft becomes stable.
+ *   - Whatever may be absent in a good host is an extension with an id that names its revision,
+ *     such as "ha.host.segment-fd/1". An id does not change when a draft becomes stable.
  *   - Receivers survive values they do not know: an unknown negative status means HA_INTERNAL, an
  *     unknown reason, state or event is passed on as a number.
  *   - HA_ABI_MINOR informs (logs, bug reports); nothing depends on it.
@@ -46,8 +46,8 @@
  * may be called under the host's log lock: neither ever calls back. Callbacks may call [any] and
  * [publisher] functions; a [control] call from a plugin thread returns HA_STATE.
  *
- * Errors: 0 and up is success, negative is failure; the numbers below are fixed for ever. Cold calls
- * also fill a caller-owned struct ha_error when one is given; hot calls return only the code.
+ * Errors: 0 and up is success, negative is failure; the numbers below are fixed for ever. Cold
+ * calls also fill a caller-owned struct ha_error when one is given; hot calls return only the code.
  *
  * 64-bit platforms only. C11 and later, C++11 and later.
  */
@@ -76,25 +76,25 @@ extern "C" {
 #define HA_OK 0   /* done, or accepted */
 #define HA_DONE 1 /* already satisfied: no callback will follow */
 
-#define HA_INVALID (-1)      /* an argument can never be right */
-#define HA_STATE (-2)        /* not in this state, or not from this thread */
-#define HA_UNSUPPORTED (-3)  /* this version, or this host, does not do that */
-#define HA_VERSION (-4)      /* the two sides' tables cannot work together */
-#define HA_AGAIN (-5)        /* not now: a bounded resource is in use; try again */
-#define HA_TIMEOUT (-6)      /* a call other than a wait ran out of time */
-#define HA_SHUTDOWN (-7)     /* the instance is stopping or stopped */
-#define HA_RANGE (-8)        /* an offset outside the log, or not where it must be */
-#define HA_CONFLICT (-9)     /* bytes that contradict the host's layout: segment sizes differ */
-#define HA_EPOCH (-10)       /* a stale epoch */
-#define HA_NOT_MASTER (-11)  /* only a master can do that */
-#define HA_TRUNCATED (-12)   /* the offset was cut off the log */
-#define HA_IO (-13)          /* the system said no; see os_errno */
+#define HA_INVALID (-1)     /* an argument can never be right */
+#define HA_STATE (-2)       /* not in this state, or not from this thread */
+#define HA_UNSUPPORTED (-3) /* this version, or this host, does not do that */
+#define HA_VERSION (-4)     /* the two sides' tables cannot work together */
+#define HA_AGAIN (-5)       /* not now: a bounded resource is in use; try again */
+#define HA_TIMEOUT (-6)     /* a call other than a wait ran out of time */
+#define HA_SHUTDOWN (-7)    /* the instance is stopping or stopped */
+#define HA_RANGE (-8)       /* an offset outside the log, or not where it must be */
+#define HA_CONFLICT (-9)    /* bytes that contradict the host's layout: segment sizes differ */
+#define HA_EPOCH (-10)      /* a stale epoch */
+#define HA_NOT_MASTER (-11) /* only a master can do that */
+#define HA_TRUNCATED (-12)  /* the offset was cut off the log */
+#define HA_IO (-13)         /* the system said no; see os_errno */
 #define HA_NO_MEMORY (-14)
-#define HA_CORRUPT (-15)     /* bytes that are no records of this log */
-#define HA_INTERNAL (-16)    /* a fault of the plugin or the host; also any unknown negative code */
-#define HA_SLAVE_NOT_AVAILABLE (-17)          /* a copy is wanted and no slave is connected */
-#define HA_FLUSH_SLAVE_TIMEOUT (-18)          /* the wait's deadline passed; the copy may yet arrive */
-#define HA_IN_SYNC_REPLICAS_NOT_ENOUGH (-19)  /* fewer in-sync replicas than the minimum */
+#define HA_CORRUPT (-15)  /* bytes that are no records of this log */
+#define HA_INTERNAL (-16) /* a fault of the plugin or the host; also any unknown negative code */
+#define HA_SLAVE_NOT_AVAILABLE (-17) /* a copy is wanted and no slave is connected */
+#define HA_FLUSH_SLAVE_TIMEOUT (-18) /* the wait's deadline passed; the copy may yet arrive */
+#define HA_IN_SYNC_REPLICAS_NOT_ENOUGH (-19) /* fewer in-sync replicas than the minimum */
 
 typedef struct ha_error {
   uint32_t struct_size; /* set by the caller to sizeof(ha_error) */
@@ -118,7 +118,7 @@ typedef struct ha_bounds {
 
 /* One run of log bytes in the host's memory, inside one segment. */
 typedef struct ha_span {
-  const void *data;
+  const void* data;
   int64_t size;   /* >= 1 */
   uint64_t token; /* the host's own, given back to unpin */
 } ha_span;
@@ -138,12 +138,12 @@ typedef struct ha_span {
 
 /* Why a connection ended, a peer was turned away, or a role changed. */
 #define HA_REASON_NONE 0
-#define HA_REASON_REQUESTED 1            /* the host asked for it */
-#define HA_REASON_SHUTDOWN 2             /* the instance is stopping */
-#define HA_REASON_ROLE_CHANGED 3         /* this node's role changed */
-#define HA_REASON_PEER_CLOSED 4          /* orderly close by the peer */
-#define HA_REASON_NETWORK 5              /* the system reported an error; connect failed, reset, ... */
-#define HA_REASON_HOUSEKEEPING 6         /* silent for longer than housekeeping_ms */
+#define HA_REASON_REQUESTED 1    /* the host asked for it */
+#define HA_REASON_SHUTDOWN 2     /* the instance is stopping */
+#define HA_REASON_ROLE_CHANGED 3 /* this node's role changed */
+#define HA_REASON_PEER_CLOSED 4  /* orderly close by the peer */
+#define HA_REASON_NETWORK 5      /* the system reported an error; connect failed, reset, ... */
+#define HA_REASON_HOUSEKEEPING 6 /* silent for longer than housekeeping_ms */
 #define HA_REASON_FIRST_REPORT_TIMEOUT 7 /* no report within first_report_timeout_ms */
 #define HA_REASON_CONNECTION_LIMIT 8     /* max_connections reached */
 #define HA_REASON_NOT_ALLOWED 9          /* the address is not on the allow list */
@@ -172,11 +172,11 @@ typedef struct ha_span {
 
 typedef struct ha_role_report {
   uint32_t struct_size;
-  int32_t role;   /* HA_ROLE_*: what this node is from now on */
-  int32_t reason; /* HA_REASON_* */
-  int32_t status; /* HA_OK, or why the role that was asked for could not be taken */
-  int64_t epoch;  /* 0 until epochs are supported */
-  const char *text; /* one sentence, ends in NUL */
+  int32_t role;     /* HA_ROLE_*: what this node is from now on */
+  int32_t reason;   /* HA_REASON_* */
+  int32_t status;   /* HA_OK, or why the role that was asked for could not be taken */
+  int64_t epoch;    /* 0 until epochs are supported */
+  const char* text; /* one sentence, ends in NUL */
 } ha_role_report;
 
 #define HA_REPLICA_JOINED 1    /* its first report came; it counts from now on */
@@ -186,131 +186,138 @@ typedef struct ha_role_report {
 
 typedef struct ha_replica_event {
   uint32_t struct_size;
-  int32_t event;        /* HA_REPLICA_* */
-  int32_t state;        /* HA_STATE_* after the event */
-  int32_t reason;       /* HA_REASON_* */
-  int64_t ack_offset;   /* last report, -1 before the first */
-  const char *id;       /* the replica's identity, ends in NUL */
-  const char *address;  /* remote "ip:port", ends in NUL */
+  int32_t event;       /* HA_REPLICA_* */
+  int32_t state;       /* HA_STATE_* after the event */
+  int32_t reason;      /* HA_REASON_* */
+  int64_t ack_offset;  /* last report, -1 before the first */
+  const char* id;      /* the replica's identity, ends in NUL */
+  const char* address; /* remote "ip:port", ends in NUL */
 } ha_replica_event;
 
 /* ---- what the host gives ------------------------------------------------------------------ */
 
 /* flags */
-#define HA_HOST_LOG_HAS_CONSENSUS 1u /* the log replicates itself (RocketMQ: enableDLegerCommitLog):
-                                        start refuses with HA_STATE */
+#define HA_HOST_LOG_HAS_CONSENSUS                                    \
+  1u /* the log replicates itself (RocketMQ: enableDLegerCommitLog): \
+        start refuses with HA_STATE */
 
 /* truncate flags */
-#define HA_TRUNCATE_UNSAFE 1u /* a cut below confirm is allowed: readers may have seen those bytes */
+#define HA_TRUNCATE_UNSAFE \
+  1u /* a cut below confirm is allowed: readers may have seen those bytes */
 
-/* Functions marked "required" must not be NULL: the entry refuses by name. All others may be absent.
- * Hooks return a status; those with an ha_error may fill it. ctx is ha_create_params.host_ctx. */
+/* Functions marked "required" must not be NULL: the entry refuses by name. All others may be
+ * absent. Hooks return a status; those with an ha_error may fill it. ctx is
+ * ha_create_params.host_ctx. */
 typedef struct ha_host_api {
   uint32_t struct_size; /* sizeof(ha_host_api) at the host's compile time */
   uint32_t flags;       /* HA_HOST_* */
 
   /* Required. All five in one consistent reading. Called on every turn: must be cheap.
    * [plugin-io] and, inside wait_replicated and check_acks, never. */
-  int32_t (*bounds)(void *ctx, ha_bounds *out) HA_NOEXCEPT;
+  int32_t (*bounds)(void* ctx, ha_bounds* out) HA_NOEXCEPT;
 
   /* Required. *out = the largest record boundary at or below offset (min <= *out <= offset).
    * RANGE when offset is outside [min, end]. May read the log. [plugin-io] */
-  int32_t (*record_floor)(void *ctx, int64_t offset, int64_t *out) HA_NOEXCEPT;
+  int32_t (*record_floor)(void* ctx, int64_t offset, int64_t* out) HA_NOEXCEPT;
 
   /* Required. Copies up to size bytes from offset; *got = bytes copied, at least 1, never across a
    * segment's end. RANGE when offset is not in [min, end). [plugin-io] */
-  int32_t (*read)(void *ctx, int64_t offset, void *buffer, int64_t size, int64_t *got) HA_NOEXCEPT;
+  int32_t (*read)(void* ctx, int64_t offset, void* buffer, int64_t size, int64_t* got) HA_NOEXCEPT;
 
   /* Optional, but both or neither. pin lends up to size bytes of one run inside one segment; they
-   * stay mapped and unchanged until unpin. The plugin holds at most one pin per connection. RANGE as
-   * for read; AGAIN when too many are out (the plugin then uses read). [plugin-io] */
-  int32_t (*pin)(void *ctx, int64_t offset, int64_t size, ha_span *out) HA_NOEXCEPT;
-  void (*unpin)(void *ctx, const ha_span *span) HA_NOEXCEPT;
+   * stay mapped and unchanged until unpin. The plugin holds at most one pin per connection. RANGE
+   * as for read; AGAIN when too many are out (the plugin then uses read). [plugin-io] */
+  int32_t (*pin)(void* ctx, int64_t offset, int64_t size, ha_span* out) HA_NOEXCEPT;
+  void (*unpin)(void* ctx, const ha_span* span) HA_NOEXCEPT;
 
   /* Required. Appends bytes that came from the master. offset must be the log's end (else RANGE); a
    * stale epoch is EPOCH. All or nothing: the host splits at its own segments; a full disk is IO
    * with os_errno and nothing stored. CONFLICT when the bytes contradict the host's segment size,
    * CORRUPT when they are no records: nothing stored, and the plugin stops following. One call at a
    * time, from one thread. [plugin-io] */
-  int32_t (*append)(void *ctx, int64_t epoch, int64_t offset, const void *data, int64_t size,
-                    ha_error *error) HA_NOEXCEPT;
+  int32_t (*append)(void* ctx, int64_t epoch, int64_t offset, const void* data, int64_t size,
+                    ha_error* error) HA_NOEXCEPT;
 
   /* Optional; without it a node whose log ends inside a record cannot change its role. Cuts the log
    * to new_end. Below confirm only with HA_TRUNCATE_UNSAFE (else RANGE). AGAIN while a pin touches
    * the bytes. When it returns OK the cut is durable and what lay beyond never comes back, not even
    * after a crash. [plugin-io] */
-  int32_t (*truncate)(void *ctx, int64_t epoch, int64_t new_end, uint32_t flags,
-                      ha_error *error) HA_NOEXCEPT;
+  int32_t (*truncate)(void* ctx, int64_t epoch, int64_t new_end, uint32_t flags,
+                      ha_error* error) HA_NOEXCEPT;
 
   /* Optional; without it an empty slave cannot join a master whose log no longer starts at 0.
    * Empties the log and restarts it at new_min, a multiple of segment_size: min = end = new_min.
    * [plugin-io] */
-  int32_t (*reset)(void *ctx, int64_t epoch, int64_t new_min, ha_error *error) HA_NOEXCEPT;
+  int32_t (*reset)(void* ctx, int64_t epoch, int64_t new_min, ha_error* error) HA_NOEXCEPT;
 
   /* Optional. Returns when everything below end is durable. [plugin-io] */
-  int32_t (*flush)(void *ctx, int64_t end, ha_error *error) HA_NOEXCEPT;
+  int32_t (*flush)(void* ctx, int64_t end, ha_error* error) HA_NOEXCEPT;
 
   /* Optional. Readers may see records below offset. Never called by a plugin that keeps no confirm
    * offset. [plugin-io] */
-  int32_t (*confirm)(void *ctx, int64_t epoch, int64_t offset) HA_NOEXCEPT;
+  int32_t (*confirm)(void* ctx, int64_t epoch, int64_t offset) HA_NOEXCEPT;
 
-  /* Required. Once per accepted start and set_role, when the role holds (or could not be taken: then
-   * report->status says why and report->role what holds instead). Services that belong to a role
-   * start and stop here. Not on the I/O thread; may block; calls do not overlap. [plugin-io] */
-  void (*role_changed)(void *ctx, const ha_role_report *report) HA_NOEXCEPT;
+  /* Required. Once per accepted start and set_role, when the role holds (or could not be taken:
+   * then report->status says why and report->role what holds instead). Services that belong to a
+   * role start and stop here. Not on the I/O thread; may block; calls do not overlap. [plugin-io]
+   */
+  void (*role_changed)(void* ctx, const ha_role_report* report) HA_NOEXCEPT;
 
   /* Optional. On the I/O thread: must not block. [plugin-io] */
-  void (*replica_changed)(void *ctx, const ha_replica_event *event) HA_NOEXCEPT;
+  void (*replica_changed)(void* ctx, const ha_replica_event* event) HA_NOEXCEPT;
 
-  /* Optional. The offset that the default ack policy has reached; coalesced, only ever while master.
-   * For hosts that keep their own list of waiting producers. On the I/O thread. [plugin-io] */
-  void (*progress)(void *ctx, int64_t offset) HA_NOEXCEPT;
+  /* Optional. The offset that the default ack policy has reached; coalesced, only ever while
+   * master. For hosts that keep their own list of waiting producers. On the I/O thread. [plugin-io]
+   */
+  void (*progress)(void* ctx, int64_t offset) HA_NOEXCEPT;
 
   /* Required. One line, no newline. Any plugin thread, or inside create, start, stop, set_*.
    * [plugin-io] */
-  void (*log)(void *ctx, int32_t level, const char *text, int64_t size) HA_NOEXCEPT;
+  void (*log)(void* ctx, int32_t level, const char* text, int64_t size) HA_NOEXCEPT;
 
   /* Optional. The host's extension of that id, or NULL. Asked once, inside create. What it returns
    * lives as long as this table. [control] */
-  const void *(*get_extension)(void *ctx, const char *id) HA_NOEXCEPT;
+  const void* (*get_extension)(void* ctx, const char* id)HA_NOEXCEPT;
 } ha_host_api;
 
 /* ---- requests ----------------------------------------------------------------------------- */
 
 typedef struct ha_option {
-  const char *key;   /* ends in NUL */
-  const char *value; /* ends in NUL */
+  const char* key;   /* ends in NUL */
+  const char* value; /* ends in NUL */
 } ha_option;
 
 typedef struct ha_create_params {
   uint32_t struct_size;
   uint32_t option_stride;   /* sizeof(ha_option) at the host's compile time */
-  const ha_option *options; /* array of option_count; an unknown key is INVALID */
+  const ha_option* options; /* array of option_count; an unknown key is INVALID */
   int64_t option_count;
-  void *host_ctx; /* first argument of every hook */
+  void* host_ctx; /* first argument of every hook */
 } ha_create_params;
 
 typedef struct ha_role_change {
   uint32_t struct_size;
   int32_t role;               /* HA_ROLE_* */
   int64_t epoch;              /* 0; another value is UNSUPPORTED until epochs are supported */
-  const char *master_address; /* slave: "host:port" or "[ipv6]:port"; NULL or "" = wait for
+  const char* master_address; /* slave: "host:port" or "[ipv6]:port"; NULL or "" = wait for
                                  set_master_address. Master: must be NULL or "" */
 } ha_role_change;
 
 /* How many copies a wait is for. The master's own copy counts: 1 waits for nobody. */
-#define HA_ACKS_DEFAULT 0      /* option in_sync_replicas (adapted by auto_in_sync_replicas) */
-#define HA_ACKS_QUORUM (-1)    /* a majority of the configured set; UNSUPPORTED without one */
-#define HA_ACKS_ALL_IN_SYNC (-2) /* max(min_in_sync_replicas, the in-sync set), judged continuously */
+#define HA_ACKS_DEFAULT 0   /* option in_sync_replicas (adapted by auto_in_sync_replicas) */
+#define HA_ACKS_QUORUM (-1) /* a majority of the configured set; UNSUPPORTED without one */
+#define HA_ACKS_ALL_IN_SYNC \
+  (-2) /* max(min_in_sync_replicas, the in-sync set), judged continuously */
 
-#define HA_DURABILITY_DEFAULT 0  /* the strongest that the wire can give: RocketMQ's gives RECEIVED */
+#define HA_DURABILITY_DEFAULT \
+  0 /* the strongest that the wire can give: RocketMQ's gives RECEIVED */
 #define HA_DURABILITY_RECEIVED 1 /* survives the death of a process */
 #define HA_DURABILITY_DURABLE 2  /* survives a loss of power; UNSUPPORTED on the RocketMQ wire */
 
 /* Called exactly once for a wait that was accepted, on a plugin thread; must not block. status is
  * HA_OK when the copies exist, else one of FLUSH_SLAVE_TIMEOUT, NOT_MASTER, EPOCH, SHUTDOWN. After
  * anything but OK the outcome is open: the bytes are in the master's log and may still spread. */
-typedef void (*ha_wait_fn)(void *user, int32_t status, int64_t end) HA_NOEXCEPT;
+typedef void (*ha_wait_fn)(void* user, int32_t status, int64_t end) HA_NOEXCEPT;
 
 typedef struct ha_wait_request {
   uint32_t struct_size;
@@ -321,7 +328,7 @@ typedef struct ha_wait_request {
   int32_t durability; /* HA_DURABILITY_* */
   uint32_t reserved;
   ha_wait_fn fn;
-  void *user;
+  void* user;
 } ha_wait_request;
 
 typedef struct ha_replica_status {
@@ -331,7 +338,7 @@ typedef struct ha_replica_status {
   int64_t sent_offset;  /* end of what was handed to the socket */
   int64_t start_offset; /* where this connection started (RocketMQ: transferFromWhere) */
   int64_t lag_bytes;    /* this log's end - ack_offset (RocketMQ: diff) */
-  int64_t lag_ms;       /* age of the oldest byte it does not hold; 0 when it holds all; -1 unknown */
+  int64_t lag_ms; /* age of the oldest byte it does not hold; 0 when it holds all; -1 unknown */
   int64_t bytes_per_s;  /* over the last full second (RocketMQ: transferredByteInSecond) */
   int64_t connected_ms; /* since the connection was accepted */
   uint32_t in_sync;     /* 1 or 0 */
@@ -341,109 +348,114 @@ typedef struct ha_replica_status {
 } ha_replica_status;
 
 typedef struct ha_snapshot {
-  uint32_t struct_size;     /* set by the host */
-  uint32_t replica_stride;  /* set by the host: sizeof(ha_replica_status) */
-  ha_replica_status *replicas; /* the host's array, or NULL */
-  int64_t replica_capacity; /* set by the host: elements in it */
-  int64_t replica_count;    /* replicas there are; min(count, capacity) were filled */
-  int32_t role;             /* HA_ROLE_* */
-  int32_t client_state;     /* HA_STATE_* of this node's own link to its master */
-  int32_t client_reason;    /* HA_REASON_*: why that link last ended */
-  int32_t in_sync_count;    /* the in-sync set, this node included; 0 unless master */
+  uint32_t struct_size;        /* set by the host */
+  uint32_t replica_stride;     /* set by the host: sizeof(ha_replica_status) */
+  ha_replica_status* replicas; /* the host's array, or NULL */
+  int64_t replica_capacity;    /* set by the host: elements in it */
+  int64_t replica_count;       /* replicas there are; min(count, capacity) were filled */
+  int32_t role;                /* HA_ROLE_* */
+  int32_t client_state;        /* HA_STATE_* of this node's own link to its master */
+  int32_t client_reason;       /* HA_REASON_*: why that link last ended */
+  int32_t in_sync_count;       /* the in-sync set, this node included; 0 unless master */
   int64_t epoch;
   ha_bounds bounds;
   int64_t pending_waits;
-  int64_t listen_port;      /* the port slaves connect to, as the system gave it; 0 before start */
-  int64_t metrics_port;     /* the port metrics are served on; 0 when they are not */
+  int64_t listen_port;  /* the port slaves connect to, as the system gave it; 0 before start */
+  int64_t metrics_port; /* the port metrics are served on; 0 when they are not */
   int64_t client_bytes_per_s;   /* received from the master over the last full second */
   int64_t client_last_read_ms;  /* Unix time of the last byte from the master; 0 = never */
   int64_t client_last_write_ms; /* Unix time of the last report to the master; 0 = never */
-  char listen_address[64];  /* "ip:port", ends in NUL */
+  char listen_address[64];      /* "ip:port", ends in NUL */
   char metrics_address[64];
   char master_address[256]; /* what this slave follows, ends in NUL */
 } ha_snapshot;
 
 /* Receives output in pieces, in order. A non-zero return ends the call with HA_IO. */
-typedef int32_t (*ha_sink_fn)(void *user, const char *text, int64_t size) HA_NOEXCEPT;
+typedef int32_t (*ha_sink_fn)(void* user, const char* text, int64_t size) HA_NOEXCEPT;
 
 /* ---- what the plugin gives ---------------------------------------------------------------- */
 
 typedef struct ha_instance ha_instance;
 
-/* States of an instance: created -> started -> stopped. README.md says which call is allowed when. */
+/* States of an instance: created -> started -> stopped. README.md says which call is allowed when.
+ */
 typedef struct ha_plugin_api {
   uint32_t struct_size;
   uint32_t abi_minor;
-  const char *name;    /* "ha_plugin", ends in NUL */
-  const char *version; /* of the plugin, "1.2.3", ends in NUL */
+  const char* name;    /* "ha_plugin", ends in NUL */
+  const char* version; /* of the plugin, "1.2.3", ends in NUL */
 
   /* Makes an instance; may only call log and get_extension. INVALID names a bad option, its value
    * and the nearest known key. *out is NULL on failure. [control] */
-  int32_t (*create)(const ha_host_api *host, const ha_create_params *params, ha_instance **out,
-                    ha_error *error) HA_NOEXCEPT;
+  int32_t (*create)(const ha_host_api* host, const ha_create_params* params, ha_instance** out,
+                    ha_error* error) HA_NOEXCEPT;
 
   /* Listens, starts the threads and takes the role. OK = role_changed will follow. STATE when
-   * already started, stopped, or the host's log has its own consensus; IO when the address cannot be
-   * bound. [control] */
-  int32_t (*start)(ha_instance *instance, const ha_role_change *role, ha_error *error) HA_NOEXCEPT;
+   * already started, stopped, or the host's log has its own consensus; IO when the address cannot
+   * be bound. [control] */
+  int32_t (*start)(ha_instance* instance, const ha_role_change* role, ha_error* error) HA_NOEXCEPT;
 
   /* Refuses new waits; waits up to timeout_ms for pending ones; completes the rest with SHUTDOWN;
    * releases all pins; joins all threads. The timeout bounds the drain, not the joins. OK also when
    * never started or already stopped; TIMEOUT when waits had to be cut short. [control] */
-  int32_t (*stop)(ha_instance *instance, int64_t timeout_ms, ha_error *error) HA_NOEXCEPT;
+  int32_t (*stop)(ha_instance* instance, int64_t timeout_ms, ha_error* error) HA_NOEXCEPT;
 
-  /* Frees a stopped (or never started) instance; stops it first when needed. NULL is fine. [control] */
-  void (*destroy)(ha_instance *instance) HA_NOEXCEPT;
+  /* Frees a stopped (or never started) instance; stops it first when needed. NULL is fine.
+   * [control] */
+  void (*destroy)(ha_instance* instance) HA_NOEXCEPT;
 
-  /* The log now ends at end. A hint: calls coalesce, a missed one costs latency only. [publisher] */
-  void (*notify_appended)(ha_instance *instance, int64_t end) HA_NOEXCEPT;
+  /* The log now ends at end. A hint: calls coalesce, a missed one costs latency only. [publisher]
+   */
+  void (*notify_appended)(ha_instance* instance, int64_t end) HA_NOEXCEPT;
 
   /* The master's own bytes below end are durable. Absent while durable acks are not supported.
    * [publisher] */
-  void (*notify_durable)(ha_instance *instance, int64_t end) HA_NOEXCEPT;
+  void (*notify_durable)(ha_instance* instance, int64_t end) HA_NOEXCEPT;
 
   /* Before an append: would such a wait be refused at once? OK, or NOT_MASTER,
    * IN_SYNC_REPLICAS_NOT_ENOUGH, SLAVE_NOT_AVAILABLE (in that order), INVALID, UNSUPPORTED,
    * SHUTDOWN. [any] */
-  int32_t (*check_acks)(ha_instance *instance, int32_t acks, int32_t durability) HA_NOEXCEPT;
+  int32_t (*check_acks)(ha_instance* instance, int32_t acks, int32_t durability) HA_NOEXCEPT;
 
-  /* OK = fn runs exactly once, later, on a plugin thread. DONE or an error = fn never runs. INVALID:
-   * a bad member or more copies than there can be; AGAIN: max_pending_waits reached; else as
-   * check_acks. Within one (acks, durability) level waits end in the order of their offsets. [any] */
-  int32_t (*wait_replicated)(ha_instance *instance, const ha_wait_request *request) HA_NOEXCEPT;
+  /* OK = fn runs exactly once, later, on a plugin thread. DONE or an error = fn never runs.
+   * INVALID: a bad member or more copies than there can be; AGAIN: max_pending_waits reached; else
+   * as check_acks. Within one (acks, durability) level waits end in the order of their offsets.
+   * [any] */
+  int32_t (*wait_replicated)(ha_instance* instance, const ha_wait_request* request) HA_NOEXCEPT;
 
   /* Changes the role. OK = accepted: role_changed follows, perhaps before this returns. Taking the
    * role closes every connection and first cuts the log to its last whole record. [control] */
-  int32_t (*set_role)(ha_instance *instance, const ha_role_change *change, ha_error *error) HA_NOEXCEPT;
+  int32_t (*set_role)(ha_instance* instance, const ha_role_change* change,
+                      ha_error* error) HA_NOEXCEPT;
 
   /* Where a slave finds its master; NULL or "" stops following. STATE unless slave. [control] */
-  int32_t (*set_master_address)(ha_instance *instance, const char *address,
-                                ha_error *error) HA_NOEXCEPT;
+  int32_t (*set_master_address)(ha_instance* instance, const char* address,
+                                ha_error* error) HA_NOEXCEPT;
 
   /* Changes one option that may change while running; STATE for the others. [control] */
-  int32_t (*set_option)(ha_instance *instance, const char *key, const char *value,
-                        ha_error *error) HA_NOEXCEPT;
+  int32_t (*set_option)(ha_instance* instance, const char* key, const char* value,
+                        ha_error* error) HA_NOEXCEPT;
 
   /* A reading of state and replicas. [any] */
-  int32_t (*snapshot)(ha_instance *instance, ha_snapshot *out) HA_NOEXCEPT;
+  int32_t (*snapshot)(ha_instance* instance, ha_snapshot* out) HA_NOEXCEPT;
 
   /* The same and more as one JSON object. [any] */
-  int32_t (*status_json)(ha_instance *instance, ha_sink_fn sink, void *user) HA_NOEXCEPT;
+  int32_t (*status_json)(ha_instance* instance, ha_sink_fn sink, void* user) HA_NOEXCEPT;
 
   /* All metrics in Prometheus' text format, for hosts with an endpoint of their own. [any] */
-  int32_t (*metrics_text)(ha_instance *instance, ha_sink_fn sink, void *user) HA_NOEXCEPT;
+  int32_t (*metrics_text)(ha_instance* instance, ha_sink_fn sink, void* user) HA_NOEXCEPT;
 
   /* The name of a status code, such as "FLUSH_SLAVE_TIMEOUT"; static. [any] */
-  const char *(*status_text)(int32_t status) HA_NOEXCEPT;
+  const char* (*status_text)(int32_t status)HA_NOEXCEPT;
 
   /* The plugin's extension of that id, or NULL. [any] */
-  const void *(*get_extension)(ha_instance *instance, const char *id) HA_NOEXCEPT;
+  const void* (*get_extension)(ha_instance* instance, const char* id)HA_NOEXCEPT;
 } ha_plugin_api;
 
 /* The one exported symbol. Pure: starts nothing, allocates nothing, may be called often. Checks the
  * host's table; NULL means refused, and error names the missing member and both versions. [any] */
-typedef const ha_plugin_api *(*ha_plugin_entry_fn)(const ha_host_api *host,
-                                                   ha_error *error) HA_NOEXCEPT;
+typedef const ha_plugin_api* (*ha_plugin_entry_fn)(const ha_host_api* host,
+                                                   ha_error* error)HA_NOEXCEPT;
 
 #ifdef __cplusplus
 }

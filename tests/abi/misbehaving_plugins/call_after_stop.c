@@ -1,7 +1,7 @@
 /* Says goodbye in destroy, when the host's log may be closed already. */
 #include "fake_plugin.h"
 
-static void destroy_and_log(ha_instance *i) {
+static void destroy_and_log(ha_instance* i) {
   i->host->log(i->ctx, HA_LOG_INFO, "goodbye", 7);
   free(i);
 }

@@ -23,16 +23,16 @@ typedef struct ha_ext_append_reserve {
   /* Lends writable memory for the bytes from offset, which must be the log's end (else RANGE).
    * *data = the memory; *room = its size, 1..size, inside one segment. A full disk is IO with
    * os_errno; a stale epoch EPOCH; STATE when a reservation is open. [plugin-io] */
-  int32_t (*reserve)(void *ctx, int64_t epoch, int64_t offset, int64_t size, void **data,
-                     int64_t *room, ha_error *error) HA_NOEXCEPT;
+  int32_t (*reserve)(void* ctx, int64_t epoch, int64_t offset, int64_t size, void** data,
+                     int64_t* room, ha_error* error) HA_NOEXCEPT;
 
   /* Makes the first size bytes of the reservation part of the log and ends the reservation.
    * CONFLICT and CORRUPT as for append: nothing becomes part of the log. [plugin-io] */
-  int32_t (*commit)(void *ctx, int64_t size, ha_error *error) HA_NOEXCEPT;
+  int32_t (*commit)(void* ctx, int64_t size, ha_error* error) HA_NOEXCEPT;
 
   /* Ends the reservation; nothing becomes part of the log. Without one it does nothing.
    * [plugin-io] */
-  void (*drop)(void *ctx) HA_NOEXCEPT;
+  void (*drop)(void* ctx) HA_NOEXCEPT;
 } ha_ext_append_reserve;
 
 #ifdef __cplusplus

@@ -28,8 +28,8 @@ typedef struct ha_ext_segment_fd {
 
   /* Lends the descriptor that holds offset until release; the bytes stay unchanged until then.
    * RANGE when offset is not in [min, end); AGAIN when too many are out. [plugin-io] */
-  int32_t (*acquire)(void *ctx, int64_t offset, int64_t size, ha_segment *out) HA_NOEXCEPT;
-  void (*release)(void *ctx, const ha_segment *segment) HA_NOEXCEPT;
+  int32_t (*acquire)(void* ctx, int64_t offset, int64_t size, ha_segment* out) HA_NOEXCEPT;
+  void (*release)(void* ctx, const ha_segment* segment) HA_NOEXCEPT;
 } ha_ext_segment_fd;
 
 #ifdef __cplusplus

@@ -19,10 +19,10 @@ typedef struct ha_ext_thread_lifecycle {
 
   /* On the new thread, before it makes any other call to the host. name is "ha-io" and the like,
    * ends in NUL. [plugin-io] */
-  void (*thread_started)(void *ctx, const char *name) HA_NOEXCEPT;
+  void (*thread_started)(void* ctx, const char* name) HA_NOEXCEPT;
 
   /* On the thread, after its last other call to the host. [plugin-io] */
-  void (*thread_stopping)(void *ctx, const char *name) HA_NOEXCEPT;
+  void (*thread_stopping)(void* ctx, const char* name) HA_NOEXCEPT;
 } ha_ext_thread_lifecycle;
 
 #ifdef __cplusplus
