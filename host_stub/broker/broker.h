@@ -1,8 +1,8 @@
 // The stub broker as its HTTP layer and command line see it: produce, consume, roles, status.
 //
-// A Broker owns a commit log, the index over it, the scheduled messages and one loaded plugin. It is
-// the only class of the stub that talks to the plugin, and it does so through plugin_api alone, as a
-// stranger's host would.
+// A Broker owns a commit log, the index over it, the scheduled messages and one loaded plugin. It
+// is the only class of the stub that talks to the plugin, and it does so through plugin_api alone,
+// as a stranger's host would.
 //
 // Threads: every method may be called from any thread at once, except open, start and stop.
 // Errors: every failure is an Error that names what failed, the value and the way out.
@@ -18,18 +18,9 @@
 #include <variant>
 #include <vector>
 
+#include "store/error.h"  // Error and Result
+
 namespace stub {
-
-// status is one of plugin_api's codes (HA_*).
-struct Error {
-  std::int32_t status = 0;
-  int os_errno = 0;
-  std::string text;
-};
-
-// A value, or why there is none. std::get_if<Error>(&result) tells which.
-template <class T>
-using Result = std::variant<T, Error>;
 
 enum class Role : std::int32_t { kNone = 0, kMaster = 1, kSlave = 2 };  // values of HA_ROLE_*
 
@@ -109,8 +100,8 @@ class Broker {
   // Completes what waits, stops the plugin within timeout_ms, flushes and closes the log.
   virtual void stop(std::int64_t timeout_ms) = 0;
 
-  // Appends, then calls done exactly once: inline when refused or when no copy is waited for, else on
-  // a plugin thread (done must not block). On a slave: HA_NOT_MASTER and the master's address.
+  // Appends, then calls done exactly once: inline when refused or when no copy is waited for, else
+  // on a plugin thread (done must not block). On a slave: HA_NOT_MASTER and the master's address.
   virtual void produce(ProduceRequest request, std::function<void(ProduceResult)> done) = 0;
 
   // What is held now, without waiting. An unknown topic is an empty result.
@@ -124,16 +115,18 @@ class Broker {
   virtual void cancel_wait(std::uint64_t id) = 0;
 
   // Consumer group offsets: kept in a file of this node (they are not replicated). -1 = none yet.
-  virtual std::int64_t group_offset(const std::string& group, const std::string& topic, int queue) = 0;
-  virtual Result<std::monostate> set_group_offset(const std::string& group, const std::string& topic,
-                                                  int queue, std::int64_t next) = 0;
+  virtual std::int64_t group_offset(const std::string& group, const std::string& topic,
+                                    int queue) = 0;
+  virtual Result<std::monostate> set_group_offset(const std::string& group,
+                                                  const std::string& topic, int queue,
+                                                  std::int64_t next) = 0;
 
   // Changes the role and returns when it holds (or could not be taken).
   virtual Result<std::monostate> promote() = 0;
   virtual Result<std::monostate> follow(const std::string& master_address) = 0;
 
-  // One JSON object: role, master, bounds, last whole record, topics, flush, and under "ha" what the
-  // plugin's status_json says.
+  // One JSON object: role, master, bounds, last whole record, topics, flush, and under "ha" what
+  // the plugin's status_json says.
   virtual std::string status_json() = 0;
   // The plugin's metrics in Prometheus' text format.
   virtual std::string metrics_text() = 0;

@@ -116,7 +116,7 @@ std::optional<Error> Recovery::find_end(std::int64_t& end) {
   };
   CommitLog::Walked walked = log_.walk(begin_, flushed, BodyCheck::kNo, tell);
   if (faulty(walked.item)) return fault_below_flushed(walked);
-  walked = log_.walk(walked.position, committed, BodyCheck::kYes, tell);
+  walked = log_.walk(walked.position, committed, mark_ ? BodyCheck::kTail : BodyCheck::kYes, tell);
   if (!mark_ && faulty(walked.item))
     if (auto error = refuse_lost_segments(walked)) return error;
   end = walked.position;

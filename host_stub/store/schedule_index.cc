@@ -65,6 +65,11 @@ void ScheduleIndex::trim(std::int64_t new_min) {
     erase(by_offset_.begin()->first);
 }
 
+void ScheduleIndex::forget(std::int64_t offset) {
+  const std::lock_guard lock(mutex_);
+  erase(offset);
+}
+
 void ScheduleIndex::reset() { truncate(0); }
 
 std::optional<Due> ScheduleIndex::next() const {

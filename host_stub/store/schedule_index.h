@@ -43,6 +43,8 @@ class ScheduleIndex {
   void truncate(std::int64_t new_end);
   void trim(std::int64_t new_min);
   void reset();
+  // Of a record that cannot be delivered.
+  void forget(std::int64_t offset);
 
   std::optional<Due> next() const;
   std::size_t pending() const;

@@ -22,8 +22,12 @@ Item judge_whole(const char* bytes, std::int64_t size, BodyCheck check) {
   Item item{Found::kRecord, size, nullptr, 0, {}};
   if (!decode_record({bytes, static_cast<std::size_t>(size)}, item.record))
     return corrupt("a record whose inner sizes do not add up to its size", size);
-  if (check == BodyCheck::kYes && item.record.body_crc != body_crc(item.record.body))
+  if (check != BodyCheck::kNo && item.record.body_crc != body_crc(item.record.body))
     return corrupt("a record whose body does not match its checksum", item.record.body_crc);
+  const bool zeros = item.record.topic.find('\0') != std::string_view::npos ||
+                     item.record.properties.find('\0') != std::string_view::npos;
+  if (check == BodyCheck::kTail && zeros)
+    return corrupt("a record whose topic or properties were torn; its size is", size);
   return item;
 }
 

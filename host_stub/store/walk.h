@@ -28,7 +28,9 @@ struct Item {
 };
 
 // The record's inner sizes are always checked; its body's checksum costs a pass over the body.
-enum class BodyCheck { kYes, kNo };
+// kTail is for bytes that a loss of power may have torn: no checksum guards topic and properties,
+// but what did not reach the disk reads as zeros, and a writer puts none there.
+enum class BodyCheck { kNo, kYes, kTail };
 
 // bytes: what stands from position on; available: how much of it is part of the log (or wants to
 // be); segment_left: bytes from position to its segment's end. Reads nothing beyond `available`.

@@ -1,0 +1,162 @@
+#include "broker/local_broker.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+namespace stub {
+namespace {
+
+Error from_plugin(const ha::Error& error) { return {error.status, error.os_errno, error.text}; }
+
+std::int64_t system_now_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Broker>> Broker::open(BrokerOptions options) {
+  auto broker = std::make_unique<LocalBroker>(std::move(options));
+  if (auto error = broker->open_all()) return std::move(*error);
+  return std::unique_ptr<Broker>(std::move(broker));
+}
+
+std::optional<Error> LocalBroker::open_all() {
+  if (options_.store_dir.empty())
+    return make_error(HA_INVALID, "no store directory was given (option --store)");
+  if (options_.queues_per_topic < 1 || options_.queues_per_topic > 1024)
+    return make_error(HA_INVALID, "queues per topic: " + std::to_string(options_.queues_per_topic) +
+                                      " is not between 1 and 1024");
+  store::LogOptions log_options;
+  log_options.store_dir = options_.store_dir;
+  log_options.segment_bytes = options_.segment_bytes;
+  log_options.flush_interval_ms = options_.flush_interval_ms;
+  log_options.retention_bytes = options_.retention_bytes;
+  log_options.retention_ms = options_.retention_ms;
+  log_options.background_error = [](const Error& error) { spdlog::error("log: {}", error.text); };
+  log_options.appended = [this](std::int64_t end) {
+    if (auto* instance = notified_.load()) instance->notify_appended(end);
+  };
+  auto log = store::CommitLog::open(std::move(log_options), index_);
+  if (auto* error = std::get_if<Error>(&log)) return std::move(*error);
+  log_ = std::move(std::get<std::unique_ptr<store::CommitLog>>(log));
+  auto groups = GroupOffsets::open(options_.store_dir);
+  if (auto* error = std::get_if<Error>(&groups)) return std::move(*error);
+  groups_ = std::move(std::get<std::unique_ptr<GroupOffsets>>(groups));
+  scheduler_ = std::make_unique<Scheduler>(*log_, index_, system_now_ms);
+
+  hooks_ = std::make_unique<LogHooks>(*log_, options_.consensus_log,
+                                      [this](const ha_role_report& r) { on_role_changed(r); });
+  const ha::HostBinding binding = ha::bind_host(*hooks_);
+  auto plugin = ha::Plugin::load(options_.plugin_path, binding);
+  if (!plugin) return from_plugin(plugin.error());
+  std::vector<ha::Option> options{{"listen", options_.ha_listen}};
+  if (!options_.metrics_listen.empty())
+    options.push_back({"metrics_listen", options_.metrics_listen});
+  for (const auto& [key, value] : options_.plugin_options) options.push_back({key, value});
+  auto instance = ha::Instance::create(*plugin, binding, options);
+  if (!instance) return from_plugin(instance.error());
+  instance_.emplace(std::move(*instance));
+  notified_ = &*instance_;
+
+  const auto started = change_role(
+      {.role = static_cast<std::int32_t>(options_.role), .master_address = options_.master_address},
+      true);
+  if (const auto* error = std::get_if<Error>(&started)) return *error;
+  return std::nullopt;
+}
+
+LocalBroker::~LocalBroker() { stop(0); }
+
+void LocalBroker::stop(std::int64_t timeout_ms) {
+  if (stopping_.exchange(true)) return;
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
+  // No more appends, then what was appended becomes durable while its waiters can still be told.
+  if (log_ != nullptr) {
+    const std::lock_guard lock(role_mutex_);  // a role report either came before, or sees stopping_
+    log_->set_writable(false);
+  }
+  if (scheduler_ != nullptr) scheduler_->stop();
+  if (log_ != nullptr) {
+    if (const auto error = log_->flush(log_->bounds().end)) spdlog::error("log: {}", error->text);
+  }
+  if (instance_) {
+    const std::lock_guard control(control_mutex_);
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        deadline - std::chrono::steady_clock::now());
+    const auto stopped = instance_->stop(std::max(left, std::chrono::milliseconds(0)));
+    if (!stopped) spdlog::warn("ha: {}", stopped.error().text);
+  }
+  // A role report may have started it again before the plugin stopped.
+  if (scheduler_ != nullptr) scheduler_->stop();
+  index_.waiters().stop();
+  if (log_ != nullptr) log_->close();
+}
+
+Result<ConsumeResult> LocalBroker::consume(const ConsumeQuery& query) {
+  if (query.from < 0 || query.max < 1)
+    return make_error(HA_INVALID, "consume from " + std::to_string(query.from) + ", at most " +
+                                      std::to_string(query.max) +
+                                      ": `from` counts from 0 and `max` from 1");
+  const bool hidden = query.topic == store::kScheduleTopic;
+  for (;;) {
+    store::Index::Range range;
+    if (!hidden)
+      range = index_.range(query.topic, query.queue, query.from,
+                           std::min(query.max, kMaxConsumeMessages));
+    ConsumeResult out;
+    out.end = range.held;
+    std::int64_t bytes = 0;
+    bool gone = false;
+    for (const std::int64_t offset : range.offsets) {
+      bool full = false;
+      gone = !log_->with_record(offset, [&](const store::RecordView& record) {
+        bytes += static_cast<std::int64_t>(record.body.size());
+        full = !out.messages.empty() && bytes > query.max_bytes;
+        if (full) return;
+        Message& message = out.messages.emplace_back();
+        message.number = query.from + static_cast<std::int64_t>(out.messages.size()) - 1;
+        message.offset = offset;
+        message.queue = record.queue;
+        message.queue_offset = record.queue_offset;
+        message.store_time_ms = record.store_time_ms;
+        message.key = record.property("KEYS").value_or("");
+        message.body = record.body;
+      });
+      if (gone || full) break;
+    }
+    // Retention or a cut came in between, so numbers and offsets are others now: look again.
+    if (!hidden && index_.version() != range.version) continue;
+    // A cut or a trim raises the version after it moved the bounds: beyond them is no fault.
+    const auto missing = out.messages.size();
+    const store::LogBounds bounds = log_->bounds();
+    if (gone && range.offsets[missing] >= bounds.min && range.offsets[missing] < bounds.confirm)
+      return make_error(HA_INTERNAL, "topic '" + query.topic + "': the index names a record at " +
+                                         std::to_string(range.offsets[missing]) +
+                                         " that the log does not hold; restart this node");
+    out.next = std::min(query.from, out.end) + static_cast<std::int64_t>(out.messages.size());
+    return out;
+  }
+}
+
+std::uint64_t LocalBroker::wait_for_messages(const std::string& topic, std::optional<int> queue,
+                                             std::int64_t seen, std::function<void()> wake) {
+  return index_.waiters().add(topic, queue, seen, std::move(wake));
+}
+
+void LocalBroker::cancel_wait(std::uint64_t id) { index_.waiters().cancel(id); }
+
+std::int64_t LocalBroker::group_offset(const std::string& group, const std::string& topic,
+                                       int queue) {
+  return groups_->get(group, topic, queue);
+}
+
+Result<std::monostate> LocalBroker::set_group_offset(const std::string& group,
+                                                     const std::string& topic, int queue,
+                                                     std::int64_t next) {
+  return groups_->set(group, topic, queue, next);
+}
+
+}  // namespace stub

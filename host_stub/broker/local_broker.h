@@ -1,0 +1,108 @@
+// The Broker over this node's own store and plugin.
+//
+// How a message goes: checked, encoded, appended under the log's append lock (which also fences:
+// the log is writable only while this node is master), then, where the flush policy is sync, made
+// durable by the flusher together with its neighbours, then waited for by the plugin. No thread
+// waits in between: each step calls the next.
+//
+// Locks: control_mutex_ serialises the plugin's [control] calls; role_mutex_ guards the role's
+// report. Neither is held while the log's append lock is taken by a producer.
+//
+// Lifecycle: open builds from the log upwards; stop tears down from the plugin downwards. The
+// objects live until the destructor, so that a late call finds a stopped one and not a dead one.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "broker/broker.h"
+#include "broker/group_offsets.h"
+#include "broker/log_hooks.h"
+#include "broker/scheduler.h"
+#include "ha/loader.hpp"
+#include "store/commit_log.h"
+#include "store/index.h"
+
+namespace stub {
+
+// Topics are never removed, and each costs memory on every replica.
+inline constexpr std::size_t kMaxTopics = 10'000;
+inline constexpr std::size_t kMaxKeyBytes = 1024;
+// A month: what is scheduled keeps its segment from the retention.
+inline constexpr std::int64_t kMaxDelayMs = std::int64_t{31} * 24 * 3600 * 1000;
+inline constexpr std::int64_t kMaxConsumeMessages = 10'000;
+// Taking a role closes connections and may cut the log with an fsync; longer means it hangs.
+inline constexpr std::chrono::seconds kRoleChangeTimeout{30};
+
+class LocalBroker final : public Broker {
+ public:
+  explicit LocalBroker(BrokerOptions options) : options_(std::move(options)) {}
+  ~LocalBroker() override;
+
+  std::optional<Error> open_all();
+
+  void stop(std::int64_t timeout_ms) override;
+  void produce(ProduceRequest request, std::function<void(ProduceResult)> done) override;
+  Result<ConsumeResult> consume(const ConsumeQuery& query) override;
+  std::uint64_t wait_for_messages(const std::string& topic, std::optional<int> queue,
+                                  std::int64_t seen, std::function<void()> wake) override;
+  void cancel_wait(std::uint64_t id) override;
+  std::int64_t group_offset(const std::string& group, const std::string& topic, int queue) override;
+  Result<std::monostate> set_group_offset(const std::string& group, const std::string& topic,
+                                          int queue, std::int64_t next) override;
+  Result<std::monostate> promote() override;
+  Result<std::monostate> follow(const std::string& master_address) override;
+  std::string status_json() override;
+  std::string metrics_text() override;
+  std::string not_ready_reason() override;
+  Role role() const override { return role_.load(); }
+  std::string ha_address() const override;
+  std::string metrics_address() const override;
+
+ private:
+  struct Pending;  // a produce on its way
+
+  // produce.cc
+  std::optional<Error> check_request(const ProduceRequest& request) const;
+  Error not_master() const;
+  store::NewMessage encode(const ProduceRequest& request, const ProduceItem& item,
+                           std::int64_t now_ms);
+  int choose_queue(const ProduceRequest& request, const ProduceItem& item);
+  void replicate(const std::shared_ptr<Pending>& pending);
+  std::string wait_text(std::int32_t status, const Pending& pending) const;
+
+  // roles.cc
+  void on_role_changed(const ha_role_report& report);
+  Result<std::monostate> change_role(const ha::RoleRequest& request, bool starting);
+  std::string master_address() const;
+
+  ha::Snapshot snapshot() const;
+
+  const BrokerOptions options_;
+  store::Index index_;
+  std::unique_ptr<store::CommitLog> log_;
+  std::unique_ptr<GroupOffsets> groups_;
+  std::unique_ptr<Scheduler> scheduler_;
+  std::unique_ptr<LogHooks> hooks_;
+  std::optional<ha::Instance> instance_;
+  std::atomic<ha::Instance*> notified_{nullptr};  // set once instance_ exists
+  std::atomic<unsigned> next_queue_{0};
+  std::atomic<bool> stopping_{false};
+
+  std::mutex control_mutex_;
+  mutable std::mutex role_mutex_;
+  std::condition_variable role_reported_;
+  std::atomic<Role> role_{Role::kNone};
+  std::int32_t wanted_role_ = HA_ROLE_NONE;
+  std::string master_address_;
+  std::uint64_t role_reports_ = 0;
+  std::int32_t last_role_status_ = HA_OK;
+  std::string last_role_text_;
+};
+
+}  // namespace stub

@@ -1,0 +1,134 @@
+#include "broker/log_hooks.h"
+
+#include <spdlog/spdlog.h>
+
+namespace stub {
+namespace {
+
+std::int32_t answer(const std::optional<Error>& from, ha::Error& to) {
+  if (!from) return HA_OK;
+  to = {from->status, from->os_errno, from->text};
+  return from->status;
+}
+
+// Epoch 0 is the only one this host knows. A lower one can only be stale; a higher one would have
+// to be remembered, which this host cannot do.
+std::optional<Error> refuse_epoch(std::int64_t epoch) {
+  if (epoch == 0) return std::nullopt;
+  return make_error(epoch < 0 ? HA_EPOCH : HA_UNSUPPORTED,
+                    "epoch " + std::to_string(epoch) + ": this host keeps no epochs (use 0)");
+}
+
+spdlog::level::level_enum level_of(std::int32_t level) {
+  switch (level) {
+    case HA_LOG_DEBUG:
+      return spdlog::level::debug;
+    case HA_LOG_INFO:
+      return spdlog::level::info;
+    case HA_LOG_WARN:
+      return spdlog::level::warn;
+    default:  // ERROR, the two kinds of misuse, and levels that this host does not know
+      return spdlog::level::err;
+  }
+}
+
+}  // namespace
+
+std::int32_t LogHooks::bounds(ha_bounds& out) {
+  const store::LogBounds bounds = log_.bounds();
+  out = {bounds.min, bounds.end, bounds.durable, bounds.confirm, log_.segment_bytes()};
+  return HA_OK;
+}
+
+std::int32_t LogHooks::record_floor(std::int64_t offset, std::int64_t& out) {
+  const auto floor = log_.record_floor(offset);
+  if (const auto* error = std::get_if<Error>(&floor)) return error->status;
+  out = std::get<std::int64_t>(floor);
+  return HA_OK;
+}
+
+std::int32_t LogHooks::read(std::int64_t offset, std::span<std::byte> buffer, std::int64_t& got) {
+  return log_.read(offset, buffer.data(), static_cast<std::int64_t>(buffer.size()), got);
+}
+
+std::int32_t LogHooks::append(std::int64_t epoch, std::int64_t offset,
+                              std::span<const std::byte> data, ha::Error& error) {
+  if (const auto refused = refuse_epoch(epoch)) return answer(refused, error);
+  return answer(log_.append_raw(offset, {reinterpret_cast<const char*>(data.data()), data.size()}),
+                error);
+}
+
+void LogHooks::log(std::int32_t level, std::string_view text) {
+  const char* prefix = level == HA_LOG_HOST_MISUSE     ? "ha: host misuse: "
+                       : level == HA_LOG_PLUGIN_MISUSE ? "ha: plugin misuse: "
+                                                       : "ha: ";
+  spdlog::log(level_of(level), "{}{}", prefix, text);
+}
+
+std::int32_t LogHooks::pin(std::int64_t offset, std::int64_t size, ha_span& out) {
+  store::Lease lease;
+  const std::int32_t status = log_.lend(offset, size, lease);
+  if (status == HA_OK) out = {lease.data(), lease.size, lease.token};
+  return status;
+}
+
+void LogHooks::unpin(const ha_span& span) {
+  if (!log_.give_back(span.token))
+    spdlog::error("ha: plugin misuse: unpin of token {}, which is not out", span.token);
+}
+
+std::int32_t LogHooks::truncate(std::int64_t epoch, std::int64_t new_end,
+                                std::uint32_t truncate_flags, ha::Error& error) {
+  if (const auto refused = refuse_epoch(epoch)) return answer(refused, error);
+  return answer(log_.truncate(new_end, (truncate_flags & HA_TRUNCATE_UNSAFE) != 0), error);
+}
+
+std::int32_t LogHooks::reset(std::int64_t epoch, std::int64_t new_min, ha::Error& error) {
+  if (const auto refused = refuse_epoch(epoch)) return answer(refused, error);
+  return answer(log_.reset(new_min), error);
+}
+
+std::int32_t LogHooks::flush(std::int64_t end, ha::Error& error) {
+  return answer(log_.flush(end), error);
+}
+
+void LogHooks::replica_changed(const ha_replica_event& event) {
+  static constexpr const char* kEvents[] = {"changed", "joined", "caught up", "left", "refused"};
+  const bool known = event.event > 0 && event.event <= HA_REPLICA_REFUSED;
+  spdlog::info("replica {} at {}: {} (event {}, reason {}, ack {})", event.id, event.address,
+               kEvents[known ? event.event : 0], event.event, event.reason, event.ack_offset);
+}
+
+std::int32_t LogHooks::acquire_segment(std::int64_t offset, std::int64_t size, ha_segment& out) {
+  store::Lease lease;
+  const std::int32_t status = log_.lend(offset, size, lease);
+  if (status == HA_OK)
+    out = {lease.segment->fd(), 0, offset - lease.segment->base(), lease.size, lease.token};
+  return status;
+}
+
+void LogHooks::release_segment(const ha_segment& segment) {
+  if (!log_.give_back(segment.token))
+    spdlog::error("ha: plugin misuse: release of token {}, which is not out", segment.token);
+}
+
+std::int32_t LogHooks::reserve(std::int64_t epoch, std::int64_t offset, std::int64_t size,
+                               void*& data, std::int64_t& room, ha::Error& error) {
+  if (const auto refused = refuse_epoch(epoch)) return answer(refused, error);
+  const auto reserved = log_.reserve(offset, size);
+  if (const auto* failed = std::get_if<Error>(&reserved)) return answer(*failed, error);
+  data = std::get<store::CommitLog::Reservation>(reserved).data;
+  room = std::get<store::CommitLog::Reservation>(reserved).room;
+  return HA_OK;
+}
+
+std::int32_t LogHooks::commit_reserved(std::int64_t size, ha::Error& error) {
+  return answer(log_.commit(size), error);
+}
+
+void LogHooks::drop_reserved() { log_.drop_reservation(); }
+
+void LogHooks::thread_started(const char* name) { spdlog::debug("ha: thread {} runs", name); }
+void LogHooks::thread_stopping(const char* name) { spdlog::debug("ha: thread {} ends", name); }
+
+}  // namespace stub

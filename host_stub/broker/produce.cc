@@ -1,0 +1,203 @@
+// From a client's request to its answer: see local_broker.h for the way.
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "broker/local_broker.h"
+
+namespace stub {
+namespace {
+
+bool topic_character(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+         c == '%' || c == '|' || c == '-';
+}
+
+std::int64_t system_now_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+std::optional<std::string> topic_fault(const std::string& topic) {
+  const auto size = static_cast<std::int64_t>(topic.size());
+  if (size < 1 || size > store::kMaxTopicBytes)
+    return "topic: its name has " + std::to_string(size) + " bytes, allowed are 1 to " +
+           std::to_string(store::kMaxTopicBytes);
+  if (!std::all_of(topic.begin(), topic.end(), topic_character))
+    return "topic '" + topic + "': only letters, digits and _ % | - are allowed";
+  if (topic == store::kScheduleTopic)
+    return "topic '" + topic + "' is this broker's own; use another name";
+  return std::nullopt;
+}
+
+std::optional<std::string> item_fault(const ProduceItem& item, std::size_t number) {
+  const std::string which = "message " + std::to_string(number) + ": ";
+  const auto size = static_cast<std::int64_t>(item.body.size());
+  if (size > store::kMaxBodyBytes)
+    return which + "its body has " + std::to_string(size) + " bytes, allowed are " +
+           std::to_string(store::kMaxBodyBytes);
+  if (item.key.size() > kMaxKeyBytes)
+    return which + "its key has " + std::to_string(item.key.size()) + " bytes, allowed are " +
+           std::to_string(kMaxKeyBytes);
+  if (item.key.find_first_of("\x01\x02") != std::string::npos)
+    return which + "its key contains a byte 1 or 2, which the log uses to end properties";
+  return std::nullopt;
+}
+
+}  // namespace
+
+struct LocalBroker::Pending {
+  std::function<void(ProduceResult)> done;
+  ProduceResult result;
+  std::int32_t acks = 0;
+  std::chrono::steady_clock::time_point deadline;
+  std::int64_t timeout_ms = 0;
+
+  void finish(std::int32_t status, std::string text) {
+    result.status = status;
+    result.text = std::move(text);
+    done(std::move(result));
+  }
+};
+
+Error LocalBroker::not_master() const {
+  const std::string master = master_address();
+  if (role() == Role::kSlave)
+    return make_error(HA_NOT_MASTER,
+                      "this node is a slave and takes no messages; its master is " +
+                          (master.empty() ? std::string("not known") : "at " + master));
+  return make_error(HA_NOT_MASTER,
+                    "this node is no master and takes no messages; promote it, or write to the "
+                    "node that is");
+}
+
+std::optional<Error> LocalBroker::check_request(const ProduceRequest& request) const {
+  const auto invalid = [](std::string text) { return make_error(HA_INVALID, std::move(text)); };
+  if (auto fault = topic_fault(request.topic)) return invalid(std::move(*fault));
+  if (request.items.empty())
+    return invalid("there is no message in the request; send at least one");
+  for (std::size_t i = 0; i < request.items.size(); ++i)
+    if (auto fault = item_fault(request.items[i], i)) return invalid(std::move(*fault));
+  if (request.queue && (*request.queue < 0 || *request.queue >= options_.queues_per_topic))
+    return invalid("queue " + std::to_string(*request.queue) + ": allowed are 0 to " +
+                   std::to_string(options_.queues_per_topic - 1));
+  if (request.acks < HA_ACKS_ALL_IN_SYNC)
+    return invalid("acks " + std::to_string(request.acks) +
+                   ": allowed are copies from 1 up, 0 (the default), -1 (a quorum) and -2 (all)");
+  if (request.timeout_ms < 1)
+    return invalid("timeout_ms " + std::to_string(request.timeout_ms) + ": must be at least 1");
+  if (request.delay_ms < 0 || request.delay_ms > kMaxDelayMs)
+    return invalid("delay_ms " + std::to_string(request.delay_ms) + ": allowed are 0 to " +
+                   std::to_string(kMaxDelayMs));
+  if (index_.topic_count() >= kMaxTopics && !index_.has_topic(request.topic))
+    return make_error(HA_AGAIN, "topic '" + request.topic + "' would be new, and there are " +
+                                    std::to_string(kMaxTopics) + " already, the most there may be");
+  return std::nullopt;
+}
+
+int LocalBroker::choose_queue(const ProduceRequest& request, const ProduceItem& item) {
+  const auto queues = static_cast<unsigned>(options_.queues_per_topic);
+  if (request.queue) return *request.queue;
+  // body_crc as a hash: the same on every node and in every build, so a key keeps its queue.
+  if (!item.key.empty()) return static_cast<int>(store::body_crc(item.key) % queues);
+  return static_cast<int>(next_queue_.fetch_add(1, std::memory_order_relaxed) % queues);
+}
+
+store::NewMessage LocalBroker::encode(const ProduceRequest& request, const ProduceItem& item,
+                                      std::int64_t now_ms) {
+  store::NewMessage out;
+  const int queue = choose_queue(request, item);
+  store::Properties properties;
+  if (!item.key.empty()) properties.emplace_back("KEYS", item.key);
+  const bool scheduled = request.delay_ms > 0;
+  if (scheduled) {
+    properties.emplace_back(store::kRealTopic, request.topic);
+    properties.emplace_back(store::kRealQueue, std::to_string(queue));
+    properties.emplace_back(store::kDeliverAt, std::to_string(now_ms + request.delay_ms));
+  }
+  out.topic = scheduled ? store::kScheduleTopic : std::string_view(request.topic);
+  out.queue = scheduled ? 0 : queue;
+  out.record = store::encode_record(out.topic, out.queue, item.body, properties, now_ms);
+  return out;
+}
+
+void LocalBroker::produce(ProduceRequest request, std::function<void(ProduceResult)> done) {
+  auto pending = std::make_shared<Pending>();
+  pending->done = std::move(done);
+  pending->acks = request.acks;
+  pending->timeout_ms = request.timeout_ms;
+  if (auto error = check_request(request)) return pending->finish(error->status, error->text);
+  if (stopping_) return pending->finish(HA_SHUTDOWN, "this node is stopping");
+  if (role() != Role::kMaster) {
+    const Error error = not_master();
+    return pending->finish(error.status, error.text);
+  }
+  pending->deadline =
+      std::chrono::steady_clock::now() + std::chrono::milliseconds(request.timeout_ms);
+  const std::int32_t allowed = instance_->check_acks(request.acks);
+  if (allowed < 0)
+    return pending->finish(
+        allowed, allowed == HA_NOT_MASTER ? not_master().text : wait_text(allowed, *pending));
+
+  const std::int64_t now_ms = system_now_ms();
+  std::vector<store::NewMessage> messages;
+  messages.reserve(request.items.size());
+  for (const auto& item : request.items) messages.push_back(encode(request, item, now_ms));
+  const store::Appended appended = log_->append_messages(messages);
+  pending->result.stored = appended.stored;
+  pending->result.first_offset = appended.first;
+  pending->result.end_offset = appended.end;
+  if (appended.error) {
+    const bool fenced = appended.error->status == HA_NOT_MASTER;
+    return pending->finish(appended.error->status,
+                           fenced ? not_master().text : appended.error->text);
+  }
+  if (options_.flush == FlushPolicy::kAsync) return replicate(pending);
+  log_->when_durable(appended.end, [this, pending](const std::optional<Error>& error) {
+    if (error) return pending->finish(error->status, error->text);
+    replicate(pending);
+  });
+}
+
+void LocalBroker::replicate(const std::shared_ptr<Pending>& pending) {
+  if (pending->acks == 1) return pending->finish(HA_OK, "");
+  // What the flush took is gone, but an ack that is there already must still count.
+  const auto left = std::max<std::chrono::nanoseconds>(
+      pending->deadline - std::chrono::steady_clock::now(), std::chrono::milliseconds(1));
+  const std::int32_t status =
+      instance_->wait({.end = pending->result.end_offset, .acks = pending->acks, .timeout = left},
+                      [this, pending](std::int32_t waited, std::int64_t) {
+                        pending->finish(waited, wait_text(waited, *pending));
+                      });
+  if (status == HA_DONE) return pending->finish(HA_OK, "");
+  if (status < 0) pending->finish(status, wait_text(status, *pending));
+}
+
+std::string LocalBroker::wait_text(std::int32_t status, const Pending& pending) const {
+  if (status == HA_OK) return "";
+  const std::string stored =
+      pending.result.stored == 0
+          ? "; nothing was stored"
+          : "; stored here: " + std::to_string(pending.result.stored) +
+                ", which may yet reach the slaves: sending again may duplicate them";
+  const std::string acks = "acks " + std::to_string(pending.acks);
+  switch (status) {
+    case HA_FLUSH_SLAVE_TIMEOUT:
+      return acks + ": not enough copies within " + std::to_string(pending.timeout_ms) + " ms" +
+             stored;
+    case HA_SLAVE_NOT_AVAILABLE:
+      return acks + ": no slave is connected; start one, or produce with acks 1" + stored;
+    case HA_IN_SYNC_REPLICAS_NOT_ENOUGH:
+      return acks + ": fewer replicas are in sync than min_in_sync_replicas asks for" + stored;
+    case HA_NOT_MASTER:
+      return "this node stopped being the master before the copies were made" + stored;
+    case HA_SHUTDOWN:
+      return "this node stopped before the copies were made" + stored;
+    default:
+      return acks + ": the plugin answered " + instance_->plugin().status_text(status) + stored;
+  }
+}
+
+}  // namespace stub

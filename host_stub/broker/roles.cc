@@ -1,0 +1,107 @@
+// Who may write here, and when that changes.
+//
+// The fence: leaving master closes the log to messages before the plugin is even asked, and the
+// role's report opens it again only when it names master and nobody has asked for another role
+// since. So from the moment a slave's role holds not one local append can be under way.
+
+#include <spdlog/spdlog.h>
+
+#include "broker/local_broker.h"
+
+namespace stub {
+namespace {
+
+const char* role_name(std::int32_t role) {
+  switch (role) {
+    case HA_ROLE_MASTER:
+      return "master";
+    case HA_ROLE_SLAVE:
+      return "slave";
+    default:
+      return "none";
+  }
+}
+
+}  // namespace
+
+void LocalBroker::on_role_changed(const ha_role_report& report) {
+  bool master = false;
+  {
+    const std::lock_guard lock(role_mutex_);
+    master = report.role == HA_ROLE_MASTER && wanted_role_ == HA_ROLE_MASTER && !stopping_;
+    // Under the lock: a change that is asked for right now closes the log after this, not before.
+    log_->set_writable(master);
+  }
+  if (master)
+    scheduler_->start();
+  else
+    scheduler_->stop();
+  const std::string text = report.text != nullptr ? report.text : "";
+  spdlog::info("role: {} (reason {}, status {}) {}", role_name(report.role), report.reason,
+               report.status, text);
+  {
+    const std::lock_guard lock(role_mutex_);
+    role_ = static_cast<Role>(report.role);
+    last_role_status_ = report.status;
+    last_role_text_ = text;
+    ++role_reports_;
+  }
+  role_reported_.notify_all();
+}
+
+Result<std::monostate> LocalBroker::change_role(const ha::RoleRequest& request, bool starting) {
+  const std::lock_guard control(control_mutex_);
+  if (stopping_) return make_error(HA_SHUTDOWN, "this node is stopping; its role stays as it is");
+  std::uint64_t reports_before = 0;
+  std::int32_t wanted_before = HA_ROLE_NONE;
+  std::string master_before;
+  {
+    const std::lock_guard lock(role_mutex_);
+    reports_before = role_reports_;
+    wanted_before = wanted_role_;
+    master_before = master_address_;
+    wanted_role_ = request.role;
+    master_address_ = request.master_address;
+    if (request.role != HA_ROLE_MASTER) log_->set_writable(false);
+  }
+  const auto accepted = starting ? instance_->start(request) : instance_->set_role(request);
+  if (!accepted) {
+    const std::lock_guard lock(role_mutex_);
+    wanted_role_ = wanted_before;
+    master_address_ = master_before;
+    log_->set_writable(role() == Role::kMaster && wanted_role_ == HA_ROLE_MASTER && !stopping_);
+    return Error{accepted.error().status, accepted.error().os_errno, accepted.error().text};
+  }
+  std::unique_lock lock(role_mutex_);
+  const bool reported = role_reported_.wait_for(lock, kRoleChangeTimeout, [&] {
+    if (role_reports_ == reports_before) return false;
+    return last_role_status_ < 0 || static_cast<std::int32_t>(role()) == request.role;
+  });
+  if (!reported)
+    return make_error(HA_TIMEOUT, "the role " + std::string(role_name(request.role)) +
+                                      " was accepted but does not hold after " +
+                                      std::to_string(kRoleChangeTimeout.count()) +
+                                      " s; look at the log and the status, then try again");
+  if (last_role_status_ < 0)
+    return make_error(last_role_status_, "cannot become " + std::string(role_name(request.role)) +
+                                             ": " + last_role_text_);
+  return std::monostate{};
+}
+
+Result<std::monostate> LocalBroker::promote() {
+  if (role() == Role::kMaster) return std::monostate{};
+  return change_role({.role = HA_ROLE_MASTER}, false);
+}
+
+Result<std::monostate> LocalBroker::follow(const std::string& master_address) {
+  if (master_address.empty())
+    return make_error(HA_INVALID, "no master address was given (try 10.0.0.1:10912)");
+  return change_role({.role = HA_ROLE_SLAVE, .master_address = master_address}, false);
+}
+
+std::string LocalBroker::master_address() const {
+  const std::lock_guard lock(role_mutex_);
+  return master_address_;
+}
+
+}  // namespace stub

@@ -1,0 +1,127 @@
+#include <gtest/gtest.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include "store_fixture.h"
+
+namespace stub::store {
+namespace {
+
+// No file of this process may grow beyond a size while this lives: allocating a segment fails.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) {
+    old_signal_ = std::signal(SIGXFSZ, SIG_IGN);
+    EXPECT_EQ(::getrlimit(RLIMIT_FSIZE, &old_), 0);
+    rlimit now = old_;
+    now.rlim_cur = bytes;
+    EXPECT_EQ(::setrlimit(RLIMIT_FSIZE, &now), 0);
+  }
+  ~FileSizeLimit() {
+    ::setrlimit(RLIMIT_FSIZE, &old_);
+    std::signal(SIGXFSZ, old_signal_);
+  }
+
+ private:
+  rlimit old_{};
+  void (*old_signal_)(int) = nullptr;
+};
+
+constexpr std::int64_t kSegment = 16384;
+
+TEST(DiskFull, AProducerGetsAnErrorAndWhatIsStoredStays) {
+  const TempDir dir, after;
+  Store store;
+  const auto options = test_options(dir.path(), kSegment);
+  store.open_or_die(options);
+  store.put("t", std::string(9000, 'a'));
+  // Once the next segment is prepared, take away the room for the one after it.
+  ASSERT_TRUE(eventually([&] { return !slurp(segment_path(dir.path(), kSegment)).empty(); }));
+  {
+    const FileSizeLimit limit(kSegment / 2);
+    ASSERT_FALSE(store.put("t", std::string(9000, 'b')).error);
+    const LogBounds before = store.log->bounds();
+    const auto refused = store.put("t", std::string(9000, 'c'));
+    ASSERT_TRUE(refused.error);
+    EXPECT_EQ(refused.error->status, HA_IO);
+    EXPECT_EQ(refused.error->os_errno, EFBIG);
+    EXPECT_NE(refused.error->text.find(segment_path(dir.path(), 2 * kSegment)), std::string::npos)
+        << refused.error->text;
+    EXPECT_EQ(refused.stored, 0);
+    EXPECT_EQ(store.log->bounds().end, before.end);
+    ASSERT_FALSE(store.put("t", "small ones still fit").error);
+  }
+  copy_store(dir.path(), after.path());
+  ASSERT_FALSE(store.put("t", std::string(9000, 'd')).error);  // and it mends itself
+  Store restarted;
+  restarted.open_or_die(test_options(after.path(), kSegment));
+  EXPECT_EQ(restarted.index.count("t", std::nullopt), 3);
+}
+
+TEST(DiskFull, ARunOfMessagesSaysHowManyAreStored) {
+  const TempDir dir;
+  Store store;
+  store.open_or_die(test_options(dir.path(), kSegment));
+  store.put("t", "first");
+  ASSERT_TRUE(eventually([&] { return !slurp(segment_path(dir.path(), kSegment)).empty(); }));
+  const FileSizeLimit limit(kSegment / 2);
+  std::vector<NewMessage> run;
+  for (int i = 0; i < 5; ++i)
+    run.push_back({"t", 0, encode_record("t", 0, std::string(9000, 'x'), {}, 0)});
+  const auto appended = store.log->append_messages(run);
+  ASSERT_TRUE(appended.error);
+  EXPECT_EQ(appended.stored, 2);
+  EXPECT_EQ(appended.end, store.log->bounds().end);
+  EXPECT_EQ(store.index.count("t", std::nullopt), 3);
+}
+
+TEST(DiskFull, RawBytesAreAllOrNothing) {
+  const std::string raw = sample_log(30, 3000, kSegment);  // seven segments
+  const TempDir dir;
+  Store store;
+  store.open_or_die(test_options(dir.path(), kSegment));
+  ASSERT_FALSE(store.log->append_raw(0, raw.substr(0, 5000)));
+  ASSERT_TRUE(eventually([&] { return !slurp(segment_path(dir.path(), kSegment)).empty(); }));
+  {
+    const FileSizeLimit limit(kSegment / 2);
+    const auto error = store.log->append_raw(5000, raw.substr(5000));
+    ASSERT_TRUE(error);
+    EXPECT_EQ(error->status, HA_IO);
+    EXPECT_EQ(error->os_errno, EFBIG);
+    EXPECT_EQ(store.log->bounds().end, 5000);
+    EXPECT_EQ(store.bytes(), raw.substr(0, 5000));
+    EXPECT_EQ(slurp(segment_path(dir.path(), 0)).find_first_not_of('\0', 5000), std::string::npos);
+  }
+  ASSERT_FALSE(store.log->append_raw(5000, raw.substr(5000)));
+  EXPECT_EQ(store.bytes(), raw);
+}
+
+TEST(DiskFull, ASmallFileSystemFillsWithoutHarm) {
+  const TempDir dir;
+  if (::mount("tmpfs", dir.path().c_str(), "tmpfs", 0, "size=1m") != 0)
+    GTEST_SKIP() << "cannot mount a small tmpfs here: " << std::strerror(errno);
+  struct Unmount {
+    std::string path;
+    ~Unmount() { ::umount2(path.c_str(), MNT_DETACH); }
+  } unmount{dir.path()};
+  Store store;
+  store.open_or_die(test_options(dir.path(), 64 * 1024));
+  int stored = 0;
+  Appended last;
+  while (!(last = store.put("t", std::string(4000, 'x'))).error) ++stored;
+  EXPECT_EQ(last.error->status, HA_IO);
+  EXPECT_EQ(last.error->os_errno, ENOSPC);
+  EXPECT_GT(stored, 100);
+  EXPECT_FALSE(store.log->flush(store.log->bounds().end));
+  store.close();
+  Store restarted;
+  restarted.open_or_die(test_options(dir.path(), 64 * 1024));
+  EXPECT_EQ(restarted.index.count("t", std::nullopt), stored);
+}
+
+}  // namespace
+}  // namespace stub::store

@@ -1,0 +1,134 @@
+#include "store/index.h"
+
+#include <gtest/gtest.h>
+
+#include <future>
+
+#include "store_fixture.h"
+
+namespace stub::store {
+namespace {
+
+TEST(Index, CountsByTopicAndQueueInLogOrder) {
+  const TempDir dir;
+  Store store;
+  store.open_or_die(test_options(dir.path()));
+  store.put("a", "1", 0);
+  store.put("b", "2", 0);
+  store.put("a", "3", 1);
+  store.put("a", "4", 0);
+  EXPECT_EQ(store.bodies("a"), (std::vector<std::string>{"1", "3", "4"}));
+  EXPECT_EQ(store.bodies("a", 0), (std::vector<std::string>{"1", "4"}));
+  EXPECT_EQ(store.bodies("a", 1), (std::vector<std::string>{"3"}));
+  EXPECT_EQ(store.index.count("c", std::nullopt), 0);
+  EXPECT_EQ(store.index.count("a", 7), 0);
+  EXPECT_EQ(store.index.range("a", std::nullopt, 1, 1).offsets.size(), 1u);
+  EXPECT_TRUE(store.index.range("a", std::nullopt, 9, 1).offsets.empty());
+  EXPECT_EQ(store.index.next_queue_offset("a", 0), 2);
+}
+
+TEST(Index, ShrinksWithACutAndSaysSo) {
+  const TempDir dir;
+  Store store;
+  store.open_or_die(test_options(dir.path()));
+  store.put("a", "1", 0);
+  const auto second = store.put("a", "2", 0);
+  store.put("b", "3", 0);
+  store.log->set_writable(false);
+  const auto version = store.index.version();
+  ASSERT_FALSE(store.log->truncate(second.first, true));
+  EXPECT_NE(store.index.version(), version);
+  EXPECT_EQ(store.bodies("a"), (std::vector<std::string>{"1"}));
+  EXPECT_EQ(store.index.count("b", std::nullopt), 0);
+  EXPECT_EQ(store.index.next_queue_offset("a", 0), 1);
+  EXPECT_EQ(store.index.next_queue_offset("b", 0), 0);
+}
+
+TEST(Index, ScheduledMessagesAreHiddenAndKnown) {
+  const TempDir dir;
+  Store store;
+  store.open_or_die(test_options(dir.path()));
+  const auto put = store.put(std::string(kScheduleTopic), "later", 0,
+                             {{kRealTopic, "t"}, {kRealQueue, "0"}, {kDeliverAt, "123"}});
+  EXPECT_TRUE(store.index.topics().empty());
+  EXPECT_EQ(store.index.schedule().next(), (Due{123, put.first}));
+}
+
+TEST(Index, ADeliveryThatIsCutIsDueAgain) {
+  const TempDir dir;
+  Store store;
+  store.open_or_die(test_options(dir.path()));
+  const auto source = store.put(std::string(kScheduleTopic), "later", 0,
+                                {{kRealTopic, "t"}, {kRealQueue, "0"}, {kDeliverAt, "123"}});
+  const auto delivery = store.put("t", "later", 0, {{kSourceOffset, std::to_string(source.first)}});
+  EXPECT_EQ(store.index.schedule().pending(), 0u);
+  store.log->set_writable(false);
+  ASSERT_FALSE(store.log->truncate(delivery.first, true));
+  EXPECT_EQ(store.index.schedule().next(), (Due{123, source.first}));
+  ASSERT_FALSE(store.log->truncate(source.first, true));
+  EXPECT_EQ(store.index.schedule().pending(), 0u);
+}
+
+TEST(Index, ARestartedNodeKnowsWhatItsLogDelivered) {
+  const TempDir dir;
+  {
+    Store store;
+    store.open_or_die(test_options(dir.path()));
+    for (const char* at : {"5", "6"})
+      store.put(std::string(kScheduleTopic), at, 0,
+                {{kRealTopic, "t"}, {kRealQueue, "0"}, {kDeliverAt, at}});
+    store.put("t", "5", 0, {{kSourceOffset, "0"}});
+  }
+  Store store;
+  store.open_or_die(test_options(dir.path()));
+  EXPECT_EQ(store.index.schedule().pending(), 1u);
+  EXPECT_EQ(store.index.schedule().next()->deliver_at_ms, 6);
+}
+
+TEST(Waiters, WakeOnceWhenThereIsMoreThanWasSeen) {
+  const TempDir dir;
+  Store store;
+  store.open_or_die(test_options(dir.path()));
+  std::promise<void> woken;
+  store.index.waiters().add("t", 1, 0, [&] { woken.set_value(); });  // twice would throw
+  store.put("t", "other queue", 0);
+  store.put("u", "other topic", 1);
+  auto future = woken.get_future();
+  // Nothing of these may wake it: the message that does is the one that follows.
+  EXPECT_EQ(future.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
+  store.put("t", "this one", 1);
+  EXPECT_EQ(future.wait_for(std::chrono::seconds(20)), std::future_status::ready);
+  store.put("t", "and more", 1);
+}
+
+TEST(Waiters, WakeAtOnceWhenItIsThereAlreadyAndAtStop) {
+  const TempDir dir;
+  Store store;
+  store.open_or_die(test_options(dir.path()));
+  store.put("t", "body");
+  int woken = 0;
+  store.index.waiters().add("t", std::nullopt, 0, [&] { ++woken; });
+  EXPECT_EQ(woken, 1);
+  store.index.waiters().add("t", std::nullopt, 1, [&] { ++woken; });
+  EXPECT_EQ(woken, 1);
+  store.index.waiters().stop();
+  EXPECT_EQ(woken, 2);
+  store.index.waiters().add("t", std::nullopt, 1, [&] { ++woken; });
+  EXPECT_EQ(woken, 3);
+}
+
+TEST(Waiters, AfterCancelReturnsItDoesNotRun) {
+  const TempDir dir;
+  Store store;
+  store.open_or_die(test_options(dir.path()));
+  for (int i = 0; i < 300; ++i) {
+    auto alive = std::make_unique<std::atomic<int>>(0);
+    const auto id = store.index.waiters().add("t", std::nullopt, i, [&] { alive->fetch_add(1); });
+    store.put("t", "body");  // wakes it, on the waiters' thread
+    store.index.waiters().cancel(id);
+    alive.reset();  // a wake after this would be a use after free
+  }
+}
+
+}  // namespace
+}  // namespace stub::store

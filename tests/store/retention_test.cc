@@ -1,0 +1,118 @@
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "store_fixture.h"
+
+namespace stub::store {
+namespace {
+
+constexpr std::int64_t kMin3 = 3 * kTestSegment;
+
+TEST(Retention, BySizeTakesWholeOldestSegmentsAndNumbersCountFromTheFirstHeld) {
+  const TempDir dir, after;
+  Store store;
+  auto options = test_options(dir.path());
+  options.retention_bytes = 2 * kTestSegment;
+  store.open_or_die(options);
+  for (int i = 0; i < 18; ++i) store.put("t", std::string(1000, static_cast<char>('a' + i)));
+  ASSERT_FALSE(store.log->flush(store.log->bounds().end));
+  store.log->apply_retention();
+  const LogBounds bounds = store.log->bounds();
+  EXPECT_GT(bounds.min, 0);
+  EXPECT_EQ(bounds.min % kTestSegment, 0);
+  EXPECT_LE(bounds.end - bounds.min, 2 * kTestSegment);
+  EXPECT_GT(bounds.end - bounds.min, kTestSegment);
+  EXPECT_FALSE(std::filesystem::exists(segment_path(dir.path(), 0)));
+  const auto range = store.index.range("t", std::nullopt, 0, 100);
+  ASSERT_FALSE(range.offsets.empty());
+  EXPECT_EQ(range.offsets[0], bounds.min);
+  EXPECT_EQ(store.index.next_queue_offset("t", 0), 18);
+  const auto bodies = store.bodies("t");
+  copy_store(dir.path(), after.path());
+  Store restarted;
+  restarted.open_or_die(test_options(after.path()));
+  EXPECT_EQ(restarted.log->bounds().min, bounds.min);
+  EXPECT_EQ(restarted.bodies("t"), bodies);
+  EXPECT_EQ(restarted.put("t", "more").error, std::nullopt);
+  EXPECT_EQ(restarted.index.next_queue_offset("t", 0), 19);
+}
+
+TEST(Retention, NeverTakesTheLastSegmentNorBytesThatAreNotDurable) {
+  const TempDir dir;
+  Store store;
+  auto options = test_options(dir.path());
+  options.retention_bytes = 1;
+  store.open_or_die(options);
+  for (int i = 0; i < 9; ++i) store.put("t", std::string(1000, 'x'));
+  store.log->apply_retention();
+  EXPECT_EQ(store.log->bounds().min, 0);
+  ASSERT_FALSE(store.log->flush(store.log->bounds().end));
+  store.log->apply_retention();
+  EXPECT_EQ(store.log->bounds().min, store.log->bounds().end / kTestSegment * kTestSegment);
+  EXPECT_EQ(store.log->segment_count(), 1u);
+}
+
+TEST(Retention, ByAgeGoesByTheNextSegmentsFirstMessage) {
+  const TempDir dir;
+  Store store;
+  auto options = test_options(dir.path());
+  std::int64_t now = 1'000'000;
+  options.now_ms = [&now] { return now; };
+  options.retention_ms = 1000;
+  store.open_or_die(options);
+  for (int i = 0; i < 12; ++i) {
+    store.put("t", std::string(1000, 'x'));  // three a segment, 100 ms apart
+    now += 100;
+  }
+  ASSERT_FALSE(store.log->flush(store.log->bounds().end));
+  now = 1'000'000 + 1000 + 300;  // the second segment's first message is just 1000 ms old
+  store.log->apply_retention();
+  EXPECT_EQ(store.log->bounds().min, 0);
+  now += 1;
+  store.log->apply_retention();
+  EXPECT_EQ(store.log->bounds().min, kTestSegment);
+  now += 1'000'000;
+  store.log->apply_retention();
+  EXPECT_EQ(store.log->bounds().min, kMin3);
+}
+
+TEST(Retention, StopsAtAPin) {
+  const TempDir dir;
+  Store store;
+  auto options = test_options(dir.path());
+  options.retention_bytes = 1;
+  store.open_or_die(options);
+  for (int i = 0; i < 12; ++i) store.put("t", std::string(1000, 'x'));
+  Lease lease;
+  ASSERT_EQ(store.log->lend(kTestSegment + 7, 10, lease), HA_OK);
+  ASSERT_FALSE(store.log->flush(store.log->bounds().end));
+  store.log->apply_retention();
+  EXPECT_EQ(store.log->bounds().min, kTestSegment);
+  EXPECT_TRUE(std::filesystem::exists(segment_path(dir.path(), kTestSegment)));
+  store.log->give_back(lease.token);
+  store.log->apply_retention();
+  EXPECT_EQ(store.log->bounds().min, kMin3);
+}
+
+TEST(Retention, KeepsWhatIsScheduledAndNotDelivered) {
+  const TempDir dir;
+  Store store;
+  auto options = test_options(dir.path());
+  options.retention_bytes = 1;
+  store.open_or_die(options);
+  store.put("t", std::string(1000, 'x'));
+  const auto scheduled = store.put(std::string(kScheduleTopic), "later", 0,
+                                   {{kRealTopic, "t"}, {kRealQueue, "0"}, {kDeliverAt, "9"}});
+  for (int i = 0; i < 12; ++i) store.put("t", std::string(1000, 'x'));
+  ASSERT_FALSE(store.log->flush(store.log->bounds().end));
+  store.log->apply_retention();
+  EXPECT_EQ(store.log->bounds().min, 0);
+  store.put("t", "later", 0, {{kSourceOffset, std::to_string(scheduled.first)}});
+  ASSERT_FALSE(store.log->flush(store.log->bounds().end));
+  store.log->apply_retention();
+  EXPECT_GT(store.log->bounds().min, 0);
+}
+
+}  // namespace
+}  // namespace stub::store
