@@ -1,7 +1,5 @@
 #include "cli/promotion.h"
 
-#include <optional>
-
 #include "cli/broker_client.h"
 #include "ha/plugin.h"
 
@@ -44,21 +42,25 @@ Result<Promotion> promote(const std::string& broker_url, const std::vector<std::
   return out;
 }
 
-Result<std::size_t> fullest(const std::vector<std::string>& broker_urls) {
-  std::optional<std::size_t> best;
+Result<Fullest> fullest(const std::vector<std::string>& broker_urls) {
+  Fullest out;
   std::int64_t most = -1;
   std::string why;
-  for (std::size_t i = 0; i < broker_urls.size(); ++i) {
-    const auto held = whole_end(broker_urls[i]);
+  for (const auto& url : broker_urls) {
+    const auto held = whole_end(url);
     if (const auto* error = std::get_if<Error>(&held)) {
       why += (why.empty() ? "" : "; ") + error->text;
-    } else if (std::get<std::int64_t>(held) > most) {
-      most = std::get<std::int64_t>(held);
-      best = i;
+      out.whole_ends.push_back(-1);
+      continue;
+    }
+    out.whole_ends.push_back(std::get<std::int64_t>(held));
+    if (out.whole_ends.back() > most) {
+      most = out.whole_ends.back();
+      out.index = out.whole_ends.size() - 1;
     }
   }
-  if (!best) return Error{HA_IO, 0, "no broker answers: " + why};
-  return *best;
+  if (most < 0) return Error{HA_IO, 0, "no broker answers: " + why};
+  return out;
 }
 
 }  // namespace stub::cli

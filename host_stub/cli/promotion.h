@@ -18,7 +18,12 @@ struct Promotion {
 // both numbers. A peer that cannot be reached is noted and passed over.
 Result<Promotion> promote(const std::string& broker_url, const std::vector<std::string>& peers);
 
-// Which of the brokers holds most whole records; the first of several. Requires one that answers.
-Result<std::size_t> fullest(const std::vector<std::string>& broker_urls);
+struct Fullest {
+  std::size_t index = 0;
+  std::vector<std::int64_t> whole_ends = {};  // of each broker; -1 = it does not answer
+};
+
+// Which of the brokers holds most whole records; the first of several. An Error when none answers.
+Result<Fullest> fullest(const std::vector<std::string>& broker_urls);
 
 }  // namespace stub::cli

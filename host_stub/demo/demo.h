@@ -1,0 +1,31 @@
+// The demonstration: three brokers, a file's lines, the master killed in the middle, everything
+// read back.
+#pragma once
+
+#include <string>
+
+#include "broker/broker.h"
+#include "demo/interrupt.h"
+#include "demo/verdict.h"
+
+namespace stub::demo {
+
+struct DemoOptions {
+  std::string file = "/var/lib/dpkg/status";
+  std::int64_t min_lines = 0;  // the file is repeated to at least so many
+  std::string ha_stub;         // the program
+  bool json = false;           // the verdict as JSON; nothing else is shown
+  bool keep = false;           // the stores and logs stay
+};
+
+struct DemoReport {
+  Verdict verdict;
+  double seconds = 0;
+  std::int64_t p50_us = 0;
+  std::int64_t p99_us = 0;
+  std::int64_t killed_at = 0;  // lines acknowledged when the master was killed
+};
+
+Result<DemoReport> run_demo(const DemoOptions& options, const Interrupt& interrupt);
+
+}  // namespace stub::demo
