@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <filesystem>
 
 #include "store_fixture.h"
@@ -55,10 +56,10 @@ TEST(Retention, NeverTakesTheLastSegmentNorBytesThatAreNotDurable) {
 
 TEST(Retention, ByAgeGoesByTheNextSegmentsFirstMessage) {
   const TempDir dir;
+  std::atomic<std::int64_t> now{1'000'000};  // the keeper's thread looks at it too
   Store store;
   auto options = test_options(dir.path());
-  std::int64_t now = 1'000'000;
-  options.now_ms = [&now] { return now; };
+  options.now_ms = [&now] { return now.load(); };
   options.retention_ms = 1000;
   store.open_or_die(options);
   for (int i = 0; i < 12; ++i) {

@@ -82,7 +82,7 @@ std::string sample_log(int messages, std::size_t body_bytes, std::int64_t segmen
 
 void copy_store(const std::string& from, const std::string& to) {
   for (const auto& entry : fs::recursive_directory_iterator(from)) {
-    const fs::path target = fs::path(to) / fs::relative(entry.path(), from);
+    const fs::path target = fs::path(to) / entry.path().lexically_relative(from);
     std::error_code code;
     if (entry.is_directory(code))
       fs::create_directories(target);

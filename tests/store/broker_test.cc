@@ -1,0 +1,251 @@
+#include "broker/broker.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <boost/json.hpp>
+#include <thread>
+
+#include "broker/group_offsets.h"
+#include "broker_fixture.h"
+#include "store/file.h"
+
+namespace stub {
+namespace {
+
+using store::TempDir;
+
+TEST(Broker, ProducesAndConsumesByTopicAndQueue) {
+  const TempDir dir;
+  const Fake fake;
+  const auto broker = open_broker(broker_options(dir.path(), Role::kMaster));
+  auto two = request("t", {"one", "two"});
+  two.items[0].key = "k";
+  const auto result = produce(*broker, two);
+  EXPECT_EQ(result.status, HA_OK) << result.text;
+  EXPECT_EQ(result.stored, 2);
+  EXPECT_EQ(result.first_offset, 0);
+  EXPECT_EQ(fake.notified(0), result.end_offset);
+  ConsumeQuery query;
+  query.topic = "t";
+  auto consumed = std::get<ConsumeResult>(broker->consume(query));
+  ASSERT_EQ(consumed.messages.size(), 2u);
+  EXPECT_EQ(consumed.messages[0].key, "k");
+  EXPECT_EQ(consumed.messages[1].number, 1);
+  EXPECT_EQ(consumed.next, 2);
+  EXPECT_EQ(consumed.end, 2);
+  query.queue = consumed.messages[0].queue;
+  consumed = std::get<ConsumeResult>(broker->consume(query));
+  EXPECT_EQ(consumed.messages[0].body, "one");
+  query.topic = "unknown";
+  EXPECT_EQ(std::get<ConsumeResult>(broker->consume(query)).end, 0);
+  query.from = -1;
+  EXPECT_EQ(std::get<Error>(broker->consume(query)).status, HA_INVALID);
+}
+
+TEST(Broker, AnAnswerIsBoundedButNeverEmpty) {
+  const TempDir dir;
+  const auto broker = open_broker(broker_options(dir.path(), Role::kMaster));
+  produce(*broker, request("t", {std::string(1000, 'a'), std::string(1000, 'b'), "c"}));
+  ConsumeQuery query;
+  query.topic = "t";
+  query.max_bytes = 10;
+  const auto consumed = std::get<ConsumeResult>(broker->consume(query));
+  ASSERT_EQ(consumed.messages.size(), 1u);
+  EXPECT_EQ(consumed.next, 1);
+  EXPECT_EQ(consumed.end, 3);
+}
+
+TEST(Broker, RefusesWhatCanNeverBeRight) {
+  const TempDir dir;
+  const auto broker = open_broker(broker_options(dir.path(), Role::kMaster));
+  std::vector<ProduceRequest> bad{request("", {"b"}),
+                                  request(std::string(128, 't'), {"b"}),
+                                  request("a b", {"b"}),
+                                  request("ha_stub_schedule", {"b"}),
+                                  request("t", {}),
+                                  request("t", {"b"}, -3),
+                                  request("t", {std::string((4 << 20) + 1, 'x')}),
+                                  request("t", {"b"}),
+                                  request("t", {"b"}),
+                                  request("t", {"b"}),
+                                  request("t", {"b"})};
+  bad[7].queue = 4;
+  bad[8].delay_ms = -1;
+  bad[9].items[0].key = "a\x01z";
+  bad[10].timeout_ms = 0;
+  for (auto& one : bad) {
+    const auto result = produce(*broker, one);
+    EXPECT_EQ(result.status, HA_INVALID) << result.text;
+    EXPECT_FALSE(result.text.empty());
+    EXPECT_EQ(result.stored, 0);
+  }
+  EXPECT_EQ(produce(*broker, request(std::string(127, 't'), {""})).status, HA_OK);
+}
+
+TEST(Broker, ASlaveRefusesWritesAndNamesItsMaster) {
+  const TempDir dir;
+  const auto broker = open_broker(broker_options(dir.path(), Role::kSlave));
+  const auto result = produce(*broker, request("t", {"b"}));
+  EXPECT_EQ(result.status, HA_NOT_MASTER);
+  EXPECT_NE(result.text.find("10.0.0.1:10912"), std::string::npos) << result.text;
+  EXPECT_EQ(broker->not_ready_reason(), "");
+}
+
+TEST(Broker, AnswersWhenTheCopiesExistWithoutHoldingAThread) {
+  const TempDir dir;
+  const Fake fake;
+  const auto broker = open_broker(broker_options(dir.path(), Role::kMaster));
+  std::vector<std::int32_t> answers;
+  std::int64_t end = 0;
+  for (int i = 0; i < 3; ++i)
+    broker->produce(request("t", {"b"}, 2), [&](ProduceResult r) {
+      answers.push_back(r.status);
+      end = r.end_offset;
+      EXPECT_EQ(r.stored, 1);
+      EXPECT_EQ(r.text.empty(), r.status == HA_OK);
+    });
+  EXPECT_TRUE(answers.empty());
+  EXPECT_EQ(fake.waits(0), 3);
+  fake.end_waits(0, HA_OK, fake.notified(0) / 3 * 2);
+  EXPECT_EQ(answers, (std::vector<std::int32_t>{HA_OK, HA_OK}));
+  fake.end_waits(0, HA_FLUSH_SLAVE_TIMEOUT, INT64_MAX);
+  EXPECT_EQ(answers.back(), HA_FLUSH_SLAVE_TIMEOUT);
+  EXPECT_EQ(end, fake.notified(0));
+  const auto refused = produce(*broker, request("t", {"b"}, 3));
+  EXPECT_EQ(refused.status, HA_SLAVE_NOT_AVAILABLE);
+  EXPECT_EQ(refused.stored, 0);
+  EXPECT_EQ(fake.notified(0), end);
+}
+
+TEST(Broker, SyncFlushIsDurableBeforeItAnswers) {
+  const TempDir dir;
+  const Fake fake;
+  auto options = broker_options(dir.path(), Role::kMaster);
+  options.flush = FlushPolicy::kSync;
+  options.flush_interval_ms = 3'600'000;
+  const auto broker = open_broker(options);
+  const auto result = produce(*broker, request("t", {"b"}));
+  EXPECT_EQ(result.status, HA_OK);
+  void* ctx = nullptr;
+  ha_bounds bounds{};
+  fake.host(0, &ctx).bounds(ctx, &bounds);
+  EXPECT_GE(bounds.durable, result.end_offset);
+}
+
+TEST(Broker, RolesMoveAndWritesAreFenced) {
+  const TempDir dir;
+  const Fake fake;
+  const auto broker = open_broker(broker_options(dir.path(), Role::kNone));
+  EXPECT_EQ(produce(*broker, request("t", {"b"})).status, HA_NOT_MASTER);
+  EXPECT_NE(broker->not_ready_reason(), "");
+  ASSERT_TRUE(std::holds_alternative<std::monostate>(broker->promote()));
+  EXPECT_EQ(broker->role(), Role::kMaster);
+  EXPECT_EQ(produce(*broker, request("t", {"b"})).status, HA_OK);
+  std::int32_t waited = HA_OK;
+  broker->produce(request("t", {"b"}, 2), [&](ProduceResult r) { waited = r.status; });
+  ASSERT_TRUE(std::holds_alternative<std::monostate>(broker->follow("10.0.0.9:1")));
+  EXPECT_EQ(waited, HA_NOT_MASTER);
+  EXPECT_EQ(broker->role(), Role::kSlave);
+  const auto result = produce(*broker, request("t", {"b"}));
+  EXPECT_EQ(result.status, HA_NOT_MASTER);
+  EXPECT_NE(result.text.find("10.0.0.9:1"), std::string::npos);
+  // A refused change leaves the role, the address and the fence as they were.
+  ASSERT_TRUE(std::holds_alternative<std::monostate>(broker->promote()));
+  fake.refuse_roles(HA_INVALID);
+  EXPECT_EQ(std::get<Error>(broker->follow("x")).text, "the fake refuses");
+  fake.refuse_roles(0);
+  EXPECT_EQ(produce(*broker, request("t", {"b"})).status, HA_OK);
+}
+
+TEST(Broker, NoLocalAppendHappensOnceASlavesRoleHolds) {
+  const TempDir dir;
+  const Fake fake;
+  const auto broker = open_broker(broker_options(dir.path(), Role::kMaster));
+  std::atomic<bool> over{false};
+  std::vector<std::thread> producers;
+  for (int i = 0; i < 2; ++i)
+    producers.emplace_back([&] {
+      while (!over) produce(*broker, request("t", {"body"}));
+    });
+  void* ctx = nullptr;
+  const ha_host_api& host = fake.host(0, &ctx);
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(std::holds_alternative<std::monostate>(broker->follow("10.0.0.9:1")));
+    ha_bounds before{}, after{};
+    host.bounds(ctx, &before);
+    std::this_thread::yield();
+    host.bounds(ctx, &after);
+    ASSERT_EQ(before.end, after.end);
+    ASSERT_TRUE(std::holds_alternative<std::monostate>(broker->promote()));
+  }
+  over = true;
+  for (auto& producer : producers) producer.join();
+}
+
+TEST(Broker, StopEndsWaitsAndLongPolls) {
+  const TempDir dir;
+  const auto broker = open_broker(broker_options(dir.path(), Role::kMaster));
+  std::int32_t waited = HA_OK;
+  int woken = 0;
+  broker->produce(request("t", {"b"}, 2), [&](ProduceResult r) { waited = r.status; });
+  broker->wait_for_messages("t", std::nullopt, 5, [&] { ++woken; });
+  broker->stop(0);
+  EXPECT_EQ(waited, HA_SHUTDOWN);
+  EXPECT_EQ(woken, 1);
+  EXPECT_EQ(produce(*broker, request("t", {"b"})).status, HA_SHUTDOWN);
+  EXPECT_EQ(bodies(*broker, "t"), std::vector<std::string>{"b"});
+}
+
+TEST(Broker, StatusIsJson) {
+  const TempDir dir;
+  const auto broker = open_broker(broker_options(dir.path(), Role::kMaster));
+  const auto put = produce(*broker, request("t", {"b", "c"}));
+  const auto status = boost::json::parse(broker->status_json());
+  EXPECT_EQ(status.at("role"), "master");
+  EXPECT_TRUE(status.at("master").is_null());
+  EXPECT_EQ(status.at("whole_end"), put.end_offset);
+  EXPECT_EQ(status.at("bounds").at("end"), put.end_offset);
+  EXPECT_EQ(status.at("topics").at("t").at("messages"), 2);
+  EXPECT_EQ(status.at("flush"), "async");
+  EXPECT_EQ(status.at("store").as_string(), dir.path());
+  EXPECT_EQ(status.at("ha").at("fake"), true);
+  EXPECT_EQ(broker->metrics_text(), "fake 1\n");
+  EXPECT_EQ(broker->ha_address(), "127.0.0.1:1");
+}
+
+TEST(Broker, APluginThatIsNotThereIsNamed) {
+  const TempDir dir;
+  auto options = broker_options(dir.path(), Role::kMaster);
+  options.plugin_path = "/nonexistent/plugin.so";
+  const auto opened = Broker::open(options);
+  ASSERT_TRUE(std::holds_alternative<Error>(opened));
+  EXPECT_NE(std::get<Error>(opened).text.find("/nonexistent/plugin.so"), std::string::npos);
+}
+
+TEST(GroupOffsets, SurviveARestartAndReadRocketMqsFile) {
+  const TempDir dir;
+  {
+    auto opened = GroupOffsets::open(dir.path());
+    auto& groups = *std::get<std::unique_ptr<GroupOffsets>>(opened);
+    EXPECT_EQ(groups.get("g", "t", 0), -1);
+    EXPECT_TRUE(std::holds_alternative<std::monostate>(groups.set("g", "t", 1, 12)));
+    EXPECT_EQ(std::get<Error>(groups.set("g", "t", 1, -2)).status, HA_INVALID);
+  }
+  auto again = GroupOffsets::open(dir.path());
+  EXPECT_EQ(std::get<std::unique_ptr<GroupOffsets>>(again)->get("g", "t", 1), 12);
+  const std::string path = dir.path() + "/config/consumerOffset.json";
+  EXPECT_EQ(std::get<std::string>(store::read_file(path)), R"({"offsetTable":{"t@g":{"1":12}}})");
+  ASSERT_FALSE(store::replace_file(
+      path, "{\n\t\"offsetTable\":{\"a@b\":{0:5,1 :6\n\t\t},\"x{1:2\\\"\":{3:4}}\n}"));
+  again = GroupOffsets::open(dir.path());
+  EXPECT_EQ(std::get<std::unique_ptr<GroupOffsets>>(again)->get("b", "a", 0), 5);
+  EXPECT_EQ(std::get<std::unique_ptr<GroupOffsets>>(again)->get("b", "a", 1), 6);
+  ASSERT_FALSE(store::replace_file(path, "{\"offsetTable\":7}"));
+  again = GroupOffsets::open(dir.path());
+  ASSERT_TRUE(std::holds_alternative<Error>(again));
+  EXPECT_NE(std::get<Error>(again).text.find(path), std::string::npos);
+}
+
+}  // namespace
+}  // namespace stub

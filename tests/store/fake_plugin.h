@@ -1,0 +1,27 @@
+/* What the fake plugin lets a test see and do. index: 0 = the instance that was created first. */
+#ifndef FAKE_PLUGIN_H
+#define FAKE_PLUGIN_H
+
+#include "ha/plugin.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define FAKE_MAX_INSTANCES 8
+
+const ha_plugin_api* ha_plugin_entry_v1(const ha_host_api* host, ha_error* error);
+
+/* The hooks that the host gave, as the plugin would call them. */
+const ha_host_api* fake_host(int index, void** ctx);
+int fake_waits(int index); /* pending */
+int64_t fake_notified(int index);
+void fake_end_waits(int index, int32_t status, int64_t end);
+/* 0 = accept roles again. */
+void fake_refuse_roles(int32_t status);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
