@@ -51,9 +51,11 @@ bool SegmentTable::release(std::uint64_t token) {
 
 std::int32_t SegmentTable::cut(std::int64_t new_end, const std::function<void()>& publish) {
   std::unique_lock lock(mutex_);
-  if (leased_above(Kind::kLent, new_end)) return HA_AGAIN;
-  copied_.wait(lock, [&] { return !leased_above(Kind::kCopying, new_end); });
-  // The wait gave the lock away: somebody may have come meanwhile.
+  // Those who copy are soon done; a lease that is lent meanwhile shows in the next turn.
+  const auto over = [&] {
+    return leased_above(Kind::kLent, new_end) || !leased_above(Kind::kCopying, new_end);
+  };
+  copied_.wait(lock, over);
   if (leased_above(Kind::kLent, new_end)) return HA_AGAIN;
   publish();
   return HA_OK;

@@ -1,6 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include "store_fixture.h"
 
@@ -98,6 +101,28 @@ TEST(Truncate, WaitsForNobodyWhoBorrowsTheBytes) {
   EXPECT_TRUE(store.log->give_back(lease.token));
   EXPECT_FALSE(store.log->give_back(lease.token));
   EXPECT_FALSE(store.log->truncate(ends[1], true));
+}
+
+TEST(Truncate, WaitsForAReaderInsideTheStore) {
+  const TempDir dir;
+  Store store;
+  store.open_or_die(test_options(dir.path()));
+  fill(store, 3, 100);
+  std::atomic<bool> cut{false};
+  std::thread cutter;
+  store.log->with_record(0, [&](const RecordView& record) {
+    cutter = std::thread([&] {
+      EXPECT_FALSE(store.log->truncate(0, true));
+      cut = true;
+    });
+    // Time enough for a cut that does not wait; one that does is not hurried by it.
+    const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
+    while (!cut && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+    EXPECT_FALSE(cut);
+    EXPECT_EQ(record.body, std::string(100, 'a'));
+  });
+  cutter.join();
+  EXPECT_EQ(store.log->bounds().end, 0);
 }
 
 TEST(Lend, IsBoundedInNumberAndStaysInsideItsSegment) {
