@@ -24,7 +24,12 @@ template <std::int64_t Settings::*Member, std::int64_t Least, std::int64_t Most>
 std::string apply_number(Settings& settings, std::string_view text) {
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || error != std::errc{} || end != text.data() + text.size()) {
+  const bool whole = !text.empty() && end == text.data() + text.size();
+  if (whole && error == std::errc::result_out_of_range) {
+    value = text.front() == '-' ? std::numeric_limits<std::int64_t>::min()
+                                : std::numeric_limits<std::int64_t>::max();
+    if (value == Most) return "is above the most, " + std::to_string(Most);
+  } else if (!whole || error != std::errc{}) {
     return "is not a whole number (the unit is in the option's name: try " +
            std::to_string(Settings{}.*Member) + ")";
   }

@@ -1,0 +1,175 @@
+#include "ha_plugin/settings.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+#include <string>
+
+namespace ha {
+namespace {
+
+using ::testing::AssertionFailure;
+using ::testing::AssertionResult;
+using ::testing::AssertionSuccess;
+
+std::string apply_alone(std::string_view key, std::string_view value) {
+  Settings settings;
+  return apply_option(settings, key, value);
+}
+
+// A refusal names the option, the value and what is wrong.
+AssertionResult refused(std::string_view key, std::string_view value, std::string_view why) {
+  const std::string said = apply_alone(key, value);
+  for (const std::string& part :
+       {std::string(key), "'" + std::string(value) + "'", std::string(why)}) {
+    if (said.find(part) == std::string::npos) {
+      return AssertionFailure() << '"' << said << "\" lacks " << part;
+    }
+  }
+  return AssertionSuccess();
+}
+
+TEST(Settings, DefaultsAreTheDocumentedOnes) {
+  const Settings s;
+  EXPECT_EQ(s.listen.text(), "0.0.0.0:10912");
+  EXPECT_EQ(s.heartbeat_ms, 7000);
+  EXPECT_EQ(s.housekeeping_ms, 20000);
+  EXPECT_EQ(s.first_report_timeout_ms, 20000);
+  EXPECT_EQ(s.in_sync_replicas, 1);
+  EXPECT_EQ(s.min_in_sync_replicas, 1);
+  EXPECT_EQ(s.max_gap_not_in_sync_bytes, std::int64_t{256} << 20);
+  EXPECT_FALSE(s.auto_in_sync_replicas);
+  EXPECT_EQ(s.bootstrap, core::Bootstrap::kLatestSegment);
+  EXPECT_EQ(s.rocketmq_replica_identity, ReplicaIdentity::kAuto);
+  EXPECT_EQ(s.max_transfer_bytes_per_s, 0);
+  EXPECT_LE(s.transfer_batch_bytes, (4 << 20) - 12);
+  EXPECT_TRUE(s.metrics_listen.empty());
+  EXPECT_TRUE(s.allow.allows("203.0.113.9"));
+  EXPECT_EQ(check_together(s), "");
+}
+
+TEST(Settings, EveryDefaultIsAValueThatItsOptionTakes) {
+  std::set<std::string> keys;
+  for (const OptionDoc& doc : option_docs()) {
+    EXPECT_TRUE(keys.insert(doc.key).second) << doc.key << " stands twice";
+    EXPECT_EQ(apply_alone(doc.key, doc.default_value), "");
+    EXPECT_TRUE(is_known_option(doc.key));
+    EXPECT_EQ(may_change_while_running(doc.key), doc.while_running);
+    EXPECT_FALSE(doc.meaning.empty() || doc.range.empty() || doc.type.empty()) << doc.key;
+  }
+  EXPECT_FALSE(is_known_option("heartbeat"));
+  EXPECT_FALSE(may_change_while_running("heartbeat"));
+}
+
+TEST(Settings, NumbersHaveBounds) {
+  struct Bound {
+    const char* key;
+    std::int64_t least;
+    std::int64_t most;
+  };
+  const Bound bounds[] = {
+      {"max_connections", 1, 4096},
+      {"heartbeat_ms", 10, 3'600'000},
+      {"housekeeping_ms", 20, 3'600'000},
+      {"first_report_timeout_ms", 10'000, 3'600'000},
+      {"transfer_batch_bytes", 1024, (4 << 20) - 12},
+      {"in_sync_replicas", 1, 4097},
+      {"min_in_sync_replicas", 1, 4097},
+      {"max_gap_not_in_sync_bytes", 1, INT64_MAX},
+      {"max_pending_waits", 1, 16'777'216},
+      {"connect_timeout_ms", 10, 3'600'000},
+      {"reconnect_max_ms", 50, 3'600'000},
+      {"max_transfer_bytes_per_s", 0, INT64_MAX / 16},
+  };
+  for (const Bound& bound : bounds) {
+    EXPECT_EQ(apply_alone(bound.key, std::to_string(bound.least)), "");
+    EXPECT_EQ(apply_alone(bound.key, std::to_string(bound.most)), "");
+    EXPECT_TRUE(refused(bound.key, std::to_string(bound.least - 1),
+                        "below the least, " + std::to_string(bound.least)));
+    if (bound.most < INT64_MAX) {
+      EXPECT_TRUE(refused(bound.key, std::to_string(bound.most + 1),
+                          "above the most, " + std::to_string(bound.most)));
+    }
+    // More digits than the machine's numbers have is still a whole number.
+    EXPECT_TRUE(refused(bound.key, "99999999999999999999", "above the most"));
+    EXPECT_TRUE(refused(bound.key, "-99999999999999999999", "below the least"));
+    for (const char* bad : {"", "5s", "1.5", "0x10", " 5", "5 ", "+5", "ten", "1e3"}) {
+      EXPECT_TRUE(refused(bound.key, bad, "is not a whole number"));
+    }
+  }
+}
+
+TEST(Settings, ARefusedValueChangesNothing) {
+  for (const OptionDoc& doc : option_docs()) {
+    Settings settings;
+    ASSERT_NE(apply_option(settings, doc.key, "no such value"), "") << doc.key;
+    EXPECT_EQ(settings.listen.text(), Settings{}.listen.text());
+    EXPECT_EQ(settings.heartbeat_ms, Settings{}.heartbeat_ms);
+    EXPECT_EQ(settings.allow.text(), "");
+  }
+}
+
+TEST(Settings, ARateIsZeroOrAtLeastAKibibyte) {
+  EXPECT_EQ(apply_alone("max_transfer_bytes_per_s", "1024"), "");
+  EXPECT_TRUE(refused("max_transfer_bytes_per_s", "1023", "1024 (or 0 for no limit)"));
+  EXPECT_TRUE(refused("max_transfer_bytes_per_s", "1", "1024 (or 0 for no limit)"));
+}
+
+TEST(Settings, ChoicesNameWhatCanBeChosen) {
+  EXPECT_EQ(apply_alone("bootstrap", "earliest"), "");
+  EXPECT_TRUE(refused("bootstrap", "Earliest", "neither latest_segment nor earliest"));
+  for (const char* good : {"auto", "address", "connection"}) {
+    EXPECT_EQ(apply_alone("rocketmq_replica_identity", good), "");
+  }
+  EXPECT_TRUE(refused("rocketmq_replica_identity", "host", "none of auto, address, connection"));
+  EXPECT_EQ(apply_alone("auto_in_sync_replicas", "true"), "");
+  EXPECT_TRUE(refused("auto_in_sync_replicas", "yes", "neither true nor false"));
+}
+
+TEST(Settings, AddressesSayWhatIsWrong) {
+  EXPECT_EQ(apply_alone("listen", "[::]:0"), "");
+  EXPECT_TRUE(refused("listen", "10912", "it has no port"));
+  EXPECT_EQ(apply_alone("metrics_listen", ""), "");
+  EXPECT_EQ(apply_alone("metrics_listen", "127.0.0.1:0"), "");
+  EXPECT_TRUE(refused("metrics_listen", "127.0.0.1:", "port"));
+  EXPECT_TRUE(refused("allow", "10.0.0.0/33", "CIDR"));
+}
+
+TEST(Settings, AnUnknownOptionNamesItsNearest) {
+  EXPECT_NE(apply_alone("hearbeat_ms", "5").find("'heartbeat_ms'"), std::string::npos);
+  EXPECT_NE(apply_alone("insync_replicas", "2").find("'in_sync_replicas'"), std::string::npos);
+  EXPECT_NE(apply_alone("Listen", "x").find("'listen'"), std::string::npos);
+  const std::string said = apply_alone("hearbeat_ms", "5");
+  EXPECT_NE(said.find("'hearbeat_ms'"), std::string::npos) << said;
+  EXPECT_NE(said.find("'5'"), std::string::npos) << said;
+}
+
+TEST(Settings, AnOverlongUnknownOptionIsCutInTheMessage) {
+  EXPECT_LT(apply_alone(std::string(100'000, 'x'), std::string(100'000, 'y')).size(), 400u);
+  EXPECT_LT(apply_alone("heartbeat_ms", std::string(100'000, 'y')).size(), 400u);
+  EXPECT_LT(apply_alone("listen", std::string(100'000, 'y')).size(), 600u);
+  EXPECT_LT(apply_alone("allow", std::string(100'000, 'y')).size(), 600u);
+}
+
+TEST(Settings, OptionsMustFitTogether) {
+  Settings s;
+  s.heartbeat_ms = 10'000;
+  EXPECT_NE(check_together(s).find("housekeeping_ms"), std::string::npos);
+  EXPECT_NE(check_together(s).find("20000"), std::string::npos);
+  s.housekeeping_ms = 20'001;
+  EXPECT_EQ(check_together(s), "");
+
+  s.min_in_sync_replicas = 2;
+  EXPECT_NE(check_together(s).find("'min_in_sync_replicas': 2"), std::string::npos);
+  s.in_sync_replicas = 2;
+  EXPECT_EQ(check_together(s), "");
+
+  s.max_connections = 1;
+  EXPECT_EQ(check_together(s), "");
+  s.in_sync_replicas = 3;
+  EXPECT_NE(check_together(s).find("max_connections"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace ha
