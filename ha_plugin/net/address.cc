@@ -14,6 +14,9 @@ bool parse_number(std::string_view text, Int& out) {
   return error == std::errc{} && end == text.data() + text.size() && !text.empty();
 }
 
+// In messages: enough to recognise what was given.
+std::string shown(std::string_view text) { return std::string(text.substr(0, 128)); }
+
 std::string_view trim(std::string_view text) {
   while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
   while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
@@ -29,7 +32,7 @@ std::string Address::text() const {
 
 std::string parse_address(std::string_view text, bool allow_port_0, Address& out) {
   const auto bad = [&](const char* why) {
-    return "'" + std::string(text) + "' is not an address: " + why +
+    return "'" + shown(text) + "' is not an address: " + why +
            " (try 10.0.0.7:10912, [::1]:10912 or broker-a:10912)";
   };
   const std::size_t colon = text.rfind(':');
@@ -87,7 +90,7 @@ std::string AllowList::parse(std::string_view text, AllowList& out) {
              network.bits <= most;
     }
     if (!good) {
-      return "'" + std::string(item) +
+      return "'" + shown(item) +
              "' is not a network in CIDR notation (try 10.0.0.0/8, 10.0.0.7 or fd00::/8)";
     }
     if (is_v4) network.bits += 96;
@@ -101,7 +104,8 @@ bool AllowList::allows(const std::string& ip) const {
   if (networks_.empty()) return true;
   Bytes bytes{};
   bool is_v4 = false;
-  if (!to_bytes(ip, bytes, is_v4)) return false;
+  // A link-local peer's address carries the interface it was seen on: fe80::1%eth0.
+  if (!to_bytes(ip.substr(0, ip.find('%')), bytes, is_v4)) return false;
   for (const Network& network : networks_) {
     int left = network.bits;
     bool same = true;
