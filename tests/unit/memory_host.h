@@ -1,0 +1,162 @@
+// A host for tests: a log in memory, in small segments, whose every byte follows from its offset,
+// so that any two logs can be compared without keeping a copy. It does what the ABI asks of a host,
+// fails where a test says so, and remembers what the plugin told it.
+//
+// Threads: everything may be called from any thread; one mutex guards all but the bytes that are
+// lent out, which never move.
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "ha/ext/append_reserve.h"
+#include "ha/ext/segment_fd.h"
+#include "ha/ext/thread_lifecycle.h"
+#include "ha/plugin.h"
+
+namespace ha::testing {
+
+// Every wait of a test ends by then: long enough for a busy machine, and never reached when all is
+// well.
+inline constexpr std::chrono::seconds kPatience{20};
+
+// The byte that stands at an offset in every test log.
+std::byte byte_at(std::int64_t offset);
+std::vector<std::byte> bytes_at(std::int64_t offset, std::int64_t size);
+
+struct HostFeatures {
+  bool pin = true;
+  bool segment_fd = false;
+  bool append_reserve = false;
+  bool truncate = true;
+  bool reset = true;
+  bool progress = true;
+  bool lifecycle = true;
+  std::uint32_t flags = 0;
+  std::int64_t segment_size = 4096;
+  std::int64_t record_size = 1;  // record boundaries are its multiples
+};
+
+struct RoleSeen {
+  std::int32_t role;
+  std::int32_t reason;
+  std::int32_t status;
+  std::string text;
+  std::string thread;  // the name of the thread that told it
+};
+
+struct ReplicaSeen {
+  std::int32_t event;
+  std::int32_t state;
+  std::int32_t reason;
+  std::int64_t ack_offset;
+  std::string id;
+  std::string address;
+};
+
+struct LogSeen {
+  std::int32_t level;
+  std::string text;
+};
+
+class MemoryHost {
+ public:
+  explicit MemoryHost(const HostFeatures& features = {});
+  ~MemoryHost();
+  MemoryHost(const MemoryHost&) = delete;
+  MemoryHost& operator=(const MemoryHost&) = delete;
+
+  const ha_host_api* api() const { return &api_; }
+  ha_host_api& table() { return api_; }
+
+  // The log, as the host itself changes it.
+  std::int64_t grow(std::int64_t size);  // appends; returns the new end
+  void start_at(std::int64_t min);       // an empty log that begins there
+  void drop_below(std::int64_t min);     // deletes whole segments
+  std::int64_t min() const;
+  std::int64_t end() const;
+  // "" when every byte of [min, end) is what must stand there; else the first that is not.
+  std::string first_wrong_byte() const;
+
+  // Faults. The status is what the hook answers as long as it is not HA_OK.
+  void fail_append(std::int32_t status, int os_errno = 0);  // append and commit
+  void fail_pin(std::int32_t status);
+  void fail_read(std::int32_t status);
+  void fail_bounds(std::int32_t status);
+  // Run inside the hook, without the host's lock.
+  void on_replica(std::function<void(const ha_replica_event&)> hook);
+  void on_role(std::function<void(const ha_role_report&)> hook);
+
+  // What was seen. The waiting ones return false when patience ends.
+  bool wait_for(const std::function<bool()>& met_under_lock);
+  bool wait_for_end(std::int64_t end);
+  bool wait_for_role(std::int32_t role, std::size_t reports = 1);
+  bool wait_for_replica(std::int32_t event, std::int32_t reason, std::size_t count = 1);
+  bool wait_for_log(const std::string& part, std::size_t count = 1);
+  std::vector<RoleSeen> roles() const;
+  std::vector<ReplicaSeen> replicas() const;
+  std::vector<std::int64_t> progress() const;
+  std::size_t count_logs(const std::string& part) const;
+  std::size_t count_level(std::int32_t level) const;
+  std::int64_t lent() const;   // pins, segments and reservations that are out
+  std::int64_t loans() const;  // that ever were
+  std::int64_t appends() const;
+  std::int64_t threads() const;  // started and not yet stopping
+  std::vector<std::string> misuse() const;
+
+ private:
+  struct Segment {
+    std::unique_ptr<std::byte[]> bytes;
+    int fd = -1;
+  };
+  struct Hooks;  // the C functions of the table
+
+  Segment& segment_of(std::int64_t offset);
+  std::byte* at(std::int64_t offset);
+  void put(std::int64_t offset, const std::byte* data, std::int64_t size);
+  std::int32_t append_locked(std::int64_t offset, const void* data, std::int64_t size,
+                             ha_error* error);
+  bool inside(std::int64_t offset) const { return offset >= min_ && offset < end_; }
+  std::int64_t run(std::int64_t offset, std::int64_t size) const;
+  void note_misuse(const std::string& text);
+
+  const HostFeatures features_;
+  ha_host_api api_{};
+  ha_ext_segment_fd segment_fd_{};
+  ha_ext_append_reserve append_reserve_{};
+  ha_ext_thread_lifecycle lifecycle_{};
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<std::int64_t, Segment> segments_;
+  std::int64_t min_ = 0;
+  std::int64_t end_ = 0;
+  std::int32_t append_status_ = HA_OK;
+  int append_errno_ = 0;
+  std::int32_t pin_status_ = HA_OK;
+  std::int32_t read_status_ = HA_OK;
+  std::int32_t bounds_status_ = HA_OK;
+  std::function<void(const ha_replica_event&)> replica_hook_;
+  std::function<void(const ha_role_report&)> role_hook_;
+  std::vector<RoleSeen> roles_;
+  std::vector<ReplicaSeen> replicas_;
+  std::vector<std::int64_t> progress_;
+  std::vector<LogSeen> logs_;
+  std::vector<std::string> misuse_;
+  std::map<std::uint64_t, std::int64_t> out_;  // token -> offset
+  std::uint64_t next_token_ = 1;
+  std::int64_t reserved_at_ = -1;
+  std::int64_t reserved_room_ = 0;
+  std::int64_t loans_ = 0;
+  std::int64_t appends_ = 0;
+  std::int64_t threads_ = 0;
+};
+
+}  // namespace ha::testing
