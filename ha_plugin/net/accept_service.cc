@@ -152,7 +152,17 @@ void AcceptService::admit(tcp::socket socket, const Address& remote) {
 
 void AcceptService::reject(const Address& remote, Reason reason, const std::string& text) {
   metrics_.rejected[static_cast<std::size_t>(reason)].add();
-  host_.warn("connection from " + remote.text() + " refused: " + text);
+  const std::string address = remote.text();
+  host_.warn("connection from " + address + " refused: " + text);
+  ha_replica_event event{};
+  event.struct_size = sizeof(event);
+  event.event = HA_REPLICA_REFUSED;
+  event.state = HA_STATE_SHUTDOWN;
+  event.reason = static_cast<std::int32_t>(reason);
+  event.ack_offset = core::kNoOffset.bytes();
+  event.id = "";
+  event.address = address.c_str();
+  host_.replica_changed(event);
 }
 
 // The lowest free number: a slave that comes back takes up its old name, and names stay few.
