@@ -268,7 +268,7 @@ bool ClientService::take(std::span<const std::byte> bytes) {
     } else if (header_.take(bytes)) {
       if (!begin_frame(wire::decode_header(header_.bytes()))) return false;
       follower_->on_frame();
-      backoff_.reset();
+      if (body_left_ == 0) backoff_.reset();
       if (state_ != State::kTransfer) set_state(State::kTransfer);
     }
   }
@@ -323,6 +323,8 @@ bool ClientService::commit(std::int64_t size) {
 }
 
 void ClientService::grown(std::int64_t size) {
+  // Not at a data frame's header: a host that cannot store the body would be asked ever so often.
+  backoff_.reset();
   end_ = end_ + size;
   body_left_ -= size;
   unreported_ += size;
