@@ -7,6 +7,7 @@
 #include <boost/asio/post.hpp>
 #include <cerrno>
 #include <system_error>
+#include <utility>
 
 #include "ha_plugin/net/clock.h"
 #include "metrics/names.h"
@@ -163,11 +164,7 @@ bool HaConnection::send_frames(Time now, const core::LogBounds& log) {
         }
         return false;
       }
-      session_.on_frame_started(*frame);
-      bucket_.take(frame->size);
-      metrics_->sent_offset.set(session_.next().bytes());
-      metrics_->bytes_sent.add(static_cast<std::uint64_t>(frame->size));
-      (frame->size > 0 ? metrics_->frames_sent : metrics_->heartbeats_sent).add();
+      unstarted_ = *frame;
     }
     const ssize_t n = frame_.write(socket_.native_handle());
     if (n < 0) {
@@ -178,6 +175,9 @@ bool HaConnection::send_frames(Time now, const core::LogBounds& log) {
       close(errno == EIO ? Reason::kHostError : Reason::kNetwork, "write: " + errno_text(errno));
       return false;
     }
+    // Only now: a frame that waits behind a full socket has been given to nobody, and an ack of it
+    // would be false.
+    if (unstarted_) on_frame_started(*std::exchange(unstarted_, std::nullopt));
     session_.on_written(now);
     sent += n;
   }
@@ -188,6 +188,14 @@ bool HaConnection::send_frames(Time now, const core::LogBounds& log) {
     if (self->open_) self->pump(steady_now(), self->events_.log_bounds());
   });
   return true;
+}
+
+void HaConnection::on_frame_started(const core::Frame& frame) {
+  session_.on_frame_started(frame);
+  bucket_.take(frame.size);
+  metrics_->sent_offset.set(session_.next().bytes());
+  metrics_->bytes_sent.add(static_cast<std::uint64_t>(frame.size));
+  (frame.size > 0 ? metrics_->frames_sent : metrics_->heartbeats_sent).add();
 }
 
 void HaConnection::wait_writable() {

@@ -9,6 +9,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "ha_plugin/core/lag_ring.h"
@@ -61,6 +62,7 @@ class HaConnection : public std::enable_shared_from_this<HaConnection> {
   void on_readable();
   bool take_reports(std::span<const std::byte> bytes, core::Time now);
   bool take_report(core::Offset value, core::Time now);
+  void on_frame_started(const core::Frame& frame);
   void wait_writable();
   bool send_frames(core::Time now, const core::LogBounds& log);
   void arm_timer(core::Time now, const core::LogBounds& log);
@@ -75,6 +77,7 @@ class HaConnection : public std::enable_shared_from_this<HaConnection> {
   core::ReplicaSession session_;
   core::TokenBucket bucket_;
   OutgoingFrame frame_;
+  std::optional<core::Frame> unstarted_;  // frame_'s, until its first byte is in the socket
   wire::ReportGather report_;
   std::shared_ptr<metrics::ReplicaMetrics> metrics_;
   core::Time armed_for_ = core::kNever;
