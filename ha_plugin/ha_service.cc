@@ -210,6 +210,14 @@ void HaService::change_role(const RoleChange& change, Reason reason) {
                              metrics::role_name(static_cast<std::int32_t>(change.role)) + ": " +
                              cut.text;
     host_.log(HA_LOG_ERROR, text);
+    {
+      // Unless the next change is waiting already, the node is no slave that has a master.
+      const std::lock_guard lock(mutex_);
+      if (changes_.empty()) {
+        wanted_role_ = Role::kNone;
+        master_ = {};
+      }
+    }
     host_.role_changed(Role::kNone, Reason::kHostError, cut.status, text);
     return;
   }
