@@ -1,0 +1,683 @@
+// Group transfer, with the names of RocketMQ's suites where a case is theirs. A request for "1 ack"
+// there is one for 2 copies here, since the master's own counts.
+#include "ha_plugin/transfer_service.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "tests/unit/core/printing.h"
+#include "tests/unit/core/seed.h"
+#include "tests/unit/memory_host.h"
+
+namespace ha {
+namespace {
+
+using core::Offset;
+using core::Status;
+using core::Time;
+
+constexpr std::int64_t kLongNs = 3'600'000'000'000;
+
+struct Ended {
+  std::uintptr_t id;
+  std::int32_t status;
+  std::int64_t end;
+};
+
+class TransferServiceTest : public ::testing::Test {
+ protected:
+  struct Ticket {
+    TransferServiceTest* test;
+    std::uintptr_t id;
+  };
+
+  void make(core::AckPolicy policy = {1, 1, 1000, false, 8}, std::int64_t most = 1 << 20) {
+    service_ = std::make_unique<TransferService>(
+        metrics_, policy, most, [this] { ++rings_; },
+        [this](Offset reached) { progress_.push_back(reached.bytes()); });
+    service_->set_master(true);
+  }
+
+  Status wait(std::int64_t end, std::int32_t acks, std::int64_t timeout_ns = kLongNs) {
+    ha_wait_request request{};
+    request.struct_size = sizeof(request);
+    request.acks = acks;
+    request.end = end;
+    request.timeout_ns = timeout_ns;
+    request.fn = [](void* user, std::int32_t status, std::int64_t at) noexcept {
+      auto* ticket = static_cast<Ticket*>(user);
+      ticket->test->ended_.push_back({ticket->id, status, at});
+      if (ticket->test->hook_) ticket->test->hook_();
+    };
+    tickets_.push_back({this, tickets_.size()});
+    request.user = &tickets_.back();
+    return service_->wait(request, now_);
+  }
+
+  void turn(std::int64_t log_end) { service_->turn(now_, Offset(log_end)); }
+  std::vector<std::int64_t> ends() const {
+    std::vector<std::int64_t> all;
+    for (const Ended& e : ended_) all.push_back(e.end);
+    return all;
+  }
+
+  metrics::HaMetrics metrics_;
+  std::unique_ptr<TransferService> service_;
+  Time now_ = std::chrono::seconds(100);
+  int rings_ = 0;
+  std::vector<std::int64_t> progress_;
+  std::deque<Ticket> tickets_;
+  std::vector<Ended> ended_;
+  std::function<void()> hook_;
+};
+
+// HAServerTest.testConnectionList_*: who is connected counts; who has gone does not.
+TEST_F(TransferServiceTest, CountsReplicasThatAreThere) {
+  make();
+  service_->join(1, "a", Offset(0));
+  EXPECT_EQ(service_->tracker().replicas(), 1);
+  service_->join(2, "b", Offset(0));
+  service_->join(3, "c", Offset(0));
+  EXPECT_EQ(service_->tracker().replicas(), 3);
+  service_->leave(2);
+  EXPECT_EQ(service_->tracker().replicas(), 2);
+}
+
+// HAServerTest.inSyncReplicasNums, getPush2SlaveMaxOffset.
+TEST_F(TransferServiceTest, InSyncReplicas) {
+  make();
+  service_->join(1, "a", Offset(123));
+  service_->join(2, "b", Offset(124));
+  service_->join(3, "c", Offset(123));
+  service_->join(4, "d", Offset(125));
+  EXPECT_EQ(service_->in_sync(Offset(1000)), 5);
+  EXPECT_EQ(service_->in_sync(Offset(123 + 1000)), 3);
+  EXPECT_EQ(service_->in_sync(Offset(124 + 1000)), 2);
+  EXPECT_EQ(service_->in_sync(Offset(125 + 1000)), 1);
+  EXPECT_EQ(service_->tracker().held_by(2), Offset(125));
+  EXPECT_TRUE(service_->is_in_sync(Offset(123), Offset(1122)));
+  EXPECT_FALSE(service_->is_in_sync(Offset(123), Offset(1123)));
+  EXPECT_FALSE(service_->is_in_sync(core::kNoOffset, Offset(0)));
+}
+
+// HAServerTest.putRequest_SingleAck: RocketMQ lets it run into its deadline; here it is said at
+// once that nobody is there.
+TEST_F(TransferServiceTest, SingleAck) {
+  make();
+  EXPECT_EQ(wait(124, 2), Status::kSlaveNotAvailable);
+  service_->join(1, "a", Offset(0));
+  EXPECT_EQ(wait(124, 2), Status::kOk);
+  turn(124);
+  EXPECT_TRUE(ended_.empty());
+  service_->ack(1, Offset(124));
+  turn(124);
+  ASSERT_EQ(ended_.size(), 1u);
+  EXPECT_EQ(ended_[0].status, HA_OK);
+  EXPECT_EQ(wait(124, 2), Status::kDone);
+  EXPECT_EQ(ended_.size(), 1u);
+}
+
+// HAServerTest.putRequest_MultipleAckAndRequests.
+TEST_F(TransferServiceTest, MultipleAcksAndRequests) {
+  make();
+  service_->join(1, "a", Offset(0));
+  EXPECT_EQ(wait(124, 2), Status::kOk);
+  EXPECT_EQ(wait(124, 3, 1000), Status::kOk);
+  service_->ack(1, Offset(125));
+  turn(130);
+  ASSERT_EQ(ended_.size(), 1u);
+  EXPECT_EQ(ended_[0].id, 0u);
+  now_ += Time(1000);
+  turn(130);
+  ASSERT_EQ(ended_.size(), 2u);
+  EXPECT_EQ(ended_[1].status, HA_FLUSH_SLAVE_TIMEOUT);
+
+  EXPECT_EQ(wait(124, 3), Status::kOk);
+  service_->join(2, "b", Offset(128));
+  turn(130);
+  ASSERT_EQ(ended_.size(), 3u);
+  EXPECT_EQ(ended_[2].status, HA_OK);
+}
+
+// RocketMQ serves one request at a time: a satisfied one waits behind one that cannot be.
+TEST_F(TransferServiceTest, ASatisfiedWaitIsNotHeldBehindAnother) {
+  make();
+  service_->join(1, "a", Offset(0));
+  EXPECT_EQ(wait(500, 3), Status::kOk);
+  EXPECT_EQ(wait(900, 2), Status::kOk);
+  EXPECT_EQ(wait(100, 2), Status::kOk);
+  service_->ack(1, Offset(100));
+  turn(1000);
+  EXPECT_EQ(ends(), (std::vector<std::int64_t>{100}));
+}
+
+// RocketMQ looks at the deadline first.
+TEST_F(TransferServiceTest, AWaitThatIsSatisfiedIsNeverATimeout) {
+  make();
+  service_->join(1, "a", Offset(0));
+  EXPECT_EQ(wait(100, 2, 1000), Status::kOk);
+  EXPECT_EQ(wait(101, 2, 1000), Status::kOk);
+  service_->ack(1, Offset(100));
+  now_ += Time(1'000'000);  // nobody looked until long after the deadline
+  turn(1000);
+  ASSERT_EQ(ended_.size(), 2u);
+  EXPECT_EQ(ended_[0].status, HA_OK);
+  EXPECT_EQ(ended_[1].status, HA_FLUSH_SLAVE_TIMEOUT);
+}
+
+TEST_F(TransferServiceTest, EveryWaitHasItsOwnDeadline) {
+  make();
+  service_->join(1, "a", Offset(0));
+  EXPECT_EQ(wait(100, 2, 3000), Status::kOk);
+  EXPECT_EQ(wait(200, 2, 1000), Status::kOk);
+  turn(1000);
+  EXPECT_EQ(service_->next_deadline(), now_ + Time(1000));
+  now_ += Time(1000);
+  turn(1000);
+  EXPECT_EQ(ends(), (std::vector<std::int64_t>{200}));
+  EXPECT_EQ(service_->next_deadline(), now_ + Time(2000));
+}
+
+TEST_F(TransferServiceTest, ATimeoutBeyondAllTimesDoesNotEndTheWait) {
+  make();
+  service_->join(1, "a", Offset(0));
+  EXPECT_EQ(wait(100, 2, INT64_MAX), Status::kOk);
+  now_ += std::chrono::hours(1);
+  turn(1000);
+  EXPECT_TRUE(ended_.empty());
+  service_->fail_all(Status::kShutdown);
+}
+
+TEST_F(TransferServiceTest, RefusesWhatCanNeverBeRight) {
+  make();
+  EXPECT_EQ(wait(-1, 2), Status::kInvalid);
+  EXPECT_EQ(wait(1, 2, 0), Status::kInvalid);
+  EXPECT_EQ(wait(1, 2, -5), Status::kInvalid);
+  EXPECT_EQ(wait(1, 9), Status::kInvalid);  // more copies than there can be
+  EXPECT_EQ(wait(1, -3), Status::kInvalid);
+  EXPECT_EQ(wait(1, HA_ACKS_QUORUM), Status::kUnsupported);
+  ha_wait_request request{};
+  request.acks = 2;
+  request.timeout_ns = 1;
+  EXPECT_EQ(service_->wait(request, now_), Status::kInvalid);  // no fn
+  request.fn = [](void*, std::int32_t, std::int64_t) noexcept {};
+  request.epoch = 1;
+  EXPECT_EQ(service_->wait(request, now_), Status::kUnsupported);
+  request.epoch = 0;
+  request.durability = HA_DURABILITY_DURABLE;
+  EXPECT_EQ(service_->wait(request, now_), Status::kUnsupported);
+  request.durability = 3;
+  EXPECT_EQ(service_->wait(request, now_), Status::kInvalid);
+  EXPECT_EQ(service_->check(2, HA_DURABILITY_DURABLE), Status::kUnsupported);
+  EXPECT_EQ(service_->pending(), 0);
+}
+
+TEST_F(TransferServiceTest, BeyondTheMostPendingIsAgain) {
+  make({1, 1, 1000, false, 8}, 2);
+  service_->join(1, "a", Offset(0));
+  EXPECT_EQ(wait(100, 2), Status::kOk);
+  EXPECT_EQ(wait(200, 2), Status::kOk);
+  EXPECT_EQ(wait(300, 2), Status::kAgain);
+  EXPECT_EQ(service_->pending(), 2);
+  service_->ack(1, Offset(100));
+  turn(1000);
+  EXPECT_EQ(wait(300, 2), Status::kOk);
+}
+
+// Judged as it is now, not as it was when the wait began.
+TEST_F(TransferServiceTest, AllInSyncFollowsTheSetAsItChanges) {
+  make();
+  service_->join(1, "a", Offset(900));
+  service_->join(2, "b", Offset(900));
+  EXPECT_EQ(wait(1000, HA_ACKS_ALL_IN_SYNC), Status::kOk);
+  service_->ack(1, Offset(1000));
+  turn(1000);
+  EXPECT_TRUE(ended_.empty());  // b is a member and does not hold it
+
+  service_->join(3, "c", Offset(950));  // a new member is waited for too
+  service_->ack(2, Offset(1000));
+  turn(1000);
+  EXPECT_TRUE(ended_.empty());
+
+  service_->leave(3);
+  turn(1000);
+  ASSERT_EQ(ended_.size(), 1u);
+  EXPECT_EQ(ended_[0].status, HA_OK);
+}
+
+TEST_F(TransferServiceTest, AllInSyncGoesOnWithoutWhoFellBehind) {
+  make();
+  service_->join(1, "a", Offset(900));
+  service_->join(2, "b", Offset(100));
+  EXPECT_EQ(wait(1000, HA_ACKS_ALL_IN_SYNC), Status::kOk);
+  service_->ack(1, Offset(1000));
+  turn(1000);
+  EXPECT_TRUE(ended_.empty());
+  turn(1100);  // b is now behind by the gap
+  EXPECT_EQ(ended_.size(), 1u);
+}
+
+TEST_F(TransferServiceTest, AReplicaThatLeavesTakesItsCopyAlong) {
+  make();
+  service_->join(1, "a", Offset(0));
+  service_->join(2, "b", Offset(500));
+  EXPECT_EQ(wait(400, 3), Status::kOk);
+  service_->leave(2);
+  service_->ack(1, Offset(450));
+  turn(1000);
+  EXPECT_TRUE(ended_.empty());
+  service_->join(3, "b", Offset(400));
+  turn(1000);
+  EXPECT_EQ(ended_.size(), 1u);
+}
+
+TEST_F(TransferServiceTest, EveryAckOfEveryReplicaWakes) {
+  // RocketMQ wakes only when the highest ack grows.
+  make();
+  service_->join(1, "a", Offset(500));
+  service_->join(2, "b", Offset(100));
+  EXPECT_EQ(wait(300, 3), Status::kOk);
+  service_->ack(2, Offset(300));
+  turn(1000);
+  EXPECT_EQ(ended_.size(), 1u);
+}
+
+TEST_F(TransferServiceTest, LeavingMasterEndsEveryWait) {
+  make();
+  service_->join(1, "a", Offset(0));
+  EXPECT_EQ(wait(100, 2), Status::kOk);
+  EXPECT_EQ(wait(200, 3), Status::kOk);
+  service_->set_master(false);
+  service_->fail_all(Status::kNotMaster);
+  ASSERT_EQ(ended_.size(), 2u);
+  EXPECT_EQ(ended_[0].status, HA_NOT_MASTER);
+  EXPECT_EQ(wait(300, 2), Status::kNotMaster);
+  EXPECT_EQ(service_->check(2, 0), Status::kNotMaster);
+  EXPECT_EQ(service_->pending(), 0);
+}
+
+TEST_F(TransferServiceTest, ACallbackMayWaitAgain) {
+  make();
+  service_->join(1, "a", Offset(0));
+  EXPECT_EQ(wait(100, 2), Status::kOk);
+  hook_ = [&] {
+    if (ended_.size() == 1) {
+      EXPECT_EQ(wait(200, 2), Status::kOk);
+    }
+  };
+  service_->ack(1, Offset(150));
+  turn(1000);
+  EXPECT_EQ(ended_.size(), 1u);
+  EXPECT_EQ(service_->pending(), 1);
+  service_->ack(1, Offset(200));
+  turn(1000);
+  EXPECT_EQ(ended_.size(), 2u);
+  EXPECT_EQ(service_->pending(), 0);
+}
+
+TEST_F(TransferServiceTest, ProgressRisesWithTheDefaultPolicyOnly) {
+  make({2, 1, 1000, false, 8});
+  turn(100);
+  EXPECT_TRUE(progress_.empty());
+  service_->join(1, "a", Offset(50));
+  turn(100);
+  service_->ack(1, Offset(80));
+  turn(100);
+  turn(100);
+  EXPECT_EQ(progress_, (std::vector<std::int64_t>{50, 80}));
+  service_->set_master(false);
+  service_->ack(1, Offset(90));
+  turn(100);
+  EXPECT_EQ(progress_.size(), 2u);
+}
+
+TEST_F(TransferServiceTest, CountsEveryOutcome) {
+  make();
+  EXPECT_EQ(wait(1, 2), Status::kSlaveNotAvailable);
+  EXPECT_EQ(wait(1, 1), Status::kDone);
+  service_->join(1, "a", Offset(0));
+  EXPECT_EQ(wait(10, 2), Status::kOk);
+  service_->ack(1, Offset(10));
+  turn(10);
+  EXPECT_EQ(metrics_.wait_results[0].value(), 2u);
+  EXPECT_EQ(metrics_.wait_results[-HA_SLAVE_NOT_AVAILABLE].value(), 1u);
+  EXPECT_EQ(metrics_.waits_started.value(), 1u);
+}
+
+TEST_F(TransferServiceTest, DrainingEndsWhenTheLastWaitDoes) {
+  make();
+  service_->join(1, "a", Offset(0));
+  EXPECT_EQ(wait(100, 2), Status::kOk);
+  service_->refuse_new();
+  EXPECT_EQ(wait(200, 2), Status::kShutdown);
+  EXPECT_FALSE(service_->wait_until_drained(Time(0)));
+  std::thread io([this] {
+    service_->ack(1, Offset(100));
+    turn(1000);
+  });
+  EXPECT_TRUE(service_->wait_until_drained(core::kNever / 2));
+  io.join();
+}
+
+// ---- many threads ----------------------------------------------------------------------------
+
+// Runs the service as the plugin does: one thread owns it and turns when it is rung.
+class Loop {
+ public:
+  explicit Loop(metrics::HaMetrics& metrics, core::AckPolicy policy)
+      : service_(
+            metrics, policy, 1 << 20, [this] { ring(); }, nullptr),
+        thread_([this] { run(); }) {
+    post([this] { service_.set_master(true); });
+  }
+  ~Loop() {
+    {
+      const std::lock_guard lock(mutex_);
+      stop_ = true;
+    }
+    wake_.notify_all();
+    thread_.join();
+  }
+
+  void post(std::function<void()> task) {
+    {
+      const std::lock_guard lock(mutex_);
+      tasks_.push_back(std::move(task));
+    }
+    wake_.notify_all();
+  }
+  void post_and_wait(const std::function<void()>& task) {
+    std::mutex done_mutex;
+    std::condition_variable done_wake;
+    bool done = false;
+    post([&] {
+      task();
+      const std::lock_guard lock(done_mutex);
+      done = true;
+      done_wake.notify_all();
+    });
+    std::unique_lock lock(done_mutex);
+    done_wake.wait(lock, [&] { return done; });
+  }
+  TransferService& service() { return service_; }
+  std::int64_t log_end = 0;  // the loop's thread only
+
+ private:
+  void ring() {
+    {
+      const std::lock_guard lock(mutex_);
+      rung_ = true;
+    }
+    wake_.notify_all();
+  }
+  void run() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      wake_.wait(lock, [this] { return stop_ || rung_ || !tasks_.empty(); });
+      if (stop_ && !rung_ && tasks_.empty()) return;
+      rung_ = false;
+      std::vector<std::function<void()>> tasks;
+      tasks.swap(tasks_);
+      lock.unlock();
+      for (auto& task : tasks) task();
+      service_.turn(std::chrono::steady_clock::now().time_since_epoch(), Offset(log_end));
+      lock.lock();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool rung_ = false;
+  bool stop_ = false;
+  std::vector<std::function<void()>> tasks_;
+  TransferService service_;
+  std::thread thread_;
+};
+
+constexpr int kThreads = 8;
+constexpr int kWaitsEach = 4000;
+
+struct Count {
+  std::atomic<int> accepted{0};
+  std::atomic<int> done{0};
+  std::atomic<int> refused{0};
+  std::atomic<int> ended_ok{0};
+  std::atomic<int> ended_else{0};
+  std::atomic<int> not_once{0};
+};
+
+struct ManyTicket {
+  Count* count;
+  std::atomic<int> calls{0};
+};
+
+void count_end(void* user, std::int32_t status, std::int64_t) noexcept {
+  auto* ticket = static_cast<ManyTicket*>(user);
+  if (ticket->calls.fetch_add(1) != 0) ++ticket->count->not_once;
+  ++(status == HA_OK ? ticket->count->ended_ok : ticket->count->ended_else);
+}
+
+// Every thread asks for ends that rise; `tickets` outlive all callbacks.
+void hammer(TransferService& service, Count& count, std::deque<ManyTicket>& tickets,
+            std::uint64_t seed, std::atomic<std::int64_t>* shared_end) {
+  std::mt19937_64 random(seed);
+  for (int i = 0; i < kWaitsEach; ++i) {
+    ManyTicket& ticket = tickets.emplace_back();
+    ticket.count = &count;
+    ha_wait_request request{};
+    request.struct_size = sizeof(request);
+    request.acks =
+        random() % 4 == 0 ? HA_ACKS_ALL_IN_SYNC : static_cast<std::int32_t>(2 + random() % 2);
+    request.end = shared_end->fetch_add(10) + 10;
+    request.timeout_ns = kLongNs;
+    request.fn = count_end;
+    request.user = &ticket;
+    const Status status =
+        service.wait(request, std::chrono::steady_clock::now().time_since_epoch());
+    if (status == Status::kOk) {
+      ++count.accepted;
+    } else if (status == Status::kDone) {
+      ++count.done;
+    } else {
+      ++count.refused;
+    }
+  }
+}
+
+TEST(TransferServiceThreads, EveryAcceptedWaitEndsExactlyOnceWhileAcksAdvance) {
+  const std::uint64_t seed = ha::testing::announced_seed();
+  metrics::HaMetrics metrics;
+  Count count;
+  std::vector<std::deque<ManyTicket>> tickets(kThreads);
+  {
+    Loop loop(metrics, {1, 1, INT64_MAX, false, 8});
+    loop.post_and_wait([&] {
+      loop.service().join(1, "a", Offset(0));
+      loop.service().join(2, "b", Offset(0));
+    });
+    std::atomic<std::int64_t> end{0};
+    std::atomic<bool> asking{true};
+    // Two replicas that follow the log at their own pace.
+    std::thread acks([&] {
+      std::mt19937_64 random(seed ^ 1);
+      while (asking) {
+        const std::int64_t to = end.load();
+        const auto id = static_cast<core::AckTracker::ConnectionId>(1 + random() % 2);
+        loop.post_and_wait([&, id, to] {
+          loop.log_end = std::max(loop.log_end, to);
+          loop.service().ack(id, Offset(to));
+        });
+      }
+      loop.post_and_wait([&] {
+        loop.log_end = end.load();
+        loop.service().ack(1, Offset(end.load()));
+        loop.service().ack(2, Offset(end.load()));
+      });
+    });
+    std::vector<std::thread> threads;
+    for (int t = 0; t < kThreads; ++t) {
+      threads.emplace_back([&, t] {
+        hammer(loop.service(), count, tickets[static_cast<std::size_t>(t)],
+               seed + 100 + static_cast<std::uint64_t>(t), &end);
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    asking = false;
+    acks.join();
+    loop.service().refuse_new();
+    EXPECT_TRUE(loop.service().wait_until_drained(
+        std::chrono::steady_clock::now().time_since_epoch() + ha::testing::kPatience));
+    EXPECT_EQ(loop.service().pending(), 0);
+  }
+  EXPECT_EQ(count.refused, 0);
+  EXPECT_EQ(count.accepted + count.done, kThreads * kWaitsEach);
+  EXPECT_EQ(count.ended_ok, count.accepted);
+  EXPECT_EQ(count.ended_else, 0);
+  EXPECT_EQ(count.not_once, 0);
+}
+
+// One thread's waits of one level end in the order of their ends, whatever the others do.
+TEST(TransferServiceThreads, WaitsOfALevelEndInOffsetOrder) {
+  metrics::HaMetrics metrics;
+  struct Seen {
+    std::map<std::int32_t, std::int64_t> last;  // level -> end; the loop's thread only
+    std::atomic<int> out_of_order{0};
+    std::atomic<int> calls{0};
+  } seen;
+  struct OrderTicket {
+    Seen* seen;
+    std::int32_t level;
+  };
+  constexpr int kEach = 2000;
+  std::vector<std::deque<OrderTicket>> tickets(kThreads);
+  Loop loop(metrics, {1, 1, INT64_MAX, false, 8});
+  loop.post_and_wait([&] {
+    loop.service().join(1, "a", Offset(0));
+    loop.service().join(2, "b", Offset(0));
+  });
+  // All waits are in before the first ack: from then on each level must be one rising line.
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < kEach; ++i) {
+        auto& ticket = tickets[static_cast<std::size_t>(t)].emplace_back();
+        ticket = {&seen, 2 + i % 2};
+        ha_wait_request request{};
+        request.acks = ticket.level;
+        request.end = 1 + (i * 7919 + t * 104729) % 100'000;
+        request.timeout_ns = kLongNs;
+        request.user = &ticket;
+        request.fn = [](void* user, std::int32_t, std::int64_t end) noexcept {
+          auto* mine = static_cast<OrderTicket*>(user);
+          auto& last = mine->seen->last[mine->level];
+          if (end < last) ++mine->seen->out_of_order;
+          last = end;
+          ++mine->seen->calls;
+        };
+        EXPECT_EQ(loop.service().wait(request, std::chrono::steady_clock::now().time_since_epoch()),
+                  Status::kOk);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (std::int64_t ack = 0; ack <= 100'000; ack += 500) {
+    loop.post_and_wait([&, ack] {
+      loop.log_end = 100'000;
+      loop.service().ack(1, Offset(ack));
+      if (ack % 1500 == 0 || ack == 100'000) loop.service().ack(2, Offset(ack));
+    });
+  }
+  loop.service().refuse_new();
+  EXPECT_TRUE(loop.service().wait_until_drained(
+      std::chrono::steady_clock::now().time_since_epoch() + ha::testing::kPatience));
+  EXPECT_EQ(seen.calls, kThreads * kEach);
+  EXPECT_EQ(seen.out_of_order, 0);
+}
+
+// Stopping while everybody asks: each wait is refused or ends, and none stays.
+TEST(TransferServiceThreads, StoppingLeavesNoWaitBehind) {
+  const std::uint64_t seed = ha::testing::announced_seed();
+  for (int round = 0; round < 10; ++round) {
+    metrics::HaMetrics metrics;
+    Count count;
+    std::vector<std::deque<ManyTicket>> tickets(kThreads);
+    Loop loop(metrics, {1, 1, INT64_MAX, false, 8});
+    loop.post_and_wait([&] {
+      loop.service().join(1, "a", Offset(0));
+      loop.service().join(2, "b", Offset(0));
+    });
+    std::atomic<std::int64_t> end{0};
+    std::vector<std::thread> threads;
+    for (int t = 0; t < kThreads; ++t) {
+      threads.emplace_back([&, t] {
+        hammer(loop.service(), count, tickets[static_cast<std::size_t>(t)],
+               seed + static_cast<std::uint64_t>(round * kThreads + t), &end);
+      });
+    }
+    const std::int64_t stop_at = 1000 + round * 10'000;
+    while (end.load() < stop_at) std::this_thread::yield();
+    loop.service().refuse_new();
+    loop.service().wait_until_drained(Time(0));
+    loop.post_and_wait([&] { loop.service().fail_all_for_good(Status::kShutdown); });
+    // From here on nothing may be pending, though threads still ask.
+    const int ended_then = count.ended_else;
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(loop.service().pending(), 0);
+    EXPECT_EQ(count.ended_else, ended_then) << "a wait ended after the end";
+    EXPECT_EQ(count.ended_else, count.accepted);
+    EXPECT_EQ(count.accepted + count.refused + count.done, kThreads * kWaitsEach);
+    EXPECT_EQ(count.not_once, 0);
+  }
+}
+
+// HATest: what check_acks and wait answer while replicas come and go is one of the codes that the
+// order of refusals allows, and nothing is lost on the way.
+TEST(TransferServiceThreads, ReplicasMayComeAndGoWhileThreadsWait) {
+  const std::uint64_t seed = ha::testing::announced_seed();
+  metrics::HaMetrics metrics;
+  Count count;
+  std::vector<std::deque<ManyTicket>> tickets(kThreads);
+  Loop loop(metrics, {1, 1, INT64_MAX, false, 8});
+  std::atomic<std::int64_t> end{0};
+  std::atomic<bool> asking{true};
+  std::thread churn([&] {
+    core::AckTracker::ConnectionId id = 1;
+    while (asking) {
+      loop.post_and_wait([&] {
+        loop.log_end = std::max(loop.log_end, end.load());
+        loop.service().join(id, "a", Offset(end.load()));
+        loop.service().join(id + 1, "b", Offset(end.load()));
+      });
+      loop.post_and_wait([&] {
+        loop.service().leave(id);
+        loop.service().leave(id + 1);
+      });
+      id += 2;
+    }
+  });
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      hammer(loop.service(), count, tickets[static_cast<std::size_t>(t)],
+             seed + static_cast<std::uint64_t>(t), &end);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  asking = false;
+  churn.join();
+  loop.service().refuse_new();
+  loop.post_and_wait([&] { loop.service().fail_all_for_good(Status::kShutdown); });
+  EXPECT_EQ(count.ended_ok + count.ended_else, count.accepted);
+  EXPECT_EQ(count.not_once, 0);
+}
+
+}  // namespace
+}  // namespace ha
