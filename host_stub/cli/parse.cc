@@ -1,6 +1,7 @@
 #include "cli/parse.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <functional>
 
 #include "cli/commands.h"
@@ -157,6 +158,18 @@ int run(int argc, const char* const* argv) {
 
   try {
     app.parse(argc, argv);
+  } catch (const CLI::RequiredError& error) {
+    // CLI11 would only say that a command is missing.
+    const std::string word = argc > 1 ? argv[1] : "";
+    const auto commands = app.get_subcommands({});
+    if (word.empty() || std::any_of(commands.begin(), commands.end(), [&](const CLI::App* command) {
+          return command->check_name(word);
+        })) {
+      app.exit(error);
+    } else {
+      complain("'" + word + "' is no command (`ha_stub --help` lists them)");
+    }
+    return kExitUsage;
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kExitOk : kExitUsage;
   }

@@ -14,10 +14,14 @@ namespace stub::demo {
 Result<Input> Input::read(const std::string& path, std::int64_t at_least) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream all;
-  if (!file || !(all << file.rdbuf())) {
-    return Error{HA_IO, errno,
-                 "cannot read '" + path + "', or it is empty: " + std::strerror(errno) +
-                     " (give a file with lines)"};
+  if (!file) {
+    return Error{
+        HA_IO, errno,
+        "cannot open '" + path + "': " + std::strerror(errno) + " (give a file with lines)"};
+  }
+  // Fails for a directory, and when there is nothing to copy.
+  if (!(all << file.rdbuf())) {
+    return Error{HA_IO, 0, "'" + path + "' holds no line (give a file with lines)"};
   }
   Input out;
   out.text_ = std::move(all).str();

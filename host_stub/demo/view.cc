@@ -8,7 +8,7 @@ namespace {
 constexpr std::chrono::milliseconds kRefresh{250};
 // A master that takes longer is dead or dying; the next one is asked soon.
 constexpr std::chrono::milliseconds kStatusPatience{500};
-constexpr int kBarWidth = 20;
+constexpr int kBarWidth = 10;  // so that all of it fits 80 columns
 
 }  // namespace
 
@@ -68,7 +68,7 @@ std::string View::line(const std::string& lag) {
     last_time_ = now;
   }
   return fmt::format(
-      "{} {} of {} lines  {}/s  ack p50 {} p99 {}  {}",
+      "{} {}/{}  {}/s  p50 {} p99 {}  {}",
       cli::bar(static_cast<double>(at.settled) / static_cast<double>(at.total), kBarWidth),
       cli::grouped(at.settled), cli::grouped(at.total),
       cli::grouped(static_cast<std::int64_t>(rate_)), cli::duration_text(at.p50_us),
@@ -78,7 +78,9 @@ std::string View::line(const std::string& lag) {
 void View::run() {
   std::unique_lock lock(mutex_);
   while (!changed_.wait_for(lock, kRefresh, [this] { return finished_; })) {
-    if (quiet_ || !progress_.due()) continue;
+    const auto at = feeder_.progress();
+    const bool sending = at.settled > 0 && at.settled < at.total;
+    if (quiet_ || !sending || !progress_.due()) continue;
     const auto master = master_;
     lock.unlock();
     const auto lag = ask_lag(master);

@@ -1,0 +1,165 @@
+// The programs themselves, as a user types them: what they print, and their exit codes.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "demo/node.h"
+
+namespace stub::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+struct Outcome {
+  int code = -1;
+  std::string output;  // standard output and standard error
+};
+
+Outcome shell(const std::string& command) {
+  Outcome out;
+  std::FILE* pipe = ::popen(("(" + command + ") 2>&1").c_str(), "r");
+  std::array<char, 4096> bytes;
+  while (const auto n = std::fread(bytes.data(), 1, bytes.size(), pipe)) {
+    out.output.append(bytes.data(), n);
+  }
+  const int status = ::pclose(pipe);
+  out.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return out;
+}
+
+class HaStub : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    dir_ = testing::TempDir() + "ha_stub_test.XXXXXX";
+    ASSERT_NE(::mkdtemp(dir_.data()), nullptr);
+  }
+  void TearDown() override {
+    nodes_.clear();
+    std::filesystem::remove_all(dir_);
+  }
+  demo::Node* serve(const std::string& role, std::vector<std::string> more = {}) {
+    const auto name = "node" + std::to_string(nodes_.size());
+    std::vector<std::string> arguments = {
+        "serve",           "--role",         role,          "--store",
+        dir_ + "/" + name, "--http",         "127.0.0.1:0", "--ha-listen",
+        "127.0.0.1:0",     "--segment-size", "1M"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    auto node = demo::Node::start(HA_STUB_PATH, arguments, dir_ + "/" + name + ".log");
+    if (const auto* error = std::get_if<Error>(&node)) {
+      ADD_FAILURE() << error->text;
+      return nullptr;
+    }
+    nodes_.push_back(std::get<std::unique_ptr<demo::Node>>(std::move(node)));
+    return nodes_.back().get();
+  }
+  static std::string stub(const std::string& command) {
+    return std::string(HA_STUB_PATH) + " " + command;
+  }
+
+  std::string dir_;
+  std::vector<std::unique_ptr<demo::Node>> nodes_;
+};
+
+TEST_F(HaStub, MistakesOnTheCommandLineAreCodeTwo) {
+  EXPECT_EQ(shell(stub("")).code, 2);
+  EXPECT_EQ(shell(stub("serve")).code, 2);
+  EXPECT_EQ(shell(stub("serve --role master --store x --option nonsense")).code, 2);
+  EXPECT_EQ(shell(stub("produce --topic t --acks none < /dev/null")).code, 2);
+  EXPECT_EQ(shell(stub("status --watch --json")).code, 2);
+  EXPECT_EQ(shell(stub("--version")).code, 0);
+  EXPECT_EQ(shell(stub("consume --help")).code, 0);
+}
+
+TEST_F(HaStub, ProducesAndConsumesAnyBytes) {
+  auto* node = serve("master");
+  ASSERT_NE(node, nullptr);
+  const auto produced = shell("printf 'a\\n\\n\\377\\000z\\nlast' | " +
+                              stub("produce --topic t --broker " + node->url() + " -"));
+  EXPECT_EQ(produced.code, 0) << produced.output;
+  EXPECT_THAT(produced.output, HasSubstr("{\"sent\":4,\"acked\":4,\"failed\":0,"));
+  const auto consumed = shell(stub("consume --topic t --broker " + node->url()));
+  EXPECT_EQ(consumed.output, std::string("a\n\n\xFF\0z\nlast\n", 12));
+  EXPECT_EQ(shell(stub("consume --topic t --from 1 --max 1 --broker " + node->url())).output, "\n");
+  EXPECT_THAT(
+      shell(stub("consume --topic t --json --from 2 --max 1 --broker " + node->url())).output,
+      HasSubstr("\"body_base64\":\"/wB6\""));
+}
+
+TEST_F(HaStub, KeepsTheInputsOrder) {
+  auto* node = serve("master");
+  ASSERT_NE(node, nullptr);
+  EXPECT_EQ(
+      shell("seq 1 30000 | " + stub("produce --topic t --window 300 --broker " + node->url()) +
+            " && " + stub("consume --topic t --broker " + node->url()) + " > " + dir_ +
+            "/out && seq 1 30000 | cmp - " + dir_ + "/out")
+          .code,
+      0);
+}
+
+TEST_F(HaStub, ALineThatIsTooLongIsNamed) {
+  auto* node = serve("master", {"--option", "in_sync_replicas=1"});
+  ASSERT_NE(node, nullptr);
+  const auto outcome = shell("(echo a; head -c 4194305 /dev/zero | tr '\\0' x; echo; echo b) | " +
+                             stub("produce --topic t --broker " + node->url()));
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.output, HasSubstr("line 2 is longer than 4194304 bytes"));
+  EXPECT_THAT(outcome.output, HasSubstr("{\"sent\":1,\"acked\":1,\"failed\":1,"));
+}
+
+TEST_F(HaStub, AProducerWhoseCopiesCannotBeMadeFails) {
+  auto* node = serve("master");
+  ASSERT_NE(node, nullptr);
+  const auto outcome =
+      shell("echo a | " + stub("produce --topic t --acks 2 --broker " + node->url()));
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.output, HasSubstr("SLAVE_NOT_AVAILABLE"));
+}
+
+TEST_F(HaStub, StopsCleanlyAndVerifies) {
+  auto* node = serve("master");
+  ASSERT_NE(node, nullptr);
+  EXPECT_EQ(shell("seq 1 1000 | " + stub("produce --topic t --broker " + node->url())).code, 0);
+  node->stop();
+  EXPECT_THAT(demo::last_line(dir_ + "/node0.log"), HasSubstr("stopped"));
+  const auto verified = shell(stub("verify --store " + dir_ + "/node0"));
+  EXPECT_EQ(verified.code, 0) << verified.output;
+  EXPECT_THAT(verified.output, HasSubstr("topic      t: 1000"));
+  EXPECT_EQ(shell(stub("verify --store " + dir_ + "/none")).code, 1);
+}
+
+TEST_F(HaStub, RolesChangeByCommand) {
+  auto* first = serve("master");
+  auto* second = serve("slave");
+  ASSERT_TRUE(first != nullptr && second != nullptr);
+  EXPECT_THAT(shell(stub("status --broker " + second->url())).output, HasSubstr("nobody"));
+  EXPECT_EQ(shell(stub("follow --broker " + second->url() + " --master " + first->ha())).code, 0);
+  EXPECT_THAT(shell("echo a | " + stub("produce --topic t --broker " + second->url())).output,
+              HasSubstr("NOT_MASTER"));
+  const auto promoted =
+      shell(stub("promote --broker " + second->url() + " --peers " + first->url()));
+  EXPECT_EQ(promoted.code, 0) << promoted.output;
+  EXPECT_THAT(shell(stub("status --json --broker " + second->url())).output,
+              HasSubstr("\"role\":\"master\""));
+}
+
+TEST_F(HaStub, TheDemoLosesNothing) {
+  std::ofstream(dir_ + "/lines") << "one\n\n\xFFthree\n";
+  const auto outcome =
+      shell("TMPDIR=" + dir_ + " " + HA_DEMO_PATH + " --json --min-lines 30000 " + dir_ + "/lines");
+  EXPECT_EQ(outcome.code, 0) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("{\"ok\":true,\"lines\":30000,"));
+  EXPECT_THAT(outcome.output, HasSubstr("\"found\":30000,\"lost\":0,"));
+  for (const auto& entry : std::filesystem::directory_iterator(dir_)) {
+    EXPECT_EQ(entry.path().filename().string().find("ha_demo."), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace stub::test
