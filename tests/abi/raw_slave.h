@@ -2,7 +2,6 @@
 #pragma once
 
 #include <arpa/inet.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -38,12 +37,9 @@ class RawSlave {
       throw std::runtime_error("cannot send a report");
     }
   }
-  bool wait_for_bytes() {
-    constexpr int kPatienceMs = 30'000;
-    pollfd wanted{fd_, POLLIN, 0};
-    return ::poll(&wanted, 1, kPatienceMs) == 1;
-  }
-  void reset() {
+  // A FIN and then a reset: the next write at the other end is EPIPE, not ECONNRESET.
+  void leave_broken() {
+    ::shutdown(fd_, SHUT_WR);
     const linger now{1, 0};  // close sends RST
     ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
     ::close(fd_);

@@ -21,9 +21,10 @@ inline Plugin real_plugin(const HostBinding& host) {
 }
 
 // Throws where the plugin cannot be loaded, created or started: the test then fails with its words.
-class TestNode {
+template <class Log>
+class BasicTestNode {
  public:
-  explicit TestNode(Options options = {})
+  explicit BasicTestNode(Options options = {})
       : instance(Instance::create(real_plugin(bind_host(log)), bind_host(log), with_port(options))
                      .value()) {}
 
@@ -38,7 +39,7 @@ class TestNode {
     return end;
   }
 
-  MemoryLog log;
+  Log log;
   Instance instance;
 
  private:
@@ -47,6 +48,8 @@ class TestNode {
     return options;
   }
 };
+
+using TestNode = BasicTestNode<MemoryLog>;
 
 // A master and a slave that has joined it.
 struct Pair {
