@@ -162,7 +162,9 @@ class Lines : public ::testing::Test {
       }
       if (reader.ended()) break;
       const auto n = std::min(piece, bytes.size() - written);
-      if (n > 0) EXPECT_EQ(::write(ends[1], bytes.data() + written, n), static_cast<ssize_t>(n));
+      if (n > 0) {
+        EXPECT_EQ(::write(ends[1], bytes.data() + written, n), static_cast<ssize_t>(n));
+      }
       written += n;
       if (n == 0 && open) {
         ::close(ends[1]);
