@@ -2,7 +2,8 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
-#include <cctype>
+#include <algorithm>
+#include <utility>
 
 #include "tests/system/cluster.h"
 #include "tests/system/command.h"
@@ -16,10 +17,16 @@ class CommandLine : public Cluster {
  protected:
   // ha_stub serve that must not get ready: what it says.
   Outcome serve(std::vector<std::string> more) {
-    std::vector<std::string> arguments = {
-        "serve",  "--role",      "master",      "--store",     (folder_ / "refused").string(),
-        "--http", "127.0.0.1:0", "--ha-listen", "127.0.0.1:0", "--segment-size",
-        "1048576"};
+    std::vector<std::string> arguments = {"serve", "--role", "master"};
+    const std::pair<const char*, std::string> usual[] = {
+        {"--store", (folder_ / "refused").string()},
+        {"--http", "127.0.0.1:0"},
+        {"--ha-listen", "127.0.0.1:0"},
+        {"--segment-size", "1048576"}};
+    for (const auto& [flag, value] : usual) {
+      if (std::find(more.begin(), more.end(), flag) != more.end()) continue;
+      arguments.insert(arguments.end(), {flag, value});
+    }
     arguments.insert(arguments.end(), more.begin(), more.end());
     return stub(arguments);
   }

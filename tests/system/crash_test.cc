@@ -18,9 +18,9 @@ TEST_F(Crash, KilledSlaveCatchesUpAndItsSegmentsAreTheMasters) {
   master.wait_for_replicas(2);
   Load load(master);
   for (int round = 0; round < 3; ++round) {
-    load.wait_for_more(1500);
+    load.wait_for_more(4000);
     slave.kill();
-    load.wait_for_more(1500);
+    load.wait_for_more(4000);
     slave.start();
     master.wait_for_replicas(2);
   }
@@ -40,7 +40,7 @@ TEST_F(Crash, KilledMasterHoldsEverythingAcknowledgedAndItsSlaveResumes) {
   master.wait_for_replicas(1);
   Load load(master);
   for (int round = 0; round < 3; ++round) {
-    load.wait_for_more(1500);
+    load.wait_for_more(4000);
     master.kill();
     EXPECT_EQ(verify(master.store()), "");
     master.start();
@@ -59,7 +59,7 @@ TEST_F(Crash, PairThatDiesTogetherGoesOnTogether) {
   Node& slave = add_slave(master, "slave");
   master.wait_for_replicas(1);
   Load load(master);
-  load.wait_for_more(1500);
+  load.wait_for_more(4000);
   master.kill();
   slave.kill();
   load.stop();

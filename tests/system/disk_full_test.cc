@@ -29,12 +29,12 @@ TEST_F(DiskFull, MasterTellsTheProducerAndHarmsNothing) {
   disk.fill();
   // More than the segments that lie ready can take.
   const std::string lines = numbered_lines("l", 16'000, 1000);
-  const Produced produced =
-      produce_file(master, "T", "1", write_file(folder_ / "lines", lines));
+  const Produced produced = produce_file(master, "T", "1", write_file(folder_ / "lines", lines));
   EXPECT_NE(produced.exit_code, 0);
   EXPECT_GT(produced.failed, 0);
   EXPECT_NE(produced.errors.find("No space left"), std::string::npos) << produced.errors;
-  const HttpResponse refused = master.produce("T", "full", "1");
+  // Longer than what the last segment may have left.
+  const HttpResponse refused = master.produce("T", std::string(4000, 'x'), "1");
   EXPECT_EQ(refused.status, 503);
   EXPECT_NE(text_at(refused.document(), "error/message").find("No space left"), std::string::npos)
       << refused.body;

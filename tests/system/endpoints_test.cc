@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "tests/system/cluster.h"
+#include "tests/system/command.h"
 #include "tests/system/lines.h"
 
 namespace ha::system {
@@ -20,11 +21,23 @@ TEST_F(Endpoints, HealthAndReadinessFollowTheState) {
     wait_until(node->name() + " is ready",
                [&] { return node->http().get("/readyz").status == 200; });
   }
-  Node& lost = add({.name = "lost", .role = "slave", .master = "127.0.0.1:1"});
-  EXPECT_EQ(lost.http().get("/healthz").status, 200) << "it lives";
-  const HttpResponse not_ready = lost.http().get("/readyz");
-  EXPECT_EQ(not_ready.status, 503) << "it has never had a master";
-  EXPECT_NE(text_at(not_ready.document(), "error/message"), "");
+  Node& idle = add({.name = "idle", .role = "none"});
+  Node& misfit = add({.name = "misfit",
+                      .role = "slave",
+                      .master = master.ha(),
+                      .segment_size = 2 * master.segment_size()});
+  // It finds out as soon as the master's log goes beyond a segment.
+  const auto file = write_file(folder_ / "lines", numbered_lines("l", 4000, 400));
+  ASSERT_EQ(produce_file(master, "T", "1", file).exit_code, 0);
+  for (const Node* node : {&idle, &misfit}) {
+    HttpResponse answer;
+    wait_until(node->name() + " is not ready", [&] {
+      answer = node->http().get("/readyz");
+      return answer.status == 503;
+    });
+    EXPECT_NE(text_at(answer.document(), "error/message"), "") << node->name();
+    EXPECT_EQ(node->http().get("/healthz").status, 200) << node->name() << " lives";
+  }
 }
 
 TEST_F(Endpoints, MetricsOfAPairTellTheSameStory) {
@@ -36,7 +49,7 @@ TEST_F(Endpoints, MetricsOfAPairTellTheSameStory) {
   const std::string of_slave = slave.metrics_http().get("/metrics").body;
   EXPECT_EQ(metric(of_master, "ha_role{role=\"master\"}"), 1);
   EXPECT_EQ(metric(of_slave, "ha_role{role=\"slave\"}"), 1);
-  EXPECT_EQ(metric(of_master, "ha_wait_results_total{code=\"ok\"}"), 10) << of_master;
+  EXPECT_EQ(metric(of_master, "ha_wait_results_total{status=\"ok\"}"), 10) << of_master;
   EXPECT_EQ(metric(of_master, "ha_replica_acked_offset_bytes{id=\"127.0.0.1#1\"}"),
             static_cast<double>(master.log_end()));
   EXPECT_EQ(metric(of_slave, "ha_client_appended_bytes_total"),

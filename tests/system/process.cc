@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <system_error>
@@ -34,6 +35,10 @@ int milliseconds_left(Clock::time_point end) {
   if (network >= 0 && setns(network, CLONE_NEWNET) != 0) _exit(kNotStarted);
   if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0) _exit(kNotStarted);
   execvp(argv[0], argv);
+  constexpr char kText[] = "cannot run this program: ";
+  (void)!::write(2, kText, sizeof(kText) - 1);
+  (void)!::write(2, argv[0], std::strlen(argv[0]));
+  (void)!::write(2, "\n", 1);
   _exit(kNotStarted);
 }
 

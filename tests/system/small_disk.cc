@@ -47,12 +47,15 @@ SmallDisk::SmallDisk(std::filesystem::path folder, std::int64_t bytes)
 
 SmallDisk::~SmallDisk() { umount2(folder_.c_str(), MNT_DETACH); }
 
-void SmallDisk::fill(std::int64_t leave) const {
-  const auto space = static_cast<std::int64_t>(std::filesystem::space(folder_).available);
+void SmallDisk::fill() const {
   const Descriptor file(
       ::open((folder_ / "ballast").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-  if (!file || space <= leave) return;
-  if (posix_fallocate(file.get(), 0, space - leave) != 0) throw Failure("cannot lay ballast");
+  if (!file) throw Failure("cannot lay ballast: " + errno_text());
+  // In small pieces: others write to the disk meanwhile, and the last page must be taken too.
+  constexpr off_t kPiece = 4096;
+  off_t size = 0;
+  while (fallocate(file.get(), 0, size, kPiece) == 0) size += kPiece;
+  if (errno != ENOSPC) throw Failure("cannot lay ballast: " + errno_text());
 }
 
 void SmallDisk::free() const { std::filesystem::remove(folder_ / "ballast"); }

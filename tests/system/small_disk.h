@@ -11,15 +11,15 @@ namespace ha::system {
 
 class SmallDisk {
  public:
-  // Mounts size bytes at the folder, which must exist. Throws Failure.
+  // Mounts a disk of so many bytes at the folder, which must exist. Throws Failure.
   SmallDisk(std::filesystem::path folder, std::int64_t bytes);
   ~SmallDisk();
   SmallDisk(const SmallDisk&) = delete;
   SmallDisk& operator=(const SmallDisk&) = delete;
 
   const std::filesystem::path& path() const { return folder_; }
-  // Takes all the space there is, but for the bytes to be left.
-  void fill(std::int64_t leave = 0) const;
+  // Takes all the space there is.
+  void fill() const;
   void free() const;
 
  private:
