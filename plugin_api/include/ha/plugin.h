@@ -378,6 +378,7 @@ typedef int32_t (*ha_sink_fn)(void* user, const char* text, int64_t size) HA_NOE
 typedef struct ha_instance ha_instance;
 
 /* States of an instance: created -> started -> stopped. README.md says which call is allowed when.
+ * Every member but notify_durable and get_extension is required: hosts refuse a table without it.
  */
 typedef struct ha_plugin_api {
   uint32_t struct_size;
