@@ -27,17 +27,17 @@ void knock(const Address& address, std::string_view bytes) {
 }
 
 // Once nobody but the true slave is connected.
-std::size_t settled_descriptors(Node& node) {
+std::size_t settled_sockets(Node& node) {
   wait_until("the HA port is quiet", [&] { return metric(node.metrics(), "ha_connections") == 1; });
-  return open_descriptors(node.process().pid());
+  return open_sockets(node.process().pid());
 }
 
-// The HTTP connections that ask are descriptors too, and close a moment after their answers.
-void expect_descriptors(Node& node, std::size_t wanted) {
+// The HTTP connections that ask are sockets too, and close a moment after their answers.
+void expect_sockets(Node& node, std::size_t wanted) {
   wait_until(
-      "no descriptor is leaked", [&] { return settled_descriptors(node) <= wanted; },
+      "no socket is leaked", [&] { return settled_sockets(node) <= wanted; },
       [&] {
-        return std::to_string(settled_descriptors(node)) + " instead of at most " +
+        return std::to_string(settled_sockets(node)) + " instead of at most " +
                std::to_string(wanted);
       });
 }
@@ -49,7 +49,7 @@ TEST_F(HostilePort, GarbageIsTurnedAwayByReasonWhileTheTrueSlaveGoesOn) {
   ASSERT_EQ(master.produce("T", "before", "2").status, 200);
   const Address port = parse_address(master.ha());
   const std::string before = master.metrics();
-  const std::size_t descriptors = settled_descriptors(master);
+  const std::size_t sockets = settled_sockets(master);
 
   const std::uint64_t seed = std::random_device{}();
   std::mt19937_64 random(seed);
@@ -77,7 +77,7 @@ TEST_F(HostilePort, GarbageIsTurnedAwayByReasonWhileTheTrueSlaveGoesOn) {
     slave.wait_for_end_of(master);
     EXPECT_EQ(missing_or_doubled(load.acknowledged(), consume_all(slave, "T")), "");
   }
-  expect_descriptors(master, descriptors);
+  expect_sockets(master, sockets);
   const std::string after = master.metrics();
   const auto grew = [&](const std::string& series) {
     return metric(after, series) - metric(before, series);
@@ -127,7 +127,7 @@ TEST_F(HostilePort, ThoseWhoNeverReportAreBoundedAndDropped) {
       add_master({"max_connections=" + std::to_string(kMost), "first_report_timeout_ms=10000"});
   add_slave(master, "slave");
   master.wait_for_replicas(1);
-  const std::size_t descriptors = settled_descriptors(master);
+  const std::size_t sockets = settled_sockets(master);
   std::vector<std::unique_ptr<Tcp>> silent;
   for (int i = 0; i < 3 * kMost; ++i) {
     silent.push_back(std::make_unique<Tcp>(parse_address(master.ha())));
@@ -140,12 +140,12 @@ TEST_F(HostilePort, ThoseWhoNeverReportAreBoundedAndDropped) {
              [&] { return rejected("connection_limit") == 2 * kMost + 1; });
   EXPECT_EQ(metric(master.metrics(), "ha_connections"), kMost);
   wait_until("those turned away cost nothing",
-             [&] { return open_descriptors(master.process().pid()) <= descriptors + kMost - 1; });
+             [&] { return open_sockets(master.process().pid()) <= sockets + kMost - 1; });
   EXPECT_EQ(master.produce("T", "the true slave is still there", "2").status, 200);
   // The rest is dropped for its silence.
   wait_until("the silent ones are dropped",
              [&] { return rejected("first_report_timeout") == kMost - 1; });
-  expect_descriptors(master, descriptors);
+  expect_sockets(master, sockets);
   EXPECT_EQ(master.produce("T", "still", "2").status, 200);
 }
 

@@ -7,7 +7,8 @@
 
 namespace ha::system {
 
-std::size_t open_descriptors(pid_t pid);
+// Files come and go with the log's segments; what a peer can leak is sockets.
+std::size_t open_sockets(pid_t pid);
 std::size_t thread_count(pid_t pid);
 
 }  // namespace ha::system
