@@ -13,18 +13,18 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <threads.h>
 
 #include "ha/plugin.h"
 
 enum { kSegmentBytes = 64 * 1024 * 1024, kMaxLine = 64 * 1024 };
 
 struct host {
-  mtx_t mutex; /* guards all below; never held while the plugin is called */
-  cnd_t changed;
+  pthread_mutex_t mutex; /* guards all below; never held while the plugin is called */
+  pthread_cond_t changed;
   char* bytes;
   int64_t end;
   int joined; /* slaves that joined so far */
@@ -34,37 +34,36 @@ struct host {
 
 static int32_t host_bounds(void* ctx, ha_bounds* out) {
   struct host* h = ctx;
-  mtx_lock(&h->mutex);
-  /* min, end, durable, confirm: memory is as durable here as it gets, and readers see everything.
-   */
+  pthread_mutex_lock(&h->mutex);
+  /* min, end, durable (as far as memory is), confirm (readers see all), segment size */
   *out = (ha_bounds){0, h->end, h->end, h->end, kSegmentBytes};
-  mtx_unlock(&h->mutex);
+  pthread_mutex_unlock(&h->mutex);
   return HA_OK;
 }
 
 static int32_t host_record_floor(void* ctx, int64_t offset, int64_t* out) {
   struct host* h = ctx;
   int32_t status = HA_RANGE;
-  mtx_lock(&h->mutex);
+  pthread_mutex_lock(&h->mutex);
   if (offset >= 0 && offset <= h->end) {
     while (offset > 0 && h->bytes[offset - 1] != '\n') --offset;
     *out = offset;
     status = HA_OK;
   }
-  mtx_unlock(&h->mutex);
+  pthread_mutex_unlock(&h->mutex);
   return status;
 }
 
 static int32_t host_read(void* ctx, int64_t offset, void* buffer, int64_t size, int64_t* got) {
   struct host* h = ctx;
   int32_t status = HA_RANGE;
-  mtx_lock(&h->mutex);
+  pthread_mutex_lock(&h->mutex);
   if (offset >= 0 && offset < h->end) {
     *got = size < h->end - offset ? size : h->end - offset;
     memcpy(buffer, h->bytes + offset, (size_t)*got);
     status = HA_OK;
   }
-  mtx_unlock(&h->mutex);
+  pthread_mutex_unlock(&h->mutex);
   return status;
 }
 
@@ -74,7 +73,7 @@ static int32_t host_append(void* ctx, int64_t epoch, int64_t offset, const void*
   struct host* h = ctx;
   int32_t status = HA_OK;
   (void)epoch; /* always 0 in this version */
-  mtx_lock(&h->mutex);
+  pthread_mutex_lock(&h->mutex);
   if (offset != h->end) {
     status = HA_RANGE;
   } else if (size > kSegmentBytes - h->end) { /* all or nothing */
@@ -88,7 +87,7 @@ static int32_t host_append(void* ctx, int64_t epoch, int64_t offset, const void*
     memcpy(h->bytes + offset, data, (size_t)size);
     h->end += size;
   }
-  mtx_unlock(&h->mutex);
+  pthread_mutex_unlock(&h->mutex);
   return status;
 }
 
@@ -97,12 +96,12 @@ static int32_t host_truncate(void* ctx, int64_t epoch, int64_t new_end, uint32_t
   struct host* h = ctx;
   int32_t status = HA_RANGE;
   (void)epoch, (void)flags, (void)error;
-  mtx_lock(&h->mutex);
+  pthread_mutex_lock(&h->mutex);
   if (new_end >= 0 && new_end <= h->end) {
     h->end = new_end;
     status = HA_OK;
   }
-  mtx_unlock(&h->mutex);
+  pthread_mutex_unlock(&h->mutex);
   return status;
 }
 
@@ -116,10 +115,10 @@ static void host_role_changed(void* ctx, const ha_role_report* report) {
 static void host_replica_changed(void* ctx, const ha_replica_event* event) {
   struct host* h = ctx;
   if (event->event != HA_REPLICA_JOINED) return;
-  mtx_lock(&h->mutex);
+  pthread_mutex_lock(&h->mutex);
   ++h->joined;
-  mtx_unlock(&h->mutex);
-  cnd_signal(&h->changed);
+  pthread_mutex_unlock(&h->mutex);
+  pthread_cond_signal(&h->changed);
 }
 
 static void host_log(void* ctx, int32_t level, const char* text, int64_t size) {
@@ -151,11 +150,11 @@ struct wait {
 static void on_replicated(void* user, int32_t status, int64_t end) {
   struct wait* w = user;
   (void)end;
-  mtx_lock(&w->host->mutex);
+  pthread_mutex_lock(&w->host->mutex);
   w->status = status;
   w->done = 1;
-  cnd_signal(&w->host->changed); /* under the lock: *w is gone soon after it is released */
-  mtx_unlock(&w->host->mutex);
+  pthread_cond_signal(&w->host->changed); /* under the lock: *w is gone soon after it is released */
+  pthread_mutex_unlock(&w->host->mutex);
 }
 
 static int32_t wait_for_copies(const ha_plugin_api* plugin, ha_instance* instance, struct host* h,
@@ -169,18 +168,19 @@ static int32_t wait_for_copies(const ha_plugin_api* plugin, ha_instance* instanc
                                    .user = &w};
   const int32_t status = plugin->wait_replicated(instance, &request);
   if (status != HA_OK) return status == HA_DONE ? HA_OK : status; /* no callback will come */
-  mtx_lock(&h->mutex);
-  while (!w.done) cnd_wait(&h->changed, &h->mutex);
-  mtx_unlock(&h->mutex);
+  pthread_mutex_lock(&h->mutex);
+  while (!w.done) pthread_cond_wait(&h->changed, &h->mutex);
+  pthread_mutex_unlock(&h->mutex);
   return w.status;
 }
 
 static int produce(const ha_plugin_api* plugin, ha_instance* instance, struct host* h) {
   static char line[kMaxLine];
   long acknowledged = 0;
-  mtx_lock(&h->mutex);
-  while (h->joined == 0) cnd_wait(&h->changed, &h->mutex); /* a wait would be SLAVE_NOT_AVAILABLE */
-  mtx_unlock(&h->mutex);
+  pthread_mutex_lock(&h->mutex);
+  while (h->joined == 0)
+    pthread_cond_wait(&h->changed, &h->mutex); /* a wait would be SLAVE_NOT_AVAILABLE */
+  pthread_mutex_unlock(&h->mutex);
   while (fgets(line, sizeof line, stdin) != NULL) {
     const int64_t size = (int64_t)strlen(line);
     ha_error error = {.struct_size = sizeof error};
@@ -257,15 +257,14 @@ int main(int argc, char** argv) {
     fprintf(stderr, "%s: %s\n", argv[1], entry == NULL ? "exports no " HA_ENTRY_NAME : error.text);
     return 1;
   }
-  struct host h = {.bytes = malloc(kSegmentBytes)};
-  if (h.bytes == NULL || mtx_init(&h.mutex, mtx_plain) != thrd_success ||
-      cnd_init(&h.changed) != thrd_success) {
-    fprintf(stderr, "no memory\n");
+  struct host h = {.mutex = PTHREAD_MUTEX_INITIALIZER,
+                   .changed = PTHREAD_COND_INITIALIZER,
+                   .bytes = malloc(kSegmentBytes)};
+  if (h.bytes == NULL) {
+    fprintf(stderr, "no memory for a segment of %d bytes\n", (int)kSegmentBytes);
     return 1;
   }
   const int failed = run(plugin, &h, is_master, argv[3]);
-  cnd_destroy(&h.changed);
-  mtx_destroy(&h.mutex);
   free(h.bytes);
   dlclose(library);
   return failed;
