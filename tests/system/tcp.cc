@@ -98,7 +98,9 @@ std::string Tcp::receive_exactly(std::size_t size) {
 }
 
 void Tcp::drain() {
+  const auto end = Clock::now() + kDeadline;
   while (!receive().empty()) {
+    if (Clock::now() >= end) throw Failure(peer_ + " does not end the connection");
   }
 }
 
