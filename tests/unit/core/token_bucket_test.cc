@@ -20,7 +20,10 @@ std::int64_t moved(std::int64_t rate, Time span, Time step, std::int64_t frame) 
   std::int64_t total = 0;
   for (; now < end; now += step) {
     bucket.set_rate(now, rate);  // as every turn does
-    while (const std::int64_t allowed = std::min(bucket.allowance(now), frame)) {
+    // Bounded, so that a bucket that never empties fails instead of going on for ever.
+    for (int frames = 0; frames < 1000; ++frames) {
+      const std::int64_t allowed = std::min(bucket.allowance(now), frame);
+      if (allowed == 0) break;
       bucket.take(allowed);
       total += allowed;
     }
