@@ -10,8 +10,9 @@
 namespace stub::demo {
 namespace {
 
-// Enough in flight to keep two nodes busy, little enough that a latency means something.
-constexpr std::size_t kBatchLines = 200;
+// Enough in flight to keep the nodes busy, also where each hop between processes waits for a core;
+// little enough that a latency means something.
+constexpr std::size_t kBatchLines = 500;
 constexpr std::size_t kBatchBytes = std::size_t{1} << 20;
 constexpr std::size_t kBatchesInFlight = 4;
 constexpr std::int64_t kAckTimeoutMs = 5000;

@@ -23,7 +23,7 @@ class TempDir {
     if (::mkdtemp(path.data()) == nullptr) {
       return Error{HA_IO, errno,
                    "cannot make a directory '" + path + "': " + std::strerror(errno) +
-                       " (set TMPDIR to a place with 500 MB free)"};
+                       " (set TMPDIR to a place with 200 MB free)"};
     }
     return TempDir(std::move(path), keep);
   }
