@@ -203,7 +203,7 @@ TEST_F(Scrape, ItsThreadsBlockEverySignal) {
           << "thread " << thread << " signal " << s;
     }
   }
-  EXPECT_EQ(seen, 3);
+  EXPECT_GE(seen, 3);  // a sanitizer may start one of its own
 }
 
 // SIGPIPE has its default disposition again: a write to a client that is gone must not kill us.
