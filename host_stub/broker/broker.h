@@ -100,9 +100,9 @@ class Broker {
   // Completes what waits, stops the plugin within timeout_ms, flushes and closes the log.
   virtual void stop(std::int64_t timeout_ms) = 0;
 
-  // Appends, then calls done exactly once: inline when refused or when nothing is waited for, on the
-  // log's flusher thread after a sync flush, else on a plugin thread (done must not block). On a
-  // slave: HA_NOT_MASTER and the master's address.
+  // Appends, then calls done exactly once: inline when refused or when nothing is waited for, on
+  // the log's flusher thread after a sync flush, else on a plugin thread (done must not block). On
+  // a slave: HA_NOT_MASTER and the master's address.
   virtual void produce(ProduceRequest request, std::function<void(ProduceResult)> done) = 0;
 
   // What is held now, without waiting. An unknown topic is an empty result.

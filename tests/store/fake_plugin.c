@@ -1,16 +1,16 @@
-/* A plugin that replicates nothing: a role holds at once, waits end when a test says so. What a test
- * needs to see or do is exported beside the entry; the test finds it with dlsym. */
+/* A plugin that replicates nothing: a role holds at once, waits end when a test says so. What a
+ * test needs to see or do is exported beside the entry; the test finds it with dlsym. */
+#include "fake_plugin.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "fake_plugin.h"
 
 #define MAX_WAITS 1024
 
 struct ha_instance {
   ha_host_api host;
-  void *ctx;
+  void* ctx;
   int32_t role;
   int32_t stopped;
   int64_t notified;
@@ -19,13 +19,13 @@ struct ha_instance {
 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static ha_instance *instances[FAKE_MAX_INSTANCES]; /* in the order of their creation */
+static ha_instance* instances[FAKE_MAX_INSTANCES]; /* in the order of their creation */
 static int32_t refuse_role_status;
 
-static int32_t create(const ha_host_api *host, const ha_create_params *params, ha_instance **out,
-                      ha_error *error) {
+static int32_t create(const ha_host_api* host, const ha_create_params* params, ha_instance** out,
+                      ha_error* error) {
   (void)error;
-  ha_instance *made = calloc(1, sizeof *made);
+  ha_instance* made = calloc(1, sizeof *made);
   if (made == NULL) return HA_NO_MEMORY;
   made->host = *host;
   made->ctx = params->host_ctx;
@@ -41,21 +41,20 @@ static int32_t create(const ha_host_api *host, const ha_create_params *params, h
 }
 
 /* Ends the waits that reach up to end. */
-static void end_waits(ha_instance *instance, int32_t status, int64_t end) {
+static void end_waits(ha_instance* instance, int32_t status, int64_t end) {
   for (;;) {
     pthread_mutex_lock(&mutex);
     if (instance->wait_count == 0 || instance->waits[0].end > end) break;
     const ha_wait_request wait = instance->waits[0];
     --instance->wait_count;
-    memmove(instance->waits, instance->waits + 1,
-            sizeof wait * (size_t)instance->wait_count);
+    memmove(instance->waits, instance->waits + 1, sizeof wait * (size_t)instance->wait_count);
     pthread_mutex_unlock(&mutex);
     wait.fn(wait.user, status, wait.end);
   }
   pthread_mutex_unlock(&mutex);
 }
 
-static int32_t set_role(ha_instance *instance, const ha_role_change *change, ha_error *error) {
+static int32_t set_role(ha_instance* instance, const ha_role_change* change, ha_error* error) {
   ha_bounds bounds;
   int64_t whole = 0;
   ha_role_report report = {sizeof report, change->role, HA_REASON_REQUESTED, HA_OK, 0, "as asked"};
@@ -75,11 +74,11 @@ static int32_t set_role(ha_instance *instance, const ha_role_change *change, ha_
   return HA_OK;
 }
 
-static int32_t start(ha_instance *instance, const ha_role_change *role, ha_error *error) {
+static int32_t start(ha_instance* instance, const ha_role_change* role, ha_error* error) {
   return set_role(instance, role, error);
 }
 
-static int32_t stop(ha_instance *instance, int64_t timeout_ms, ha_error *error) {
+static int32_t stop(ha_instance* instance, int64_t timeout_ms, ha_error* error) {
   (void)timeout_ms;
   (void)error;
   pthread_mutex_lock(&mutex);
@@ -89,7 +88,7 @@ static int32_t stop(ha_instance *instance, int64_t timeout_ms, ha_error *error) 
   return HA_OK;
 }
 
-static void destroy(ha_instance *instance) {
+static void destroy(ha_instance* instance) {
   pthread_mutex_lock(&mutex);
   for (int i = 0; i < FAKE_MAX_INSTANCES; ++i)
     if (instances[i] == instance) instances[i] = NULL;
@@ -97,17 +96,17 @@ static void destroy(ha_instance *instance) {
   free(instance);
 }
 
-static void notify_appended(ha_instance *instance, int64_t end) {
+static void notify_appended(ha_instance* instance, int64_t end) {
   __atomic_store_n(&instance->notified, end, __ATOMIC_SEQ_CST);
 }
 
-static int32_t check_acks(ha_instance *instance, int32_t acks, int32_t durability) {
+static int32_t check_acks(ha_instance* instance, int32_t acks, int32_t durability) {
   (void)durability;
   if (__atomic_load_n(&instance->role, __ATOMIC_SEQ_CST) != HA_ROLE_MASTER) return HA_NOT_MASTER;
   return acks > 2 ? HA_SLAVE_NOT_AVAILABLE : HA_OK;
 }
 
-static int32_t wait_replicated(ha_instance *instance, const ha_wait_request *request) {
+static int32_t wait_replicated(ha_instance* instance, const ha_wait_request* request) {
   int32_t status = HA_OK;
   if (request->acks == HA_ACKS_DEFAULT || request->acks == 1) return HA_DONE;
   pthread_mutex_lock(&mutex);
@@ -121,15 +120,15 @@ static int32_t wait_replicated(ha_instance *instance, const ha_wait_request *req
   return status;
 }
 
-static int32_t set_master_address(ha_instance *instance, const char *address, ha_error *error) {
+static int32_t set_master_address(ha_instance* instance, const char* address, ha_error* error) {
   (void)instance;
   (void)address;
   (void)error;
   return HA_OK;
 }
 
-static int32_t set_option(ha_instance *instance, const char *key, const char *value,
-                          ha_error *error) {
+static int32_t set_option(ha_instance* instance, const char* key, const char* value,
+                          ha_error* error) {
   (void)instance;
   (void)key;
   (void)value;
@@ -137,24 +136,24 @@ static int32_t set_option(ha_instance *instance, const char *key, const char *va
   return HA_STATE;
 }
 
-static int32_t snapshot(ha_instance *instance, ha_snapshot *out) {
+static int32_t snapshot(ha_instance* instance, ha_snapshot* out) {
   out->role = instance->role;
   out->replica_count = 0;
   strcpy(out->listen_address, "127.0.0.1:1");
   return HA_OK;
 }
 
-static int32_t status_json(ha_instance *instance, ha_sink_fn sink, void *user) {
+static int32_t status_json(ha_instance* instance, ha_sink_fn sink, void* user) {
   (void)instance;
   return sink(user, "{\"fake\":true}", 13);
 }
 
-static int32_t metrics_text(ha_instance *instance, ha_sink_fn sink, void *user) {
+static int32_t metrics_text(ha_instance* instance, ha_sink_fn sink, void* user) {
   (void)instance;
   return sink(user, "fake 1\n", 7);
 }
 
-static const char *status_text(int32_t status) { return status == HA_OK ? "OK" : "FAKE"; }
+static const char* status_text(int32_t status) { return status == HA_OK ? "OK" : "FAKE"; }
 
 static const ha_plugin_api api = {
     .struct_size = sizeof(ha_plugin_api),
@@ -177,13 +176,13 @@ static const ha_plugin_api api = {
     .status_text = status_text,
 };
 
-const ha_plugin_api *ha_plugin_entry_v1(const ha_host_api *host, ha_error *error) {
+const ha_plugin_api* ha_plugin_entry_v1(const ha_host_api* host, ha_error* error) {
   (void)host;
   (void)error;
   return &api;
 }
 
-const ha_host_api *fake_host(int index, void **ctx) {
+const ha_host_api* fake_host(int index, void** ctx) {
   *ctx = instances[index]->ctx;
   return &instances[index]->host;
 }

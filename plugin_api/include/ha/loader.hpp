@@ -62,7 +62,7 @@ class Plugin {
   // for: a newer plugin may return it.
   std::string status_text(std::int32_t status) const {
     const char* name = api().status_text(status);
-    const std::string text = name == nullptr ? "" : name;
+    std::string text = name == nullptr ? "" : name;
     if (status <= HA_DONE && status >= HA_IN_SYNC_REPLICAS_NOT_ENOUGH && !text.empty()) return text;
     return (text.empty() ? "" : text + " ") + "(status " + std::to_string(status) +
            (status < 0 ? ", taken as INTERNAL)" : ", taken as OK)");
