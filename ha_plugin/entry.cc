@@ -141,6 +141,11 @@ std::int32_t stop(ha_instance* instance, std::int64_t timeout_ms, ha_error* erro
 
 void destroy(ha_instance* instance) noexcept {
   guarded(nullptr, [&]() -> Outcome {
+    if (instance != nullptr && net::on_plugin_thread()) {
+      // The thread would have to join itself; better an instance that stays.
+      instance->service.log_misuse(no_control_call_from_here("destroy").text);
+      return {};
+    }
     delete instance;
     return {};
   });

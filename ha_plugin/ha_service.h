@@ -67,6 +67,7 @@ class HaService {
   core::Status check_acks(std::int32_t acks, std::int32_t durability);
   core::Status wait_replicated(const ha_wait_request& request);
   void snapshot(ha_snapshot& out) const;
+  void log_misuse(const std::string& text) const { host_.log(HA_LOG_HOST_MISUSE, text); }
   std::string status_json() const;
   std::string metrics_text() const { return exporter_.text(); }
 

@@ -41,8 +41,10 @@ struct AckDecision {
 template <class Held>
 std::int32_t in_sync_count(const AckPolicy& policy, Held&& held, Offset end) {
   std::int32_t count = 1;
-  while (count <= held.replicas() &&
-         end - held.held_by(count + 1) < policy.max_gap_not_in_sync_bytes) {
+  while (count <= held.replicas()) {
+    // A host thread may meet a replica that is just leaving: it holds nothing.
+    const Offset ack = held.held_by(count + 1);
+    if (ack == kNoOffset || end - ack >= policy.max_gap_not_in_sync_bytes) break;
     ++count;
   }
   return count;

@@ -336,7 +336,7 @@ typedef struct ha_replica_status {
   int32_t state;        /* HA_STATE_* */
   int64_t ack_offset;   /* -1 before the first report */
   int64_t sent_offset;  /* end of what was handed to the socket */
-  int64_t start_offset; /* where this connection started (RocketMQ: transferFromWhere) */
+  int64_t start_offset; /* where this connection started */
   int64_t lag_bytes;    /* this log's end - ack_offset (RocketMQ: diff) */
   int64_t lag_ms; /* age of the oldest byte it does not hold; 0 when it holds all; -1 unknown */
   int64_t bytes_per_s;  /* over the last full second (RocketMQ: transferredByteInSecond) */
