@@ -22,7 +22,7 @@ includes "wire does no I/O" 'boost|sys/|netinet|ha_plugin/net|metrics/' ha_plugi
 includes "the stub host knows plugin_api alone" 'ha_plugin/|metrics/' host_stub
 includes "metrics know nothing of the plugin" 'ha_plugin/' metrics
 
-hits=$(git grep -nE 'TODO|FIXME|XXX|HACK' -- '*.h' '*.hpp' '*.cc' '*.c' '*.sh' ':!tests/lint' || true)
+hits=$(git grep -nwE 'TODO|FIXME|XXX|HACK' -- '*.h' '*.hpp' '*.cc' '*.c' '*.sh' ':!tests/lint' || true)
 [ -z "$hits" ] || complain "left for later"$'\n'"$hits"
 
 if [ "${1:-}" = --diff ]; then
