@@ -64,11 +64,13 @@ void Load::work(int number) {
     } catch (const Failure&) {
       http.reset();
     }
-    const std::lock_guard lock(mutex_);
-    ++answers_[code];
-    if (code == "OK") {
-      for (std::string& line : split_lines(lines)) acknowledged_.push_back(std::move(line));
-      acknowledged_count_ = acknowledged_.size();
+    {
+      const std::lock_guard lock(mutex_);
+      ++answers_[code];
+      if (code == "OK") {
+        for (std::string& line : split_lines(lines)) acknowledged_.push_back(std::move(line));
+        acknowledged_count_ = acknowledged_.size();
+      }
     }
     if (code != "OK") std::this_thread::sleep_for(kPause);
   }
