@@ -154,15 +154,7 @@ void AcceptService::reject(const Address& remote, Reason reason, const std::stri
   metrics_.rejected[static_cast<std::size_t>(reason)].add();
   const std::string address = remote.text();
   host_.warn("connection from " + address + " refused: " + text);
-  ha_replica_event event{};
-  event.struct_size = sizeof(event);
-  event.event = HA_REPLICA_REFUSED;
-  event.state = HA_STATE_SHUTDOWN;
-  event.reason = static_cast<std::int32_t>(reason);
-  event.ack_offset = core::kNoOffset.bytes();
-  event.id = "";
-  event.address = address.c_str();
-  host_.replica_changed(event);
+  tell_host(address, core::State::kShutdown, core::kNoOffset, HA_REPLICA_REFUSED, reason, "");
 }
 
 // The lowest free number: a slave that comes back takes up its old name, and names stay few.
@@ -260,14 +252,19 @@ void AcceptService::on_closed(HaConnection& connection, Reason reason, const std
 
 void AcceptService::tell_host(const HaConnection& connection, std::int32_t event, Reason reason,
                               const std::string& replica_id) {
-  const std::string address = connection.remote().text();
+  tell_host(connection.remote().text(),
+            connection.open() ? connection.session().state() : core::State::kShutdown,
+            connection.session().ack(), event, reason, replica_id);
+}
+
+void AcceptService::tell_host(const std::string& address, core::State state, core::Offset ack,
+                              std::int32_t event, Reason reason, const std::string& replica_id) {
   ha_replica_event report{};
   report.struct_size = sizeof(report);
   report.event = event;
-  report.state = static_cast<std::int32_t>(connection.open() ? connection.session().state()
-                                                             : core::State::kShutdown);
+  report.state = static_cast<std::int32_t>(state);
   report.reason = static_cast<std::int32_t>(reason);
-  report.ack_offset = connection.session().ack().bytes();
+  report.ack_offset = ack.bytes();
   report.id = replica_id.c_str();
   report.address = address.c_str();
   host_.replica_changed(report);

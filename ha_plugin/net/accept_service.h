@@ -63,6 +63,8 @@ class AcceptService : private ConnectionEvents {
   void update_gauges(HaConnection& connection, const core::LogBounds& log);
   void tell_host(const HaConnection& connection, std::int32_t event, core::Reason reason,
                  const std::string& replica_id);
+  void tell_host(const std::string& address, core::State state, core::Offset ack,
+                 std::int32_t event, core::Reason reason, const std::string& replica_id);
 
   core::LogBounds log_bounds() override;
   std::shared_ptr<metrics::ReplicaMetrics> on_joined(HaConnection& connection) override;
