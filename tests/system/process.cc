@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -56,7 +57,14 @@ Process::Process(const std::vector<std::string>& arguments, const Options& optio
   std::vector<char*> argv;
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
-  const Descriptor in = open_file(options.input_file, O_RDONLY);
+  Descriptor in = open_file(options.input_file, O_RDONLY);
+  if (options.input_pipe) {
+    int feed[2];  // sockets, since a pipe whose reader has gone would end the test with SIGPIPE
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, feed) != 0)
+      throw Failure("socketpair: " + errno_text());
+    in = Descriptor(feed[0]);
+    input_ = Descriptor(feed[1]);
+  }
   const Descriptor err = open_file(options.error_file, O_WRONLY | O_CREAT | O_APPEND);
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) throw Failure("pipe: " + errno_text());
@@ -82,6 +90,14 @@ Process::~Process() {
 
 void Process::kill(int signal) const {
   if (!reaped_) ::kill(pid_, signal);
+}
+
+void Process::write_line(const std::string& line) {
+  const std::string bytes = line + "\n";
+  if (::send(input_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) !=
+      static_cast<ssize_t>(bytes.size())) {
+    throw Failure(name_ + " reads no more: " + errno_text());
+  }
 }
 
 bool Process::fill(Clock::time_point end) {

@@ -22,6 +22,7 @@ namespace ha::system {
 struct ProcessOptions {
   std::filesystem::path error_file = {};  // standard error goes there; "" = it is thrown away
   std::filesystem::path input_file = {};  // "" = /dev/null
+  bool input_pipe = false;                // write_line feeds its standard input
   int network = -1;                       // descriptor of a network namespace; -1 = the test's own
 };
 
@@ -42,6 +43,8 @@ class Process {
   // The next line of standard output without its newline, or nothing at its end. Throws at the
   // deadline.
   std::optional<std::string> read_line(std::chrono::milliseconds deadline = kDeadline);
+  // With input_pipe. Throws when the process reads no more.
+  void write_line(const std::string& line);
   // All that is still to come on standard output.
   std::string read_all(std::chrono::milliseconds deadline = kDeadline);
   // The exit code, or 128 + the signal that ended it. Throws at the deadline.
@@ -54,6 +57,7 @@ class Process {
   std::string name_;
   pid_t pid_ = -1;
   Descriptor pidfd_;
+  Descriptor input_;  // with input_pipe
   Descriptor output_;
   std::string buffered_;
   std::optional<int> exit_code_;

@@ -1,0 +1,66 @@
+// A test against one version of real RocketMQ: its name server, its driver, brokers and our nodes.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/interop/rocketmq.h"
+#include "tests/interop/versions.h"
+#include "tests/system/cluster.h"
+
+namespace ha::interop {
+
+// The parameter is the version. Skipped when its artifacts are not there; with HA_REQUIRE_INTEROP
+// that is a failure.
+class Interop : public system::Cluster, public testing::WithParamInterface<const char*> {
+ protected:
+  void SetUp() override;
+  void TearDown() override;
+
+  std::string version() const { return GetParam(); }
+  bool v5() const { return is_v5(version()); }
+  // Both start with the first call.
+  NameServer& name_server();
+  Driver& driver();
+
+  Broker& add_broker(BrokerOptions options);
+  // A slave of ours, with the timers that fit Broker's.
+  system::Node& add_our_slave(const std::string& name, const Broker& master,
+                              std::vector<std::string> options = {});
+  system::Node& add_our_master(const std::string& name, std::vector<std::string> options = {});
+
+  // Makes a topic and waits until the name server knows where it is.
+  void create_topic(const Broker& broker, const std::string& topic, int queues);
+  // Produces and expects SEND_OK for every message.
+  void produce(Driver::Produce what);
+
+  std::vector<std::unique_ptr<Broker>> brokers_;
+
+ private:
+  std::unique_ptr<NameServer> name_server_;
+  std::unique_ptr<Driver> driver_;
+};
+
+// Copies the segment files that are full, as an operator would before a slave's first start.
+void copy_full_segments(const std::filesystem::path& from_store,
+                        const std::filesystem::path& to_store, std::int64_t end);
+
+// What our stub's consumers read of a topic, in the form of the driver's manifests.
+Manifest read_from(const system::Node& node, const std::string& topic, int queues);
+Manifest read_queue(const system::Node& node, const std::string& topic, int queue);
+
+// "" when they are the same, else how many lines differ and the first of them.
+std::string difference(const Manifest& wanted, const Manifest& got);
+
+// "v4_9_7", for names of tests.
+std::string version_name(const testing::TestParamInfo<const char*>& info);
+
+// Registers a test suite with every version.
+#define HA_INTEROP_SUITE(suite)                                                             \
+  INSTANTIATE_TEST_SUITE_P(RocketMQ, suite, testing::ValuesIn(ha::interop::kVersions), \
+                           ha::interop::version_name)
+
+}  // namespace ha::interop

@@ -1,0 +1,171 @@
+// Real RocketMQ as child processes: name server, broker, and a driver of its clients. build.sh
+// fetches the artifacts and leaves a class path for each version.
+//
+// Threads: one at a time. Processes end with the objects. Failures are thrown (tests/system).
+#pragma once
+
+#include <signal.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/system/json.h"
+#include "tests/system/process.h"
+
+namespace ha::interop {
+
+namespace json = boost::json;
+using Properties = std::vector<std::pair<std::string, std::string>>;
+
+// Java on a busy machine: a broker's start takes 3 s of a quiet core.
+inline constexpr std::chrono::seconds kJavaDeadline{180};
+
+// "4.9.7". Where its class path lies; "" when build.sh did not get it.
+std::filesystem::path built(const std::string& version);
+inline bool is_v5(const std::string& version) { return version.starts_with("5."); }
+
+// `count` ports in a row that nobody listens on; the first.
+int free_ports(int count);
+
+// One JVM: `class arguments...` with the class path of a version, its files under `folder`.
+class Java {
+ public:
+  Java(const std::string& version, std::filesystem::path folder, std::string name);
+  // Starts it and waits for the line of standard output that contains `ready`.
+  void start(const std::vector<std::string>& arguments, const std::string& ready);
+  void stop();  // SIGTERM, as an operator's shutdown script
+  void kill();  // SIGKILL
+  system::Process& process() { return *process_; }
+  bool runs() const { return process_ != nullptr; }
+  const std::filesystem::path& folder() const { return folder_; }
+  // The end of what it printed and logged.
+  std::string log_text() const;
+  // Does any of its log files contain that?
+  bool has_logged(const std::string& text) const;
+
+ private:
+  std::string version_;
+  std::filesystem::path folder_;
+  std::string name_;
+  std::unique_ptr<system::Process> process_;
+};
+
+class NameServer {
+ public:
+  // more: further properties, such as those of an embedded controller.
+  NameServer(const std::string& version, const std::filesystem::path& folder, Properties more = {});
+  std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
+  Java& java() { return java_; }
+
+ private:
+  int port_;
+  Java java_;
+};
+
+struct BrokerOptions {
+  std::string name = "b0";  // of the broker and of its folder
+  std::string broker_name = "b";
+  int id = 0;  // 0 = master
+  std::string role = "ASYNC_MASTER";
+  std::filesystem::path store = {};  // "" = a folder of its own
+  Properties more = {};
+};
+
+// Small files, short timers: haSendHeartbeatInterval 500 ms, haHousekeepingInterval 3 s, segments
+// of kSegmentBytes. `more` overrides any of it.
+inline constexpr std::int64_t kSegmentBytes = std::int64_t{16} << 20;
+
+class Broker {
+ public:
+  Broker(const std::string& version, const std::filesystem::path& folder,
+         const std::string& name_server, BrokerOptions options);
+  void start();
+  void stop() { java_.stop(); }
+  void kill() { java_.kill(); }
+  void suspend() { java_.process().kill(SIGSTOP); }
+  void resume() { java_.process().kill(SIGCONT); }
+  BrokerOptions& options() { return options_; }  // for the next start
+
+  std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
+  std::string ha() const { return "127.0.0.1:" + std::to_string(port_ + 1); }
+  int ha_port() const { return port_ + 1; }
+  const std::filesystem::path& store() const { return options_.store; }
+  // Slaves' connections that the broker has open, as the kernel sees them.
+  int ha_connections() const;
+  Java& java() { return java_; }
+
+ private:
+  std::string version_;
+  std::string name_server_;
+  BrokerOptions options_;
+  int port_;
+  Java java_;
+};
+
+// One message as producer and consumer saw it; see Driver.java.
+using Manifest = std::vector<std::string>;
+Manifest read_manifest(const std::filesystem::path& file);
+
+class Driver {
+ public:
+  Driver(const std::string& version, const std::filesystem::path& folder);
+
+  // Counts of outcomes: "SEND_OK", "FLUSH_SLAVE_TIMEOUT", "MQBrokerException/1/...".
+  using Outcomes = std::map<std::string, int>;
+  struct Produce {
+    std::string topic = "T";
+    std::string prefix = "m";
+    int from = 0;
+    int count = 1;
+    int max = 1 << 20;  // bytes of the longest body; most are short
+    int threads = 4;
+    int timeout_ms = 20000;
+  };
+  Outcomes produce(const std::string& name_server, const Produce& what);
+  // What produce stored so far, in order of topic lines; failures are not in it.
+  Manifest produced() const { return read_manifest(produced_file_); }
+
+  // Reads with a new consumer group until `count` different messages came or the time is over.
+  Manifest consume(const std::string& name_server, const std::string& topic, std::size_t count,
+                   int seconds = 120);
+
+  // A raw request of RocketMQ's remoting protocol.
+  struct Answer {
+    int code = -1;
+    std::string fields;
+    std::string remark;
+    std::string body;
+    json::value document() const { return system::parse_json(body); }
+  };
+  Answer call(const std::string& address, int code, const Properties& fields = {},
+              const std::string& body = "");
+  // The same, repeated over a connection of its own until release (a registration is held so).
+  Answer hold(const std::string& address, int code, const Properties& fields,
+              const std::string& body);
+  void release() { ask("release"); }
+
+  // The broker's commit log end.
+  std::int64_t max_offset(const Broker& broker);
+  std::int64_t min_offset(const Broker& broker);
+  void create_topic(const Broker& broker, const std::string& topic, int queues);
+  // The broker's own word on its replicas (GET_BROKER_HA_STATUS, 5.x).
+  json::value ha_status(const Broker& broker);
+
+  Java& java() { return java_; }
+
+ private:
+  std::string ask(const std::string& line);
+  Answer request(const std::string& verb, const std::string& address, int code,
+                 const Properties& fields, const std::string& body);
+
+  Java java_;
+  std::filesystem::path produced_file_;
+  int groups_ = 0;
+};
+
+}  // namespace ha::interop

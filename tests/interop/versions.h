@@ -1,0 +1,11 @@
+// The RocketMQ versions that the cases run against: the newest of 4.9, of 5.3 and of all whose
+// artifacts Maven Central serves completely (of 5.3.4 and 5.5.1 some jars are missing there).
+#pragma once
+
+namespace ha::interop {
+
+// build.sh reads the next line.
+// versions: 4.9.7 5.3.3 5.5.0
+inline constexpr const char* kVersions[] = {"4.9.7", "5.3.3", "5.5.0"};
+
+}  // namespace ha::interop
