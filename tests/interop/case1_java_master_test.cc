@@ -4,7 +4,6 @@
 
 #include "tests/interop/interop.h"
 #include "tests/system/deadline.h"
-#include "tests/system/lines.h"
 
 namespace ha::interop {
 namespace {
@@ -17,16 +16,6 @@ constexpr int kQueues = 4;
 class Case1JavaMaster : public Interop {
  protected:
   void follow(int messages);
-  void expect_same_log(const Node& slave, const Broker& master, std::int64_t end) {
-    slave.wait_for("holds the log up to " + std::to_string(end), [&](const json::value& now) {
-      return system::number_at(now, "ha/bounds/end") >= end;
-    });
-    EXPECT_EQ(slave.log_end(), end);
-    EXPECT_EQ(system::compare_logs(master.store(), slave.store(), slave.log_min(), end,
-                                   kSegmentBytes),
-              "")
-        << slave.name();
-  }
 };
 
 void Case1JavaMaster::follow(int messages) {
@@ -65,8 +54,7 @@ void Case1JavaMaster::follow(int messages) {
   early.resume();
   produce({.prefix = "d", .count = messages - 3 * quarter});
 
-  const std::int64_t end = driver().max_offset(master);
-  for (const Node* slave : {&early, &late, &seeded}) expect_same_log(*slave, master, end);
+  for (const Node* slave : {&early, &late, &seeded}) expect_copy(master, *slave);
   EXPECT_EQ(early.log_min(), 0);
   EXPECT_EQ(seeded.log_min(), 0);
   EXPECT_EQ(late.log_min(), so_far - so_far % kSegmentBytes);
@@ -78,7 +66,7 @@ void Case1JavaMaster::follow(int messages) {
 }
 
 TEST_P(Case1JavaMaster, OurSlaveIsAByteForByteCopy) { follow(10'000); }
-TEST_P(Case1JavaMaster, FullOurSlaveIsAByteForByteCopyOf100000) { follow(100'000); }
+TEST_P(Case1JavaMaster, AHundredThousandMessages) { follow(100'000); }
 
 HA_INTEROP_SUITE(Case1JavaMaster);
 

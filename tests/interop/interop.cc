@@ -4,12 +4,16 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdlib>
+#include <fstream>
 #include <iostream>
+#include <random>
 #include <sstream>
 #include <utility>
 
 #include "tests/system/deadline.h"
+#include "tests/system/lines.h"
 
 namespace ha::interop {
 
@@ -55,6 +59,19 @@ std::string manifest_line(const json::object& message) {
          std::to_string(crc);
 }
 
+// RocketMQ's topic table with that topic in it, as a broker registers and stores it.
+json::object topic_table(const std::string& topic, int queues) {
+  const auto config = [&](const std::string& name) {
+    return json::object{{"topicName", name},        {"readQueueNums", queues},
+                        {"writeQueueNums", queues}, {"perm", 6},
+                        {"order", false},           {"topicSysFlag", 0},
+                        {"topicFilterType", "SINGLE_TAG"}};
+  };
+  // 5.x takes a table of one topic for a change of that topic, not for a broker's registration.
+  return {{"dataVersion", {{"counter", 1}, {"timestamp", 1}}},
+          {"topicConfigTable", {{topic, config(topic)}, {"b", config("b")}}}};
+}
+
 }  // namespace
 
 void Interop::SetUp() {
@@ -86,8 +103,8 @@ Driver& Interop::driver() {
   return *driver_;
 }
 
-Broker& Interop::add_broker(BrokerOptions options) {
-  brokers_.push_back(std::make_unique<Broker>(version(), folder_.path(), name_server().address(),
+Broker& Interop::add_broker(const std::string& version, BrokerOptions options) {
+  brokers_.push_back(std::make_unique<Broker>(version, folder_.path(), name_server().address(),
                                               std::move(options)));
   brokers_.back()->start();
   return *brokers_.back();
@@ -118,10 +135,77 @@ void Interop::create_topic(const Broker& broker, const std::string& topic, int q
   });
 }
 
+void Interop::expect_copy(const Node& master, const Broker& slave) {
+  const std::int64_t end = master.log_end();
+  system::wait_until("the real slave holds the log up to " + std::to_string(end),
+                     [&] { return driver().max_offset(slave) >= end; });
+  EXPECT_EQ(driver().max_offset(slave), end);
+  EXPECT_EQ(system::compare_logs(master.store(), slave.store(), driver().min_offset(slave), end,
+                                 kSegmentBytes),
+            "");
+}
+
+void Interop::expect_copy(const Broker& master, const Node& slave) {
+  const std::int64_t end = driver().max_offset(master);
+  slave.wait_for("holds the log up to " + std::to_string(end), [&](const json::value& now) {
+    return system::number_at(now, "ha/bounds/end") >= end;
+  });
+  EXPECT_EQ(slave.log_end(), end);
+  EXPECT_EQ(
+      system::compare_logs(master.store(), slave.store(), slave.log_min(), end, kSegmentBytes), "")
+      << slave.name();
+}
+
 void Interop::produce(Driver::Produce what) {
   const int count = what.count;
   const auto outcomes = driver().produce(name_server().address(), what);
   EXPECT_EQ(outcomes, (Driver::Outcomes{{"SEND_OK", count}}));
+}
+
+void Interop::register_our_master(const Node& master, const std::string& topic, int queues) {
+  constexpr int kRegisterBroker = 103;
+  const json::object body = {{"filterServerList", json::array()},
+                             {"topicConfigSerializeWrapper", topic_table(topic, queues)}};
+  const auto answer = driver().hold(name_server().address(), kRegisterBroker,
+                                    {{"brokerName", "b"},
+                                     {"brokerAddr", "127.0.0.1:" + std::to_string(free_ports(1))},
+                                     {"clusterName", "C"},
+                                     {"haServerAddr", master.ha()},
+                                     {"brokerId", "0"},
+                                     {"compressed", "false"}},
+                                    json::serialize(body));
+  if (answer.code != 0) throw system::Failure("registering our master: " + answer.remark);
+}
+
+void Interop::produce_to(const Node& master, const std::string& topic, int count) {
+  constexpr int kBatch = 50;
+  constexpr double kMostBytes = 128 * 1024;
+  std::minstd_rand random(1);
+  std::uniform_real_distribution<double> fraction(0, 1);
+  auto http = master.http();
+  for (int done = 0; done < count;) {
+    json::array messages;
+    for (int i = 0; i < kBatch && done < count; ++i, ++done) {
+      const double skew = std::pow(fraction(random), 2);
+      std::string body(static_cast<std::size_t>(std::pow(kMostBytes, skew)), 'x');
+      for (char& c : body) c = static_cast<char>('a' + random() % 26);
+      messages.push_back({{"key", "k-" + std::to_string(done)}, {"body", std::move(body)}});
+    }
+    const auto response = http.post("/v1/topics/" + topic + "/messages?timeout_ms=30000",
+                                    json::serialize(json::object{{"messages", messages}}));
+    if (response.status != 200) throw system::Failure(master.name() + ": " + response.body);
+  }
+}
+
+void Interop::produce_expecting(const std::string& outcome) {
+  const auto outcomes =
+      driver().produce(name_server().address(), {.prefix = "single-" + std::to_string(++singles_)});
+  EXPECT_EQ(outcomes, (Driver::Outcomes{{outcome, 1}}));
+}
+
+void write_topic_table(const std::filesystem::path& store, const std::string& topic, int queues) {
+  std::filesystem::create_directories(store / "config");
+  std::ofstream(store / "config/topics.json") << json::serialize(topic_table(topic, queues));
 }
 
 void copy_full_segments(const std::filesystem::path& from_store,

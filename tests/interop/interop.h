@@ -26,7 +26,8 @@ class Interop : public system::Cluster, public testing::WithParamInterface<const
   NameServer& name_server();
   Driver& driver();
 
-  Broker& add_broker(BrokerOptions options);
+  Broker& add_broker(BrokerOptions options) { return add_broker(version(), std::move(options)); }
+  Broker& add_broker(const std::string& version, BrokerOptions options);
   // A slave of ours, with the timers that fit Broker's.
   system::Node& add_our_slave(const std::string& name, const Broker& master,
                               std::vector<std::string> options = {});
@@ -37,12 +38,28 @@ class Interop : public system::Cluster, public testing::WithParamInterface<const
   // Produces and expects SEND_OK for every message.
   void produce(Driver::Produce what);
 
+  // One small message; what its producer is told.
+  void produce_expecting(const std::string& outcome);
+  // Waits until a real slave holds our master's log, and compares the bytes it holds.
+  void expect_copy(const system::Node& master, const Broker& slave);
+  // The same for a slave of ours and a real master.
+  void expect_copy(const Broker& master, const system::Node& slave);
+  // Tells the name server of our master what a real one would tell it: that it is broker "b" with
+  // id 0, where its HA port is and which topics it has. Until the driver's release.
+  void register_our_master(const system::Node& master, const std::string& topic, int queues);
+  // Appends messages with keys, mostly small, to all queues; each waits for in_sync_replicas.
+  void produce_to(const system::Node& master, const std::string& topic, int count);
+
   std::vector<std::unique_ptr<Broker>> brokers_;
 
  private:
   std::unique_ptr<NameServer> name_server_;
   std::unique_ptr<Driver> driver_;
+  int singles_ = 0;
 };
+
+// The topic table that a real slave fetches from a real master, and an operator copies otherwise.
+void write_topic_table(const std::filesystem::path& store, const std::string& topic, int queues);
 
 // Copies the segment files that are full, as an operator would before a slave's first start.
 void copy_full_segments(const std::filesystem::path& from_store,

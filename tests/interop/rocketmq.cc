@@ -259,6 +259,11 @@ Driver::Driver(const std::string& version, const std::filesystem::path& folder)
   java_.start({"interop.Driver"}, "ok ready");
 }
 
+json::value Driver::Answer::document() const {
+  if (code != 0) throw Failure("refused with code " + std::to_string(code) + ": " + remark);
+  return system::parse_json(body);
+}
+
 std::string Driver::ask(const std::string& line) {
   java_.process().write_line(line);
   for (;;) {
@@ -317,14 +322,22 @@ Driver::Answer Driver::hold(const std::string& address, int code, const Properti
   return request("hold", address, code, fields, body);
 }
 
+json::value Driver::runtime_info(const Broker& broker) {
+  Answer answer;
+  // In its first second a broker has no statistics yet and refuses.
+  system::wait_until(
+      "the broker gives its runtime information",
+      [&] { return (answer = call(broker.address(), kGetBrokerRuntimeInfo)).code == 0; },
+      [&] { return answer.remark; });
+  return answer.document();
+}
+
 std::int64_t Driver::max_offset(const Broker& broker) {
-  const json::value info = call(broker.address(), kGetBrokerRuntimeInfo).document();
-  return std::stoll(system::text_at(info, "table/commitLogMaxOffset"));
+  return std::stoll(system::text_at(runtime_info(broker), "table/commitLogMaxOffset"));
 }
 
 std::int64_t Driver::min_offset(const Broker& broker) {
-  const json::value info = call(broker.address(), kGetBrokerRuntimeInfo).document();
-  return std::stoll(system::text_at(info, "table/commitLogMinOffset"));
+  return std::stoll(system::text_at(runtime_info(broker), "table/commitLogMinOffset"));
 }
 
 void Driver::create_topic(const Broker& broker, const std::string& topic, int queues) {

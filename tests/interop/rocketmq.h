@@ -140,7 +140,7 @@ class Driver {
     std::string fields;
     std::string remark;
     std::string body;
-    json::value document() const { return system::parse_json(body); }
+    json::value document() const;  // of the body; throws when the answer is a refusal
   };
   Answer call(const std::string& address, int code, const Properties& fields = {},
               const std::string& body = "");
@@ -160,6 +160,7 @@ class Driver {
 
  private:
   std::string ask(const std::string& line);
+  json::value runtime_info(const Broker& broker);
   Answer request(const std::string& verb, const std::string& address, int code,
                  const Properties& fields, const std::string& body);
 
