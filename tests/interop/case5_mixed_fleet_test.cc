@@ -34,12 +34,15 @@ TEST_P(Case5MixedFleet, AJavaMasterWithAJavaSlaveAndOurs) {
   produce_expecting("SEND_OK");
 }
 
-// One test, not one for each version: a slave of each kind.
-TEST_P(Case5MixedFleet, OurMasterWithSlavesOfThreeKinds) {
-  if (version() != "5.3.3") GTEST_SKIP() << "one run has slaves of 4.9.7, 5.3.3 and ours";
+HA_INTEROP_SUITE(Case5MixedFleet);
+
+// A slave of 4.9, one of the version and one of ours.
+class Case5OurMaster : public Interop {};
+
+TEST_P(Case5OurMaster, WithSlavesOfThreeKinds) {
   Node& master = add_our_master("ours", {"in_sync_replicas=4"});
   register_our_master(master, "T", 4);
-  Broker& old_java = add_broker("4.9.7", {.name = "b1", .id = 1, .role = "SLAVE"});
+  Broker& old_java = add_broker(kVersions[0], {.name = "b1", .id = 1, .role = "SLAVE"});
   Broker& new_java = add_broker({.name = "b2", .id = 2, .role = "SLAVE"});
   Node& ours = add_slave(master, "slave", {"heartbeat_ms=500", "housekeeping_ms=3000"});
   master.wait_for("has all four in sync", [](const json::value& now) {
@@ -58,7 +61,7 @@ TEST_P(Case5MixedFleet, OurMasterWithSlavesOfThreeKinds) {
   EXPECT_EQ(master.produce("T", "on time", "default", "&timeout_ms=30000").status, 200);
 }
 
-HA_INTEROP_SUITE(Case5MixedFleet);
+HA_INTEROP_SUITE_WITH(Case5OurMaster, testing::Values(kVersions[1]));
 
 }  // namespace
 }  // namespace ha::interop

@@ -84,15 +84,21 @@ TEST_P(Case7BrokenPeers, AMasterThatLostItsTail) {
 TEST_P(Case7BrokenPeers, AMasterWithSegmentsOfAnotherSize) {
   Broker& master = add_broker({});
   create_topic(master, "T", 4);
-  produce({.count = 6000});
-  ASSERT_GT(driver().max_offset(master), kSegmentBytes);
+  produce({.count = 100, .max = 4096});
+  std::vector<Node*> slaves;
   for (const std::int64_t size : {kSegmentBytes / 2, kSegmentBytes * 2}) {
-    Node& slave = add({.name = "segments-of-" + std::to_string(size),
-                       .role = "slave",
-                       .master = master.ha(),
-                       .segment_size = size});
-    wait_for_reason(slave, "segment_size");
-    EXPECT_EQ(system::verify(slave.store()), "");
+    slaves.push_back(&add({.name = "segments-of-" + std::to_string(size),
+                           .role = "slave",
+                           .master = master.ha(),
+                           .segment_size = size}));
+  }
+  // It shows as soon as one side's segment ends where the other's does not.
+  produce({.from = 100, .count = 5000});
+  ASSERT_GT(driver().max_offset(master), kSegmentBytes);
+  for (const Node* slave : slaves) {
+    wait_for_reason(*slave, "segment_size");
+    EXPECT_LE(slave->log_end(), kSegmentBytes);
+    EXPECT_EQ(system::verify(slave->store()), "");
   }
 }
 

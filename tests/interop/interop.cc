@@ -93,8 +93,12 @@ void Interop::TearDown() {
   Cluster::TearDown();
 }
 
+void Interop::start_name_server(Properties more) {
+  name_server_ = std::make_unique<NameServer>(version(), folder_.path(), std::move(more));
+}
+
 NameServer& Interop::name_server() {
-  if (!name_server_) name_server_ = std::make_unique<NameServer>(version(), folder_.path());
+  if (!name_server_) start_name_server({});
   return *name_server_;
 }
 

@@ -22,7 +22,8 @@ class Interop : public system::Cluster, public testing::WithParamInterface<const
 
   std::string version() const { return GetParam(); }
   bool v5() const { return is_v5(version()); }
-  // Both start with the first call.
+  // Both start with the first call; one with properties of its own must come before that.
+  void start_name_server(Properties more);
   NameServer& name_server();
   Driver& driver();
 
@@ -75,9 +76,9 @@ std::string difference(const Manifest& wanted, const Manifest& got);
 // "v4_9_7", for names of tests.
 std::string version_name(const testing::TestParamInfo<const char*>& info);
 
-// Registers a test suite with every version.
-#define HA_INTEROP_SUITE(suite)                                                             \
-  INSTANTIATE_TEST_SUITE_P(RocketMQ, suite, testing::ValuesIn(ha::interop::kVersions), \
-                           ha::interop::version_name)
+// Registers a test suite with every version, or with those named.
+#define HA_INTEROP_SUITE(suite) HA_INTEROP_SUITE_WITH(suite, testing::ValuesIn(kVersions))
+#define HA_INTEROP_SUITE_WITH(suite, versions) \
+  INSTANTIATE_TEST_SUITE_P(RocketMQ, suite, versions, ha::interop::version_name)
 
 }  // namespace ha::interop

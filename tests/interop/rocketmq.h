@@ -97,6 +97,7 @@ class Broker {
   const std::filesystem::path& store() const { return options_.store; }
   // Slaves' connections that the broker has open, as the kernel sees them.
   int ha_connections() const;
+  const std::string& name() const { return options_.name; }
   Java& java() { return java_; }
 
  private:

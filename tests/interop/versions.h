@@ -7,6 +7,7 @@ namespace ha::interop {
 // build.sh reads the next line.
 // versions: 4.5.1 4.9.7 5.3.3 5.5.0
 inline constexpr const char* kVersions[] = {"4.9.7", "5.3.3", "5.5.0"};
+inline constexpr const char* kControllerVersions[] = {"5.3.3", "5.5.0"};
 // The last version whose slaves fall silent (case 6).
 inline constexpr const char* kBefore452 = "4.5.1";
 
