@@ -42,6 +42,9 @@ std::optional<Error> LocalBroker::open_all() {
   auto log = store::CommitLog::open(std::move(log_options), index_);
   if (auto* error = std::get_if<Error>(&log)) return std::move(*error);
   log_ = std::move(std::get<std::unique_ptr<store::CommitLog>>(log));
+  if (log_->bounded() && options_.role != Role::kMaster)
+    spdlog::info("log: readers see the records below {}, until the plugin confirms more",
+                 log_->bounds().confirm);
   auto groups = GroupOffsets::open(options_.store_dir);
   if (auto* error = std::get_if<Error>(&groups)) return std::move(*error);
   groups_ = std::move(std::get<std::unique_ptr<GroupOffsets>>(groups));

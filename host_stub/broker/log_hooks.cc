@@ -92,6 +92,14 @@ std::int32_t LogHooks::flush(std::int64_t end, ha::Error& error) {
   return answer(log_.flush(end), error);
 }
 
+std::int32_t LogHooks::confirm(std::int64_t epoch, std::int64_t offset) {
+  auto error = refuse_epoch(epoch);
+  if (!error) error = log_.confirm(offset);
+  if (!error) return HA_OK;
+  spdlog::error("log: {}", error->text);
+  return error->status;
+}
+
 void LogHooks::replica_changed(const ha_replica_event& event) {
   static constexpr const char* kEvents[] = {"changed", "joined", "caught up", "left", "refused"};
   const bool known = event.event > 0 && event.event <= HA_REPLICA_REFUSED;

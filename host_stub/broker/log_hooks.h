@@ -39,6 +39,7 @@ class LogHooks final : public ha::HostHooks {
                         ha::Error& error) override;
   std::int32_t reset(std::int64_t epoch, std::int64_t new_min, ha::Error& error) override;
   std::int32_t flush(std::int64_t end, ha::Error& error) override;
+  std::int32_t confirm(std::int64_t epoch, std::int64_t offset) override;
   void replica_changed(const ha_replica_event& event) override;
 
   std::int32_t acquire_segment(std::int64_t offset, std::int64_t size, ha_segment& out) override;

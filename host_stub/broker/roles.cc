@@ -29,6 +29,8 @@ void LocalBroker::on_role_changed(const ha_role_report& report) {
   {
     const std::lock_guard lock(role_mutex_);
     master = report.role == HA_ROLE_MASTER && wanted_role_ == HA_ROLE_MASTER && !stopping_;
+    // A new master's log is the log, so its readers see all of it.
+    if (master && role_ != Role::kMaster) log_->confirm_all();
     // Under the lock: a change that is asked for right now closes the log after this, not before.
     log_->set_writable(master);
   }

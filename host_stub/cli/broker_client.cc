@@ -109,6 +109,7 @@ Result<NodeStatus> BrokerClient::status(std::chrono::milliseconds timeout) {
   out.min = number_at(bounds, "min", 0);
   out.end = number_at(bounds, "end", 0);
   out.whole_end = number_at(top, "whole_end", 0);
+  out.confirm = number_at(bounds, "confirm", out.whole_end);
   for (const auto& value : array_at(ha, "replicas")) {
     if (!value.is_object() || !true_at(value.get_object(), "connected")) continue;
     const auto& replica = value.get_object();

@@ -32,6 +32,7 @@ struct NodeStatus {
   std::int64_t min = 0;
   std::int64_t end = 0;
   std::int64_t whole_end = 0;           // end of the last whole record
+  std::int64_t confirm = 0;             // readers see the records below
   std::vector<ReplicaStatus> replicas;  // those connected
   std::vector<std::string> warnings;
   std::string json;  // all of it, as the broker sent it

@@ -22,8 +22,11 @@ std::string table(const std::string& url, const NodeStatus& node) {
     out += fmt::format("{:<11}{} ({})\n", "master", node.master.empty() ? "nobody" : node.master,
                        node.client_state);
   }
-  out += fmt::format("{:<11}{}\n{:<11}{} .. {}, whole records up to {}\n", "ha", node.ha_address,
+  out += fmt::format("{:<11}{}\n{:<11}{} .. {}, whole records up to {}", "ha", node.ha_address,
                      "log", grouped(node.min), grouped(node.end), grouped(node.whole_end));
+  if (node.confirm < node.whole_end)
+    out += fmt::format(", readers see them up to {}", grouped(node.confirm));
+  out += "\n";
   if (node.role == "master") {
     out += fmt::format("\n{:<24}{:<24}{:<11}{:<9}{:>18}{:>12}{:>10}\n", "replica", "address",
                        "state", "in sync", "acknowledged", "lag", "behind");

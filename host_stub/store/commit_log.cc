@@ -162,7 +162,7 @@ Result<std::int64_t> CommitLog::record_floor(std::int64_t offset) {
     return make_error(HA_RANGE, "record_floor: offset " + std::to_string(offset) +
                                     " is outside the log [" + std::to_string(bounds.min) + ", " +
                                     std::to_string(bounds.end) + "]");
-  if (offset >= bounds.confirm) return bounds.confirm;
+  if (offset >= bounds.whole_end) return bounds.whole_end;
   // A segment's start is a record's start, and so are the ends of those before the offset.
   const std::int64_t base = offset - offset % options_.segment_bytes;
   if (base == offset) return base;
@@ -209,7 +209,7 @@ void CommitLog::apply_retention() {
     for (;;) {
       const LogBounds bounds = bounds_.load();
       const std::int64_t next_min = bounds.min + options_.segment_bytes;
-      // Whole segments below everything that still moves: the last whole record, the fsync.
+      // Whole segments below everything that still moves: the readers' bound, the fsync.
       if (next_min > std::min(bounds.confirm, bounds.durable)) break;
       if (next_min > observer_.retain_from()) break;
       if (!retention_wants(bounds.end - bounds.min)) break;

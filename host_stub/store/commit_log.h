@@ -12,6 +12,10 @@
 // a time), the append mutex (everything that changes the log's end), then the segment table's, the
 // mark's and the keeper's, which are held for a look-up. Bounds are read without a lock.
 //
+// Readers: they see the records below `confirm`. That is every whole record, until whoever
+// replicates calls confirm: from then on it is what was confirmed, also after a crash, until
+// confirm_all (a new master: what it holds is the log). So nobody reads what a cut may still take.
+//
 // Durability: the bytes of the segments are flushed first, then DIR/commit_mark (commit_mark.h),
 // and only then is `durable` raised. After a failed fsync the kernel may have dropped the pages, so
 // the log refuses every further append: see failed().
@@ -21,6 +25,7 @@
 // stores the messages before the one that failed and says how many.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -136,6 +141,15 @@ class CommitLog {
   bool with_record(std::int64_t offset, const std::function<void(const RecordView&)>& use);
   Result<std::int64_t> record_floor(std::int64_t offset);
 
+  // Readers may see the records below offset, and no others from the first call on. What lies
+  // beyond the log's end stays unconfirmed. Never takes back what readers may have seen: a lower
+  // offset than before is fine and changes nothing.
+  std::optional<Error> confirm(std::int64_t offset);
+  // Readers see every whole record again, until the next confirm.
+  void confirm_all();
+  // False: confirm follows the whole records.
+  bool bounded() const { return bounded_.load(); }
+
   // Durable when it returns. HA_RANGE below confirm unless unsafe; HA_AGAIN while bytes are lent.
   std::optional<Error> truncate(std::int64_t new_end, bool unsafe);
   // Empties the log; min = end = new_min.
@@ -163,7 +177,7 @@ class CommitLog {
   std::optional<Error> ensure_segments(std::int64_t end);
   std::optional<Error> make_room(std::int64_t record_bytes, std::shared_ptr<Segment>& segment);
   std::optional<Error> take_in(std::int64_t size);
-  void publish(std::int64_t end, std::int64_t confirm);
+  void publish(std::int64_t end, std::int64_t whole_end);
   void zero(std::int64_t begin, std::int64_t end);
   void fail(const Error& error);
   std::optional<Error> cut_files(std::int64_t new_end);
@@ -188,6 +202,7 @@ class CommitLog {
   std::mutex flush_mutex_;
   std::mutex append_mutex_;
   bool writable_ = false;
+  std::atomic<bool> bounded_{false};  // changed under the append mutex
   bool closed_ = false;
   std::int64_t reserved_ = 0;  // size of the open reservation
   std::int64_t touched_ = 0;   // bytes at or above it are zero; below end it means nothing

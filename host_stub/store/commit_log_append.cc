@@ -26,11 +26,12 @@ void CommitLog::zero(std::int64_t begin, std::int64_t end) {
   }
 }
 
-void CommitLog::publish(std::int64_t end, std::int64_t confirm) {
+void CommitLog::publish(std::int64_t end, std::int64_t whole_end) {
   mark_.set_committed(end);
   bounds_.update([&](LogBounds& b) {
     b.end = end;
-    b.confirm = confirm;
+    b.whole_end = whole_end;
+    if (!bounded_) b.confirm = whole_end;
   });
 }
 
@@ -76,10 +77,10 @@ Appended CommitLog::append_messages(std::span<NewMessage> messages,
     out.error = make_error(HA_NOT_MASTER, "this node is no master, so its log takes no messages");
   } else if (auto error = failed()) {
     out.error = std::move(*error);
-  } else if (before.confirm != before.end) {
+  } else if (before.whole_end != before.end) {
     out.error = make_error(HA_STATE, "the log ends inside a record (at " +
                                          std::to_string(before.end) + "): cut it to " +
-                                         std::to_string(before.confirm) + " before appending");
+                                         std::to_string(before.whole_end) + " before appending");
   } else if (accepted && !accepted()) {
     out.error = make_error(HA_STATE, "given up before the append");
   }
@@ -148,12 +149,12 @@ std::optional<Error> CommitLog::append_raw(std::int64_t offset, std::string_view
 std::optional<Error> CommitLog::take_in(std::int64_t size) {
   const LogBounds before = bounds_.load();
   const std::int64_t end = before.end + size;
-  const Walked walked = walk(before.confirm, end, BodyCheck::kYes, nullptr);
+  const Walked walked = walk(before.whole_end, end, BodyCheck::kYes, nullptr);
   if (walked.item.found == Found::kCorrupt || walked.item.found == Found::kConflict)
     return fault_error(walked.item, walked.position, options_.segment_bytes);
   publish(end, walked.position);
-  if (walked.position > before.confirm)
-    walk(before.confirm, walked.position, BodyCheck::kNo,
+  if (walked.position > before.whole_end)
+    walk(before.whole_end, walked.position, BodyCheck::kNo,
          [this](const RecordView& record) { observer_.on_record(record); });
   options_.appended(end);
   return std::nullopt;

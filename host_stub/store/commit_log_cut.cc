@@ -28,27 +28,30 @@ std::optional<Error> CommitLog::truncate(std::int64_t new_end, bool unsafe) {
   if (new_end == before.end) return std::nullopt;
   auto floor = record_floor(new_end);
   if (auto* error = std::get_if<Error>(&floor)) return std::move(*error);
-  const std::int64_t confirm = std::get<std::int64_t>(floor);
+  const std::int64_t whole_end = std::get<std::int64_t>(floor);
   const std::int32_t status = table_.cut(new_end, [&] {
     bounds_.update([&](LogBounds& b) {
       b.end = new_end;
-      b.confirm = confirm;
+      b.whole_end = whole_end;
+      b.confirm = std::min(b.confirm, whole_end);
       b.durable = std::min(b.durable, new_end);
     });
   });
   if (status != HA_OK)
     return make_error(status, "cannot cut the log to " + std::to_string(new_end) +
                                   " now: bytes beyond are lent; try again when they are back");
-  observer_.on_truncate(confirm, [this, &before](std::int64_t offset, RecordView& out) {
+  observer_.on_truncate(whole_end, [this, &before](std::int64_t offset, RecordView& out) {
     const auto segment = table_.find(offset);
-    if (segment == nullptr || offset >= before.confirm) return false;
-    const Item item = judge(segment->at(offset), before.confirm - offset, offset,
+    if (segment == nullptr || offset >= before.whole_end) return false;
+    const Item item = judge(segment->at(offset), before.whole_end - offset, offset,
                             segment->end() - offset, BodyCheck::kNo);
     out = item.record;
     return item.found == Found::kRecord;
   });
   const LogBounds now = bounds_.load();
-  mark_.set_all({now.min, now.end, now.durable, options_.segment_bytes});
+  if (bounded_) observer_.on_confirm(now.confirm);
+  mark_.set_all(
+      {now.min, now.end, now.durable, options_.segment_bytes, bounded_ ? now.confirm : kUnbounded});
   auto error = cut_files(new_end);
   if (error) fail(*error);
   return error;
@@ -86,12 +89,14 @@ std::optional<Error> CommitLog::reset(std::int64_t new_min) {
                                       ": not a multiple of the segment size " +
                                       std::to_string(options_.segment_bytes));
   const std::int32_t status = table_.cut(0, [&] {
-    bounds_.update([&](LogBounds& b) { b = {new_min, new_min, new_min, new_min}; });
+    bounds_.update([&](LogBounds& b) { b = {new_min, new_min, new_min, new_min, new_min}; });
   });
   if (status != HA_OK)
     return make_error(status, "cannot reset the log now: bytes are lent; try again later");
   observer_.on_reset();
-  mark_.set_all({new_min, new_min, new_min, options_.segment_bytes});
+  if (bounded_) observer_.on_confirm(new_min);
+  mark_.set_all(
+      {new_min, new_min, new_min, options_.segment_bytes, bounded_ ? new_min : kUnbounded});
   auto error = [&]() -> std::optional<Error> {
     if (auto failure = mark_.sync()) return failure;
     keeper_->discard();

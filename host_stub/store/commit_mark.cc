@@ -15,15 +15,16 @@ namespace stub::store {
 namespace {
 
 constexpr const char* kFileName = "/commit_mark";
-constexpr std::uint32_t kMarkMagic = 0x48414D31;  // "HAM1"
-constexpr std::size_t kSlotStride = 4096;         // the largest block that disks write as one
+constexpr std::uint32_t kMarkMagic = 0x48414D32;     // "HAM2"
+constexpr std::uint32_t kOldMarkMagic = 0x48414D31;  // "HAM1": it ended before confirm
+constexpr std::size_t kSlotStride = 4096;            // the largest block that disks write as one
 constexpr std::size_t kFileBytes = 2 * kSlotStride;
-// magic, checksum of the rest, sequence, begin, committed, flushed, segment_bytes
-constexpr std::size_t kSlotBytes = 4 + 4 + 5 * 8;
+// magic, checksum of the rest, sequence, begin, committed, flushed, segment_bytes, confirm
+constexpr std::size_t kSlotBytes = 4 + 4 + 6 * 8;
+constexpr std::size_t kOldSlotBytes = kSlotBytes - 8;
 
-std::uint32_t checksum(const char* slot) {
-  return static_cast<std::uint32_t>(
-      crc32_z(0, reinterpret_cast<const Bytef*>(slot) + 8, kSlotBytes - 8));
+std::uint32_t checksum(const char* slot, std::size_t size) {
+  return static_cast<std::uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(slot) + 8, size - 8));
 }
 
 void encode(char* slot, std::uint64_t sequence, const MarkValues& values) {
@@ -33,17 +34,22 @@ void encode(char* slot, std::uint64_t sequence, const MarkValues& values) {
   store64(slot + 24, static_cast<std::uint64_t>(values.committed));
   store64(slot + 32, static_cast<std::uint64_t>(values.flushed));
   store64(slot + 40, static_cast<std::uint64_t>(values.segment_bytes));
-  store32(slot + 4, checksum(slot));
+  store64(slot + 48, static_cast<std::uint64_t>(values.confirm));
+  store32(slot + 4, checksum(slot, kSlotBytes));
 }
 
 bool decode(const char* slot, std::uint64_t& sequence, MarkValues& values) {
-  if (load32(slot) != kMarkMagic || load32(slot + 4) != checksum(slot)) return false;
+  const bool old = load32(slot) == kOldMarkMagic;
+  if (!old && load32(slot) != kMarkMagic) return false;
+  if (load32(slot + 4) != checksum(slot, old ? kOldSlotBytes : kSlotBytes)) return false;
   sequence = load64(slot + 8);
   values.begin = static_cast<std::int64_t>(load64(slot + 16));
   values.committed = static_cast<std::int64_t>(load64(slot + 24));
   values.flushed = static_cast<std::int64_t>(load64(slot + 32));
   values.segment_bytes = static_cast<std::int64_t>(load64(slot + 40));
-  return values.begin >= 0 && values.begin <= values.flushed && values.flushed <= values.committed;
+  values.confirm = old ? kUnbounded : static_cast<std::int64_t>(load64(slot + 48));
+  return values.begin >= 0 && values.begin <= values.flushed &&
+         values.flushed <= values.committed && values.confirm >= kUnbounded;
 }
 
 }  // namespace
@@ -107,6 +113,12 @@ void CommitMark::set_begin(std::int64_t begin) {
 void CommitMark::set_flushed(std::int64_t flushed) {
   const std::lock_guard lock(mutex_);
   values_.flushed = flushed;
+  write_slot();
+}
+
+void CommitMark::set_confirm(std::int64_t confirm) {
+  const std::lock_guard lock(mutex_);
+  values_.confirm = confirm;
   write_slot();
 }
 

@@ -3,12 +3,13 @@
 //   begin      the first byte held; segments before it are leftovers of a retention or a reset
 //   committed  the end of the log; bytes beyond were reserved and never committed, or were cut off
 //   flushed    bytes below are on stable storage: a fault there is a broken disk, not a torn write
+//   confirm    readers see the records below, or kUnbounded: they see all
 //
 // Two slots, written in turn, each with a sequence number and a checksum and in a disk block of its
 // own: a kill or a loss of power in the middle of one leaves the other. Updates go to mapped memory
 // and survive the death of the process at once; sync makes them survive a loss of power.
 //
-// Threads: any; a mutex of its own, held for a copy of 48 bytes.
+// Threads: any; a mutex of its own, held for a copy of 56 bytes.
 #pragma once
 
 #include <cstdint>
@@ -21,11 +22,15 @@
 
 namespace stub::store {
 
+// No readers' bound: every whole record is to be seen.
+inline constexpr std::int64_t kUnbounded = -1;
+
 struct MarkValues {
   std::int64_t begin = 0;
   std::int64_t committed = 0;
   std::int64_t flushed = 0;
   std::int64_t segment_bytes = 0;
+  std::int64_t confirm = kUnbounded;
 };
 
 class CommitMark {
@@ -44,6 +49,7 @@ class CommitMark {
   void set_begin(std::int64_t begin);
   void set_committed(std::int64_t committed);
   void set_flushed(std::int64_t flushed);
+  void set_confirm(std::int64_t confirm);
   void set_all(const MarkValues& values);
   std::optional<Error> sync();
 

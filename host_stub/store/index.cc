@@ -1,6 +1,8 @@
 #include "store/index.h"
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 
 namespace stub::store {
 
@@ -43,8 +45,9 @@ std::vector<Index::TopicCount> Index::topics() const {
   std::vector<TopicCount> out;
   for (const auto& [name, topic] : topics_) {
     if (name == kScheduleTopic) continue;
-    out.push_back({name, static_cast<std::int64_t>(topic.offsets.size()),
-                   static_cast<std::int64_t>(topic.queues.size())});
+    const auto queues = std::count_if(topic.queues.begin(), topic.queues.end(),
+                                      [](const auto& queue) { return queue.second.shown; });
+    if (queues > 0) out.push_back({name, static_cast<std::int64_t>(topic.offsets.size()), queues});
   }
   return out;
 }
@@ -59,18 +62,44 @@ std::size_t Index::topic_count() const {
   return topics_.size();
 }
 
+void Index::show(std::int64_t offset, Topic& topic, Queue& queue) {
+  topic.offsets.push_back(offset);
+  queue.offsets.push_back(offset);
+  queue.shown = true;
+}
+
 void Index::on_record(const RecordView& record) {
+  bool visible = false;
   {
     const std::lock_guard lock(mutex_);
     auto topic = topics_.find(record.topic);
     if (topic == topics_.end()) topic = topics_.emplace(record.topic, Topic{}).first;
-    topic->second.offsets.push_back(record.offset);
     Queue& queue = topic->second.queues[record.queue];
-    queue.offsets.push_back(record.offset);
     queue.next_queue_offset = record.queue_offset + 1;
+    const std::int64_t end = record.offset + record.size;
+    visible = end <= limit_;
+    if (visible)
+      show(record.offset, topic->second, queue);
+    else
+      unconfirmed_.push_back({record.offset, end, record.queue_offset, topic, &queue});
   }
   schedule_.add(record);
-  waiters_.arrived(record.topic);
+  if (visible) waiters_.arrived(record.topic);
+}
+
+void Index::on_confirm(std::int64_t limit) {
+  std::set<std::string_view> arrived;  // the names live as long as their topics: until a reset
+  {
+    const std::lock_guard lock(mutex_);
+    limit_ = limit;
+    while (!unconfirmed_.empty() && unconfirmed_.front().end <= limit) {
+      const Unconfirmed& record = unconfirmed_.front();
+      show(record.offset, record.topic->second, *record.queue);
+      arrived.insert(record.topic->first);
+      unconfirmed_.pop_front();
+    }
+  }
+  for (const auto topic : arrived) waiters_.arrived(topic);
 }
 
 void Index::on_truncate(std::int64_t new_end, const RecordLookup& look) {
@@ -78,6 +107,12 @@ void Index::on_truncate(std::int64_t new_end, const RecordLookup& look) {
   {
     const std::lock_guard lock(mutex_);
     ++version_;
+    while (!unconfirmed_.empty() && unconfirmed_.back().offset >= new_end) {
+      const Unconfirmed& record = unconfirmed_.back();
+      record.queue->next_queue_offset = record.queue_offset;
+      cut.push_back(record.offset);
+      unconfirmed_.pop_back();
+    }
     for (auto& [name, topic] : topics_) {
       while (!topic.offsets.empty() && topic.offsets.back() >= new_end) {
         cut.push_back(topic.offsets.back());
@@ -118,6 +153,7 @@ void Index::on_reset() {
   {
     const std::lock_guard lock(mutex_);
     ++version_;
+    unconfirmed_.clear();
     topics_.clear();
   }
   schedule_.reset();

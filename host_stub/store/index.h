@@ -1,6 +1,7 @@
 // What the log holds by topic and by queue: record offsets in log order. Rebuilt at open, kept up
 // by every append on masters and slaves alike. A message's number is its place among those held
-// now: 0 is the first, also after retention took older ones.
+// now: 0 is the first, also after retention took older ones. Records above the readers' bound wait
+// in a list of their own until the bound passes them: no reader is given one, none counts them.
 //
 // Memory: two offsets of 8 bytes a message (topic and queue), in blocks, so that old messages leave
 // at the front without anything moving.
@@ -52,6 +53,7 @@ class Index final : public LogObserver {
   MessageWaiters& waiters() { return waiters_; }
 
   void on_record(const RecordView& record) override;
+  void on_confirm(std::int64_t limit) override;
   void on_truncate(std::int64_t new_end, const RecordLookup& look) override;
   void on_trim(std::int64_t new_min) override;
   void on_reset() override;
@@ -61,17 +63,29 @@ class Index final : public LogObserver {
  private:
   struct Queue {
     std::deque<std::int64_t> offsets;
-    std::int64_t next_queue_offset = 0;
+    std::int64_t next_queue_offset = 0;  // after those that readers do not see yet, too
+    bool shown = false;                  // readers were given, or could have been, one of it
   };
   struct Topic {
     std::deque<std::int64_t> offsets;
     std::map<std::int32_t, Queue> queues;
   };
+  using Topics = std::map<std::string, Topic, std::less<>>;
+  struct Unconfirmed {
+    std::int64_t offset = 0;
+    std::int64_t end = 0;
+    std::int64_t queue_offset = 0;
+    Topics::iterator topic;
+    Queue* queue = nullptr;
+  };
+  static void show(std::int64_t offset, Topic& topic, Queue& queue);
   const std::deque<std::int64_t>* find(const std::string& topic,
                                        std::optional<std::int32_t> queue) const;
 
   mutable std::mutex mutex_;
-  std::map<std::string, Topic, std::less<>> topics_;
+  Topics topics_;
+  std::int64_t limit_ = kNoLimit;
+  std::deque<Unconfirmed> unconfirmed_;  // in log order
   std::uint64_t version_ = 0;
   ScheduleIndex schedule_;
   MessageWaiters waiters_;

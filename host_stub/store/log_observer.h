@@ -15,12 +15,17 @@ namespace stub::store {
 // Looks a record up that is still in the log; false when there is none at that offset.
 using RecordLookup = std::function<bool(std::int64_t offset, RecordView& out)>;
 
+inline constexpr std::int64_t kNoLimit = std::numeric_limits<std::int64_t>::max();
+
 class LogObserver {
  public:
   virtual ~LogObserver() = default;
 
-  // A whole record is part of the log and readable.
+  // A whole record is part of the log.
   virtual void on_record(const RecordView& record) = 0;
+  // Readers may be given the records that end at or below limit; kNoLimit, as at the start: all. A
+  // lower limit than before hides nothing that they were given: what lay above has been cut.
+  virtual void on_confirm(std::int64_t limit) = 0;
   // Records at or above new_end go; look still finds them.
   virtual void on_truncate(std::int64_t new_end, const RecordLookup& look) = 0;
   // Records below new_min have gone.

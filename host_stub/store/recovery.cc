@@ -45,6 +45,8 @@ std::optional<Error> Recovery::run() {
   auto loaded = CommitMark::load(log_.options_.store_dir);
   if (auto* error = std::get_if<Error>(&loaded)) return std::move(*error);
   mark_ = std::get<std::optional<MarkValues>>(loaded);
+  log_.bounded_ = mark_ && mark_->confirm != kUnbounded;
+  if (log_.bounded_) log_.observer_.on_confirm(mark_->confirm);
   if (auto error = open_segments()) return error;
   std::int64_t end = begin_;
   if (auto error = find_end(end)) return error;
@@ -153,14 +155,20 @@ std::optional<Error> Recovery::refuse_lost_segments(const CommitLog::Walked& wal
   return std::nullopt;
 }
 
+std::int64_t Recovery::confirm(std::int64_t end) const {
+  // After a loss of power the mark may be ahead of the log.
+  return log_.bounded_ ? std::clamp(mark_->confirm, begin_, end) : end;
+}
+
 std::optional<Error> Recovery::clear_beyond(std::int64_t end) {
   // What is kept becomes durable, then the mark that counts it, and only then is anything cleared:
   // a crash in between finds a mark by which the rest is beyond the end.
   const std::int64_t flushed = mark_ ? mark_->flushed : begin_;
   for (const auto& segment : log_.table_.overlapping(flushed, end))
     if (auto error = segment->sync()) return error;
-  if (auto error = log_.mark_.create(log_.options_.store_dir,
-                                     {begin_, end, end, log_.options_.segment_bytes}))
+  if (auto error =
+          log_.mark_.create(log_.options_.store_dir, {begin_, end, end, log_.options_.segment_bytes,
+                                                      log_.bounded_ ? confirm(end) : kUnbounded}))
     return error;
   bool removed = false;
   for (const auto& segment : log_.table_.pop_from(end + 1)) {
@@ -179,7 +187,8 @@ std::optional<Error> Recovery::clear_beyond(std::int64_t end) {
   if (removed)
     if (auto error = sync_directory(log_.directory_)) return error;
   log_.touched_ = end;
-  log_.bounds_.update([&](LogBounds& b) { b = {begin_, end, end, end}; });
+  log_.bounds_.update([&](LogBounds& b) { b = {begin_, end, end, end, confirm(end)}; });
+  if (log_.bounded_) log_.observer_.on_confirm(confirm(end));
   return std::nullopt;
 }
 

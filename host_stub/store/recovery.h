@@ -29,6 +29,8 @@ class Recovery {
   std::optional<Error> remove_leftovers(std::vector<std::int64_t>& bases);
   std::optional<Error> find_end(std::int64_t& end);
   std::optional<Error> clear_beyond(std::int64_t end);
+  // Where the readers' bound is then; the log's end when they have none.
+  std::int64_t confirm(std::int64_t end) const;
   Error fault_below_flushed(const CommitLog::Walked& walked) const;
   std::optional<Error> refuse_lost_segments(const CommitLog::Walked& walked) const;
 

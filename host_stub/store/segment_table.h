@@ -42,8 +42,8 @@ class SegmentTable {
                std::size_t max_lent = kMaxLent)
       : segment_bytes_(segment_bytes), bounds_(bounds), max_lent_(max_lent) {}
 
-  // Leases up to size bytes from offset, inside its segment and below end (or confirm, for readers
-  // of records). HA_RANGE when offset is not in [min, end); HA_AGAIN when too many are lent.
+  // Leases up to size bytes from offset, inside its segment and below end. HA_RANGE when offset is
+  // not in [min, end); HA_AGAIN when too many are lent.
   std::int32_t lease(Kind kind, std::int64_t offset, std::int64_t size, Lease& out);
   // False when no such lease is out: a caller's error.
   bool release(std::uint64_t token);

@@ -43,6 +43,11 @@ class Fake {
   }
   // What the plugin does all day: bytes that `from` holds and `to` does not, through their hooks.
   std::int32_t replicate(int from, int to) const;
+  std::int32_t confirm(int index, std::int64_t offset) const {
+    void* ctx = nullptr;
+    const ha_host_api& api = host(index, &ctx);
+    return api.confirm(ctx, 0, offset);
+  }
 
  private:
   void* library_;

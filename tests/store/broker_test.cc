@@ -183,6 +183,76 @@ TEST(Broker, NoLocalAppendHappensOnceASlavesRoleHolds) {
   for (auto& producer : producers) producer.join();
 }
 
+TEST(Broker, ReadersOfASlaveSeeWhatThePluginConfirmed) {
+  const TempDir master_dir, slave_dir;
+  const Fake fake;
+  const auto master = open_broker(broker_options(master_dir.path(), Role::kMaster));
+  auto slave = open_broker(broker_options(slave_dir.path(), Role::kSlave));
+  ASSERT_EQ(fake.confirm(1, 0), HA_OK);
+  const auto first = produce(*master, request("t", {"one"}));
+  const auto rest = produce(*master, request("t", {"two", "three"}));
+  ASSERT_EQ(fake.replicate(0, 1), HA_OK);
+  EXPECT_TRUE(bodies(*slave, "t").empty());
+  ConsumeQuery query;
+  query.topic = "t";
+  EXPECT_EQ(std::get<ConsumeResult>(slave->consume(query)).end, 0);
+  EXPECT_TRUE(boost::json::parse(slave->status_json()).at("topics").as_object().empty());
+
+  std::promise<void> woken;
+  slave->wait_for_messages("t", std::nullopt, 0, [&] { woken.set_value(); });
+  ASSERT_EQ(fake.confirm(1, first.end_offset), HA_OK);
+  EXPECT_EQ(woken.get_future().wait_for(std::chrono::seconds(20)), std::future_status::ready);
+  EXPECT_EQ(bodies(*slave, "t"), std::vector<std::string>{"one"});
+  EXPECT_EQ(std::get<ConsumeResult>(slave->consume(query)).end, 1);
+  const auto status = boost::json::parse(slave->status_json());
+  EXPECT_EQ(status.at("bounds").at("confirm"), first.end_offset);
+  EXPECT_EQ(status.at("whole_end"), rest.end_offset);
+  EXPECT_EQ(status.at("bounded"), true);
+  EXPECT_EQ(status.at("topics").at("t").at("messages"), 1);
+  void* ctx = nullptr;
+  ha_bounds bounds{};
+  const ha_host_api& host = fake.host(1, &ctx);
+  host.bounds(ctx, &bounds);
+  EXPECT_EQ(bounds.confirm, first.end_offset);
+  EXPECT_EQ(host.truncate(ctx, 0, first.end_offset - 1, 0, nullptr), HA_RANGE);
+  EXPECT_EQ(host.confirm(ctx, 1, rest.end_offset), HA_UNSUPPORTED);  // this host keeps no epochs
+
+  // Another master, another process: still nothing that was not confirmed.
+  ASSERT_TRUE(std::holds_alternative<std::monostate>(slave->follow("10.0.0.9:1")));
+  EXPECT_EQ(bodies(*slave, "t").size(), 1u);
+  slave.reset();
+  slave = open_broker(broker_options(slave_dir.path(), Role::kSlave));
+  EXPECT_EQ(bodies(*slave, "t").size(), 1u);
+  // What a master holds is the log. As a slave again it shows all, until the plugin confirms.
+  ASSERT_TRUE(std::holds_alternative<std::monostate>(slave->promote()));
+  EXPECT_EQ(bodies(*slave, "t").size(), 3u);
+  ASSERT_TRUE(std::holds_alternative<std::monostate>(slave->follow("10.0.0.9:1")));
+  EXPECT_EQ(bodies(*slave, "t").size(), 3u);
+  EXPECT_EQ(boost::json::parse(slave->status_json()).at("bounded"), false);
+}
+
+TEST(Broker, AStoreThatStartsAsMasterShowsAllOfIt) {
+  const TempDir dir;
+  const Fake fake;
+  {
+    const auto broker = open_broker(broker_options(dir.path(), Role::kMaster));
+    ASSERT_EQ(fake.confirm(0, 0), HA_OK);
+    produce(*broker, request("t", {"one"}));
+    EXPECT_TRUE(bodies(*broker, "t").empty());
+    // A refused change of role is none: the bound stays.
+    fake.refuse_roles(HA_INVALID);
+    EXPECT_TRUE(std::holds_alternative<Error>(broker->follow("x")));
+    fake.refuse_roles(0);
+    EXPECT_TRUE(bodies(*broker, "t").empty());
+  }
+  {
+    const auto broker = open_broker(broker_options(dir.path(), Role::kNone));
+    EXPECT_TRUE(bodies(*broker, "t").empty());
+  }
+  const auto broker = open_broker(broker_options(dir.path(), Role::kMaster));
+  EXPECT_EQ(bodies(*broker, "t"), std::vector<std::string>{"one"});
+}
+
 TEST(Broker, StopEndsWaitsAndLongPolls) {
   const TempDir dir;
   const auto broker = open_broker(broker_options(dir.path(), Role::kMaster));

@@ -253,8 +253,11 @@ typedef struct ha_host_api {
   /* Optional. Returns when everything below end is durable. [plugin-io] */
   int32_t (*flush)(void* ctx, int64_t end, ha_error* error) HA_NOEXCEPT;
 
-  /* Optional. Readers may see records below offset. Never called by a plugin that keeps no confirm
-   * offset. [plugin-io] */
+  /* Optional. Readers may see records below offset, and from the first call on no others; bytes
+   * beyond the log's end stay unconfirmed. Never called by a plugin that keeps no confirm offset.
+   * The host remembers it across restarts and forgets it when this node becomes master. It never
+   * takes back what readers may have seen, so a slave's plugin calls this before it appends.
+   * [plugin-io] */
   int32_t (*confirm)(void* ctx, int64_t epoch, int64_t offset) HA_NOEXCEPT;
 
   /* Required. Once per accepted start and set_role, when the role holds (or could not be taken:
