@@ -28,7 +28,7 @@ enum class FlushPolicy { kAsync, kSync };
 
 struct BrokerOptions {
   std::string store_dir;
-  std::int64_t segment_bytes = std::int64_t{1} << 30;
+  std::int64_t segment_bytes = 0;  // 0 = what the store has; 1 GiB, as RocketMQ's, when it is empty
   FlushPolicy flush = FlushPolicy::kAsync;
   std::int64_t flush_interval_ms = 500;
   std::int64_t retention_bytes = 0;  // 0 = keep all

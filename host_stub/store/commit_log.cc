@@ -16,6 +16,16 @@ std::int64_t system_now_ms() {
       .count();
 }
 
+// 0 = not given, which is fine.
+std::optional<Error> refuse_segment_size(std::int64_t size, const std::string& what) {
+  if (size == 0 ||
+      (size >= kMinSegmentBytes && size <= kMaxSegmentBytes && size % kMinSegmentBytes == 0))
+    return std::nullopt;
+  return make_error(HA_INVALID, what + " " + std::to_string(size) +
+                                    " is not a multiple of 4096 between 4096 and " +
+                                    std::to_string(kMaxSegmentBytes) + " (try 1073741824)");
+}
+
 }  // namespace
 
 CommitLog::CommitLog(LogOptions options, LogObserver& observer, StoreLock lock)
@@ -30,17 +40,21 @@ CommitLog::CommitLog(LogOptions options, LogObserver& observer, StoreLock lock)
 }
 
 Result<std::unique_ptr<CommitLog>> CommitLog::open(LogOptions options, LogObserver& observer) {
-  const std::int64_t size = options.segment_bytes;
-  if (size < kMinSegmentBytes || size > kMaxSegmentBytes || size % kMinSegmentBytes != 0)
-    return make_error(HA_INVALID, "segment size " + std::to_string(size) +
-                                      ": not a multiple of 4096 between 4096 and " +
-                                      std::to_string(kMaxSegmentBytes) + " (try 1073741824)");
+  if (auto refused = refuse_segment_size(options.segment_bytes, "segment size")) return *refused;
   if (options.flush_interval_ms < 1)
     return make_error(HA_INVALID, "flush interval " + std::to_string(options.flush_interval_ms) +
                                       " ms: must be at least 1 (try 500)");
   if (auto failed = make_directory(options.store_dir + "/commitlog")) return *failed;
   auto lock = StoreLock::acquire(options.store_dir);
   if (auto* error = std::get_if<Error>(&lock)) return *error;
+  if (options.segment_bytes == 0) {
+    const auto held = held_segment_bytes(options.store_dir);
+    if (const auto* error = std::get_if<Error>(&held)) return *error;
+    options.segment_bytes = std::get<std::int64_t>(held);
+    const std::string what = "the store '" + options.store_dir + "': its segment size";
+    if (auto refused = refuse_segment_size(options.segment_bytes, what)) return *refused;
+    if (options.segment_bytes == 0) options.segment_bytes = kDefaultSegmentBytes;
+  }
   std::unique_ptr<CommitLog> log(
       new CommitLog(std::move(options), observer, std::move(std::get<StoreLock>(lock))));
   if (auto failed = Recovery(*log).run()) return *failed;

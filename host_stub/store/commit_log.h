@@ -50,12 +50,14 @@ namespace stub::store {
 
 // The smallest segment has to hold the smallest message and a blank record with room to spare.
 inline constexpr std::int64_t kMinSegmentBytes = 4096;
+// RocketMQ's, so that a new slave of one of its masters fits.
+inline constexpr std::int64_t kDefaultSegmentBytes = std::int64_t{1} << 30;
 // Segment sizes and file positions travel as int32 in RocketMQ.
 inline constexpr std::int64_t kMaxSegmentBytes = (std::int64_t{1} << 31) - kMinSegmentBytes;
 
 struct LogOptions {
   std::string store_dir;
-  std::int64_t segment_bytes = std::int64_t{1} << 30;  // a multiple of kMinSegmentBytes
+  std::int64_t segment_bytes = 0;  // a multiple of kMinSegmentBytes; 0 = what the store has
   std::int64_t flush_interval_ms = 500;
   std::int64_t retention_bytes = 0;  // 0 = keep all
   std::int64_t retention_ms = 0;     // 0 = keep all

@@ -41,6 +41,20 @@ Result<std::vector<std::int64_t>> list_segments(const std::string& directory,
   return bases;
 }
 
+Result<std::int64_t> held_segment_bytes(const std::string& store_dir) {
+  auto loaded = CommitMark::load(store_dir);
+  if (auto* error = std::get_if<Error>(&loaded)) return std::move(*error);
+  if (const auto& mark = std::get<std::optional<MarkValues>>(loaded)) return mark->segment_bytes;
+  const std::string directory = store_dir + "/commitlog";
+  auto listed = list_segments(directory, nullptr);
+  if (auto* error = std::get_if<Error>(&listed)) return std::move(*error);
+  const auto& bases = std::get<std::vector<std::int64_t>>(listed);
+  if (bases.empty()) return std::int64_t{0};
+  const auto first = Segment::open(directory, bases.front(), Segment::Access::kReadOnly);
+  if (const auto* error = std::get_if<Error>(&first)) return *error;
+  return std::get<std::shared_ptr<Segment>>(first)->size();
+}
+
 std::optional<Error> Recovery::run() {
   auto loaded = CommitMark::load(log_.options_.store_dir);
   if (auto* error = std::get_if<Error>(&loaded)) return std::move(*error);

@@ -40,6 +40,9 @@ class Recovery {
   std::int64_t files_end_ = 0;
 };
 
+// The size of the segments that a store has; 0 when it has none.
+Result<std::int64_t> held_segment_bytes(const std::string& store_dir);
+
 // The bases of the segments in a directory, ascending; unfinished (".tmp") files apart.
 Result<std::vector<std::int64_t>> list_segments(const std::string& directory,
                                                 std::vector<std::string>* unfinished);

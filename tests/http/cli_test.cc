@@ -34,10 +34,19 @@ TEST(ServeSettings, HaveTheDocumentedDefaults) {
   EXPECT_EQ(settings.http, "127.0.0.1:8080");
   EXPECT_EQ(settings.broker.ha_listen, "0.0.0.0:10912");
   EXPECT_EQ(settings.broker.metrics_listen, "");
-  EXPECT_EQ(settings.broker.segment_bytes, std::int64_t{1} << 30);
+  EXPECT_EQ(settings.broker.segment_bytes, 0);  // the store's own
   EXPECT_EQ(settings.broker.flush, FlushPolicy::kAsync);
   EXPECT_EQ(settings.broker.retention_ms, 0);
   EXPECT_FALSE(settings.broker.consensus_log);
+}
+
+TEST(ServeSettings, ASlaveNeedsItsStoreAndItsMasterAlone) {
+  const auto result =
+      cli::resolve(given({{"role", "slave"}, {"store", "d"}, {"master", "host.name:10912"}}), {});
+  ASSERT_TRUE(std::holds_alternative<cli::ServeSettings>(result)) << std::get<Error>(result).text;
+  const auto& broker = std::get<cli::ServeSettings>(result).broker;
+  EXPECT_EQ(broker.master_address, "host.name:10912");
+  EXPECT_EQ(broker.segment_bytes, 0);
 }
 
 TEST(ServeSettings, TheCommandLineWins) {

@@ -47,7 +47,7 @@ TEST(Append, AMessageLargerThanASegmentIsRefusedWithWords) {
 
 TEST(Append, ASegmentSizeThatCannotBeIsRefused) {
   const TempDir dir;
-  for (const std::int64_t size : {0L, 4095L, 4097L, 1L << 40}) {
+  for (const std::int64_t size : {-4096L, 4095L, 4097L, 1L << 40}) {
     Store store;
     const auto error = store.open(test_options(dir.path(), size));
     ASSERT_TRUE(error) << size;

@@ -227,6 +227,34 @@ TEST(Recovery, ASegmentOfAnotherSizeIsNamed) {
   EXPECT_NE(error->text.find(segment_path(dir.path(), 0)), std::string::npos) << error->text;
 }
 
+TEST(Recovery, ASegmentSizeThatIsNotGivenIsTheStores) {
+  for (const bool marked : {true, false}) {
+    const TempDir dir;
+    {
+      Store store;
+      store.open_or_die(test_options(dir.path(), 8192));
+      store.put("t", "body");
+    }
+    if (!marked) std::filesystem::remove(dir.path() + "/commit_mark");
+    Store again;
+    ASSERT_FALSE(again.open(test_options(dir.path(), 0)));
+    EXPECT_EQ(again.log->segment_bytes(), 8192);
+    EXPECT_EQ(again.bodies("t").size(), 1u);
+  }
+  const TempDir fresh;
+  Store store;
+  ASSERT_FALSE(store.open(test_options(fresh.path(), 0)));
+  EXPECT_EQ(store.log->segment_bytes(), std::int64_t{1} << 30);
+  // One that this log cannot have is named, with the store.
+  const TempDir odd;
+  std::filesystem::create_directories(odd.path() + "/commitlog");
+  ASSERT_FALSE(replace_file(segment_path(odd.path(), 0), std::string(5000, '\0')));
+  const auto error = store.open(test_options(odd.path(), 0));
+  ASSERT_TRUE(error);
+  EXPECT_NE(error->text.find(odd.path()), std::string::npos) << error->text;
+  EXPECT_NE(error->text.find("5000"), std::string::npos) << error->text;
+}
+
 TEST(Recovery, AMissingSegmentIsNamed) {
   for (const std::int64_t base : {std::int64_t{0}, kTestSegment, 3 * kTestSegment}) {
     for (const bool marked : {true, false}) {
