@@ -41,6 +41,8 @@ struct BrokerOptions {
   std::string metrics_listen;  // "" = not served
   Role role = Role::kNone;
   std::string master_address;
+  // A plugin that speaks rocketmq-autoswitch is given the store as its state_dir unless one is
+  // here.
   std::vector<std::pair<std::string, std::string>> plugin_options;
 };
 

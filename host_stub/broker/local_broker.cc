@@ -15,6 +15,21 @@ std::int64_t system_now_ms() {
       .count();
 }
 
+std::vector<ha::Option> all_plugin_options(const BrokerOptions& from) {
+  std::vector<ha::Option> out{{"listen", from.ha_listen}};
+  if (!from.metrics_listen.empty()) out.push_back({"metrics_listen", from.metrics_listen});
+  bool keeps_state = false;
+  bool has_place = false;
+  for (const auto& [key, value] : from.plugin_options) {
+    out.push_back({key, value});
+    keeps_state = keeps_state || (key == "wire" && value == "rocketmq-autoswitch");
+    has_place = has_place || key == "state_dir";
+  }
+  // Its epochs belong to this log: they lie beside it, as RocketMQ's do.
+  if (keeps_state && !has_place) out.push_back({"state_dir", from.store_dir});
+  return out;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Broker>> Broker::open(BrokerOptions options) {
@@ -55,11 +70,7 @@ std::optional<Error> LocalBroker::open_all() {
   const ha::HostBinding binding = ha::bind_host(*hooks_);
   auto plugin = ha::Plugin::load(options_.plugin_path, binding);
   if (!plugin) return from_plugin(plugin.error());
-  std::vector<ha::Option> options{{"listen", options_.ha_listen}};
-  if (!options_.metrics_listen.empty())
-    options.push_back({"metrics_listen", options_.metrics_listen});
-  for (const auto& [key, value] : options_.plugin_options) options.push_back({key, value});
-  auto instance = ha::Instance::create(*plugin, binding, options);
+  auto instance = ha::Instance::create(*plugin, binding, all_plugin_options(options_));
   if (!instance) return from_plugin(instance.error());
   instance_.emplace(std::move(*instance));
   notified_ = &*instance_;

@@ -35,6 +35,10 @@ class Fake {
   void end_waits(int index, std::int32_t status, std::int64_t end) const {
     get<decltype(fake_end_waits)>("fake_end_waits")(index, status, end);
   }
+  std::string option(const char* key) const {  // "(none)" when it was not given
+    const char* value = get<decltype(fake_option)>("fake_option")(key);
+    return value != nullptr ? value : "(none)";
+  }
   void refuse_roles(std::int32_t status) const {
     get<decltype(fake_refuse_roles)>("fake_refuse_roles")(status);
   }

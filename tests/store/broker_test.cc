@@ -253,6 +253,24 @@ TEST(Broker, AStoreThatStartsAsMasterShowsAllOfIt) {
   EXPECT_EQ(bodies(*broker, "t"), std::vector<std::string>{"one"});
 }
 
+TEST(Broker, APluginThatKeepsEpochsIsGivenTheStoreForThem) {
+  const TempDir dir;
+  const Fake fake;
+  auto options = broker_options(dir.path(), Role::kMaster);
+  open_broker(options);
+  EXPECT_EQ(fake.option("state_dir"), "(none)");
+  EXPECT_EQ(fake.option("listen"), "0.0.0.0:10912");
+  options.plugin_options = {{"wire", "rocketmq"}};
+  open_broker(options);
+  EXPECT_EQ(fake.option("state_dir"), "(none)");
+  options.plugin_options = {{"wire", "rocketmq-autoswitch"}};
+  open_broker(options);
+  EXPECT_EQ(fake.option("state_dir"), dir.path());
+  options.plugin_options.emplace_back("state_dir", "/elsewhere");
+  open_broker(options);
+  EXPECT_EQ(fake.option("state_dir"), "/elsewhere");
+}
+
 TEST(Broker, StopEndsWaitsAndLongPolls) {
   const TempDir dir;
   const auto broker = open_broker(broker_options(dir.path(), Role::kMaster));

@@ -3,10 +3,12 @@
 #include "fake_plugin.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MAX_WAITS 1024
+#define MAX_OPTIONS 16
 
 struct ha_instance {
   ha_host_api host;
@@ -21,6 +23,8 @@ struct ha_instance {
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static ha_instance* instances[FAKE_MAX_INSTANCES]; /* in the order of their creation */
 static int32_t refuse_role_status;
+static struct { char key[64], value[256]; } options[MAX_OPTIONS]; /* of the last create */
+static int64_t option_count;
 
 static int32_t create(const ha_host_api* host, const ha_create_params* params, ha_instance** out,
                       ha_error* error) {
@@ -29,6 +33,11 @@ static int32_t create(const ha_host_api* host, const ha_create_params* params, h
   if (made == NULL) return HA_NO_MEMORY;
   made->host = *host;
   made->ctx = params->host_ctx;
+  option_count = params->option_count < MAX_OPTIONS ? params->option_count : MAX_OPTIONS;
+  for (int i = 0; i < option_count; ++i) {
+    snprintf(options[i].key, sizeof options[i].key, "%s", params->options[i].key);
+    snprintf(options[i].value, sizeof options[i].value, "%s", params->options[i].value);
+  }
   pthread_mutex_lock(&mutex);
   for (int i = 0; i < FAKE_MAX_INSTANCES; ++i) {
     if (instances[i] != NULL) continue;
@@ -200,6 +209,12 @@ int64_t fake_notified(int index) {
 
 void fake_end_waits(int index, int32_t status, int64_t end) {
   end_waits(instances[index], status, end);
+}
+
+const char* fake_option(const char* key) {
+  for (int64_t i = option_count - 1; i >= 0; --i) /* the last one wins */
+    if (strcmp(options[i].key, key) == 0) return options[i].value;
+  return NULL;
 }
 
 void fake_refuse_roles(int32_t status) { refuse_role_status = status; }

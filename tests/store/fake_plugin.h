@@ -17,6 +17,8 @@ const ha_host_api* fake_host(int index, void** ctx);
 int fake_waits(int index); /* pending */
 int64_t fake_notified(int index);
 void fake_end_waits(int index, int32_t status, int64_t end);
+/* The value of an option that create was given, NULL when it was not; until the next create. */
+const char* fake_option(const char* key);
 /* 0 = accept roles again. */
 void fake_refuse_roles(int32_t status);
 
