@@ -47,6 +47,10 @@ Result<std::unique_ptr<CommitLog>> CommitLog::open(LogOptions options, LogObserv
   if (auto failed = make_directory(options.store_dir + "/commitlog")) return *failed;
   auto lock = StoreLock::acquire(options.store_dir);
   if (auto* error = std::get_if<Error>(&lock)) return *error;
+  // Before the lock is signed: a kill in between must not bring the old mark back to life.
+  if (last_held_by_rocketmq(options.store_dir))
+    if (auto failed = CommitMark::remove(options.store_dir)) return *failed;
+  std::get<StoreLock>(lock).sign();
   if (options.segment_bytes == 0) {
     const auto held = held_segment_bytes(options.store_dir);
     if (const auto* error = std::get_if<Error>(&held)) return *error;

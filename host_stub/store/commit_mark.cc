@@ -83,6 +83,10 @@ Result<std::optional<MarkValues>> CommitMark::load(const std::string& store_dir)
                         "scanned instead, which finds its end by the checksums alone");
 }
 
+std::optional<Error> CommitMark::remove(const std::string& store_dir) {
+  return remove_file(store_dir + kFileName);
+}
+
 std::optional<Error> CommitMark::create(const std::string& store_dir, const MarkValues& values) {
   path_ = store_dir + kFileName;
   std::string content(kFileBytes, '\0');

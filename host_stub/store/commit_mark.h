@@ -43,6 +43,9 @@ class CommitMark {
   // The values a store's mark holds; nullopt inside when it has none (a store that RocketMQ wrote).
   static Result<std::optional<MarkValues>> load(const std::string& store_dir);
 
+  // Fine when there is none.
+  static std::optional<Error> remove(const std::string& store_dir);
+
   // Makes the file durable with these values and maps it.
   std::optional<Error> create(const std::string& store_dir, const MarkValues& values);
 

@@ -69,6 +69,7 @@ void Index::show(std::int64_t offset, Topic& topic, Queue& queue) {
 }
 
 void Index::on_record(const RecordView& record) {
+  if (!record.for_consumers()) return;
   bool visible = false;
   {
     const std::lock_guard lock(mutex_);

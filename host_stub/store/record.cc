@@ -12,6 +12,9 @@ constexpr std::size_t kBornHostAt = 48;
 constexpr std::size_t kStoreTimeV4At = 56;
 constexpr std::uint32_t kBornHostV6 = 1u << 4;
 constexpr std::uint32_t kStoreHostV6 = 1u << 5;
+constexpr std::uint32_t kTransactionBits = 3u << 2;
+constexpr std::uint32_t kTransactionPrepared = 1u << 2;
+constexpr std::uint32_t kTransactionRolledBack = 3u << 2;
 constexpr std::size_t kHostV4Bytes = 8;
 constexpr std::size_t kHostV6Bytes = 20;
 constexpr std::uint32_t kLoopback = 0x7F000001;  // the stub has no address of its own to name
@@ -96,6 +99,11 @@ std::optional<std::string_view> RecordView::property(std::string_view name) cons
   return std::nullopt;
 }
 
+bool RecordView::for_consumers() const {
+  const std::uint32_t transaction = sys_flag & kTransactionBits;
+  return transaction != kTransactionPrepared && transaction != kTransactionRolledBack;
+}
+
 std::uint32_t body_crc(std::string_view body) {
   const auto crc = crc32_z(0, reinterpret_cast<const Bytef*>(body.data()), body.size());
   return static_cast<std::uint32_t>(crc) & 0x7FFFFFFF;
@@ -148,18 +156,18 @@ void place_record(char* record, std::int64_t queue_offset, std::int64_t physical
 
 bool decode_record(std::string_view bytes, RecordView& out) {
   if (static_cast<std::int64_t>(bytes.size()) < kMinRecordBytes) return false;
-  const std::uint32_t flags = load32(bytes.data() + kSysFlagAt);
   const bool wide_topic = load32(bytes.data() + 4) == kMagicV2;
   out.size = static_cast<std::int64_t>(bytes.size());
   out.body_crc = load32(bytes.data() + 8);
+  out.sys_flag = load32(bytes.data() + kSysFlagAt);
   out.queue = static_cast<std::int32_t>(load32(bytes.data() + 12));
   out.queue_offset = static_cast<std::int64_t>(load64(bytes.data() + kQueueOffsetAt));
   out.offset = static_cast<std::int64_t>(load64(bytes.data() + kPhysicalOffsetAt));
 
   Reader reader(bytes.substr(kBornHostAt));
-  reader.take(flags & kBornHostV6 ? kHostV6Bytes : kHostV4Bytes);
+  reader.take(out.sys_flag & kBornHostV6 ? kHostV6Bytes : kHostV4Bytes);
   out.store_time_ms = static_cast<std::int64_t>(reader.number(8));
-  reader.take(flags & kStoreHostV6 ? kHostV6Bytes : kHostV4Bytes);
+  reader.take(out.sys_flag & kStoreHostV6 ? kHostV6Bytes : kHostV4Bytes);
   reader.take(4 + 8);
   out.body = reader.take(reader.number(4));
   out.topic = reader.take(reader.number(wide_topic ? 2 : 1));

@@ -52,11 +52,15 @@ struct RecordView {
   std::int64_t queue_offset = 0;
   std::int64_t store_time_ms = 0;
   std::uint32_t body_crc = 0;
+  std::uint32_t sys_flag = 0;
   std::string_view body;
   std::string_view topic;
   std::string_view properties;
 
   std::optional<std::string_view> property(std::string_view name) const;
+  // False: the half of a transaction that is open or was rolled back, which RocketMQ puts in no
+  // queue either.
+  bool for_consumers() const;
 };
 
 // RocketMQ's checksum of a body: CRC-32 without its top bit.

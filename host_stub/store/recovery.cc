@@ -1,7 +1,5 @@
 #include "store/recovery.h"
 
-#include <fcntl.h>
-
 #include <algorithm>
 #include <cctype>
 #include <charconv>
@@ -27,7 +25,8 @@ Result<std::vector<std::int64_t>> list_segments(const std::string& directory,
   std::filesystem::directory_iterator at(directory, code);
   for (; !code && at != std::filesystem::directory_iterator(); at.increment(code)) {
     const std::string name = at->path().filename().string();
-    if (!all_digits(std::string_view(name).substr(0, kNameDigits))) continue;
+    if (name.size() < kNameDigits || !all_digits(std::string_view(name).substr(0, kNameDigits)))
+      continue;
     if (name.size() == kNameDigits) {
       std::int64_t base = 0;
       const auto parsed = std::from_chars(name.data(), name.data() + name.size(), base);
@@ -38,6 +37,14 @@ Result<std::vector<std::int64_t>> list_segments(const std::string& directory,
   }
   if (code) return system_error(code.value(), "cannot list '" + directory + "'");
   std::sort(bases.begin(), bases.end());
+  // RocketMQ names a segment before it gives it its size; a kill in between leaves it empty.
+  if (!bases.empty()) {
+    const std::string last = directory + "/" + Segment::file_name(bases.back());
+    if (std::filesystem::file_size(last, code) == 0 && !code) {
+      if (unfinished != nullptr) unfinished->push_back(last);
+      bases.pop_back();
+    }
+  }
   return bases;
 }
 
@@ -113,13 +120,18 @@ std::optional<Error> Recovery::open_segments() {
 }
 
 std::optional<Error> Recovery::remove_leftovers(std::vector<std::int64_t>& bases) {
-  const auto leftover = [this](std::int64_t base) {
-    return base < mark_->begin || base > mark_->committed;
-  };
-  for (const std::int64_t base : bases)
-    if (leftover(base))
+  // Beyond the end those may stay that follow on: clear_beyond looks at what is in them.
+  std::vector<std::int64_t> kept;
+  std::int64_t next = mark_->begin;
+  for (const std::int64_t base : bases) {
+    if (base < mark_->begin || (base > mark_->committed && base != next)) {
       if (auto error = remove_file(log_.directory_ + "/" + Segment::file_name(base))) return error;
-  bases.erase(std::remove_if(bases.begin(), bases.end(), leftover), bases.end());
+    } else {
+      kept.push_back(base);
+      next = base + mark_->segment_bytes;
+    }
+  }
+  bases = std::move(kept);
   return std::nullopt;
 }
 
@@ -184,15 +196,20 @@ std::optional<Error> Recovery::clear_beyond(std::int64_t end) {
           log_.mark_.create(log_.options_.store_dir, {begin_, end, end, log_.options_.segment_bytes,
                                                       log_.bounded_ ? confirm(end) : kUnbounded}))
     return error;
+  // Segments that were made ahead, here or by RocketMQ, are kept for the log to grow into.
   bool removed = false;
-  for (const auto& segment : log_.table_.pop_from(end + 1)) {
-    if (auto error = segment->remove()) return error;
-    removed = true;
+  auto beyond = log_.table_.pop_from(end + 1);
+  for (; !beyond.empty(); beyond.pop_back()) {
+    const auto& segment = beyond.back();
+    removed = removed || !segment->unwritten() || segment->allocate();
+    if (!removed)
+      log_.table_.push(segment);
+    else if (auto error = segment->remove())
+      return error;
   }
   if (const auto last = log_.table_.find(end)) {
-    // A store that was copied may have holes; a write into a hole of a full disk would be a SIGBUS.
-    const int failed = ::posix_fallocate(last->fd(), 0, last->size());
-    if (failed != 0) return system_error(failed, "cannot allocate '" + last->path() + "'");
+    // A store that was copied, or that RocketMQ wrote, has holes.
+    if (auto error = last->allocate()) return error;
     bool changed = false;
     last->zero_from(end, &changed);
     if (changed)

@@ -43,7 +43,8 @@ class Recovery {
 // The size of the segments that a store has; 0 when it has none.
 Result<std::int64_t> held_segment_bytes(const std::string& store_dir);
 
-// The bases of the segments in a directory, ascending; unfinished (".tmp") files apart.
+// The bases of the segments in a directory, ascending; apart from files that are unfinished:
+// ".tmp", and the last one when it is empty.
 Result<std::vector<std::int64_t>> list_segments(const std::string& directory,
                                                 std::vector<std::string>* unfinished);
 

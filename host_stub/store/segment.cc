@@ -99,18 +99,34 @@ std::optional<Error> Segment::sync() const {
   return system_error(errno, "cannot make the segment '" + path_ + "' durable (fdatasync)");
 }
 
-void Segment::zero_from(std::int64_t from, bool* changed) {
-  std::int64_t at_byte = from - base_;
+std::optional<Error> Segment::allocate() const {
+  const int failed = ::posix_fallocate(fd_.get(), 0, size_);
+  if (failed == 0) return std::nullopt;
+  return system_error(failed, "cannot allocate '" + path_ + "'");
+}
+
+std::int64_t Segment::next_written_page(std::int64_t at_byte) const {
   while (at_byte < size_) {
     const off_t data = ::lseek(fd_.get(), at_byte, SEEK_DATA);
-    if (data < 0 && errno == ENXIO) return;  // nothing but holes to the end
-    if (data > at_byte) at_byte = data;      // where SEEK_DATA is not supported, look at everything
-    const std::int64_t stop = std::min(size_, (at_byte / kPageBytes + 1) * kPageBytes);
-    if (!all_zero(data_ + at_byte, stop - at_byte)) {
-      std::memset(data_ + at_byte, 0, static_cast<std::size_t>(stop - at_byte));
-      *changed = true;
-    }
+    if (data < 0 && errno == ENXIO) return size_;  // nothing but holes to the end
+    if (data > at_byte) at_byte = data;  // where SEEK_DATA is not supported, look at everything
+    const std::int64_t stop = page_end(at_byte);
+    if (!all_zero(data_ + at_byte, stop - at_byte)) return at_byte;
     at_byte = stop;
+  }
+  return size_;
+}
+
+std::int64_t Segment::page_end(std::int64_t at_byte) const {
+  return std::min(size_, (at_byte / kPageBytes + 1) * kPageBytes);
+}
+
+bool Segment::unwritten() const { return next_written_page(0) == size_; }
+
+void Segment::zero_from(std::int64_t from, bool* changed) {
+  for (std::int64_t at = next_written_page(from - base_); at < size_; at = next_written_page(at)) {
+    std::memset(data_ + at, 0, static_cast<std::size_t>(page_end(at) - at));
+    *changed = true;
   }
 }
 

@@ -41,6 +41,10 @@ class Segment {
   const char* at(std::int64_t offset) const { return data_ + (offset - base_); }
 
   std::optional<Error> sync() const;
+  // Gives holes their blocks: a write into a hole of a full disk would be a SIGBUS.
+  std::optional<Error> allocate() const;
+  // True when it holds nothing but zeros, which is how a segment begins.
+  bool unwritten() const;
   // Makes [from, end) zero again. Skips what the file system knows to be empty, so that a new
   // segment of 1 GiB costs nothing. True in *changed when something else than zero stood there.
   void zero_from(std::int64_t from, bool* changed);
@@ -50,6 +54,9 @@ class Segment {
   Segment(std::string path, Descriptor fd, std::int64_t base, std::int64_t size)
       : path_(std::move(path)), fd_(std::move(fd)), base_(base), size_(size) {}
   std::optional<Error> map(Access access);
+  // Of the file; size() when there is none.
+  std::int64_t next_written_page(std::int64_t at_byte) const;
+  std::int64_t page_end(std::int64_t at_byte) const;
 
   const std::string path_;
   const Descriptor fd_;

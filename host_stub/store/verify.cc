@@ -8,6 +8,7 @@
 #include "store/commit_mark.h"
 #include "store/recovery.h"
 #include "store/segment.h"
+#include "store/store_lock.h"
 #include "store/walk.h"
 
 namespace stub::store {
@@ -52,13 +53,31 @@ bool walk_segment(const Segment& segment, std::int64_t end, bool marked, VerifyR
   return report.end < end;
 }
 
+// A record in a segment beyond the end is no log's.
+void look_beyond(const std::string& directory, const std::vector<std::int64_t>& bases,
+                 VerifyReport& report) {
+  for (const std::int64_t base : bases) {
+    if (base <= report.end) continue;
+    auto opened = Segment::open(directory, base, Segment::Access::kReadOnly);
+    const auto* segment = std::get_if<std::shared_ptr<Segment>>(&opened);
+    if (segment == nullptr) continue;  // empty or unreadable: it holds no record
+    const std::int64_t size = (*segment)->size();
+    const Item item = judge((*segment)->at(base), size, base, size, BodyCheck::kNo);
+    if (item.found != Found::kRecord) continue;
+    report.fault = {report.end, "the records end here, but '" + (*segment)->path() +
+                                    "' after it begins with one"};
+    return;
+  }
+}
+
 }  // namespace
 
 Result<VerifyReport> verify(const std::string& store_dir) {
   VerifyReport report;
   auto loaded = CommitMark::load(store_dir);
   if (auto* error = std::get_if<Error>(&loaded)) return std::move(*error);
-  const auto mark = std::get<std::optional<MarkValues>>(loaded);
+  auto mark = std::get<std::optional<MarkValues>>(loaded);
+  if (last_held_by_rocketmq(store_dir)) mark.reset();
   const std::string directory = store_dir + "/commitlog";
   auto listed = list_segments(directory, nullptr);
   if (auto* error = std::get_if<Error>(&listed)) return std::move(*error);
@@ -89,9 +108,10 @@ Result<VerifyReport> verify(const std::string& store_dir) {
     if (!mark) end = segment->end();
     if (!walk_segment(*segment, end, mark.has_value(), report) && (mark || report.fault))
       return report;
-    // Without a mark a later segment says whether this end was one.
-    if (!mark && report.end < segment->end()) return report;
+    if (!mark && report.end < segment->end()) break;
   }
+  // Without a mark the later segments, which may be there ahead of time, say whether this was it.
+  if (!mark) look_beyond(directory, bases, report);
   if (mark && report.end < mark->committed)
     report.fault = {report.end, "the segment '" + directory + "/" + Segment::file_name(report.end) +
                                     "' is missing"};

@@ -122,6 +122,22 @@ TEST(Recovery, BytesBeyondTheCommittedMarkDoNotCount) {
   EXPECT_TRUE(zero_from(segment_path(killed.dir.path(), 0), counted));
 }
 
+TEST(Recovery, SegmentsBeyondTheCommittedMarkStayWhileTheyAreEmpty) {
+  const TempDir dir;
+  Store store;
+  store.open_or_die(test_options(dir.path()));
+  const std::int64_t counted = store.put("t", "counted").end;
+  for (int i = 0; i < 12; ++i) store.put("t", std::string(700, 'x'));  // three segments
+  Killed killed(dir.path());
+  CommitMark mark;
+  ASSERT_FALSE(mark.create(killed.dir.path(), {0, counted, 0, kTestSegment}));
+  ASSERT_FALSE(
+      replace_file(segment_path(killed.dir.path(), kTestSegment), std::string(kTestSegment, '\0')));
+  ASSERT_FALSE(killed.open());
+  EXPECT_TRUE(std::filesystem::exists(segment_path(killed.dir.path(), kTestSegment)));
+  EXPECT_FALSE(std::filesystem::exists(segment_path(killed.dir.path(), 2 * kTestSegment)));
+}
+
 TEST(Recovery, AStoreWithoutAMarkIsScanned) {
   const TempDir dir;
   Store store;
