@@ -3,11 +3,15 @@
 
 #include <ostream>
 
+#include "ha_plugin/core/epoch_history.h"
 #include "ha_plugin/core/types.h"
 
 namespace ha::core {
 
 inline void PrintTo(Offset offset, std::ostream* out) { *out << offset.bytes(); }
+inline void PrintTo(const EpochEntry& entry, std::ostream* out) {
+  *out << entry.epoch << "@" << entry.start.bytes();
+}
 inline void PrintTo(Status status, std::ostream* out) {
   *out << "status " << static_cast<int>(status);
 }
