@@ -29,12 +29,13 @@ static_assert(static_cast<int>(core::Status::kInternal) == HA_INTERNAL);
 static_assert(static_cast<int>(core::Status::kNotMaster) == HA_NOT_MASTER);
 static_assert(static_cast<int>(core::Status::kShutdown) == HA_SHUTDOWN);
 static_assert(static_cast<int>(core::Reason::kNotServing) == HA_REASON_NOT_SERVING);
+static_assert(static_cast<int>(core::Reason::kProtocol) == HA_REASON_PROTOCOL);
 static_assert(static_cast<int>(core::Reason::kOffsetMismatch) == HA_REASON_OFFSET_MISMATCH);
 static_assert(static_cast<int>(core::Reason::kHousekeeping) == HA_REASON_HOUSEKEEPING);
 static_assert(static_cast<int>(core::State::kShutdown) == HA_STATE_SHUTDOWN);
 static_assert(static_cast<int>(core::Role::kSlave) == HA_ROLE_SLAVE);
 static_assert(core::kAcksAllInSync == HA_ACKS_ALL_IN_SYNC && core::kAcksQuorum == HA_ACKS_QUORUM);
-static_assert(HA_REASON_NOT_SERVING < metrics::kReasonSlots);
+static_assert(HA_REASON_PROTOCOL < metrics::kReasonSlots);
 static_assert(-HA_IN_SYNC_REPLICAS_NOT_ENOUGH < static_cast<int>(metrics::kStatusSlots));
 
 // Up to the last member of the first version: a shorter struct is from no version.

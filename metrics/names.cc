@@ -48,6 +48,14 @@ const char* reason_name(std::int32_t reason) noexcept {
       return "connect_timeout";
     case HA_REASON_NOT_SERVING:
       return "not_serving";
+    case HA_REASON_DIVERGED:
+      return "diverged";
+    case HA_REASON_EPOCH:
+      return "epoch";
+    case HA_REASON_TRUNCATED:
+      return "truncated";
+    case HA_REASON_PROTOCOL:
+      return "protocol";
     default:
       return "unknown";
   }

@@ -5,18 +5,25 @@
 namespace ha::core {
 
 FrameVerdict judge_frame(Offset offset, std::int64_t size, const LogBounds& log) {
-  if (size < 0 || size > kMaxBodyBytes) return {Reason::kFrameSize};
-  if (offset < Offset(0) || offset.bytes() > INT64_MAX - size) return {Reason::kOffsetMismatch};
+  if (size < 0 || size > kMaxBodyBytes) return {Reason::kFrameSize, false, {}};
+  if (offset < Offset(0) || offset.bytes() > INT64_MAX - size)
+    return {Reason::kOffsetMismatch, false, {}};
   const bool empty = log.min == Offset(0) && log.end == Offset(0);
   const bool reset = empty && offset != log.end;
-  if (reset && offset.bytes() % log.segment_size != 0) return {Reason::kSegmentSize};
-  if (!reset && offset != log.end) return {Reason::kOffsetMismatch};
-  if (size > log.to_segment_end(offset)) return {Reason::kSegmentSize};
-  return {Reason::kNone, reset};
+  if (reset && offset.bytes() % log.segment_size != 0) return {Reason::kSegmentSize, false, {}};
+  if (!reset && offset != log.end) return {Reason::kOffsetMismatch, false, {}};
+  if (size > log.to_segment_end(offset)) return {Reason::kSegmentSize, false, {}};
+  return {Reason::kNone, reset, {}};
 }
 
 bool is_final(Reason reason) {
-  return reason == Reason::kSegmentSize || reason == Reason::kCorrupt;
+  return reason == Reason::kSegmentSize || reason == Reason::kCorrupt ||
+         reason == Reason::kDiverged;
+}
+
+bool is_up_to_the_master(Reason reason) {
+  return reason == Reason::kOffsetMismatch || reason == Reason::kEpoch ||
+         reason == Reason::kProtocol;
 }
 
 Time Follower::next_check(Time heartbeat, Time housekeeping, bool can_send) const {

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "ha_plugin/core/types.h"
 
@@ -23,6 +24,7 @@ inline constexpr std::int64_t kMaxBodyBytes = kMaxFrameBytes - kFrameHeaderBytes
 struct FrameVerdict {
   Reason reason = Reason::kNone;  // kNone = take it; else close
   bool reset = false;             // first restart the empty log at the frame's offset
+  std::string text;               // what is wrong, where the reason does not say it all
 };
 
 // May a frame with this header become part of a log with these bounds?
@@ -31,6 +33,10 @@ FrameVerdict judge_frame(Offset offset, std::int64_t size, const LogBounds& log)
 // Will the same thing happen again however often one reconnects? Then the slave stops (SUSPEND)
 // until an operator changes something.
 bool is_final(Reason reason);
+
+// Will it happen again until somebody mends the master? Then it is tried again at the longest
+// pause.
+bool is_up_to_the_master(Reason reason);
 
 class Follower {
  public:

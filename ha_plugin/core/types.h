@@ -97,6 +97,10 @@ enum class Reason : std::int32_t {
   kCorrupt = 18,
   kConnectTimeout = 19,
   kNotServing = 20,
+  kDiverged = 21,
+  kEpoch = 22,
+  kTruncated = 23,
+  kProtocol = 24,
 };
 
 }  // namespace ha::core

@@ -60,4 +60,46 @@ EntryBytes encode_entry(const core::EpochEntry& entry) {
   return bytes;
 }
 
+MasterReader::Found MasterReader::take(std::span<const std::byte>& bytes) {
+  switch (next_) {
+    case Next::kPrefix:
+      if (!prefix_bytes_.take(bytes)) return Found::kNothing;
+      prefix_ = decode_prefix(prefix_bytes_.bytes());
+      return on_prefix();
+    case Next::kEntry:
+      if (!entry_bytes_.take(bytes)) return Found::kNothing;
+      handshake_.entries.push_back(decode_entry(entry_bytes_.bytes()));
+      if (handshake_.entries.size() < entries_) return Found::kNothing;
+      next_ = Next::kPrefix;
+      return Found::kHandshake;
+    case Next::kTransferRest:
+      break;
+  }
+  if (!rest_bytes_.take(bytes)) return Found::kNothing;
+  const TransferRest rest = decode_transfer_rest(rest_bytes_.bytes());
+  label_ = {prefix_.epoch, rest.epoch_start, rest.confirm};
+  next_ = Next::kPrefix;
+  return Found::kTransfer;
+}
+
+MasterReader::Found MasterReader::on_prefix() {
+  if (prefix_.state != (greeted_ ? kStateTransfer : kStateHandshake)) return Found::kBadState;
+  if (greeted_) {
+    next_ = Next::kTransferRest;
+    return Found::kNothing;
+  }
+  constexpr auto kEntry = static_cast<std::int32_t>(kEntryBytes);
+  constexpr auto kMost = static_cast<std::int32_t>(core::kMaxEpochs * kEntryBytes);
+  if (prefix_.size < 0 || prefix_.size > kMost || prefix_.size % kEntry != 0) {
+    return Found::kBadSize;
+  }
+  greeted_ = true;
+  handshake_ = {{}, prefix_.epoch, prefix_.offset};
+  entries_ = static_cast<std::size_t>(prefix_.size / kEntry);
+  if (entries_ == 0) return Found::kHandshake;
+  handshake_.entries.reserve(entries_);
+  next_ = Next::kEntry;
+  return Found::kNothing;
+}
+
 }  // namespace ha::wire::autoswitch

@@ -16,6 +16,7 @@
 #include <span>
 
 #include "ha_plugin/core/epoch_history.h"
+#include "ha_plugin/core/learner.h"
 #include "ha_plugin/core/types.h"
 #include "ha_plugin/wire/rocketmq.h"
 
@@ -68,8 +69,42 @@ PrefixBytes encode_prefix(const Prefix& prefix);
 TransferRestBytes encode_transfer_rest(const TransferRest& rest);
 EntryBytes encode_entry(const core::EpochEntry& entry);
 
-using PrefixGather = Gather<kPrefixBytes>;
-using TransferRestGather = Gather<kTransferRestBytes>;
-using EntryGather = Gather<kEntryBytes>;
+// Finds the master's messages in the stream of one connection, however it is cut: one handshake,
+// then transfers. The bodies of transfers are the caller's: after kTransfer the next body bytes go
+// past this reader.
+class MasterReader {
+ public:
+  enum class Found {
+    kNothing,    // not yet
+    kHandshake,  // handshake() is complete
+    kTransfer,   // prefix() and label() are complete, the body follows
+    kBadState,   // prefix().state has no place here
+    kBadSize,    // prefix().size is no size of a handshake
+  };
+
+  // Takes what it needs of one message off the front of bytes, at least a byte. REQUIRES: bytes are
+  // there, and nothing bad was found before.
+  Found take(std::span<const std::byte>& bytes);
+
+  const Prefix& prefix() const { return prefix_; }
+  const core::MasterHandshake& handshake() const { return handshake_; }
+  const core::FrameLabel& label() const { return label_; }
+  bool greeted() const { return greeted_; }
+
+ private:
+  enum class Next { kPrefix, kEntry, kTransferRest };
+
+  Found on_prefix();
+
+  Next next_ = Next::kPrefix;
+  Gather<kPrefixBytes> prefix_bytes_;
+  Gather<kEntryBytes> entry_bytes_;
+  Gather<kTransferRestBytes> rest_bytes_;
+  Prefix prefix_;
+  core::MasterHandshake handshake_;
+  core::FrameLabel label_;
+  std::size_t entries_ = 0;  // that the handshake announced
+  bool greeted_ = false;
+};
 
 }  // namespace ha::wire::autoswitch

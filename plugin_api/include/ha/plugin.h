@@ -68,7 +68,7 @@ extern "C" {
 #endif
 
 #define HA_ABI_MAJOR 1u
-#define HA_ABI_MINOR 0u
+#define HA_ABI_MINOR 1u
 #define HA_ENTRY_NAME "ha_plugin_entry_v1"
 
 /* ---- status ------------------------------------------------------------------------------- */
@@ -154,10 +154,16 @@ typedef struct ha_span {
 #define HA_REASON_OFFSET_MISMATCH 14     /* the master sent another offset than this log's end */
 #define HA_REASON_SEGMENT_SIZE 15        /* the two logs have segments of different sizes */
 #define HA_REASON_FRAME_SIZE 16          /* a frame's size is negative or over the limit */
-#define HA_REASON_HOST_ERROR 17          /* a host hook failed; the log line has its words */
+#define HA_REASON_HOST_ERROR 17          /* a host hook or a file failed; the log line has more */
 #define HA_REASON_CORRUPT 18             /* the host found bytes that are no records */
 #define HA_REASON_CONNECT_TIMEOUT 19     /* no TCP connection in time */
 #define HA_REASON_NOT_SERVING 20         /* this node has no role, so it serves nobody */
+#define HA_REASON_DIVERGED 21 /* no history in common, or readers saw what would have to be cut */
+#define HA_REASON_EPOCH 22    /* the master's epochs contradict each other or what it told before */
+#define HA_REASON_TRUNCATED 23 /* this log is being cut; what the peer holds may not be the same \
+                                */
+#define HA_REASON_PROTOCOL 24  /* a message that has no place there: the peer speaks another wire \
+                                */
 
 /* ---- log levels --------------------------------------------------------------------------- */
 
@@ -254,9 +260,10 @@ typedef struct ha_host_api {
   int32_t (*flush)(void* ctx, int64_t end, ha_error* error) HA_NOEXCEPT;
 
   /* Optional. Readers may see records below offset, and from the first call on no others; bytes
-   * beyond the log's end stay unconfirmed. Never called by a plugin that keeps no confirm offset.
+   * beyond the log's end stay unconfirmed. Never called by a plugin that is told no confirm offset.
    * The host remembers it across restarts and forgets it when this node becomes master. It never
-   * takes back what readers may have seen, so a slave's plugin calls this before it appends.
+   * takes back what readers may have seen (a lower offset changes nothing), so a slave's plugin
+   * calls this before it appends. epoch is 0 in this version.
    * [plugin-io] */
   int32_t (*confirm)(void* ctx, int64_t epoch, int64_t offset) HA_NOEXCEPT;
 

@@ -61,9 +61,14 @@ TEST(JudgeFrame, TakesOnlyWhatFits) {
 }
 
 TEST(Follower, OnlyWhatReconnectingCannotMendIsFinal) {
-  for (int r = 0; r <= static_cast<int>(Reason::kNotServing); ++r) {
+  for (int r = 0; r <= static_cast<int>(Reason::kProtocol); ++r) {
     const auto reason = static_cast<Reason>(r);
-    EXPECT_EQ(is_final(reason), reason == Reason::kSegmentSize || reason == Reason::kCorrupt)
+    EXPECT_EQ(is_final(reason), reason == Reason::kSegmentSize || reason == Reason::kCorrupt ||
+                                    reason == Reason::kDiverged)
+        << "reason " << r;
+    EXPECT_EQ(is_up_to_the_master(reason), reason == Reason::kOffsetMismatch ||
+                                               reason == Reason::kEpoch ||
+                                               reason == Reason::kProtocol)
         << "reason " << r;
   }
 }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <string>
 #include <vector>
 
 #include "tests/unit/core/printing.h"
@@ -83,6 +84,108 @@ TEST(AutoSwitchCodec, DecodesWhatItEncodesAtTheEdges) {
     EXPECT_EQ(rest.epoch_start, Offset(offset));
     EXPECT_EQ(rest.confirm, Offset(7));
   }
+}
+
+template <class Bytes>
+void add(std::vector<std::byte>& stream, const Bytes& bytes) {
+  stream.insert(stream.end(), bytes.begin(), bytes.end());
+}
+
+// A handshake of two entries and two transfers, the second a heartbeat; the body is 3 bytes.
+std::vector<std::byte> a_stream() {
+  std::vector<std::byte> stream;
+  add(stream, encode_prefix({kStateHandshake, 24, Offset(3160), 2}));
+  add(stream, encode_entry({1, Offset(0)}));
+  add(stream, encode_entry({2, Offset(1580)}));
+  add(stream, encode_prefix({kStateTransfer, 3, Offset(3160), 2}));
+  add(stream, encode_transfer_rest({Offset(1580), Offset(3000)}));
+  add(stream, std::array<std::byte, 3>{});
+  add(stream, encode_prefix({kStateTransfer, 0, Offset(3163), 2}));
+  add(stream, encode_transfer_rest({Offset(1580), Offset(3163)}));
+  return stream;
+}
+
+// What is found in a stream that comes in pieces, as one line of text.
+std::string read_all(std::span<const std::byte> stream, std::size_t first, std::size_t second) {
+  MasterReader reader;
+  std::string found;
+  std::size_t body = 0;
+  const std::span<const std::byte> pieces[] = {
+      stream.first(first), stream.subspan(first, second - first), stream.subspan(second)};
+  for (std::span<const std::byte> piece : pieces) {
+    while (!piece.empty()) {
+      const std::size_t skip = std::min(body, piece.size());
+      body -= skip;
+      piece = piece.subspan(skip);
+      if (piece.empty()) break;
+      switch (reader.take(piece)) {
+        case MasterReader::Found::kNothing:
+          break;
+        case MasterReader::Found::kHandshake:
+          found += "handshake " + std::to_string(reader.handshake().end.bytes());
+          for (const EpochEntry& e : reader.handshake().entries) {
+            found += " " + std::to_string(e.epoch) + "@" + std::to_string(e.start.bytes());
+          }
+          break;
+        case MasterReader::Found::kTransfer:
+          found += ", " + std::to_string(reader.prefix().size) + " at " +
+                   std::to_string(reader.prefix().offset.bytes()) + " of " +
+                   std::to_string(reader.label().epoch) + "@" +
+                   std::to_string(reader.label().epoch_start.bytes()) + " confirmed " +
+                   std::to_string(reader.label().confirm.bytes());
+          body = static_cast<std::size_t>(reader.prefix().size);
+          break;
+        default:
+          return found + ", bad";
+      }
+    }
+  }
+  return found;
+}
+
+TEST(MasterReader, FindsEveryMessageHoweverTheStreamIsCut) {
+  const std::vector<std::byte> stream = a_stream();
+  for (std::size_t first = 0; first <= stream.size(); ++first) {
+    for (std::size_t second = first; second <= stream.size(); ++second) {
+      ASSERT_EQ(read_all(stream, first, second),
+                "handshake 3160 1@0 2@1580, 3 at 3160 of 2@1580 confirmed 3000, 0 at 3163 of "
+                "2@1580 confirmed 3163")
+          << first << ", " << second;
+    }
+  }
+}
+
+MasterReader::Found found_in(const std::vector<Prefix>& prefixes) {
+  MasterReader reader;
+  MasterReader::Found found{};
+  for (const Prefix& prefix : prefixes) {
+    const PrefixBytes bytes = encode_prefix(prefix);
+    std::span<const std::byte> left(bytes);
+    found = reader.take(left);
+    EXPECT_TRUE(left.empty());
+  }
+  return found;
+}
+
+TEST(MasterReader, TheHandshakeComesFirstAndOnce) {
+  const Prefix handshake{kStateHandshake, 0, Offset(10), 1};
+  const Prefix transfer{kStateTransfer, 0, Offset(10), 1};
+  EXPECT_EQ(found_in({handshake}), MasterReader::Found::kHandshake);
+  EXPECT_EQ(found_in({handshake, transfer}), MasterReader::Found::kNothing);
+  EXPECT_EQ(found_in({transfer}), MasterReader::Found::kBadState);
+  EXPECT_EQ(found_in({handshake, handshake}), MasterReader::Found::kBadState);
+  for (const std::int32_t state : {0, 3, 4, -1, INT32_MAX}) {
+    EXPECT_EQ(found_in({{state, 0, Offset(10), 1}}), MasterReader::Found::kBadState);
+    EXPECT_EQ(found_in({handshake, {state, 0, Offset(10), 1}}), MasterReader::Found::kBadState);
+  }
+}
+
+TEST(MasterReader, AHandshakesSizeIsWholeEntriesAndBounded) {
+  for (const std::int32_t size : {-12, -1, 1, 11, 13, 12'001, 12'012, INT32_MAX, INT32_MIN}) {
+    EXPECT_EQ(found_in({{kStateHandshake, size, Offset(10), 1}}), MasterReader::Found::kBadSize)
+        << size;
+  }
+  EXPECT_EQ(found_in({{kStateHandshake, 12'000, Offset(10), 1}}), MasterReader::Found::kNothing);
 }
 
 }  // namespace
