@@ -5,7 +5,10 @@
 #include <chrono>
 #include <cstring>
 
+#include "ha_plugin/epoch_file.h"
+#include "ha_plugin/net/autoswitch_client_wire.h"
 #include "ha_plugin/net/clock.h"
+#include "ha_plugin/net/rocketmq_client_wire.h"
 #include "metrics/names.h"
 
 namespace ha {
@@ -26,6 +29,7 @@ constexpr auto kTick = std::chrono::seconds(1);
 
 HaService::HaService(const ha_host_api* host, void* host_ctx, const Settings& settings)
     : host_(host, host_ctx),
+      wire_(settings.wire),
       settings_(settings),
       exporter_(metrics_),
       transfer_(
@@ -34,7 +38,7 @@ HaService::HaService(const ha_host_api* host, void* host_ctx, const Settings& se
               ? std::function<void(Offset)>([this](Offset reached) { host_.progress(reached); })
               : nullptr),
       accept_(io_.context(), host_, settings_, transfer_, metrics_),
-      client_(io_.context(), host_, settings_, metrics_, [this] { turn(); }),
+      client_(io_.context(), host_, settings_, metrics_, make_client_wire(), [this] { turn(); }),
       wait_timer_(io_.context()),
       tick_timer_(io_.context()) {
   metrics_.configured_in_sync.set(settings.in_sync_replicas);
@@ -42,6 +46,15 @@ HaService::HaService(const ha_host_api* host, void* host_ctx, const Settings& se
 }
 
 HaService::~HaService() { stop(0); }
+
+std::unique_ptr<net::ClientWire> HaService::make_client_wire() {
+  if (wire_ == Wire::kRocketmq) return std::make_unique<net::RocketmqClientWire>();
+  return std::make_unique<net::AutoswitchClientWire>(host_, settings_, metrics_, [this] {
+    // What was sent to them may be other bytes tomorrow.
+    accept_.close_all(Reason::kTruncated);
+    accept_.forget_history();
+  });
+}
 
 core::AckPolicy HaService::ack_policy() const {
   return {static_cast<std::int32_t>(settings_.in_sync_replicas),
@@ -70,6 +83,9 @@ Outcome HaService::wrong_state(const char* call) const {
 
 Outcome HaService::start(const RoleChange& role) {
   if (life_ != Life::kCreated) return wrong_state("start");
+  if (Outcome refused = refuse_role("start", role.role); refused.status != Status::kOk) {
+    return refused;
+  }
   if (host_.log_has_consensus()) {
     return {Status::kState,
             "start: the host's log has its own consensus (flag LOG_HAS_CONSENSUS) and replicates "
@@ -79,6 +95,7 @@ Outcome HaService::start(const RoleChange& role) {
   if (HostResult result = host_.bounds(bounds); !result.ok()) {
     return {result.status, "start: " + result.text};
   }
+  if (Outcome failed = load_epochs(bounds); failed.status != Status::kOk) return failed;
   int os_errno = 0;
   if (std::string wrong = accept_.open(os_errno); !wrong.empty()) {
     return {os_errno == 0 ? Status::kInvalid : Status::kIo, std::move(wrong), os_errno};
@@ -150,8 +167,36 @@ Outcome HaService::stop(std::int64_t timeout_ms) {
 
 // ---- roles -----------------------------------------------------------------------------------
 
+// Whoever becomes master must hold all that was acknowledged, and a learner never counted.
+Outcome HaService::refuse_role(const char* call, Role role) const {
+  if (wire_ != Wire::kRocketmqAutoswitch || role != Role::kMaster) return {};
+  return {
+      Status::kUnsupported,
+      std::string(call) +
+          ": a learner (option 'wire': 'rocketmq-autoswitch') cannot become master: it may lack "
+          "what its master acknowledged; to use this copy as a master all the same, start it "
+          "with 'wire': 'rocketmq', and empty its store before it follows again"};
+}
+
+// Read again on each connection; here, so that a damaged file is told to whoever starts the node.
+Outcome HaService::load_epochs(const ha_bounds& bounds) {
+  if (wire_ != Wire::kRocketmqAutoswitch) return {};
+  EpochFile::Loaded loaded = EpochFile(settings_.state_dir).load();
+  if (!loaded.error.empty()) {
+    return {Status::kCorrupt, "start: the epochs of this log cannot be read: " + loaded.error +
+                                  "; restore the file, or remove it and empty this store"};
+  }
+  loaded.history.truncate_suffix(Offset(bounds.end));
+  metrics_.epoch.set(loaded.history.last_epoch());
+  metrics_.epochs.set(net::to_metrics(loaded.history));
+  return {};
+}
+
 Outcome HaService::set_role(const RoleChange& change) {
   if (life_ != Life::kStarted) return wrong_state("set_role");
+  if (Outcome refused = refuse_role("set_role", change.role); refused.status != Status::kOk) {
+    return refused;
+  }
   {
     const std::lock_guard lock(mutex_);
     changes_.push_back(change);
@@ -326,7 +371,7 @@ Status HaService::wait_replicated(const ha_wait_request& request) {
 }
 
 StatusInput HaService::status_input() const {
-  StatusInput in{metrics_, net::steady_now(), {}, 0, {}, 0, {}};
+  StatusInput in{metrics_, net::steady_now(), wire_ == Wire::kRocketmqAutoswitch, {}, 0, {}, 0, {}};
   const std::lock_guard lock(mutex_);
   in.listen_address = listen_.host.empty() ? "" : listen_.text();
   in.listen_port = listen_.port;

@@ -75,6 +75,9 @@ class HaService {
   enum class Life { kCreated, kStarted, kStopped };
 
   Outcome wrong_state(const char* call) const;
+  Outcome refuse_role(const char* call, core::Role role) const;
+  Outcome load_epochs(const ha_bounds& bounds);
+  std::unique_ptr<net::ClientWire> make_client_wire();
 
   void run_control_thread();
   void change_role(const RoleChange& change, core::Reason reason);
@@ -94,6 +97,7 @@ class HaService {
   StatusInput status_input() const;
 
   const Host host_;
+  const Wire wire_;
   Settings settings_;  // changed on the I/O thread while it runs
   mutable metrics::HaMetrics metrics_;
   metrics::Exporter exporter_;

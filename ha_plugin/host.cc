@@ -98,9 +98,8 @@ HostResult Host::append(core::Offset offset, const void* data, std::int64_t size
 
 HostResult Host::truncate(core::Offset new_end) const {
   if (api_.truncate == nullptr) {
-    return {core::Status::kUnsupported, "the host has no hook 'truncate' to cut the log to " +
-                                            std::to_string(new_end.bytes()) +
-                                            ", its last whole record"};
+    return {core::Status::kUnsupported,
+            "the host has no hook 'truncate' to cut the log to " + std::to_string(new_end.bytes())};
   }
   ha_error error = empty_error();
   return result_of(api_.truncate(ctx_, 0, new_end.bytes(), 0, &error), error, "truncate");
@@ -114,6 +113,10 @@ HostResult Host::reset(core::Offset new_min) const {
   }
   ha_error error = empty_error();
   return result_of(api_.reset(ctx_, 0, new_min.bytes(), &error), error, "reset");
+}
+
+HostResult Host::confirm(core::Offset offset) const {
+  return result_of(api_.confirm(ctx_, 0, offset.bytes()), empty_error(), "confirm");
 }
 
 core::Status Host::pin(core::Offset offset, std::int64_t size, ha_span& out) const {

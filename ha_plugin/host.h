@@ -41,6 +41,10 @@ class Host {
   HostResult truncate(core::Offset new_end) const;
   HostResult reset(core::Offset new_min) const;
 
+  // Without the hook readers see whatever the log holds.
+  bool can_confirm() const { return api_.confirm != nullptr; }
+  HostResult confirm(core::Offset offset) const;
+
   bool can_pin() const { return api_.pin != nullptr; }
   // AGAIN when too many are out.
   core::Status pin(core::Offset offset, std::int64_t size, ha_span& out) const;

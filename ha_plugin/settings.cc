@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <limits>
 #include <numeric>
+#include <system_error>
 
 #include "ha_plugin/core/follower.h"
 
@@ -92,9 +94,34 @@ std::string show_identity(const Settings& s) {
   }
   return "auto";
 }
-std::string apply_auto(Settings& s, std::string_view v) {
+template <bool Settings::*Member>
+std::string apply_flag(Settings& s, std::string_view v) {
   if (v != "true" && v != "false") return "is neither true nor false";
-  s.auto_in_sync_replicas = v == "true";
+  s.*Member = v == "true";
+  return "";
+}
+template <bool Settings::*Member>
+std::string show_flag(const Settings& s) {
+  return s.*Member ? "true" : "false";
+}
+std::string apply_wire(Settings& s, std::string_view v) {
+  if (v == "rocketmq")
+    s.wire = Wire::kRocketmq;
+  else if (v == "rocketmq-autoswitch")
+    s.wire = Wire::kRocketmqAutoswitch;
+  else
+    return "is neither rocketmq nor rocketmq-autoswitch";
+  return "";
+}
+std::string show_wire(const Settings& s) {
+  return s.wire == Wire::kRocketmq ? "rocketmq" : "rocketmq-autoswitch";
+}
+std::string apply_state_dir(Settings& s, std::string_view v) {
+  std::error_code ignored;
+  if (!v.empty() && !std::filesystem::is_directory(std::filesystem::path(v), ignored)) {
+    return "is no directory (make it first)";
+  }
+  s.state_dir = v;
   return "";
 }
 
@@ -103,6 +130,7 @@ constexpr std::int64_t kHourMs = 3'600'000;
 // The order is the README's.
 #define HA_NUMBER(member, least, most) \
   apply_number<&Settings::member, least, most>, show_number<&Settings::member>
+#define HA_FLAG(member) apply_flag<&Settings::member>, show_flag<&Settings::member>
 
 const Spec kSpecs[] = {
     {"listen", "address", "IPv4 or IPv6 address and port; port 0 = the system picks", false,
@@ -161,8 +189,7 @@ const Spec kSpecs[] = {
     {"auto_in_sync_replicas", "flag", "true, false", true,
      "Lower the default number of copies to the replicas in sync, though never below "
      "min_in_sync_replicas.",
-     apply_auto,
-     [](const Settings& s) { return std::string(s.auto_in_sync_replicas ? "true" : "false"); }},
+     HA_FLAG(auto_in_sync_replicas)},
     {"max_pending_waits", "count", "1 to 16777216", false,
      "Waits open at once; one more is refused with AGAIN. About 150 bytes each.",
      HA_NUMBER(max_pending_waits, 1, 16'777'216)},
@@ -170,6 +197,23 @@ const Spec kSpecs[] = {
      "What tells one replica from another on the RocketMQ wire, which has no names: the remote IP "
      "address, or the connection. auto: the address, but the connection for loopback addresses.",
      apply_identity, show_identity},
+    {"wire", "choice", "rocketmq, rocketmq-autoswitch", false,
+     "What this node speaks to its master as a slave: RocketMQ's default mode, or its controller "
+     "mode (5.1.1 and later) as a learner that is never elected. Its own slaves are served in "
+     "default mode either way.",
+     apply_wire, show_wire},
+    {"state_dir", "directory", "a directory that is there; empty = none", false,
+     "Where the plugin keeps what must outlive it: the epochs of this log, as RocketMQ's "
+     "epochFileCheckpoint. Belongs to this store alone. rocketmq-autoswitch needs it.",
+     apply_state_dir, [](const Settings& s) { return s.state_dir; }},
+    {"rocketmq_broker_id", "number", "1 and up", false,
+     "What this node calls itself towards a master in controller mode. Must be no id of a broker "
+     "that the controller knows (those are 1, 2, 3...), and another one for each learner.",
+     HA_NUMBER(rocketmq_broker_id, 1, INT64_MAX)},
+    {"rocketmq_sync_from_last_file", "flag", "true, false", true,
+     "Ask a master in controller mode for its last segment only when this log is empty, instead of "
+     "all that it holds.",
+     HA_FLAG(rocketmq_sync_from_last_file)},
     {"connect_timeout_ms", "milliseconds", "10 to 3600000", true,
      "How long a slave waits for a TCP connection to its master.",
      HA_NUMBER(connect_timeout_ms, 10, kHourMs)},
@@ -182,6 +226,7 @@ const Spec kSpecs[] = {
      [](const Settings& s) { return s.metrics_listen; }},
 };
 #undef HA_NUMBER
+#undef HA_FLAG
 
 const Spec* find(std::string_view key) {
   const auto* at = std::find_if(std::begin(kSpecs), std::end(kSpecs),
@@ -246,6 +291,10 @@ std::string check_together(const Settings& s) {
   if (s.in_sync_replicas > s.max_connections + 1) {
     return clash("in_sync_replicas", s.in_sync_replicas, "must not be more than one above",
                  "max_connections", s.max_connections);
+  }
+  if (s.wire == Wire::kRocketmqAutoswitch && s.state_dir.empty()) {
+    return "option 'wire': 'rocketmq-autoswitch' needs option 'state_dir', a directory for the "
+           "epochs of this log (such as that of the store)";
   }
   return "";
 }

@@ -14,6 +14,9 @@ namespace ha {
 
 enum class ReplicaIdentity { kAuto, kAddress, kConnection };
 
+// What a slave speaks to its master. Its own slaves are always served in RocketMQ's default mode.
+enum class Wire { kRocketmq, kRocketmqAutoswitch };
+
 struct Settings {
   net::Address listen{"0.0.0.0", 10912};
   net::AllowList allow;
@@ -30,6 +33,14 @@ struct Settings {
   bool auto_in_sync_replicas = false;
   std::int64_t max_pending_waits = 65536;
   ReplicaIdentity rocketmq_replica_identity = ReplicaIdentity::kAuto;
+  Wire wire = Wire::kRocketmq;
+  std::string state_dir;
+  // Far from the 1, 2, 3... that a controller gives to brokers: a master that knows that number as
+  // a replica's would mark the replica as caught up, or gone, for what we do. Not so far that a
+  // master in default mode, which takes it for an offset, would believe that it was acknowledged
+  // gigabytes.
+  std::int64_t rocketmq_broker_id = 1'000'000;
+  bool rocketmq_sync_from_last_file = false;
   std::int64_t connect_timeout_ms = 5000;
   std::int64_t reconnect_max_ms = 5000;
   std::string metrics_listen;

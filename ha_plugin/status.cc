@@ -100,17 +100,31 @@ json::object waits_json(const StatusInput& in) {
           {"results", std::move(results)}};
 }
 
+json::array epochs_json(const metrics::EpochList& list) {
+  json::array all;
+  for (const metrics::Epoch& epoch : list.get()) {
+    all.push_back(json::object{{"epoch", epoch.number}, {"start", epoch.start}});
+  }
+  return all;
+}
+
 json::object client_json(const StatusInput& in) {
   const metrics::ClientMetrics& c = in.metrics.client;
-  return {{"master_address", in.master_address},
-          {"state", metrics::state_name(static_cast<std::int32_t>(c.state.value()))},
-          {"last_reason", metrics::reason_name(static_cast<std::int32_t>(c.last_reason.value()))},
-          {"bytes_per_s", c.bytes_per_s.value()},
-          {"bytes_received", c.bytes_received.value()},
-          {"last_read_ms", c.last_read_ms.value()},
-          {"last_write_ms", c.last_write_ms.value()},
-          {"connects", c.connects.value()},
-          {"mismatches", c.mismatches.value()}};
+  json::object out{
+      {"master_address", in.master_address},
+      {"state", metrics::state_name(static_cast<std::int32_t>(c.state.value()))},
+      {"last_reason", metrics::reason_name(static_cast<std::int32_t>(c.last_reason.value()))},
+      {"bytes_per_s", c.bytes_per_s.value()},
+      {"bytes_received", c.bytes_received.value()},
+      {"last_read_ms", c.last_read_ms.value()},
+      {"last_write_ms", c.last_write_ms.value()},
+      {"connects", c.connects.value()},
+      {"mismatches", c.mismatches.value()}};
+  if (in.learner) {
+    out["master_confirm"] = c.master_confirm.value();
+    out["master_epochs"] = epochs_json(c.master_epochs);
+  }
+  return out;
 }
 
 json::array warnings_json(const StatusInput& in) {
@@ -176,7 +190,7 @@ void fill_snapshot(const StatusInput& in, ha_snapshot& out) {
   full.client_state = static_cast<std::int32_t>(m.client.state.value());
   full.client_reason = static_cast<std::int32_t>(m.client.last_reason.value());
   full.in_sync_count = static_cast<std::int32_t>(m.in_sync_replicas.value());
-  full.epoch = 0;
+  full.epoch = m.epoch.value();
   full.bounds = {m.log_min.value(), m.log_end.value(), m.log_durable.value(), m.log_confirm.value(),
                  m.segment_size.value()};
   full.pending_waits = m.waits_pending.value();
@@ -196,7 +210,8 @@ std::string make_status_json(const StatusInput& in) {
   const json::object status{
       {"plugin", json::object{{"name", kPluginName}, {"version", kPluginVersion}}},
       {"role", metrics::role_name(static_cast<std::int32_t>(m.role.value()))},
-      {"epoch", 0},
+      {"epoch", m.epoch.value()},
+      {"epochs", epochs_json(m.epochs)},
       {"listen_address", in.listen_address},
       {"metrics_address", in.metrics_address},
       {"bounds", bounds_json(m)},

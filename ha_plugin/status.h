@@ -13,6 +13,7 @@ namespace ha {
 struct StatusInput {
   const metrics::HaMetrics& metrics;
   core::Time now;
+  bool learner = false;  // follows a master in controller mode
   std::string listen_address;
   std::int64_t listen_port = 0;
   std::string metrics_address;

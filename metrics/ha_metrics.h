@@ -64,6 +64,28 @@ class LatencyHistogram {
   Counter sum_ns_;
 };
 
+struct Epoch {
+  std::int64_t number = 0;
+  std::int64_t start = 0;  // offset
+};
+
+// A log's epochs, for those who ask what they are; the newest is a gauge of its own.
+class EpochList {
+ public:
+  void set(std::vector<Epoch> epochs) {
+    const std::lock_guard lock(mutex_);
+    epochs_ = std::move(epochs);
+  }
+  std::vector<Epoch> get() const {
+    const std::lock_guard lock(mutex_);
+    return epochs_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<Epoch> epochs_;
+};
+
 // One replica as the master sees it. It outlives its connections: counters survive reconnects.
 struct ReplicaMetrics {
   explicit ReplicaMetrics(std::string replica_id) : id(std::move(replica_id)) {}
@@ -123,6 +145,8 @@ struct ClientMetrics {
   Counter reports_sent;
   Counter mismatches;  // frames whose offset was not this log's end
   std::array<Counter, kReasonSlots> closes;
+  Gauge master_confirm;     // told by the master; -1 = not yet, or its wire has none
+  EpochList master_epochs;  // told by the master
 };
 
 struct HaMetrics {
@@ -132,8 +156,9 @@ struct HaMetrics {
   // folded starts at 0, which rate() takes for a restart.
   static constexpr std::size_t kMaxReplicas = 256;
 
-  Gauge role;  // HA_ROLE_*
-  Gauge epoch;
+  Gauge role;        // HA_ROLE_*
+  Gauge epoch;       // the newest that this log has a history of; 0 = none
+  EpochList epochs;  // of this log
   Gauge log_min;
   Gauge log_end;
   Gauge log_durable;

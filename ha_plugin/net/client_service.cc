@@ -38,11 +38,27 @@ std::string errno_text(int error) { return std::generic_category().message(error
 
 std::chrono::milliseconds ms(std::int64_t count) { return std::chrono::milliseconds(count); }
 
+std::string what_is_wrong(const ClientWire::Frame& frame, Reason reason,
+                          const core::LogBounds& log) {
+  const std::string sent = "the master sent " + std::to_string(frame.size) + " bytes at offset " +
+                           std::to_string(frame.offset.bytes());
+  switch (reason) {
+    case Reason::kFrameSize:
+      return sent + "; a frame's size is 0 to " + std::to_string(core::kMaxBodyBytes);
+    case Reason::kSegmentSize:
+      return sent + ", which does not fit segments of " + std::to_string(log.segment_size) +
+             " bytes: give both sides the same segment size";
+    default:
+      return sent + ", but this log ends at " + std::to_string(log.end.bytes()) +
+             "; nothing was stored (empty this store to copy afresh)";
+  }
+}
+
 }  // namespace
 
 ClientService::ClientService(boost::asio::io_context& context, const Host& host,
                              const Settings& settings, metrics::HaMetrics& metrics,
-                             std::function<void()> on_grown)
+                             std::unique_ptr<ClientWire> wire, std::function<void()> on_grown)
     : context_(context),
       socket_(context),
       resolver_(context),
@@ -50,6 +66,7 @@ ClientService::ClientService(boost::asio::io_context& context, const Host& host,
       host_(host),
       settings_(settings),
       metrics_(metrics),
+      wire_(std::move(wire)),
       on_grown_(std::move(on_grown)) {}
 
 void ClientService::set_state(State state) {
@@ -125,15 +142,17 @@ void ClientService::on_connected() {
   core::LogBounds log;
   const Time now = steady_now();
   follower_.emplace(now);
-  header_ = {};
   body_left_ = 0;
-  report_left_ = 0;
+  outgoing_left_ = 0;
   unreported_ = 0;
   if (!read_bounds(log)) return;
   end_ = log.end;
   set_state(State::kHandshake);
-  host_.info("connected to master " + master_.text() + "; asking for " +
-             std::to_string(end_.bytes()));
+  const std::span<const std::byte> greeting = wire_->open();
+  host_.info("connected to master " + master_.text() +
+             (wire_->ready() ? "; asking for " + std::to_string(end_.bytes()) : ""));
+  reporting_.reset();
+  if (!greeting.empty() && !send(greeting, now)) return;
   if (!report_if_due(now)) return;
   arm_timer();
   wait_readable();
@@ -184,10 +203,10 @@ void ClientService::close(Reason reason, const std::string& text) {
 
 void ClientService::schedule_retry(Reason reason) {
   if (core::is_final(reason)) return set_state(State::kSuspend);
-  const bool hopeless = reason == Reason::kOffsetMismatch;
-  set_state(hopeless ? State::kSuspend : State::kReady);
+  const bool patient = core::is_up_to_the_master(reason);
+  set_state(patient ? State::kSuspend : State::kReady);
   const Time most = ms(settings_.reconnect_max_ms);
-  const Time pause = hopeless ? most : backoff_.next(random_(), most);
+  const Time pause = patient ? most : backoff_.next(random_(), most);
   const std::uint64_t attempt = attempt_;
   timer_.expires_after(std::chrono::duration_cast<std::chrono::steady_clock::duration>(pause));
   timer_.async_wait([this, attempt](const boost::system::error_code& error) {
@@ -265,47 +284,50 @@ bool ClientService::take(std::span<const std::byte> bytes) {
       const auto n = std::min<std::size_t>(bytes.size(), static_cast<std::size_t>(body_left_));
       if (!append(bytes.first(n))) return false;
       bytes = bytes.subspan(n);
-    } else if (header_.take(bytes)) {
-      if (!begin_frame(wire::decode_header(header_.bytes()))) return false;
-      follower_->on_frame();
-      if (body_left_ == 0) backoff_.reset();
-      if (state_ != State::kTransfer) set_state(State::kTransfer);
+    } else {
+      const bool was_ready = wire_->ready();
+      std::optional<ClientWire::Frame> frame;
+      if (!go_on(wire_->take(bytes, frame))) return false;
+      if (!was_ready && wire_->ready() && !on_ready()) return false;
+      if (frame && !begin_frame(*frame)) return false;
     }
   }
   return true;
 }
 
-bool ClientService::begin_frame(const wire::FrameHeader& header) {
+// The wire's handshake is over; it may have cut the log.
+bool ClientService::on_ready() {
   core::LogBounds log;
   if (!read_bounds(log)) return false;
-  const core::FrameVerdict verdict = core::judge_frame(header.offset, header.size, log);
+  end_ = log.end;
+  host_.info("master " + master_.text() + " answered; asking for " +
+             std::to_string(wire_->position(end_).bytes()));
+  follower_->on_frame();
+  set_state(State::kTransfer);
+  arm_timer();
+  return true;
+}
+
+bool ClientService::begin_frame(const ClientWire::Frame& frame) {
+  core::LogBounds log;
+  if (!read_bounds(log)) return false;
+  const core::FrameVerdict verdict = wire_->begin(frame, log);
   if (verdict.reason != Reason::kNone) {
-    const std::string frame = "the master sent " + std::to_string(header.size) +
-                              " bytes at offset " + std::to_string(header.offset.bytes());
-    switch (verdict.reason) {
-      case Reason::kFrameSize:
-        close(verdict.reason,
-              frame + "; a frame's size is 0 to " + std::to_string(core::kMaxBodyBytes));
-        break;
-      case Reason::kSegmentSize:
-        close(verdict.reason, frame + ", which does not fit segments of " +
-                                  std::to_string(log.segment_size) +
-                                  " bytes: give both sides the same segment size");
-        break;
-      default:
-        close(verdict.reason, frame + ", but this log ends at " + std::to_string(log.end.bytes()) +
-                                  "; nothing was stored (empty this store to copy afresh)");
-    }
+    close(verdict.reason,
+          verdict.text.empty() ? what_is_wrong(frame, verdict.reason, log) : verdict.text);
     return false;
   }
   if (verdict.reset) {
-    if (!refuse(host_.reset(header.offset))) return false;
-    host_.info("the master's log starts at " + std::to_string(header.offset.bytes()) +
+    if (!refuse(host_.reset(frame.offset))) return false;
+    host_.info("the master's log starts at " + std::to_string(frame.offset.bytes()) +
                " for us; this empty log starts there");
-    end_ = header.offset;
+    end_ = frame.offset;
   }
-  body_left_ = header.size;
-  (header.size > 0 ? metrics_.client.frames_received : metrics_.client.heartbeats_received).add();
+  body_left_ = frame.size;
+  (frame.size > 0 ? metrics_.client.frames_received : metrics_.client.heartbeats_received).add();
+  follower_->on_frame();
+  if (body_left_ == 0) backoff_.reset();
+  if (state_ != State::kTransfer) set_state(State::kTransfer);
   return true;
 }
 
@@ -352,41 +374,55 @@ bool ClientService::refuse(const HostResult& result) {
   return false;
 }
 
+// False = the wire wants the connection closed, and it is.
+bool ClientService::go_on(const Refusal& refusal) {
+  if (!refusal.ok()) close(refusal.reason, refusal.text);
+  return refusal.ok();
+}
+
 bool ClientService::report_if_due(Time now) {
   if (unreported_ > 0) {
+    if (!go_on(wire_->grown(end_))) return false;
     on_grown_();
     unreported_ = 0;
   }
-  // A report that the socket took in part must go out whole before the next.
-  if (report_left_ > 0 && !flush_report(now)) return false;
-  if (report_left_ > 0 || !follower_->report_due(now, end_, ms(settings_.heartbeat_ms)))
-    return true;
-  report_ = wire::encode_report(end_);
-  report_left_ = report_.size();
-  report_end_ = end_;
-  return flush_report(now);
+  // What the socket took in part must go out whole before the next.
+  if (outgoing_left_ > 0 && !flush(now)) return false;
+  if (outgoing_left_ > 0 || !wire_->ready()) return true;
+  const core::Offset position = wire_->position(end_);
+  if (!follower_->report_due(now, position, ms(settings_.heartbeat_ms))) return true;
+  reporting_ = position;
+  return send(wire_->report(position), now);
 }
 
-bool ClientService::flush_report(Time now) {
+bool ClientService::send(std::span<const std::byte> bytes, Time now) {
+  outgoing_.assign(bytes.begin(), bytes.end());
+  outgoing_left_ = outgoing_.size();
+  return flush(now);
+}
+
+bool ClientService::flush(Time now) {
   const ssize_t n =
-      ::send(socket_.native_handle(), report_.data() + (report_.size() - report_left_),
-             report_left_, MSG_DONTWAIT | MSG_NOSIGNAL);
+      ::send(socket_.native_handle(), outgoing_.data() + (outgoing_.size() - outgoing_left_),
+             outgoing_left_, MSG_DONTWAIT | MSG_NOSIGNAL);
   if (n < 0 && errno != EAGAIN && errno != EINTR) {
     close(Reason::kNetwork, "write: " + errno_text(errno));
     return false;
   }
-  if (n > 0) report_left_ -= static_cast<std::size_t>(n);
-  if (report_left_ == 0) {
-    follower_->on_report_sent(now, report_end_);
-    metrics_.client.reports_sent.add();
-    metrics_.client.last_write_ms.set(unix_now_ms());
-  } else {
+  if (n > 0) outgoing_left_ -= static_cast<std::size_t>(n);
+  if (outgoing_left_ > 0) {
     const std::uint64_t attempt = attempt_;
     socket_.async_wait(tcp::socket::wait_write,
                        [this, attempt](const boost::system::error_code& error) {
-                         if (error || attempt != attempt_ || report_left_ == 0) return;
+                         if (error || attempt != attempt_ || outgoing_left_ == 0) return;
                          report_if_due(steady_now());
                        });
+    return true;
+  }
+  if (reporting_) {
+    follower_->on_report_sent(now, *reporting_);
+    metrics_.client.reports_sent.add();
+    metrics_.client.last_write_ms.set(unix_now_ms());
   }
   return true;
 }
@@ -394,7 +430,7 @@ bool ClientService::flush_report(Time now) {
 void ClientService::arm_timer() {
   const std::uint64_t attempt = attempt_;
   const Time due = follower_->next_check(ms(settings_.heartbeat_ms), ms(settings_.housekeeping_ms),
-                                         report_left_ == 0);
+                                         outgoing_left_ == 0 && wire_->ready());
   timer_.expires_at(to_time_point(due));
   timer_.async_wait([this, attempt](const boost::system::error_code& error) {
     if (error || attempt != attempt_) return;

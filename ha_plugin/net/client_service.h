@@ -10,6 +10,8 @@
 // is called again. A wrong offset is in between: it may be the master that is to be mended, so it
 // is tried again, at the longest pause.
 //
+// What is said and what is made of the answer is the wire's (client_wire.h).
+//
 // Threads: the I/O thread only.
 #pragma once
 
@@ -20,6 +22,7 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -27,8 +30,8 @@
 #include "ha_plugin/core/follower.h"
 #include "ha_plugin/host.h"
 #include "ha_plugin/net/address.h"
+#include "ha_plugin/net/client_wire.h"
 #include "ha_plugin/settings.h"
-#include "ha_plugin/wire/rocketmq.h"
 #include "metrics/ha_metrics.h"
 
 namespace ha::net {
@@ -37,7 +40,8 @@ class ClientService {
  public:
   // on_grown: this log has new bytes (slaves of this slave want them).
   ClientService(boost::asio::io_context& context, const Host& host, const Settings& settings,
-                metrics::HaMetrics& metrics, std::function<void()> on_grown);
+                metrics::HaMetrics& metrics, std::unique_ptr<ClientWire> wire,
+                std::function<void()> on_grown);
 
   // Follows that master from now on; ends the connection to another one.
   void follow(const Address& master);
@@ -59,14 +63,17 @@ class ClientService {
   void on_readable();
   ssize_t receive(core::Time now);
   bool take(std::span<const std::byte> bytes);
-  bool begin_frame(const wire::FrameHeader& header);
+  bool on_ready();
+  bool begin_frame(const ClientWire::Frame& frame);
   bool append(std::span<const std::byte> bytes);
   bool commit(std::int64_t size);
   bool refuse(const HostResult& result);
+  bool go_on(const Refusal& refusal);
   void grown(std::int64_t size);
 
   bool report_if_due(core::Time now);
-  bool flush_report(core::Time now);
+  bool send(std::span<const std::byte> bytes, core::Time now);
+  bool flush(core::Time now);
   void arm_timer();
   bool read_bounds(core::LogBounds& out);
 
@@ -77,6 +84,7 @@ class ClientService {
   const Host& host_;
   const Settings& settings_;
   metrics::HaMetrics& metrics_;
+  const std::unique_ptr<ClientWire> wire_;
   const std::function<void()> on_grown_;
   std::minstd_rand random_{std::random_device{}()};
 
@@ -85,13 +93,12 @@ class ClientService {
   std::uint64_t attempt_ = 0;  // handlers of an earlier one see that they are late
   core::Backoff backoff_;
   std::optional<core::Follower> follower_;  // while connected
-  wire::HeaderGather header_;
-  core::Offset end_;            // this log's end while connected
-  std::int64_t body_left_ = 0;  // of the frame that is being received
+  core::Offset end_;                        // this log's end while connected
+  std::int64_t body_left_ = 0;              // of the frame that is being received
   std::vector<std::byte> buffer_;
-  wire::Report report_{};
-  std::size_t report_left_ = 0;  // bytes of report_ that the socket has not taken yet
-  core::Offset report_end_;
+  std::vector<std::byte> outgoing_;
+  std::size_t outgoing_left_ = 0;          // bytes of it that the socket has not taken yet
+  std::optional<core::Offset> reporting_;  // the position that it reports, if it is a report
   std::uint64_t bytes_at_tick_ = 0;
   std::int64_t unreported_ = 0;
   int refused_in_a_row_ = 0;

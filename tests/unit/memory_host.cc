@@ -31,7 +31,8 @@ struct MemoryHost::Hooks {
     MemoryHost& h = self(ctx);
     const std::lock_guard lock(h.mutex_);
     if (h.bounds_status_ != HA_OK) return h.bounds_status_;
-    *out = {h.min_, h.end_, h.min_, h.end_, h.features_.segment_size};
+    const std::int64_t confirm = h.confirms_.empty() ? h.end_ : std::max(h.confirm_, h.min_);
+    *out = {h.min_, h.end_, h.min_, confirm, h.features_.segment_size};
     return HA_OK;
   }
 
@@ -94,6 +95,7 @@ struct MemoryHost::Hooks {
   static std::int32_t append(void* ctx, std::int64_t epoch, std::int64_t offset, const void* data,
                              std::int64_t size, ha_error* error) noexcept {
     MemoryHost& h = self(ctx);
+    h.run_append_hook(offset, size);
     const std::lock_guard lock(h.mutex_);
     if (epoch != 0) h.note_misuse("append with an epoch");
     if (h.reserved_at_ >= 0) h.note_misuse("append while a reservation is open");
@@ -116,6 +118,7 @@ struct MemoryHost::Hooks {
 
   static std::int32_t commit(void* ctx, std::int64_t size, ha_error* error) noexcept {
     MemoryHost& h = self(ctx);
+    h.run_append_hook(h.end(), size);
     const std::lock_guard lock(h.mutex_);
     if (h.reserved_at_ < 0 || size > h.reserved_room_ || size < 1) {
       h.note_misuse("commit of " + std::to_string(size) + " bytes without room for them");
@@ -130,11 +133,23 @@ struct MemoryHost::Hooks {
     h.reserved_at_ = -1;
   }
 
-  static std::int32_t truncate(void* ctx, std::int64_t, std::int64_t new_end, std::uint32_t,
-                               ha_error*) noexcept {
+  static std::int32_t truncate(void* ctx, std::int64_t epoch, std::int64_t new_end,
+                               std::uint32_t flags, ha_error* error) noexcept {
     MemoryHost& h = self(ctx);
+    std::function<void(std::int64_t)> hook;
+    {
+      const std::lock_guard lock(h.mutex_);
+      hook = h.truncate_hook_;
+    }
+    if (hook) hook(new_end);
     const std::lock_guard lock(h.mutex_);
+    if (epoch != 0) h.note_misuse("truncate with an epoch");
+    if (h.truncate_status_ != HA_OK) return h.truncate_status_;
     if (new_end < h.min_ || new_end > h.end_) return HA_RANGE;
+    if (new_end < h.confirm_ && (flags & HA_TRUNCATE_UNSAFE) == 0) {
+      std::snprintf(error->text, sizeof(error->text), "readers have seen it");
+      return HA_RANGE;
+    }
     if (!h.out_.empty()) return HA_AGAIN;
     h.end_ = new_end;
     h.changed_.notify_all();
@@ -144,8 +159,23 @@ struct MemoryHost::Hooks {
   static std::int32_t reset(void* ctx, std::int64_t, std::int64_t new_min, ha_error*) noexcept {
     MemoryHost& h = self(ctx);
     const std::lock_guard lock(h.mutex_);
-    if (h.end_ != 0) h.note_misuse("reset of a log that holds bytes");
-    h.min_ = h.end_ = new_min;
+    if (h.end_ != h.min_) h.note_misuse("reset of a log that holds bytes");
+    h.min_ = h.end_ = h.confirm_ = new_min;
+    h.changed_.notify_all();
+    return HA_OK;
+  }
+
+  static std::int32_t confirm(void* ctx, std::int64_t epoch, std::int64_t offset) noexcept {
+    MemoryHost& h = self(ctx);
+    const std::lock_guard lock(h.mutex_);
+    if (epoch != 0) h.note_misuse("confirm with an epoch");
+    if (offset < 0 || offset > h.end_) {
+      h.note_misuse("confirm of " + std::to_string(offset) + " with the end at " +
+                    std::to_string(h.end_));
+    }
+    if (h.confirm_status_ != HA_OK) return h.confirm_status_;
+    h.confirm_ = std::max(h.confirm_, offset);
+    h.confirms_.push_back(offset);
     h.changed_.notify_all();
     return HA_OK;
   }
@@ -229,6 +259,7 @@ MemoryHost::MemoryHost(const HostFeatures& features) : features_(features) {
   api_.append = Hooks::append;
   if (features.truncate) api_.truncate = Hooks::truncate;
   if (features.reset) api_.reset = Hooks::reset;
+  if (features.confirm) api_.confirm = Hooks::confirm;
   api_.role_changed = Hooks::role_changed;
   api_.replica_changed = Hooks::replica_changed;
   if (features.progress) api_.progress = Hooks::progress;
@@ -354,6 +385,30 @@ void MemoryHost::fail_bounds(std::int32_t status) {
   const std::lock_guard lock(mutex_);
   bounds_status_ = status;
 }
+void MemoryHost::fail_truncate(std::int32_t status) {
+  const std::lock_guard lock(mutex_);
+  truncate_status_ = status;
+}
+void MemoryHost::fail_confirm(std::int32_t status) {
+  const std::lock_guard lock(mutex_);
+  confirm_status_ = status;
+}
+void MemoryHost::on_append(std::function<void(std::int64_t, std::int64_t)> hook) {
+  const std::lock_guard lock(mutex_);
+  append_hook_ = std::move(hook);
+}
+void MemoryHost::on_truncate(std::function<void(std::int64_t)> hook) {
+  const std::lock_guard lock(mutex_);
+  truncate_hook_ = std::move(hook);
+}
+void MemoryHost::run_append_hook(std::int64_t offset, std::int64_t size) {
+  std::function<void(std::int64_t, std::int64_t)> hook;
+  {
+    const std::lock_guard lock(mutex_);
+    hook = append_hook_;
+  }
+  if (hook) hook(offset, size);
+}
 void MemoryHost::on_replica(std::function<void(const ha_replica_event&)> hook) {
   const std::lock_guard lock(mutex_);
   replica_hook_ = std::move(hook);
@@ -392,6 +447,10 @@ bool MemoryHost::wait_for_log(const std::string& part, std::size_t count) {
   });
 }
 
+bool MemoryHost::wait_for_confirm(std::int64_t offset) {
+  return wait_for([&] { return confirm_ == offset; });
+}
+
 std::vector<RoleSeen> MemoryHost::roles() const {
   const std::lock_guard lock(mutex_);
   return roles_;
@@ -403,6 +462,10 @@ std::vector<ReplicaSeen> MemoryHost::replicas() const {
 std::vector<std::int64_t> MemoryHost::progress() const {
   const std::lock_guard lock(mutex_);
   return progress_;
+}
+std::vector<std::int64_t> MemoryHost::confirms() const {
+  const std::lock_guard lock(mutex_);
+  return confirms_;
 }
 std::size_t MemoryHost::count_logs(const std::string& part) const {
   const std::lock_guard lock(mutex_);

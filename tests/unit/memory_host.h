@@ -37,6 +37,7 @@ struct HostFeatures {
   bool append_reserve = false;
   bool truncate = true;
   bool reset = true;
+  bool confirm = true;
   bool progress = true;
   bool lifecycle = true;
   std::uint32_t flags = 0;
@@ -90,7 +91,11 @@ class MemoryHost {
   void fail_pin(std::int32_t status);
   void fail_read(std::int32_t status);
   void fail_bounds(std::int32_t status);
-  // Run inside the hook, without the host's lock.
+  void fail_truncate(std::int32_t status);
+  void fail_confirm(std::int32_t status);
+  // Run inside the hook, without the host's lock; for append and truncate before they do anything.
+  void on_append(std::function<void(std::int64_t offset, std::int64_t size)> hook);
+  void on_truncate(std::function<void(std::int64_t new_end)> hook);
   void on_replica(std::function<void(const ha_replica_event&)> hook);
   void on_role(std::function<void(const ha_role_report&)> hook);
 
@@ -100,9 +105,11 @@ class MemoryHost {
   bool wait_for_role(std::int32_t role, std::size_t reports = 1);
   bool wait_for_replica(std::int32_t event, std::int32_t reason, std::size_t count = 1);
   bool wait_for_log(const std::string& part, std::size_t count = 1);
+  bool wait_for_confirm(std::int64_t offset);
   std::vector<RoleSeen> roles() const;
   std::vector<ReplicaSeen> replicas() const;
   std::vector<std::int64_t> progress() const;
+  std::vector<std::int64_t> confirms() const;  // what the plugin told, in order
   std::size_t count_logs(const std::string& part) const;
   std::size_t count_level(std::int32_t level) const;
   std::int64_t lent() const;   // pins, segments and reservations that are out
@@ -126,6 +133,7 @@ class MemoryHost {
   bool inside(std::int64_t offset) const { return offset >= min_ && offset < end_; }
   std::int64_t run(std::int64_t offset, std::int64_t size) const;
   void note_misuse(const std::string& text);
+  void run_append_hook(std::int64_t offset, std::int64_t size);
 
   const HostFeatures features_;
   ha_host_api api_{};
@@ -138,16 +146,22 @@ class MemoryHost {
   std::map<std::int64_t, Segment> segments_;
   std::int64_t min_ = 0;
   std::int64_t end_ = 0;
+  std::int64_t confirm_ = 0;
   std::int32_t append_status_ = HA_OK;
   int append_errno_ = 0;
   std::int32_t pin_status_ = HA_OK;
   std::int32_t read_status_ = HA_OK;
   std::int32_t bounds_status_ = HA_OK;
+  std::int32_t truncate_status_ = HA_OK;
+  std::int32_t confirm_status_ = HA_OK;
+  std::function<void(std::int64_t, std::int64_t)> append_hook_;
+  std::function<void(std::int64_t)> truncate_hook_;
   std::function<void(const ha_replica_event&)> replica_hook_;
   std::function<void(const ha_role_report&)> role_hook_;
   std::vector<RoleSeen> roles_;
   std::vector<ReplicaSeen> replicas_;
   std::vector<std::int64_t> progress_;
+  std::vector<std::int64_t> confirms_;
   std::vector<LogSeen> logs_;
   std::vector<std::string> misuse_;
   std::map<std::uint64_t, std::int64_t> out_;  // token -> offset

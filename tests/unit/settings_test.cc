@@ -45,6 +45,9 @@ TEST(Settings, DefaultsAreTheDocumentedOnes) {
   EXPECT_EQ(s.max_transfer_bytes_per_s, 0);
   EXPECT_LE(s.transfer_batch_bytes, (4 << 20) - 12);
   EXPECT_TRUE(s.metrics_listen.empty());
+  EXPECT_EQ(s.wire, Wire::kRocketmq);
+  EXPECT_GE(s.rocketmq_broker_id, 100'000) << "too near to the ids that a controller gives";
+  EXPECT_FALSE(s.rocketmq_sync_from_last_file);
   EXPECT_TRUE(s.allow.allows("203.0.113.9"));
   EXPECT_EQ(check_together(s), "");
 }
@@ -81,6 +84,7 @@ TEST(Settings, NumbersHaveBounds) {
       {"connect_timeout_ms", 10, 3'600'000},
       {"reconnect_max_ms", 50, 3'600'000},
       {"max_transfer_bytes_per_s", 0, INT64_MAX / 16},
+      {"rocketmq_broker_id", 1, INT64_MAX},
   };
   for (const Bound& bound : bounds) {
     EXPECT_EQ(apply_alone(bound.key, std::to_string(bound.least)), "");
@@ -125,6 +129,28 @@ TEST(Settings, ChoicesNameWhatCanBeChosen) {
   EXPECT_TRUE(refused("rocketmq_replica_identity", "host", "none of auto, address, connection"));
   EXPECT_EQ(apply_alone("auto_in_sync_replicas", "true"), "");
   EXPECT_TRUE(refused("auto_in_sync_replicas", "yes", "neither true nor false"));
+  EXPECT_TRUE(refused("rocketmq_sync_from_last_file", "1", "neither true nor false"));
+  EXPECT_EQ(apply_alone("wire", "rocketmq-autoswitch"), "");
+  EXPECT_TRUE(refused("wire", "autoswitch", "neither rocketmq nor rocketmq-autoswitch"));
+}
+
+TEST(Settings, TheStateDirectoryMustBeThere) {
+  EXPECT_EQ(apply_alone("state_dir", ""), "");
+  EXPECT_EQ(apply_alone("state_dir", "/"), "");
+  EXPECT_TRUE(refused("state_dir", "/no/such/place", "is no directory"));
+  EXPECT_TRUE(refused("state_dir", "/dev/null", "is no directory"));
+}
+
+TEST(Settings, ALearnerNeedsAPlaceForItsEpochs) {
+  Settings s;
+  s.wire = Wire::kRocketmqAutoswitch;
+  EXPECT_NE(check_together(s).find("'rocketmq-autoswitch' needs option 'state_dir'"),
+            std::string::npos);
+  s.state_dir = "/";
+  EXPECT_EQ(check_together(s), "");
+  s.wire = Wire::kRocketmq;
+  s.state_dir = "";
+  EXPECT_EQ(check_together(s), "");
 }
 
 TEST(Settings, AddressesSayWhatIsWrong) {
