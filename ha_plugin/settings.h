@@ -43,6 +43,7 @@ struct Settings {
   bool rocketmq_sync_from_last_file = false;
   std::int64_t connect_timeout_ms = 5000;
   std::int64_t reconnect_max_ms = 5000;
+  std::int64_t tail_check_bytes = 64 * 1024;
   std::string metrics_listen;
 };
 

@@ -26,6 +26,7 @@ class AutoswitchClientWire final : public ClientWire {
                        std::function<void()> on_cut);
 
   std::span<const std::byte> open() override;
+  bool wants_tail_check() const override { return false; }  // the epochs tell
   bool ready() const override { return ready_; }
   core::Offset position(core::Offset end) const override { return learner_.position(end); }
   std::span<const std::byte> report(core::Offset position) override;

@@ -149,8 +149,10 @@ void ClientService::on_connected() {
   end_ = log.end;
   set_state(State::kHandshake);
   const std::span<const std::byte> greeting = wire_->open();
+  tail_ = wire_->wants_tail_check() ? core::TailCheck(log, settings_.tail_check_bytes)
+                                    : core::TailCheck();
   host_.info("connected to master " + master_.text() +
-             (wire_->ready() ? "; asking for " + std::to_string(end_.bytes()) : ""));
+             (wire_->ready() ? "; asking for " + std::to_string(next().bytes()) : ""));
   reporting_.reset();
   if (!greeting.empty() && !send(greeting, now)) return;
   if (!report_if_due(now)) return;
@@ -245,7 +247,7 @@ ssize_t ClientService::receive(Time now) {
   if (buffer_.empty()) buffer_.resize(kBufferBytes);
   void* lent = nullptr;
   std::int64_t room = 0;
-  const bool direct = host_.can_reserve() && body_left_ > 0;
+  const bool direct = host_.can_reserve() && body_left_ > 0 && tail_.left() == 0;
   if (direct) {
     if (!refuse(host_.reserve(end_, body_left_, lent, room))) return -1;
     room = std::min(room, body_left_);
@@ -311,6 +313,15 @@ bool ClientService::on_ready() {
 bool ClientService::begin_frame(const ClientWire::Frame& frame) {
   core::LogBounds log;
   if (!read_bounds(log)) return false;
+  if (frame.size == 0 && frame.offset == tail_.next() && tail_.on_heartbeat()) {
+    close(Reason::kOffsetMismatch,
+          "the master has nothing at " + std::to_string(tail_.next().bytes()) +
+              ", though this log goes on to " + std::to_string(log.end.bytes()) +
+              ": the master's log ends before, or what it still holds begins later; nothing was "
+              "stored (empty this store to copy afresh)");
+    return false;
+  }
+  log.end = next();
   const core::FrameVerdict verdict = wire_->begin(frame, log);
   if (verdict.reason != Reason::kNone) {
     close(verdict.reason,
@@ -332,9 +343,43 @@ bool ClientService::begin_frame(const ClientWire::Frame& frame) {
 }
 
 bool ClientService::append(std::span<const std::byte> bytes) {
+  if (tail_.left() > 0) {
+    const auto n =
+        std::min<std::size_t>(bytes.size(), static_cast<std::size_t>(tail_.left()));
+    if (!compare(bytes.first(n))) return false;
+    bytes = bytes.subspan(n);
+    if (bytes.empty()) return true;
+  }
   const auto size = static_cast<std::int64_t>(bytes.size());
   if (!refuse(host_.append(end_, bytes.data(), size))) return false;
   grown(size);
+  return true;
+}
+
+// The master's bytes from tail_.next() on against this log's.
+bool ClientService::compare(std::span<const std::byte> bytes) {
+  std::vector<std::byte> held(bytes.size());
+  std::int64_t got = 0;
+  for (std::size_t done = 0; done < held.size(); done += static_cast<std::size_t>(got)) {
+    const core::Offset at = tail_.next() + static_cast<std::int64_t>(done);
+    const Status status = host_.read(at, held.data() + done,
+                                     static_cast<std::int64_t>(held.size() - done), got);
+    if (status != Status::kOk) {
+      close(Reason::kHostError, "the host could not read its log at " + std::to_string(at.bytes()));
+      return false;
+    }
+  }
+  const auto differs = std::mismatch(held.begin(), held.end(), bytes.begin()).first;
+  if (differs != held.end()) {
+    const core::Offset at = tail_.next() + (differs - held.begin());
+    close(Reason::kDiverged, "the master holds another byte than this log at " +
+                                 std::to_string(at.bytes()) +
+                                 ": the two logs parted there or before; nothing was stored (empty "
+                                 "this store to copy afresh)");
+    return false;
+  }
+  tail_.matched(static_cast<std::int64_t>(bytes.size()));
+  body_left_ -= static_cast<std::int64_t>(bytes.size());
   return true;
 }
 
@@ -389,7 +434,7 @@ bool ClientService::report_if_due(Time now) {
   // What the socket took in part must go out whole before the next.
   if (outgoing_left_ > 0 && !flush(now)) return false;
   if (outgoing_left_ > 0 || !wire_->ready()) return true;
-  const core::Offset position = wire_->position(end_);
+  const core::Offset position = wire_->position(next());
   if (!follower_->report_due(now, position, ms(settings_.heartbeat_ms))) return true;
   reporting_ = position;
   return send(wire_->report(position), now);

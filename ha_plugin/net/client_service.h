@@ -28,6 +28,7 @@
 
 #include "ha_plugin/core/backoff.h"
 #include "ha_plugin/core/follower.h"
+#include "ha_plugin/core/tail_check.h"
 #include "ha_plugin/host.h"
 #include "ha_plugin/net/address.h"
 #include "ha_plugin/net/client_wire.h"
@@ -66,6 +67,8 @@ class ClientService {
   bool on_ready();
   bool begin_frame(const ClientWire::Frame& frame);
   bool append(std::span<const std::byte> bytes);
+  bool compare(std::span<const std::byte> bytes);
+  core::Offset next() const { return tail_.left() > 0 ? tail_.next() : end_; }
   bool commit(std::int64_t size);
   bool refuse(const HostResult& result);
   bool go_on(const Refusal& refusal);
@@ -94,6 +97,7 @@ class ClientService {
   core::Backoff backoff_;
   std::optional<core::Follower> follower_;  // while connected
   core::Offset end_;                        // this log's end while connected
+  core::TailCheck tail_;                    // below end_, while there is some left
   std::int64_t body_left_ = 0;              // of the frame that is being received
   std::vector<std::byte> buffer_;
   std::vector<std::byte> outgoing_;

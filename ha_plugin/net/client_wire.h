@@ -42,6 +42,10 @@ class ClientWire {
   // A connection stands. What to say first; empty = the first report is the beginning.
   virtual std::span<const std::byte> open() = 0;
 
+  // Does the wire leave open whether the master's log goes on where this one ends? Then some of its
+  // last bytes are asked for again and compared.
+  virtual bool wants_tail_check() const = 0;
+
   // Whether reports may go out. When it turns true, the log may end elsewhere than before.
   virtual bool ready() const = 0;
 

@@ -13,6 +13,7 @@ class RocketmqClientWire final : public ClientWire {
     header_ = {};
     return {};
   }
+  bool wants_tail_check() const override { return true; }
   bool ready() const override { return true; }
   core::Offset position(core::Offset end) const override { return end; }
   std::span<const std::byte> report(core::Offset position) override {

@@ -10,6 +10,9 @@ namespace ha::testing {
 namespace {
 
 constexpr std::int64_t kSegment = 4096;
+// For slaves that ask for their log's end and nothing below; plugin_tail_check_test.cc has the
+// others.
+const std::pair<std::string, std::string> kTrusting = {"tail_check_bytes", "0"};
 
 std::int32_t client_state(const Instance& instance) {
   return instance.snapshot().total.client_state;
@@ -32,7 +35,7 @@ TEST_P(Follow, AsksAtOnceForItsEndAndAcknowledgesWhatItGot) {
   Listener listener;
   MemoryHost host(features());
   host.grow(100);
-  Instance slave(host);
+  Instance slave(host, {kTrusting});
   slave.start_slave(listener.address());
   Peer master = listener.accept();
   EXPECT_EQ(master.read_report(), 100);
@@ -158,7 +161,7 @@ TEST_P(Follow, AnEmptyLogStartsWhereTheMastersDoes) {
 TEST_P(Follow, ALostConnectionIsTakenUpWhereItEnded) {
   Listener listener;
   MemoryHost host(features());
-  Instance slave(host);
+  Instance slave(host, {kTrusting});
   slave.start_slave(listener.address());
   std::int64_t at = 0;
   for (int i = 0; i < 5; ++i) {
@@ -194,7 +197,7 @@ TEST(FollowFaults, AWrongOffsetSuspendsAndIsTriedAgain) {
   MemoryHost host;
   host.grow(100);
   // The most that it waits; a hot retry would not look at it.
-  Instance slave(host, {{"reconnect_max_ms", "300"}});
+  Instance slave(host, {kTrusting, {"reconnect_max_ms", "300"}});
   slave.start_slave(listener.address());
   for (int i = 1; i <= 3; ++i) {
     Peer master = listener.accept();
@@ -222,7 +225,7 @@ TEST(FollowFaults, AWrongOffsetIsNotTriedAgainAtOnce) {
   Listener listener;
   MemoryHost host;
   host.grow(100);
-  Instance slave(host, {{"reconnect_max_ms", "3600000"}});
+  Instance slave(host, {kTrusting, {"reconnect_max_ms", "3600000"}});
   slave.start_slave(listener.address());
   Peer master = listener.accept();
   ASSERT_EQ(master.read_report(), 100);
@@ -255,7 +258,7 @@ TEST(FollowFaults, SegmentsOfAnotherSizeStopTheSlaveForGood) {
     Listener listener;
     MemoryHost host;
     if (c.end > 0) host.grow(c.end);
-    Instance slave(host, {{"reconnect_max_ms", "50"}});
+    Instance slave(host, {kTrusting, {"reconnect_max_ms", "50"}});
     slave.start_slave(listener.address());
     Peer master = listener.accept();
     ASSERT_EQ(master.read_report(), c.end) << c.name;
@@ -379,7 +382,7 @@ TEST(Following, ReportsWhenIdle) {
   Listener listener;
   MemoryHost host;
   host.grow(100);
-  Instance slave(host, {{"heartbeat_ms", "20"}, {"housekeeping_ms", "60000"}});
+  Instance slave(host, {kTrusting, {"heartbeat_ms", "20"}, {"housekeeping_ms", "60000"}});
   slave.start_slave(listener.address());
   Peer master = listener.accept();
   for (int i = 0; i < 5; ++i) EXPECT_EQ(master.read_report(), 100);
@@ -470,7 +473,7 @@ TEST(Following, SaysWhenAMasterKeepsClosingBeforeItSendsAnything) {
   Listener listener;
   MemoryHost host;
   host.grow(77);
-  Instance slave(host, {{"reconnect_max_ms", "50"}});
+  Instance slave(host, {kTrusting, {"reconnect_max_ms", "50"}});
   slave.start_slave(listener.address());
   for (int i = 0; i < 3; ++i) {
     Peer master = listener.accept();
