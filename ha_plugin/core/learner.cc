@@ -82,7 +82,9 @@ Learner::Answer Learner::on_handshake(const MasterHandshake& master, const Epoch
                 "; empty this store to copy afresh",
             log.end};
   }
-  local_.truncate_suffix(*point);
+  // Nothing is left of it: a log like any other that is empty.
+  fresh_ = *point == log.min;
+  local_.truncate_suffix(fresh_ ? Offset(0) : *point);
   return {Reason::kNone, {}, *point};
 }
 

@@ -150,6 +150,20 @@ TEST(LearnerHandshake, AnEmptyLogHasNoHistoryAndAsksForNothing) {
   }
 }
 
+TEST(LearnerHandshake, ALogThatIsCutToNothingStartsAfresh) {
+  for (const std::int64_t min : {std::int64_t{0}, kSegment}) {
+    Learner learner;
+    const Entries ours{entry(1, 0), entry(2, min + 50)};
+    const auto answer =
+        learner.on_handshake(master({entry(1, 0)}, min), history(ours), log(min, min + 100));
+    EXPECT_EQ(answer.reason, Reason::kNone);
+    EXPECT_EQ(answer.end, Offset(min));
+    EXPECT_TRUE(learner.history().empty());
+    EXPECT_EQ(learner.position(answer.end), Offset(0));
+    EXPECT_EQ(learner.on_frame(label(1, 0), Offset(3 * kSegment), 10, log(min, min)).reset, true);
+  }
+}
+
 TEST(LearnerHandshake, BytesWithoutHistoryAreNotBelieved) {
   Learner learner;
   const auto answer = learner.on_handshake(master({entry(1, 0)}, 900), {}, log(0, 100));
