@@ -31,6 +31,14 @@ TEST(EpochFileText, IsRocketMqs) {
   EXPECT_EQ(parsed, golden());
 }
 
+// The CRC-32 of this line is 0xb28776d3.
+TEST(EpochFileText, TheChecksumLacksItsTopBit) {
+  EXPECT_EQ(format_epochs(history({{3, Offset(3000)}})), "1\n847738579\n3-3000\n");
+  EpochHistory parsed;
+  EXPECT_EQ(parse_epochs("1\n847738579\n3-3000\n", parsed), "");
+  EXPECT_NE(parse_epochs("1\n2995222227\n3-3000\n", parsed), "");
+}
+
 TEST(EpochFileText, AChecksumOfZeroIsNotChecked) {
   EpochHistory parsed;
   EXPECT_EQ(parse_epochs("2\n0\n7-7000\n8-8000\n", parsed), "");
