@@ -158,12 +158,10 @@ typedef struct ha_span {
 #define HA_REASON_CORRUPT 18             /* the host found bytes that are no records */
 #define HA_REASON_CONNECT_TIMEOUT 19     /* no TCP connection in time */
 #define HA_REASON_NOT_SERVING 20         /* this node has no role, so it serves nobody */
-#define HA_REASON_DIVERGED 21 /* no history in common, or readers saw what would have to be cut */
-#define HA_REASON_EPOCH 22    /* the master's epochs contradict each other or what it told before */
-#define HA_REASON_TRUNCATED 23 /* this log is being cut; what the peer holds may not be the same \
-                                */
-#define HA_REASON_PROTOCOL 24  /* a message that has no place there: the peer speaks another wire \
-                                */
+#define HA_REASON_DIVERGED 21            /* no common history, or readers saw what must be cut */
+#define HA_REASON_EPOCH 22               /* the master's epochs contradict what is known */
+#define HA_REASON_TRUNCATED 23           /* this log is being cut: the peer may hold other bytes */
+#define HA_REASON_PROTOCOL 24            /* a message without a place there: another wire */
 
 /* ---- log levels --------------------------------------------------------------------------- */
 
@@ -244,7 +242,8 @@ typedef struct ha_host_api {
   int32_t (*append)(void* ctx, int64_t epoch, int64_t offset, const void* data, int64_t size,
                     ha_error* error) HA_NOEXCEPT;
 
-  /* Optional; without it a node whose log ends inside a record cannot change its role. Cuts the log
+  /* Optional; without it a node whose log ends inside a record cannot change its role, and a slave
+   * whose log went apart from its master's cannot follow it in controller mode. Cuts the log
    * to new_end. Below confirm only with HA_TRUNCATE_UNSAFE (else RANGE). AGAIN while a pin touches
    * the bytes. When it returns OK the cut is durable and what lay beyond never comes back, not even
    * after a crash. [plugin-io] */
@@ -367,7 +366,7 @@ typedef struct ha_snapshot {
   int32_t client_state;        /* HA_STATE_* of this node's own link to its master */
   int32_t client_reason;       /* HA_REASON_*: why that link last ended */
   int32_t in_sync_count;       /* the in-sync set, this node included; 0 unless master */
-  int64_t epoch;
+  int64_t epoch;               /* newest of this log's history; 0 where epochs are not used */
   ha_bounds bounds;
   int64_t pending_waits;
   int64_t listen_port;  /* the port slaves connect to, as the system gave it; 0 before start */
