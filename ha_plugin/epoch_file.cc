@@ -59,7 +59,7 @@ std::string read_file(const std::string& path, std::string& text, bool& missing)
     if (n < 0) break;
     have += static_cast<std::size_t>(n);
   }
-  const std::string failed = n < 0 ? cannot("read", path) : "";
+  std::string failed = n < 0 ? cannot("read", path) : "";
   ::close(fd);
   text.resize(have);
   if (failed.empty() && have > kMostBytes) {
@@ -85,7 +85,7 @@ std::string write_file(const std::string& path, std::string_view text) {
 std::string sync_directory(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return cannot("open", path);
-  const std::string failed = ::fsync(fd) != 0 ? cannot("fsync", path) : "";
+  std::string failed = ::fsync(fd) != 0 ? cannot("fsync", path) : "";
   ::close(fd);
   return failed;
 }

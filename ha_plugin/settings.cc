@@ -221,7 +221,8 @@ const Spec kSpecs[] = {
      "The longest pause between a slave's tries; the first is 25 to 50 ms, then it doubles.",
      HA_NUMBER(reconnect_max_ms, 50, kHourMs)},
     {"tail_check_bytes", "bytes", "0 to 1073741824", true,
-     "On the `rocketmq` wire a slave asks its master for so many of its own last bytes again, at most "
+     "On the `rocketmq` wire a slave asks its master for so many of its own last bytes again, at "
+     "most "
      "back to its last segment's start, and stops when they differ or do not come. 0 trusts the "
      "master.",
      HA_NUMBER(tail_check_bytes, 0, std::int64_t{1} << 30)},

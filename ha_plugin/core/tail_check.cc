@@ -6,8 +6,8 @@ namespace ha::core {
 
 TailCheck::TailCheck(const LogBounds& log, std::int64_t bytes) {
   const std::int64_t end = log.end.bytes();
-  const std::int64_t from = std::max({end - bytes, log.segment_start(log.end).bytes(),
-                                      log.min.bytes(), std::int64_t{1}});
+  const std::int64_t from =
+      std::max({end - bytes, log.segment_start(log.end).bytes(), log.min.bytes(), std::int64_t{1}});
   end_ = log.end;
   next_ = std::min(Offset(from), end_);
 }

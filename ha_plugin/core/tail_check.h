@@ -1,11 +1,11 @@
 // Which of its last bytes a slave asks for once more, and what the answer says of the two logs.
 //
-// RocketMQ's default wire carries no proof that a master's log goes on where this one ends. A master
-// that has deleted what the slave needs sends heartbeats for ever, and so does one whose log ends
-// before the slave's; one that lost its tail and has grown since sends bytes of another history. To
-// a slave that asks for its log's end the first two look idle and the third looks healthy. The wire
-// does let a slave ask for any offset, though: so it asks for some bytes that it holds, and compares
-// them with what comes.
+// RocketMQ's default wire carries no proof that a master's log goes on where this one ends. A
+// master that has deleted what the slave needs sends heartbeats for ever, and so does one whose log
+// ends before the slave's; one that lost its tail and has grown since sends bytes of another
+// history. To a slave that asks for its log's end the first two look idle and the third looks
+// healthy. The wire does let a slave ask for any offset, though: so it asks for some bytes that it
+// holds, and compares them with what comes.
 #pragma once
 
 #include <cstdint>

@@ -344,8 +344,7 @@ bool ClientService::begin_frame(const ClientWire::Frame& frame) {
 
 bool ClientService::append(std::span<const std::byte> bytes) {
   if (tail_.left() > 0) {
-    const auto n =
-        std::min<std::size_t>(bytes.size(), static_cast<std::size_t>(tail_.left()));
+    const auto n = std::min<std::size_t>(bytes.size(), static_cast<std::size_t>(tail_.left()));
     if (!compare(bytes.first(n))) return false;
     bytes = bytes.subspan(n);
     if (bytes.empty()) return true;
@@ -362,8 +361,8 @@ bool ClientService::compare(std::span<const std::byte> bytes) {
   std::int64_t got = 0;
   for (std::size_t done = 0; done < held.size(); done += static_cast<std::size_t>(got)) {
     const core::Offset at = tail_.next() + static_cast<std::int64_t>(done);
-    const Status status = host_.read(at, held.data() + done,
-                                     static_cast<std::int64_t>(held.size() - done), got);
+    const Status status =
+        host_.read(at, held.data() + done, static_cast<std::int64_t>(held.size() - done), got);
     if (status != Status::kOk) {
       close(Reason::kHostError, "the host could not read its log at " + std::to_string(at.bytes()));
       return false;

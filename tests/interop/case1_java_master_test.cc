@@ -30,9 +30,11 @@ void Case1JavaMaster::follow(int messages) {
   Node& late = add_our_slave("late", master);
   const std::int64_t so_far = driver().max_offset(master);
   ASSERT_GT(so_far, kSegmentBytes) << "too few messages to fill a segment";
-  system::NodeOptions options{.name = "seeded", .role = "slave", .master = master.ha(),
-                              .segment_size = kSegmentBytes, .options = {"heartbeat_ms=500",
-                              "housekeeping_ms=3000"}};
+  system::NodeOptions options{.name = "seeded",
+                              .role = "slave",
+                              .master = master.ha(),
+                              .segment_size = kSegmentBytes,
+                              .options = {"heartbeat_ms=500", "housekeeping_ms=3000"}};
   copy_full_segments(master.store(), folder_ / "seeded", so_far);
   Node& seeded = add(options);
 

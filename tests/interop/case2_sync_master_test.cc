@@ -19,10 +19,9 @@ class Case2SyncMaster : public Interop {
 
 TEST_P(Case2SyncMaster, PutsWaitForOurSlave) {
   // 5.x waits for nobody unless inSyncReplicas says so (the master's own copy counts).
-  Broker& master = add_broker({.role = "SYNC_MASTER",
-                               .more = {{"slaveTimeout", "1000"},
-                                        {"totalReplicas", "2"},
-                                        {"inSyncReplicas", "2"}}});
+  Broker& master = add_broker(
+      {.role = "SYNC_MASTER",
+       .more = {{"slaveTimeout", "1000"}, {"totalReplicas", "2"}, {"inSyncReplicas", "2"}}});
   create_topic(master, "T", 4);
   Node& slave = add_our_slave("slave", master);
   wait_until("our slave is connected", [&] { return master.ha_connections() == 1; });

@@ -1,7 +1,6 @@
 // Case 3: our master, real slaves. They learn our HA address from the name server, as they would a
 // real master's; their consumers read when our master is dead.
 
-
 #include "tests/interop/interop.h"
 #include "tests/system/deadline.h"
 

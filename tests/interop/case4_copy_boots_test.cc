@@ -81,8 +81,8 @@ TEST_P(Case4CopyBoots, OurStubServesTheStoreOfARealBrokerThatWasKilled) {
   const std::int64_t end = driver().max_offset(broker);
   const Manifest produced = driver().produced();
   broker.kill();
-  Node& master =
-      add({.name = "ours", .role = "master", .segment_size = kSegmentBytes, .store = broker.store()});
+  Node& master = add(
+      {.name = "ours", .role = "master", .segment_size = kSegmentBytes, .store = broker.store()});
   EXPECT_EQ(master.log_end(), end);
   EXPECT_EQ(difference(produced, read_from(master, "T", kQueues)), "");
 }

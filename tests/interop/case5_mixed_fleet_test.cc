@@ -12,10 +12,9 @@ using system::wait_until;
 class Case5MixedFleet : public Interop {};
 
 TEST_P(Case5MixedFleet, AJavaMasterWithAJavaSlaveAndOurs) {
-  Broker& master = add_broker({.role = "SYNC_MASTER",
-                               .more = {{"slaveTimeout", "5000"},
-                                        {"totalReplicas", "3"},
-                                        {"inSyncReplicas", "3"}}});
+  Broker& master = add_broker(
+      {.role = "SYNC_MASTER",
+       .more = {{"slaveTimeout", "5000"}, {"totalReplicas", "3"}, {"inSyncReplicas", "3"}}});
   create_topic(master, "T", 4);
   Broker& java = add_broker({.name = "b1", .id = 1, .role = "SLAVE"});
   Node& ours = add_our_slave("ours", master);

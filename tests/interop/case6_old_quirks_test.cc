@@ -20,9 +20,9 @@ class Case6OldQuirks : public Interop {
   void expect_idle_peace(const Node& master) {
     const auto address = system::text_at(master.status(), "ha/replicas/0/address");
     const auto end = Clock::now() + kIdle;
-    wait_until("a minute is over or the pair has parted",
-               [&] { return Clock::now() >= end || master.connected_replicas() != 1; }, {},
-               2 * kIdle);
+    wait_until(
+        "a minute is over or the pair has parted",
+        [&] { return Clock::now() >= end || master.connected_replicas() != 1; }, {}, 2 * kIdle);
     EXPECT_EQ(master.connected_replicas(), 1);
     EXPECT_EQ(system::text_at(master.status(), "ha/replicas/0/address"), address);
     EXPECT_EQ(system::metric(master.metrics(), "ha_connections_accepted_total"), 1);
@@ -53,8 +53,8 @@ TEST_P(Case6OldQuirks, TheLargestBatchPassesBothWays) {
   driver().release();
   java.stop();
 
-  Broker& master =
-      add_broker({.name = "b1", .broker_name = "c", .more = {{"haTransferBatchSize", kLargestBatch}}});
+  Broker& master = add_broker(
+      {.name = "b1", .broker_name = "c", .more = {{"haTransferBatchSize", kLargestBatch}}});
   create_topic(master, "U", 4);
   produce({.topic = "U", .count = 4000});
   ASSERT_GT(driver().max_offset(master), kSegmentBytes);
@@ -69,10 +69,10 @@ class Case6SilentSlave : public Case6OldQuirks {};
 TEST_P(Case6SilentSlave, GoesOnReporting) {
   Node& master = add({.name = "ours", .role = "master", .segment_size = kSegmentBytes});
   add_broker({.id = 1,
-                          .role = "SLAVE",
-                          .more = {{"haMasterAddress", master.ha()},
-                                   {"haSendHeartbeatInterval", "5000"},
-                                   {"haHousekeepingInterval", "20000"}}});
+              .role = "SLAVE",
+              .more = {{"haMasterAddress", master.ha()},
+                       {"haSendHeartbeatInterval", "5000"},
+                       {"haHousekeepingInterval", "20000"}}});
   master.wait_for_replicas(1);
   EXPECT_EQ(master.produce("T", "one", "2", "&timeout_ms=30000").status, 200);
   expect_idle_peace(master);

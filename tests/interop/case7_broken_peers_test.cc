@@ -74,8 +74,10 @@ TEST_P(Case7BrokenPeers, AMasterThatLostItsTail) {
 
   // And grows beyond it with other messages.
   while (driver().max_offset(master) <= end)
-    produce({.prefix = "other", .from = static_cast<int>(driver().produced().size()),
-             .count = 200, .max = 4096});
+    produce({.prefix = "other",
+             .from = static_cast<int>(driver().produced().size()),
+             .count = 200,
+             .max = 4096});
   wait_for_reason(slave, "diverged");
   EXPECT_EQ(slave.log_end(), end);
   EXPECT_EQ(system::verify(slave.store()), "");

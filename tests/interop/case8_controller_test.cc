@@ -1,6 +1,6 @@
-// Case 8: RocketMQ 5 controller mode. Two real brokers under a real controller; our node learns from
-// whichever is master (wire rocketmq-autoswitch), through an election and a truncation, and never
-// becomes a member of the sync state set.
+// Case 8: RocketMQ 5 controller mode. Two real brokers under a real controller; our node learns
+// from whichever is master (wire rocketmq-autoswitch), through an election and a truncation, and
+// never becomes a member of the sync state set.
 
 #include "tests/interop/interop.h"
 #include "tests/system/command.h"
@@ -53,16 +53,16 @@ class Case8Controller : public Interop {
     return system::number_at(driver().ha_status(master), "inSyncSlaveNums") + 1;
   }
   void wait_for_master(const Broker& broker) {
-    wait_until(broker.name() + " is master",
-               [&] { return is_master(broker); }, {}, kJavaDeadline);
+    wait_until(
+        broker.name() + " is master", [&] { return is_master(broker); }, {}, kJavaDeadline);
   }
   void wait_for_members(const Broker& master, std::int64_t count) {
-    wait_until("the set has " + std::to_string(count) + " members",
-               [&] { return members(master) == count; }, {}, kJavaDeadline);
+    wait_until(
+        "the set has " + std::to_string(count) + " members",
+        [&] { return members(master) == count; }, {}, kJavaDeadline);
   }
   static void follow(const Node& learner, const Broker& master) {
-    const auto done =
-        system::stub({"follow", "--broker", learner.url(), "--master", master.ha()});
+    const auto done = system::stub({"follow", "--broker", learner.url(), "--master", master.ha()});
     EXPECT_EQ(done.exit_code, 0) << done.errors;
   }
 
@@ -122,9 +122,9 @@ TEST_P(Case8Controller, OurLearnerFollowsThroughAnElectionAndATruncation) {
   expect_copy(second, learner);
   wait_until("the returned member has it all",
              [&] { return driver().max_offset(first) == driver().max_offset(second); });
-  EXPECT_EQ(system::compare_logs(first.store(), learner.store(), 0, learner.log_end(),
-                                 kSegmentBytes),
-            "");
+  EXPECT_EQ(
+      system::compare_logs(first.store(), learner.store(), 0, learner.log_end(), kSegmentBytes),
+      "");
   EXPECT_EQ(members(second), 2);
   EXPECT_EQ(system::verify(learner.store()), "");
 

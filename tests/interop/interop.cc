@@ -52,7 +52,8 @@ std::string bytes_of(const json::object& message, const char* text, const char* 
 
 std::string manifest_line(const json::object& message) {
   const std::string body = bytes_of(message, "body", "body_base64");
-  const auto crc = crc32(0, reinterpret_cast<const Bytef*>(body.data()), static_cast<uInt>(body.size()));
+  const auto crc =
+      crc32(0, reinterpret_cast<const Bytef*>(body.data()), static_cast<uInt>(body.size()));
   return std::to_string(message.at("queue").as_int64()) + " " +
          std::to_string(message.at("queue_offset").as_int64()) + " " +
          bytes_of(message, "key", "key_base64") + " " + std::to_string(body.size()) + " " +
@@ -62,9 +63,12 @@ std::string manifest_line(const json::object& message) {
 // RocketMQ's topic table with that topic in it, as a broker registers and stores it.
 json::object topic_table(const std::string& topic, int queues) {
   const auto config = [&](const std::string& name) {
-    return json::object{{"topicName", name},        {"readQueueNums", queues},
-                        {"writeQueueNums", queues}, {"perm", 6},
-                        {"order", false},           {"topicSysFlag", 0},
+    return json::object{{"topicName", name},
+                        {"readQueueNums", queues},
+                        {"writeQueueNums", queues},
+                        {"perm", 6},
+                        {"order", false},
+                        {"topicSysFlag", 0},
                         {"topicFilterType", "SINGLE_TAG"}};
   };
   // 5.x takes a table of one topic for a change of that topic, not for a broker's registration.
@@ -126,8 +130,10 @@ Node& Interop::add_our_slave(const std::string& name, const Broker& master,
 
 Node& Interop::add_our_master(const std::string& name, std::vector<std::string> options) {
   options.insert(options.begin(), {"heartbeat_ms=500", "housekeeping_ms=3000"});
-  return add(
-      {.name = name, .role = "master", .segment_size = kSegmentBytes, .options = std::move(options)});
+  return add({.name = name,
+              .role = "master",
+              .segment_size = kSegmentBytes,
+              .options = std::move(options)});
 }
 
 void Interop::create_topic(const Broker& broker, const std::string& topic, int queues) {
@@ -226,8 +232,9 @@ Manifest read_queue(const Node& node, const std::string& topic, int queue) {
   Manifest lines;
   auto http = node.http();
   for (std::int64_t from = 0;;) {
-    const auto response = http.get("/v1/topics/" + topic + "/messages?max=1000&queue=" +
-                                   std::to_string(queue) + "&from=" + std::to_string(from));
+    const auto response =
+        http.get("/v1/topics/" + topic + "/messages?max=1000&queue=" + std::to_string(queue) +
+                 "&from=" + std::to_string(from));
     if (response.status != 200) throw system::Failure(node.name() + ": " + response.body);
     const json::value document = response.document();
     const auto& messages = system::at(document, "messages").as_array();

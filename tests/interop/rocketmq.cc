@@ -70,7 +70,8 @@ std::vector<std::filesystem::path> logs_under(const std::filesystem::path& folde
 
 std::filesystem::path built(const std::string& version) {
   const char* folder = std::getenv("HA_INTEROP_DIR");
-  const auto path = std::filesystem::path(folder != nullptr ? folder : HA_INTEROP_BUILD_DIR) / version;
+  const auto path =
+      std::filesystem::path(folder != nullptr ? folder : HA_INTEROP_BUILD_DIR) / version;
   return std::filesystem::exists(path / "classpath") ? path : std::filesystem::path();
 }
 
@@ -292,9 +293,8 @@ Manifest Driver::consume(const std::string& name_server, const std::string& topi
                          std::size_t count, int seconds) {
   const std::string group = "group-" + std::to_string(++groups_);
   const auto file = produced_file_.parent_path() / ("consumed-" + group);
-  ask("consume namesrv=" + name_server + " topic=" + topic + " group=" + group +
-      " count=" + std::to_string(count) + " seconds=" + std::to_string(seconds) +
-      " manifest=" + file.string());
+  ask("consume namesrv=" + name_server + " topic=" + topic + " group=" + group + " count=" +
+      std::to_string(count) + " seconds=" + std::to_string(seconds) + " manifest=" + file.string());
   return read_manifest(file);
 }
 
