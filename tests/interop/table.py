@@ -6,9 +6,10 @@ import xml.etree.ElementTree as xml
 
 cells, versions = {}, set()
 for case in xml.parse(sys.argv[1]).getroot().iter("testcase"):
-    name = re.fullmatch(r"RocketMQ/(Case\d+)(\w+)\.(\w+)/v(\w+)", case.get("name"))
+    # ctest appends a comment to the names of parametrised tests.
+    name = re.match(r"RocketMQ/(Case\d+)(\w+)\.(\w+)/v(\w+)(?:\s+#.*)?$", case.get("name"))
     if not name:
-        continue
+        sys.exit(f"{sys.argv[1]}: '{case.get('name')}' is no name of a case")
     number, suite, test, version = name.groups()
     version = version.replace("_", ".")
     versions.add(version)
@@ -19,7 +20,7 @@ for case in xml.parse(sys.argv[1]).getroot().iter("testcase"):
 
 rows = sorted({key[:3] for key in cells})
 order = sorted(versions, key=lambda v: [int(n) for n in v.split(".")])
-words = lambda text: re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", text)
+words = lambda text: re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", text)
 table = [["case", *order]]
 for number, suite, test in rows:
     row = [f"{number} {words(suite)}: {words(test)}"]
