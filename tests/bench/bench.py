@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+"""Measures us beside the bare kernel, RocketMQ and Redis, and prints one table (README.md).
+
+bench.py [quick] [--rows REGEX] [--rounds N]
+"""
+import argparse
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+
+import report
+import rows
+import runner
+
+
+def machine():
+    with open("/proc/cpuinfo") as file:
+        model = next((line.split(":")[1].strip() for line in file if "model name" in line), "?")
+    return {"cpus": os.cpu_count(), "cpu": model, "load_before": os.getloadavg()[0]}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("mode", nargs="?", choices=["quick"], help="under 3 minutes in all")
+    parser.add_argument("--rows", default="", metavar="REGEX", help="only rows whose name matches")
+    parser.add_argument("--rounds", type=int, help="default 5, quick 1")
+    parser.add_argument("--list", action="store_true", help="name the rows and do nothing")
+    arguments = parser.parse_args()
+    chosen = [row for row in rows.all_rows() if row.matches(arguments.rows)]
+    if arguments.list:
+        print(*(row.name for row in chosen), sep="\n")
+        return 0
+    if not chosen:
+        sys.exit(f"bench: no row matches '{arguments.rows}'; --list names them")
+    quick = arguments.mode == "quick"
+    about = machine()
+    if about["cpus"] < 2:
+        sys.exit("bench: needs 2 CPUs, one for the master and one for the slave")
+    if about["load_before"] > 0.5:
+        runner.to_stderr(f"bench: the machine is busy (load {about['load_before']:.1f}): "
+                         "the figures will not mean much")
+    scratch = pathlib.Path(tempfile.mkdtemp(prefix="ha_bench.", dir="/dev/shm"))
+    settings = runner.Settings(quick, arguments.rounds or (1 if quick else 5), scratch)
+    done = []
+    try:
+        for number, row in enumerate(chosen, 1):
+            runner.to_stderr(f"[{number}/{len(chosen)}] {row.name}")
+            done.append(runner.run_row(row, settings, runner.to_stderr))
+    except KeyboardInterrupt:
+        runner.to_stderr("bench: interrupted; what is done follows")
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    print(report.table(done))
+    print(report.verdict(done))
+    out = runner.ROOT / "build/bench"
+    out.mkdir(parents=True, exist_ok=True)
+    report.write_json(out / "results.json", report.document(done, settings, about))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

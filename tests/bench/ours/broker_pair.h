@@ -1,0 +1,72 @@
+// A stub broker in this process and its slave in another one, both with their stores on tmpfs.
+//
+// Construct it before any thread is started: the slave is a fork of this process.
+// Errors end the process.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "broker/broker.h"
+#include "tests/bench/common/bench.h"
+
+namespace ha::bench {
+
+// Removed with its owner. In /dev/shm, or under --dir.
+class ScratchDir {
+ public:
+  explicit ScratchDir(const std::string& parent);
+  ~ScratchDir();
+  ScratchDir(const ScratchDir&) = delete;
+  ScratchDir& operator=(const ScratchDir&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+struct PairOptions {
+  std::string parent = "/dev/shm";
+  bool slave = true;
+  int slave_cpu = -1;
+  std::int64_t segment_bytes = std::int64_t{1} << 30;
+  std::vector<std::pair<std::string, std::string>> plugin_options;
+};
+
+class BrokerPair {
+ public:
+  explicit BrokerPair(PairOptions options);
+  ~BrokerPair();
+  BrokerPair(const BrokerPair&) = delete;
+  BrokerPair& operator=(const BrokerPair&) = delete;
+
+  stub::Broker& master() { return *master_; }
+  int ha_port() const;
+  // What a wait is for: the master's copy and, where there is a slave, the slave's.
+  std::int32_t copies() const { return options_.slave ? 2 : 1; }
+  // Of the slave so far, in ticks of 10 ms; 0 without one.
+  double slave_cpu_s() const;
+
+  // Returns when a message was replicated and both stores have their next segment at hand: from
+  // then on nothing of the start is measured.
+  void settle();
+
+ private:
+  std::string store(const char* name) const { return directory_.path() + "/" + name; }
+  static void run_slave(int in, int out, void* self);
+
+  PairOptions options_;
+  ScratchDir directory_;
+  std::optional<bench_child> slave_;
+  std::unique_ptr<stub::Broker> master_;
+};
+
+// The options that all programs with a pair share: --dir, --segment-mib, --option, --cpus (pins
+// this process too).
+PairOptions pair_options(int argc, char** argv);
+
+}  // namespace ha::bench

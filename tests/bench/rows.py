@@ -1,0 +1,137 @@
+"""The rows of the table: who runs what, what is read from it, what we aim for. README.md says what
+each row measures and what it leaves out."""
+import dataclasses
+import re
+
+from runner import Program
+
+CPUS = ("--cpus", "0,1")  # master on one, slave on the other, for every contender alike
+
+
+@dataclasses.dataclass
+class Aim:
+    sign: str       # "<=", ">=" or "<"
+    factor: float
+    against: str = ""  # a contender; "" = the figure itself
+
+    def met(self, ours, theirs):
+        bound = self.factor * (theirs if self.against else 1)
+        return {"<=": ours <= bound, ">=": ours >= bound, "<": ours < bound}[self.sign]
+
+    def __str__(self):
+        return f"{self.sign} {self.factor:g}" + (f" x {self.against}" if self.against else "")
+
+
+@dataclasses.dataclass
+class Measure:
+    key: str
+    unit: str
+    aims: list = dataclasses.field(default_factory=list)
+
+    @property
+    def more_is_better(self):
+        return "/s" in self.unit
+
+
+@dataclasses.dataclass
+class Row:
+    name: str
+    contenders: object  # settings -> [(who, way, contender)]
+    measures: list
+    plot: str = ""      # the series of a plot that it belongs to
+
+    def matches(self, pattern):
+        return re.search(pattern, self.name) is not None
+
+
+def drain():
+    def contenders(s):
+        mib = ("--mib", s.pick(2048, 256))
+        return [("limit", "", Program(s, "ha_limit_drain", *mib)),
+                ("ours", "writev", Program(s, "ha_bench_drain", *mib, "--truncate")),
+                ("ours", "writev, reader copies", Program(s, "ha_bench_drain", *mib)),
+                ("ours", "sendfile", Program(s, "ha_bench_drain", *mib, "--truncate", "--sendfile"))]
+    return Row("drain", contenders, [
+        Measure("gb_per_s", "GB/s", [Aim(">=", .9, "limit")]),
+        Measure("master_cpu_s_per_gib", "CPU s/GiB master", [Aim("<=", 1.3, "limit"),
+                                                         Aim("<=", .4, "RocketMQ")])])
+
+
+def catch_up(name, prefault):
+    flags = ("--prefault",) if prefault else ()
+
+    def contenders(s):
+        mib = ("--mib", s.pick(2048, 256))
+        return [("limit", "", Program(s, "ha_limit_catch_up", *mib, *flags)),
+                ("ours", "append-reserve", Program(s, "ha_bench_catch_up", *mib, *flags)),
+                ("ours", "append", Program(s, "ha_bench_catch_up", *mib, *flags, "--append"))]
+    return Row(name, contenders, [
+        Measure("gb_per_s", "GB/s", [Aim(">=", .85, "limit"), Aim(">=", 3, "RocketMQ")]),
+        Measure("master_cpu_s_per_gib", "CPU s/GiB master", [Aim("<=", 1.3, "limit"),
+                                                         Aim("<=", .4, "RocketMQ")]),
+        Measure("slave_cpu_s_per_gib", "CPU s/GiB slave", [Aim("<=", 1.3, "limit"),
+                                                       Aim("<=", .4, "RocketMQ")])])
+
+
+def put_one():
+    def contenders(s):
+        seconds = ("--seconds", s.pick(3, 1))
+        return [("limit", "ping-pong", Program(s, "ha_limit_ping_pong", "--count",
+                                               s.pick(20000, 5000), *CPUS)),
+                ("I/O thread", "epoll", Program(s, "ha_limit_group", *seconds, *CPUS)),
+                ("ours", "", Program(s, "ha_bench_put", "--segment-mib", 128, *seconds, *CPUS))]
+    return Row("sync put, 1 producer", contenders, [
+        Measure("p50_us", "us p50", [Aim("<=", 1.25, "limit"), Aim("<", 1, "RocketMQ"),
+                                     Aim("<", 1, "Redis")]),
+        Measure("p99_us", "us p99", [Aim("<=", 1.4, "limit"), Aim("<", 1, "RocketMQ"),
+                                     Aim("<", 1, "Redis")])], plot="1 producer")
+
+
+def put_busy_poll():
+    def contenders(s):
+        return [("limit", "spinning", Program(s, "ha_limit_ping_pong", "--spin", "--count",
+                                              s.pick(200000, 20000), *CPUS)),
+                ("ours", "", Program(s, "ha_bench_put", "--segment-mib", 128, "--seconds",
+                                     s.pick(3, 1), "--option", "busy_poll_us=100", *CPUS))]
+    return Row("sync put, 1 producer, busy_poll_us", contenders, [
+        Measure("p50_us", "us p50", [Aim("<=", 3, "limit")]), Measure("p99_us", "us p99")])
+
+
+def put_many(producers, rocketmq, redis, p99):
+    def contenders(s):
+        seconds = ("--seconds", s.pick(3, 1))
+        segment = ("--segment-mib", s.pick(1024, 256))
+        many = ("--producers", producers)
+        return [("I/O thread", "epoll", Program(s, "ha_limit_group", *many, *seconds, *CPUS)),
+                ("ours", "", Program(s, "ha_bench_put", *many, *segment, *seconds, *CPUS))]
+    return Row(f"sync put, {producers} producers", contenders, [
+        Measure("per_s", "/s", [Aim(">=", rocketmq, "RocketMQ"), Aim(">=", redis, "Redis")]),
+        Measure("p50_us", "us p50"), Measure("p99_us", "us p99", p99)],
+        plot=f"{producers} producers")
+
+
+def pipelined():
+    def contenders(s):
+        load = ("--producers", 2, "--window", 512, "--seconds", s.pick(3, 1),
+                "--segment-mib", s.pick(1024, 256))
+        return [("alone", "no replication", Program(s, "ha_bench_put", *load, "--copies", 1)),
+                ("ours", "", Program(s, "ha_bench_put", *load))]
+    return Row("pipelined sync put", contenders, [
+        Measure("per_s", "/s", [Aim(">=", 3, "RocketMQ"), Aim(">=", .7, "alone")]),
+        Measure("p50_us", "us p50"), Measure("p99_us", "us p99"),
+        Measure("master_cpu_us_per_message", "CPU us/message master"),
+        Measure("slave_cpu_us_per_message", "CPU us/message slave")])
+
+
+def all_rows():
+    half = [Aim("<", .5, "RocketMQ"), Aim("<", .5, "Redis")]
+    return [
+        drain(),
+        catch_up("catch-up, pre-faulted segments", True),
+        catch_up("catch-up, fresh segments", False),
+        put_one(),
+        put_busy_poll(),
+        put_many(8, 2.5, 2, []),
+        put_many(64, 5, 3, half),
+        pipelined(),
+    ]
