@@ -2,7 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <zlib.h>
+#include <libdeflate.h>
 
 #include <atomic>
 #include <cerrno>
@@ -24,7 +24,7 @@ constexpr std::size_t kSlotBytes = 4 + 4 + 6 * 8;
 constexpr std::size_t kOldSlotBytes = kSlotBytes - 8;
 
 std::uint32_t checksum(const char* slot, std::size_t size) {
-  return static_cast<std::uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(slot) + 8, size - 8));
+  return libdeflate_crc32(0, slot + 8, size - 8);
 }
 
 void encode(char* slot, std::uint64_t sequence, const MarkValues& values) {

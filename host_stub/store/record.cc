@@ -1,6 +1,6 @@
 #include "store/record.h"
 
-#include <zlib.h>
+#include <libdeflate.h>
 
 namespace stub::store {
 namespace {
@@ -105,8 +105,7 @@ bool RecordView::for_consumers() const {
 }
 
 std::uint32_t body_crc(std::string_view body) {
-  const auto crc = crc32_z(0, reinterpret_cast<const Bytef*>(body.data()), body.size());
-  return static_cast<std::uint32_t>(crc) & 0x7FFFFFFF;
+  return libdeflate_crc32(0, body.data(), body.size()) & 0x7FFFFFFF;
 }
 
 std::string encode_record(std::string_view topic, std::int32_t queue, std::string_view body,
