@@ -123,6 +123,7 @@ Outcome HaService::start(const RoleChange& role) {
       [this] { host_.thread_started("ha-io"); }, [this] { host_.thread_stopping("ha-io"); });
   io_.run_sync([this] {
     running_ = true;
+    io_.set_busy_poll(std::chrono::microseconds(settings_.busy_poll_us));
     last_tick_ = net::steady_now();
     accept_.start_accepting();
     arm_tick_timer();
@@ -349,6 +350,7 @@ Outcome HaService::set_option(const std::string& key, const std::string& value) 
   if (!wrong.empty()) return {Status::kInvalid, std::move(wrong)};
   io_.run_sync([&] {
     settings_ = changed;
+    io_.set_busy_poll(std::chrono::microseconds(changed.busy_poll_us));
     transfer_.set_policy(ack_policy());
     metrics_.configured_in_sync.set(changed.in_sync_replicas);
     metrics_.configured_min_in_sync.set(changed.min_in_sync_replicas);
@@ -414,13 +416,18 @@ void HaService::turn() {
 void HaService::arm_wait_timer() {
   const Time due = transfer_.next_deadline();
   if (!running_ || due >= wait_timer_for_) return;
-  wait_timer_for_ = due;
+  set_wait_timer_for(due);
   wait_timer_.expires_at(net::to_time_point(due));
   wait_timer_.async_wait([this](const boost::system::error_code& error) {
     if (error || !running_) return;
-    wait_timer_for_ = core::kNever;
+    set_wait_timer_for(core::kNever);
     turn();
   });
+}
+
+void HaService::set_wait_timer_for(Time due) {
+  wait_timer_for_ = due;
+  transfer_.set_next_turn(due);
 }
 
 void HaService::arm_tick_timer() {

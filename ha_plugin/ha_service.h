@@ -90,6 +90,7 @@ class HaService {
   void turn();
   void tick();
   void arm_wait_timer();
+  void set_wait_timer_for(core::Time due);
   void arm_tick_timer();
   core::LogBounds read_bounds();
 

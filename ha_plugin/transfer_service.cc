@@ -48,7 +48,7 @@ core::AckPolicy TransferService::policy() const {
 Offset TransferService::Published::held_by(std::int32_t copies) const {
   const std::int32_t place = copies - 2;
   if (place >= service.max_copies_) return core::kNoOffset;
-  return Offset(service.held_[static_cast<std::size_t>(place)].load(std::memory_order_acquire));
+  return Offset(service.held_[static_cast<std::size_t>(place)].load(std::memory_order_seq_cst));
 }
 
 void TransferService::count(Status status) const {
@@ -106,19 +106,28 @@ Status TransferService::wait(const ha_wait_request& request, core::Time now) {
     return answer(decision.status);
   }
   const core::Time timeout(std::min(request.timeout_ns, INT64_MAX - now.count()));
-  auto* arrival = new (std::nothrow)
-      Arrival{{Offset(request.end), decision.level, now, now + timeout, request.fn, request.user}};
+  const core::Wait wait{Offset(request.end), decision.level, now,
+                        now + timeout,       request.fn,     request.user};
+  auto* arrival = new (std::nothrow) Arrival{wait};
   if (arrival == nullptr) {
     end_pending(1);
     return answer(Status::kNoMemory);
   }
   metrics_.waits_started.add();
   arrival->next = arrivals_.load(std::memory_order_relaxed);
-  while (!arrivals_.compare_exchange_weak(arrival->next, arrival, std::memory_order_release,
+  // From here on the arrival is the I/O thread's, which may have freed it already.
+  while (!arrivals_.compare_exchange_weak(arrival->next, arrival, std::memory_order_seq_cst,
                                           std::memory_order_relaxed)) {
   }
-  ring_();
+  if (!ends_without_ring(wait)) ring_();
   return Status::kOk;
+}
+
+// What all in sync hold is for the I/O thread to say.
+bool TransferService::ends_without_ring(const core::Wait& wait) const {
+  return wait.level != core::kAllInSync && Published{*this}.master() &&
+         wait.deadline.count() >= next_turn_.load(std::memory_order_seq_cst) &&
+         Published{*this}.held_by(wait.level) < wait.end;
 }
 
 void TransferService::end_pending(std::int64_t count) {
@@ -140,7 +149,7 @@ void TransferService::publish() {
   for (std::int32_t i = 0; i < std::min(std::max(replicas, before), max_copies_); ++i) {
     auto& slot = held_[static_cast<std::size_t>(i)];
     const std::int64_t held = tracker_.held_by(i + 2).bytes();
-    if (slot.load(std::memory_order_relaxed) != held) slot.store(held, std::memory_order_release);
+    if (slot.load(std::memory_order_relaxed) != held) slot.store(held, std::memory_order_seq_cst);
   }
   replicas_.store(replicas, std::memory_order_release);
   publish_in_sync(Offset(log_end_.load(std::memory_order_relaxed)));
@@ -169,7 +178,7 @@ void TransferService::leave(core::AckTracker::ConnectionId connection) {
 
 // The stack hands the newest over first; they enter the queue in the order they came.
 void TransferService::take_arrivals() {
-  Arrival* arrival = arrivals_.exchange(nullptr, std::memory_order_acquire);
+  Arrival* arrival = arrivals_.exchange(nullptr, std::memory_order_seq_cst);
   taken_.clear();
   while (arrival != nullptr) {
     taken_.push_back(arrival->wait);
@@ -189,6 +198,8 @@ void TransferService::complete_levels(Offset log_end) {
 }
 
 void TransferService::run_callbacks(core::Time now) {
+  // Whoever is woken will mostly ring soon: a bell that rings already costs them no system call.
+  if (!ended_.empty()) ring_();
   // A callback may come back with another wait, which goes to arrivals_: ended_ does not move.
   std::vector<core::EndedWait> ended;
   ended.swap(ended_);

@@ -8,6 +8,11 @@
 //
 // A wait is counted as pending before "are we stopping?" is looked at, and stopping drains until no
 // wait is pending: so none can slip in between and stay for ever.
+//
+// Most waits do not ring: the ack that ends one makes the I/O thread look anyway. It publishes how
+// far the copies reach before it takes in what has arrived, and a host thread hands its wait over
+// before it looks at what is published (all of it sequentially consistent), so one of the two sees
+// the other. The same holds for the time at which the I/O thread looks without an ack.
 #pragma once
 
 #include <atomic>
@@ -66,6 +71,8 @@ class TransferService {
   void fail_all_for_good(core::Status status);
 
   core::Time next_deadline() const { return queue_.next_deadline(); }
+  // turn() will be called at that time at the latest, whatever happens; kNever = nothing is armed.
+  void set_next_turn(core::Time at) { next_turn_.store(at.count(), std::memory_order_seq_cst); }
   std::int32_t in_sync(core::Offset log_end) const;
   // Would a replica with this ack be in the in-sync set?
   bool is_in_sync(core::Offset ack, core::Offset log_end) const;
@@ -84,6 +91,7 @@ class TransferService {
     core::Offset held_by(std::int32_t copies) const;
   };
 
+  bool ends_without_ring(const core::Wait& wait) const;
   void end_pending(std::int64_t count);
   void publish();
   void publish_in_sync(core::Offset log_end) const;
@@ -107,6 +115,7 @@ class TransferService {
   std::condition_variable drained_;
   std::atomic<Arrival*> arrivals_{nullptr};
   std::atomic<std::int64_t> log_end_{0};
+  std::atomic<std::int64_t> next_turn_{core::kNever.count()};
   std::atomic<std::int32_t> replicas_{0};
   std::unique_ptr<std::atomic<std::int64_t>[]> held_;  // [n - 2] = how far n copies reach
 

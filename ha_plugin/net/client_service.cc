@@ -138,6 +138,12 @@ void ClientService::connect_to(const tcp::endpoint& endpoint) {
 void ClientService::on_connected() {
   metrics_.client.connects.add();
   boost::system::error_code ignored;
+  // Asio goes on watching a socket that it connected for room to write, and wakes for it after
+  // every read. To be taken in anew ends that.
+  const tcp::endpoint local = socket_.local_endpoint(ignored);
+  const int fd = socket_.release(ignored);
+  socket_ = tcp::socket(context_);
+  socket_.assign(local.protocol(), fd, ignored);
   socket_.set_option(tcp::no_delay(true), ignored);
   core::LogBounds log;
   const Time now = steady_now();
@@ -232,31 +238,33 @@ void ClientService::on_readable() {
   const std::uint64_t attempt = attempt_;
   std::int64_t taken = 0;
   while (taken < kMostPerTurn) {
-    const ssize_t n = receive(now);
+    const std::optional<Received> received = receive(now);
     if (attempt != attempt_) return;  // closed on the way
-    if (n < 0) break;
-    taken += n;
+    if (!received) break;
+    taken += received->bytes;
+    if (received->drained) break;
     if (unreported_ >= kReportEvery && !report_if_due(now)) return;
   }
   if (!report_if_due(now)) return;
   wait_readable();
 }
 
-// Bytes taken, or -1 when there are none for now or the connection was closed.
-ssize_t ClientService::receive(Time now) {
+// Nothing when there are no bytes for now or the connection was closed.
+std::optional<ClientService::Received> ClientService::receive(Time now) {
   if (buffer_.empty()) buffer_.resize(kBufferBytes);
   void* lent = nullptr;
   std::int64_t room = 0;
   const bool direct = host_.can_reserve() && body_left_ > 0 && tail_.left() == 0;
   if (direct) {
-    if (!refuse(host_.reserve(end_, body_left_, lent, room))) return -1;
+    if (!refuse(host_.reserve(end_, body_left_, lent, room))) return std::nullopt;
     room = std::min(room, body_left_);
   }
   // What follows the body may only be taken together with all of it.
+  const bool with_rest = !direct || room == body_left_;
   iovec parts[2] = {{lent, static_cast<std::size_t>(room)}, {buffer_.data(), buffer_.size()}};
   msghdr message{};
   message.msg_iov = direct ? parts : parts + 1;
-  message.msg_iovlen = direct && room == body_left_ ? 2 : 1;
+  message.msg_iovlen = direct && with_rest ? 2 : 1;
   const ssize_t n = ::recvmsg(socket_.native_handle(), &message, MSG_DONTWAIT);
   const int error = errno;
   const std::int64_t in_place = direct ? std::clamp<std::int64_t>(n, 0, room) : 0;
@@ -264,20 +272,22 @@ ssize_t ClientService::receive(Time now) {
     if (in_place == 0) {
       host_.drop_reservation();
     } else if (!commit(in_place)) {
-      return -1;
+      return std::nullopt;
     }
   }
   if (n == 0) {
     close(Reason::kPeerClosed, "the master closed the connection");
-    return -1;
+    return std::nullopt;
   }
   if (n < 0) {
     if (error != EAGAIN && error != EINTR) close(Reason::kNetwork, "read: " + errno_text(error));
-    return -1;
+    return std::nullopt;
   }
   follower_->on_bytes(now);
-  if (!take({buffer_.data(), static_cast<std::size_t>(n - in_place)})) return -1;
-  return n;
+  if (!take({buffer_.data(), static_cast<std::size_t>(n - in_place)})) return std::nullopt;
+  const std::int64_t asked =
+      room + (with_rest ? static_cast<std::int64_t>(buffer_.size()) : std::int64_t{0});
+  return Received{n, n < asked};
 }
 
 bool ClientService::take(std::span<const std::byte> bytes) {

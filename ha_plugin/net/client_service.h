@@ -62,7 +62,11 @@ class ClientService {
 
   void wait_readable();
   void on_readable();
-  ssize_t receive(core::Time now);
+  struct Received {
+    std::int64_t bytes = 0;
+    bool drained = false;  // fewer than there was room for: the socket has no more just now
+  };
+  std::optional<Received> receive(core::Time now);
   bool take(std::span<const std::byte> bytes);
   bool on_ready();
   bool begin_frame(const ClientWire::Frame& frame);

@@ -22,9 +22,6 @@ namespace {
 // A turn sends at most this much to one replica before the others have theirs.
 constexpr std::int64_t kMostPerTurn = std::int64_t{4} << 20;
 
-// Reports are 8 bytes; a healthy replica's fit many times over.
-constexpr std::size_t kReadBytes = 4096;
-
 std::string errno_text(int error) { return std::generic_category().message(error); }
 
 }  // namespace
@@ -50,32 +47,29 @@ core::SessionOptions HaConnection::session_options() const {
 void HaConnection::start() {
   boost::system::error_code ignored;
   socket_.set_option(boost::asio::ip::tcp::no_delay(true), ignored);
-  wait_readable();
+  receive_reports();
   arm_timer(steady_now(), events_.log_bounds());
 }
 
-void HaConnection::wait_readable() {
-  socket_.async_wait(boost::asio::ip::tcp::socket::wait_read,
-                     [self = shared_from_this()](const boost::system::error_code& error) {
-                       if (!self->open_) return;
-                       if (error) return self->close(Reason::kNetwork, error.message());
-                       self->on_readable();
-                     });
+void HaConnection::receive_reports() {
+  // Not async_wait: to re-arm that costs a system call and, once the socket was watched for room to
+  // write, a wake-up for nothing.
+  socket_.async_receive(
+      boost::asio::buffer(received_),
+      [self = shared_from_this()](const boost::system::error_code& error, std::size_t size) {
+        if (!self->open_) return;
+        if (error == boost::asio::error::eof) {
+          return self->close(Reason::kPeerClosed, "the slave closed the connection");
+        }
+        if (error) return self->close(Reason::kNetwork, "read: " + error.message());
+        self->on_received(std::span(self->received_).first(size));
+      });
 }
 
-void HaConnection::on_readable() {
-  std::byte buffer[kReadBytes];
-  const ssize_t n = ::recv(socket_.native_handle(), buffer, sizeof(buffer), MSG_DONTWAIT);
-  if (n < 0 && errno != EAGAIN && errno != EINTR) {
-    return close(Reason::kNetwork, "read: " + errno_text(errno));
-  }
-  if (n == 0) return close(Reason::kPeerClosed, "the slave closed the connection");
-  if (n > 0) {
-    const Time now = steady_now();
-    session_.on_bytes(now);
-    if (!take_reports({buffer, static_cast<std::size_t>(n)}, now)) return;
-  }
-  wait_readable();
+void HaConnection::on_received(std::span<const std::byte> bytes) {
+  const Time now = steady_now();
+  session_.on_bytes(now);
+  if (take_reports(bytes, now)) receive_reports();
 }
 
 bool HaConnection::take_reports(std::span<const std::byte> bytes, Time now) {

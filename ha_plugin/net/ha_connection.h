@@ -5,6 +5,7 @@
 // the first report it costs one object and its descriptor: buffers come later.
 #pragma once
 
+#include <array>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cstdint>
@@ -58,8 +59,8 @@ class HaConnection : public std::enable_shared_from_this<HaConnection> {
   metrics::ReplicaMetrics* metrics() const { return metrics_.get(); }
 
  private:
-  void wait_readable();
-  void on_readable();
+  void receive_reports();
+  void on_received(std::span<const std::byte> bytes);
   bool take_reports(std::span<const std::byte> bytes, core::Time now);
   bool take_report(core::Offset value, core::Time now);
   void on_frame_started(const core::Frame& frame);
@@ -78,6 +79,7 @@ class HaConnection : public std::enable_shared_from_this<HaConnection> {
   core::TokenBucket bucket_;
   OutgoingFrame frame_;
   std::optional<core::Frame> unstarted_;  // frame_'s, until its first byte is in the socket
+  std::array<std::byte, 512> received_;  // a healthy replica's reports, 8 bytes, fit many times
   wire::ReportGather report_;
   std::shared_ptr<metrics::ReplicaMetrics> metrics_;
   core::Time armed_for_ = core::kNever;

@@ -13,6 +13,7 @@ namespace ha::net {
 namespace {
 
 thread_local bool is_plugin_thread = false;
+thread_local const IoThread* this_io_thread = nullptr;
 
 int make_bell() {
   const int fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -57,8 +58,9 @@ void IoThread::start(std::function<void()> on_ring, std::function<void()> on_thr
   thread_ = start_quiet_thread(
       [this, begin = std::move(on_thread_start), end = std::move(on_thread_stop)] {
         pthread_setname_np(pthread_self(), "ha-io");
+        this_io_thread = this;
         begin();
-        context_.run();
+        run();
         end();
       });
 }
@@ -73,8 +75,33 @@ void IoThread::join() {
   thread_.join();
 }
 
+void IoThread::run() {
+  while (context_.run_one() > 0) {
+    while (answer_ring()) {
+      if (rung_.load(std::memory_order_relaxed)) context_.poll_one();  // sockets have their turn
+    }
+    if (busy_poll_.count() > 0) spin();
+  }
+}
+
+void IoThread::spin() {
+  using Clock = std::chrono::steady_clock;
+  spinning_.store(true, std::memory_order_seq_cst);
+  for (auto last = Clock::now(); work_ && Clock::now() - last < busy_poll_;) {
+    if (answer_ring() || context_.poll() > 0)
+      last = Clock::now();
+    else
+      std::this_thread::yield();
+  }
+  spinning_.store(false, std::memory_order_seq_cst);
+  // Whoever rang before that did not write.
+  while (answer_ring()) {
+  }
+}
+
 void IoThread::ring() {
-  if (rung_.exchange(true, std::memory_order_acq_rel)) return;
+  if (rung_.exchange(true, std::memory_order_seq_cst)) return;
+  if (this_io_thread == this || spinning_.load(std::memory_order_seq_cst)) return;
   const std::uint64_t one = 1;
   // The counter cannot overflow and the descriptor is open: nothing to check.
   [[maybe_unused]] const ssize_t written = ::write(bell_fd_, &one, sizeof(one));
@@ -86,13 +113,16 @@ void IoThread::listen_for_rings() {
                      if (error || !work_) return;
                      std::uint64_t count = 0;
                      [[maybe_unused]] const ssize_t got = ::read(bell_fd_, &count, sizeof(count));
-                     // Cleared before the work is looked at: a ring from now on asks for another
-                     // turn.
-                     rung_.store(false, std::memory_order_release);
-                     std::atomic_thread_fence(std::memory_order_seq_cst);
-                     on_ring_();
                      listen_for_rings();
                    });
+}
+
+bool IoThread::answer_ring() {
+  if (!work_ || !rung_.load(std::memory_order_seq_cst)) return false;
+  // Cleared before the work is looked at: a ring from now on asks for another turn.
+  rung_.store(false, std::memory_order_seq_cst);
+  on_ring_();
+  return true;
 }
 
 void IoThread::run_sync(const std::function<void()>& fn) {

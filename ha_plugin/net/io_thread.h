@@ -1,15 +1,22 @@
 // The plugin's one I/O thread: an io_context, and a doorbell that host threads ring.
 //
 // The doorbell is an eventfd behind a flag: any number of rings until the I/O thread answers cost
-// one system call. It outlives the thread, so that a late ring after stop does no harm.
+// one system call, and none when the thread looks at the flag anyway: when it rings itself, or while
+// it spins. It outlives the thread, so that a late ring after stop does no harm.
 //
-// Threads: ring and run_sync from any thread; everything else from the control thread.
+// Spinning (option busy_poll_us) trades a CPU for the wake-up, which is most of what a message's
+// way costs. The thread yields between two looks: on few cores whoever has work for it may need
+// this very CPU.
+//
+// Threads: ring and run_sync from any thread; set_busy_poll on the I/O thread; everything else from
+// the control thread.
 #pragma once
 
 #include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <system_error>
@@ -33,19 +40,27 @@ class IoThread {
   void join();
   bool running() const { return thread_.joinable(); }
 
-  // Wait-free but for one write(2) when the thread is asleep.
+  // Wait-free but for one write(2) when the thread may be asleep.
   void ring();
+
+  // After work it looks for more for so long before it sleeps.
+  void set_busy_poll(std::chrono::microseconds pause) { busy_poll_ = pause; }
 
   // Runs fn on the I/O thread and returns when it is done; inline when there is no thread.
   void run_sync(const std::function<void()>& fn);
 
  private:
+  void run();
+  void spin();
   void listen_for_rings();
+  bool answer_ring();
 
   boost::asio::io_context context_{1};
   boost::asio::posix::stream_descriptor bell_;
   int bell_fd_;
   std::atomic<bool> rung_{false};
+  std::atomic<bool> spinning_{false};
+  std::chrono::microseconds busy_poll_{0};
   std::function<void()> on_ring_;
   std::optional<boost::asio::executor_work_guard<boost::asio::io_context::executor_type>> work_;
   std::thread thread_;
