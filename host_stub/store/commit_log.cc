@@ -68,7 +68,8 @@ Result<std::unique_ptr<CommitLog>> CommitLog::open(LogOptions options, LogObserv
 
 void CommitLog::start() {
   keeper_ = std::make_unique<SegmentKeeper>(
-      directory_, options_.segment_bytes, [this] { apply_retention(); }, options_.background_error);
+      directory_, options_.segment_bytes, options_.warm_segments, [this] { apply_retention(); },
+      options_.background_error);
   flusher_ = std::make_unique<Flusher>(
       Flusher::Log{[this] { return flush_once(); }, [this] { return bounds().durable; },
                    [this] { return bounds().end; }},

@@ -59,6 +59,7 @@ struct LogOptions {
   std::string store_dir;
   std::int64_t segment_bytes = 0;  // a multiple of kMinSegmentBytes; 0 = what the store has
   std::int64_t flush_interval_ms = 500;
+  bool warm_segments = false;
   std::int64_t retention_bytes = 0;  // 0 = keep all
   std::int64_t retention_ms = 0;     // 0 = keep all
   std::size_t max_lent = kMaxLent;

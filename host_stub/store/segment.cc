@@ -16,6 +16,7 @@ namespace stub::store {
 namespace {
 
 constexpr std::int64_t kPageBytes = 4096;
+constexpr std::int64_t kWarmBytes = 1 << 20;  // takes well under a millisecond
 
 bool all_zero(const char* bytes, std::int64_t size) {
   return size == 0 ||
@@ -31,7 +32,7 @@ std::string Segment::file_name(std::int64_t base) {
 }
 
 Result<std::shared_ptr<Segment>> Segment::create(const std::string& directory, std::int64_t base,
-                                                 std::int64_t size) {
+                                                 std::int64_t size, Warm warm) {
   const std::string path = directory + "/" + file_name(base);
   const std::string fresh = path + kUnfinishedSuffix;
   Descriptor fd(::open(fresh.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
@@ -52,11 +53,12 @@ Result<std::shared_ptr<Segment>> Segment::create(const std::string& directory, s
   };
   // The size must be durable before the name is: a short segment is an error to open.
   if (auto error = sync_file(fd.get(), fresh)) return give_up(*error);
+  std::shared_ptr<Segment> segment(new Segment(path, std::move(fd), base, size));
+  if (auto error = segment->map(Access::kReadWrite)) return give_up(*error);
+  if (warm == Warm::kYes) segment->warm();
   if (::rename(fresh.c_str(), path.c_str()) != 0)
     return give_up(system_error(errno, "cannot rename '" + fresh + "'"));
   if (auto error = sync_directory(directory)) return give_up(*error);
-  std::shared_ptr<Segment> segment(new Segment(path, std::move(fd), base, size));
-  if (auto error = segment->map(Access::kReadWrite)) return give_up(*error);
   return segment;
 }
 
@@ -90,6 +92,14 @@ std::optional<Error> Segment::map(Access access) {
         errno, "cannot map the segment '" + path_ + "' of " + std::to_string(size_) + " bytes");
   data_ = static_cast<char*>(data);
   return std::nullopt;
+}
+
+void Segment::warm() const {
+  // In pieces: the call holds a lock of the process's memory that every page fault wants.
+  for (std::int64_t at = 0; at < size_; at += kWarmBytes) {
+    const auto piece = static_cast<std::size_t>(std::min(kWarmBytes, size_ - at));
+    if (::madvise(data_ + at, piece, MADV_POPULATE_WRITE) != 0) return;
+  }
 }
 
 std::optional<Error> Segment::sync() const {

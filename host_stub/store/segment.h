@@ -19,9 +19,13 @@ class Segment {
  public:
   enum class Access { kReadWrite, kReadOnly };
 
+  enum class Warm { kNo, kYes };
+
+  // kYes: every page gets its memory now instead of at its first write. Best effort: a kernel that
+  // cannot (before 5.14) or has no memory for it leaves things as they are.
   // Errors: HA_IO with ENOSPC and the like; nothing is left behind then.
   static Result<std::shared_ptr<Segment>> create(const std::string& directory, std::int64_t base,
-                                                 std::int64_t size);
+                                                 std::int64_t size, Warm warm);
   static Result<std::shared_ptr<Segment>> open(const std::string& directory, std::int64_t base,
                                                Access access);
   ~Segment();
@@ -54,6 +58,7 @@ class Segment {
   Segment(std::string path, Descriptor fd, std::int64_t base, std::int64_t size)
       : path_(std::move(path)), fd_(std::move(fd)), base_(base), size_(size) {}
   std::optional<Error> map(Access access);
+  void warm() const;
   // Of the file; size() when there is none.
   std::int64_t next_written_page(std::int64_t at_byte) const;
   std::int64_t page_end(std::int64_t at_byte) const;

@@ -22,8 +22,9 @@ inline constexpr std::int64_t kRetentionPeriodMs = 10'000;
 
 class SegmentKeeper {
  public:
-  SegmentKeeper(std::string directory, std::int64_t segment_bytes, std::function<void()> retention,
-                std::function<void(const Error&)> report);
+  // warm: new segments get their memory before they are used.
+  SegmentKeeper(std::string directory, std::int64_t segment_bytes, bool warm,
+                std::function<void()> retention, std::function<void(const Error&)> report);
   ~SegmentKeeper() { stop(); }
 
   void start();
@@ -41,6 +42,7 @@ class SegmentKeeper {
 
   const std::string directory_;
   const std::int64_t segment_bytes_;
+  const Segment::Warm warm_;
   const std::function<void()> retention_;
   const std::function<void(const Error&)> report_;
   std::mutex mutex_;

@@ -32,6 +32,7 @@ std::unique_ptr<stub::Broker> open(const PairOptions& options, stub::Role role, 
   stub::BrokerOptions broker;
   broker.store_dir = std::move(store);
   broker.segment_bytes = options.segment_bytes;
+  broker.warm_segments = options.warm_segments;
   broker.plugin_path = plugin_path();
   broker.ha_listen = "127.0.0.1:0";
   broker.role = role;
@@ -131,6 +132,7 @@ PairOptions pair_options(int argc, char** argv) {
   bench_cpus(argc, argv, &master_cpu, &options.slave_cpu);
   bench_pin(master_cpu);
   options.parent = bench_text(argc, argv, "--dir", "/dev/shm");
+  options.warm_segments = bench_flag(argc, argv, "--warm") != 0;
   options.segment_bytes = bench_number(argc, argv, "--segment-mib", 1024) * kMiB;
   for (const auto& option : plugin_options(argc, argv))
     options.plugin_options.emplace_back(option.key, option.value);

@@ -34,6 +34,7 @@ struct PairOptions {
   bool slave = true;
   int slave_cpu = -1;
   std::int64_t segment_bytes = std::int64_t{1} << 30;
+  bool warm_segments = false;
   std::vector<std::pair<std::string, std::string>> plugin_options;
 };
 
@@ -65,7 +66,7 @@ class BrokerPair {
   std::unique_ptr<stub::Broker> master_;
 };
 
-// The options that all programs with a pair share: --dir, --segment-mib, --option, --cpus (pins
+// The options that all programs with a pair share: --dir, --segment-mib, --warm, --option, --cpus (pins
 // this process too).
 PairOptions pair_options(int argc, char** argv);
 

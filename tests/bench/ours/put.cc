@@ -1,13 +1,15 @@
 // Our puts: producers in the master's process, each message waits until the slave holds it too.
 //
-//   ha_bench_put [--producers 1] [--window 0] [--seconds 2] [--body 1024] [--copies 2]
-//                [--stopped-replicas 0] [--segment-mib 1024] [--option KEY=VALUE]
-//                [--cpus MASTER,SLAVE]
+//   ha_bench_put [--producers 1] [--callbacks] [--window 0] [--seconds 2] [--body 1024]
+//                [--copies 2] [--stopped-replicas 0] [--segment-mib 1024] [--warm]
+//                [--option KEY=VALUE] [--cpus MASTER,SLAVE]
 //
 // Ends after that many seconds, or when the two segments that lay ready are nearly full: how fast
 // tmpfs gives pages is not measured.
-// --window 0: a producer waits for each message before it sends the next. Otherwise callbacks, with
-// so many messages of a producer on their way. --copies 1: the same host without replication.
+// --window 0: a producer waits for each message before it sends the next, on a thread that sleeps
+// or, with --callbacks, in the callback of the one before, as a broker with an event loop does it.
+// Otherwise a thread sends and callbacks make room, with so many messages of a producer on their
+// way. --copies 1: the same host without replication. --warm: segments are touched before use.
 // --stopped-replicas: so many more connections ask for the log and then never read.
 #include <semaphore.h>
 #include <unistd.h>
@@ -36,6 +38,7 @@ constexpr std::int64_t kSpareLogBytes = kMostBytesInFlight + (16 << 20);
 
 struct Load {
   std::int64_t window = 0;
+  bool callbacks = false;
   std::string body;
   std::int32_t copies = 2;
   std::int64_t most_log_bytes = 0;
@@ -70,7 +73,9 @@ class Producer {
   }
 
   void run() {
-    if (load_.window == 0)
+    if (load_.callbacks)
+      in_callbacks();
+    else if (load_.window == 0)
       one_after_the_other();
     else
       pipelined();
@@ -89,6 +94,21 @@ class Producer {
       room_.acquire();
       note(start);
     }
+  }
+
+  // The time until the callback, which sends the next.
+  void in_callbacks() {
+    room_.acquire();
+    send_next();
+    room_.acquire();
+  }
+  void send_next() {
+    const std::int64_t start = bench_now_ns();
+    if (start >= load_.end) return room_.release();
+    send([this, start] {
+      note(start);
+      send_next();
+    });
   }
 
   // The time until the callback.
@@ -156,6 +176,9 @@ int main(int argc, char** argv) {
   auto options = ha::bench::pair_options(argc, argv);
   options.slave = bench_number(argc, argv, "--copies", 2) > 1;
   Load load;
+  load.callbacks = bench_flag(argc, argv, "--callbacks") != 0;
+  if (load.callbacks && !options.slave)
+    bench_die("--callbacks: without a slave the callback is called at once, without end");
   load.body =
       std::string(static_cast<std::size_t>(bench_number(argc, argv, "--body", kBenchBody)), 'b');
   load.window = std::min(
