@@ -91,6 +91,10 @@ Outcome HaService::start(const RoleChange& role) {
             "start: the host's log has its own consensus (flag LOG_HAS_CONSENSUS) and replicates "
             "itself; run it without this plugin, or without its consensus"};
   }
+  if (settings_.ack_durable && !host_.can_flush()) {
+    return {Status::kUnsupported,
+            "option 'ack_durable': 'true' needs the host's hook 'flush', and this host has none"};
+  }
   ha_bounds bounds{};
   if (HostResult result = host_.bounds(bounds); !result.ok()) {
     return {result.status, "start: " + result.text};
@@ -158,6 +162,7 @@ Outcome HaService::stop(std::int64_t timeout_ms) {
     wait_timer_.cancel();
     tick_timer_.cancel();
   });
+  client_.join();
   exporter_.stop();
   io_.join();
   metrics_.role.set(HA_ROLE_NONE);

@@ -115,6 +115,11 @@ HostResult Host::reset(core::Offset new_min) const {
   return result_of(api_.reset(ctx_, 0, new_min.bytes(), &error), error, "reset");
 }
 
+HostResult Host::flush(core::Offset end) const {
+  ha_error error = empty_error();
+  return result_of(api_.flush(ctx_, end.bytes(), &error), error, "flush");
+}
+
 HostResult Host::confirm(core::Offset offset) const {
   return result_of(api_.confirm(ctx_, 0, offset.bytes()), empty_error(), "confirm");
 }

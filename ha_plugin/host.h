@@ -41,6 +41,9 @@ class Host {
   HostResult truncate(core::Offset new_end) const;
   HostResult reset(core::Offset new_min) const;
 
+  bool can_flush() const { return api_.flush != nullptr; }
+  HostResult flush(core::Offset end) const;
+
   // Without the hook readers see whatever the log holds.
   bool can_confirm() const { return api_.confirm != nullptr; }
   HostResult confirm(core::Offset offset) const;

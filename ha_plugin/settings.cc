@@ -226,6 +226,12 @@ const Spec kSpecs[] = {
      "back to its last segment's start, and stops when they differ or do not come. 0 trusts the "
      "master.",
      HA_NUMBER(tail_check_bytes, 0, std::int64_t{1} << 30)},
+    {"ack_durable", "flag", "true, false", false,
+     "A slave acknowledges only what its host has made durable (hook flush), so that an "
+     "acknowledged "
+     "message survives a power cut on the slave. One flush covers all that arrived during the one "
+     "before.",
+     HA_FLAG(ack_durable)},
     {"busy_poll_us", "microseconds", "0 to 1000000", true,
      "After work the I/O thread looks for more for so long before it sleeps. 0 = never. Saves the "
      "wake-up, most of a message's latency, for a CPU that is busy while messages come.",

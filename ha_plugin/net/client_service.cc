@@ -67,7 +67,17 @@ ClientService::ClientService(boost::asio::io_context& context, const Host& host,
       settings_(settings),
       metrics_(metrics),
       wire_(std::move(wire)),
-      on_grown_(std::move(on_grown)) {}
+      on_grown_(std::move(on_grown)) {
+  if (!settings.ack_durable) return;
+  flusher_ = std::make_unique<LogFlusher>(
+      context, host, [this](const LogFlusher::Request& request, const HostResult& result) {
+        on_flushed(request, result);
+      });
+}
+
+void ClientService::join() {
+  if (flusher_) flusher_->stop();
+}
 
 void ClientService::set_state(State state) {
   state_ = state;
@@ -153,6 +163,7 @@ void ClientService::on_connected() {
   unreported_ = 0;
   if (!read_bounds(log)) return;
   end_ = log.end;
+  durable_ = flushing_ = core::kNoOffset;
   set_state(State::kHandshake);
   const std::span<const std::byte> greeting = wire_->open();
   tail_ = wire_->wants_tail_check() ? core::TailCheck(log, settings_.tail_check_bytes)
@@ -440,13 +451,34 @@ bool ClientService::report_if_due(Time now) {
     on_grown_();
     unreported_ = 0;
   }
+  make_durable();
   // What the socket took in part must go out whole before the next.
   if (outgoing_left_ > 0 && !flush(now)) return false;
-  if (outgoing_left_ > 0 || !wire_->ready()) return true;
-  const core::Offset position = wire_->position(next());
+  if (outgoing_left_ > 0 || !may_report()) return true;
+  const core::Offset end = tail_.left() == 0 && flusher_ ? std::min(end_, durable_) : next();
+  const core::Offset position = wire_->position(end);
   if (!follower_->report_due(now, position, ms(settings_.heartbeat_ms))) return true;
   reporting_ = position;
   return send(wire_->report(position), now);
+}
+
+// The first report asks for the log's end, so it cannot claim less than that.
+bool ClientService::may_report() const {
+  const bool first = follower_->reported() == core::kNoOffset;
+  return wire_->ready() && !(flusher_ && first && durable_ < end_);
+}
+
+void ClientService::make_durable() {
+  // Not before: the wire's handshake may yet cut the log.
+  if (!flusher_ || !wire_->ready() || flushing_ == end_) return;
+  flushing_ = end_;
+  flusher_->request({end_, attempt_});
+}
+
+void ClientService::on_flushed(const LogFlusher::Request& request, const HostResult& result) {
+  if (request.attempt != attempt_ || !follower_ || !refuse(result)) return;
+  durable_ = request.end;
+  report_if_due(steady_now());
 }
 
 bool ClientService::send(std::span<const std::byte> bytes, Time now) {
@@ -484,7 +516,7 @@ bool ClientService::flush(Time now) {
 void ClientService::arm_timer() {
   const std::uint64_t attempt = attempt_;
   const Time due = follower_->next_check(ms(settings_.heartbeat_ms), ms(settings_.housekeeping_ms),
-                                         outgoing_left_ == 0 && wire_->ready());
+                                         outgoing_left_ == 0 && may_report());
   timer_.expires_at(to_time_point(due));
   timer_.async_wait([this, attempt](const boost::system::error_code& error) {
     if (error || attempt != attempt_) return;

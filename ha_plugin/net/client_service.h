@@ -10,9 +10,12 @@
 // is called again. A wrong offset is in between: it may be the master that is to be mended, so it
 // is tried again, at the longest pause.
 //
+// With option ack_durable a report says how far the log is durable, and the first one, which asks
+// where to go on, waits until all of it is.
+//
 // What is said and what is made of the answer is the wire's (client_wire.h).
 //
-// Threads: the I/O thread only.
+// Threads: the I/O thread only, but for join.
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>
@@ -32,6 +35,7 @@
 #include "ha_plugin/host.h"
 #include "ha_plugin/net/address.h"
 #include "ha_plugin/net/client_wire.h"
+#include "ha_plugin/net/log_flusher.h"
 #include "ha_plugin/settings.h"
 #include "metrics/ha_metrics.h"
 
@@ -48,6 +52,8 @@ class ClientService {
   void follow(const Address& master);
   // Ends the connection and stays away.
   void stop(core::Reason reason);
+  // After the last stop: returns when no thread of this service runs any more. Control thread.
+  void join();
 
   // Once a second.
   void tick(double seconds);
@@ -73,6 +79,9 @@ class ClientService {
   bool append(std::span<const std::byte> bytes);
   bool compare(std::span<const std::byte> bytes);
   core::Offset next() const { return tail_.left() > 0 ? tail_.next() : end_; }
+  bool may_report() const;
+  void make_durable();
+  void on_flushed(const LogFlusher::Request& request, const HostResult& result);
   bool commit(std::int64_t size);
   bool refuse(const HostResult& result);
   bool go_on(const Refusal& refusal);
@@ -101,6 +110,8 @@ class ClientService {
   core::Backoff backoff_;
   std::optional<core::Follower> follower_;  // while connected
   core::Offset end_;                        // this log's end while connected
+  core::Offset durable_;                    // as far as a flush has said so; with flusher_
+  core::Offset flushing_;                   // what the last flush was asked for
   core::TailCheck tail_;                    // below end_, while there is some left
   std::int64_t body_left_ = 0;              // of the frame that is being received
   std::vector<std::byte> buffer_;
@@ -110,6 +121,7 @@ class ClientService {
   std::uint64_t bytes_at_tick_ = 0;
   std::int64_t unreported_ = 0;
   int refused_in_a_row_ = 0;
+  std::unique_ptr<LogFlusher> flusher_;  // with option ack_durable
 };
 
 }  // namespace ha::net

@@ -165,6 +165,17 @@ struct MemoryHost::Hooks {
     return HA_OK;
   }
 
+  static std::int32_t flush(void* ctx, std::int64_t end, ha_error*) noexcept {
+    auto& h = self(ctx);
+    std::function<std::int32_t(std::int64_t)> hook;
+    {
+      const std::lock_guard lock(h.mutex_);
+      if (end > h.end_) h.note_misuse("flush beyond the end");
+      hook = h.flush_hook_;
+    }
+    return hook ? hook(end) : HA_OK;
+  }
+
   static std::int32_t confirm(void* ctx, std::int64_t epoch, std::int64_t offset) noexcept {
     MemoryHost& h = self(ctx);
     const std::lock_guard lock(h.mutex_);
@@ -260,6 +271,7 @@ MemoryHost::MemoryHost(const HostFeatures& features) : features_(features) {
   if (features.truncate) api_.truncate = Hooks::truncate;
   if (features.reset) api_.reset = Hooks::reset;
   if (features.confirm) api_.confirm = Hooks::confirm;
+  if (features.flush) api_.flush = Hooks::flush;
   api_.role_changed = Hooks::role_changed;
   api_.replica_changed = Hooks::replica_changed;
   if (features.progress) api_.progress = Hooks::progress;
@@ -397,6 +409,11 @@ void MemoryHost::on_append(std::function<void(std::int64_t, std::int64_t)> hook)
   const std::lock_guard lock(mutex_);
   append_hook_ = std::move(hook);
 }
+void MemoryHost::on_flush(std::function<std::int32_t(std::int64_t)> hook) {
+  const std::lock_guard lock(mutex_);
+  flush_hook_ = std::move(hook);
+}
+
 void MemoryHost::on_truncate(std::function<void(std::int64_t)> hook) {
   const std::lock_guard lock(mutex_);
   truncate_hook_ = std::move(hook);

@@ -38,6 +38,7 @@ struct HostFeatures {
   bool truncate = true;
   bool reset = true;
   bool confirm = true;
+  bool flush = true;
   bool progress = true;
   bool lifecycle = true;
   std::uint32_t flags = 0;
@@ -96,6 +97,8 @@ class MemoryHost {
   // Run inside the hook, without the host's lock; for append and truncate before they do anything.
   void on_append(std::function<void(std::int64_t offset, std::int64_t size)> hook);
   void on_truncate(std::function<void(std::int64_t new_end)> hook);
+  // Its answer is the flush hook's.
+  void on_flush(std::function<std::int32_t(std::int64_t end)> hook);
   void on_replica(std::function<void(const ha_replica_event&)> hook);
   void on_role(std::function<void(const ha_role_report&)> hook);
 
@@ -156,6 +159,7 @@ class MemoryHost {
   std::int32_t confirm_status_ = HA_OK;
   std::function<void(std::int64_t, std::int64_t)> append_hook_;
   std::function<void(std::int64_t)> truncate_hook_;
+  std::function<std::int32_t(std::int64_t)> flush_hook_;
   std::function<void(const ha_replica_event&)> replica_hook_;
   std::function<void(const ha_role_report&)> role_hook_;
   std::vector<RoleSeen> roles_;
