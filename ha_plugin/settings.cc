@@ -104,6 +104,18 @@ template <bool Settings::*Member>
 std::string show_flag(const Settings& s) {
   return s.*Member ? "true" : "false";
 }
+std::string apply_send_from(Settings& s, std::string_view v) {
+  if (v == "memory")
+    s.send_from = SendFrom::kMemory;
+  else if (v == "file")
+    s.send_from = SendFrom::kFile;
+  else
+    return "is neither memory nor file";
+  return "";
+}
+std::string show_send_from(const Settings& s) {
+  return s.send_from == SendFrom::kMemory ? "memory" : "file";
+}
 std::string apply_wire(Settings& s, std::string_view v) {
   if (v == "rocketmq")
     s.wire = Wire::kRocketmq;
@@ -171,6 +183,10 @@ const Spec kSpecs[] = {
        return wrong;
      },
      show_number<&Settings::max_transfer_bytes_per_s>},
+    {"send_from", "choice", "memory, file", false,
+     "Where log bytes are sent from when the host offers both: its pinned memory (writev) or its "
+     "segment files (sendfile). Which is faster depends on network and kernel; on loopback, memory.",
+     apply_send_from, show_send_from},
     {"bootstrap", "choice", "latest_segment, earliest", true,
      "Where a slave that asks for offset 0 starts: at the start of the last segment, as RocketMQ, "
      "or "

@@ -17,6 +17,9 @@ enum class ReplicaIdentity { kAuto, kAddress, kConnection };
 // What a slave speaks to its master. Its own slaves are always served in RocketMQ's default mode.
 enum class Wire { kRocketmq, kRocketmqAutoswitch };
 
+// Where the bytes of a frame come from when the host offers both.
+enum class SendFrom { kMemory, kFile };
+
 struct Settings {
   net::Address listen{"0.0.0.0", 10912};
   net::AllowList allow;
@@ -26,6 +29,7 @@ struct Settings {
   std::int64_t first_report_timeout_ms = 20000;
   std::int64_t transfer_batch_bytes = std::int64_t{1} << 20;
   std::int64_t max_transfer_bytes_per_s = 0;
+  SendFrom send_from = SendFrom::kMemory;
   core::Bootstrap bootstrap = core::Bootstrap::kLatestSegment;
   std::int64_t in_sync_replicas = 1;
   std::int64_t min_in_sync_replicas = 1;

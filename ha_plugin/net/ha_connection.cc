@@ -35,7 +35,7 @@ HaConnection::HaConnection(boost::asio::ip::tcp::socket socket, Id id, Address r
       settings_(settings),
       events_(events),
       session_(steady_now()),
-      frame_(host) {}
+      frame_(host, settings.send_from) {}
 
 core::SessionOptions HaConnection::session_options() const {
   using std::chrono::milliseconds;

@@ -21,18 +21,18 @@ core::Status OutgoingFrame::open(core::Frame& frame) {
   if (frame.size > 0) {
     ha_span span{};
     ha_segment segment{};
-    if (host_.can_pin()) {
+    if (from_file_) {
+      status = host_.acquire(frame.offset, frame.size, segment);
+      if (status == core::Status::kOk) {
+        segment_ = segment;
+        frame.size = std::min(frame.size, segment.size);
+      }
+    } else if (host_.can_pin()) {
       status = host_.pin(frame.offset, frame.size, span);
       if (status == core::Status::kOk) {
         span_ = span;
         memory_ = static_cast<const std::byte*>(span.data);
         frame.size = std::min(frame.size, span.size);
-      }
-    } else if (host_.can_lend_segments()) {
-      status = host_.acquire(frame.offset, frame.size, segment);
-      if (status == core::Status::kOk) {
-        segment_ = segment;
-        frame.size = std::min(frame.size, segment.size);
       }
     }
     if (status == core::Status::kAgain) {

@@ -1,10 +1,10 @@
 // One frame on its way to a socket: twelve bytes of header and a body that stays where the host
 // keeps it.
 //
-// Where the body comes from, best first: a pinned span of the host's mapping, sent together with
-// the header by one sendmsg; the host's segment file through sendfile; a copy through the host's
-// read. On loopback the first moves about twice the bytes of the second (each page is copied either
-// way, and sendfile goes page by page), so the descriptor is used only for hosts that cannot pin.
+// Where the body comes from: a pinned span of the host's mapping, sent together with the header by
+// one sendmsg; the host's segment file through sendfile, when the host cannot pin or option
+// send_from says so; a copy through the host's read. On loopback memory is as fast as the file or
+// faster (each page is copied either way), and a small frame is one system call instead of two.
 #pragma once
 
 #include <sys/types.h>
@@ -16,13 +16,16 @@
 #include "ha/ext/segment_fd.h"
 #include "ha_plugin/core/replica_session.h"
 #include "ha_plugin/host.h"
+#include "ha_plugin/settings.h"
 #include "ha_plugin/wire/rocketmq.h"
 
 namespace ha::net {
 
 class OutgoingFrame {
  public:
-  explicit OutgoingFrame(const Host& host) : host_(host) {}
+  OutgoingFrame(const Host& host, SendFrom from)
+      : host_(host),
+        from_file_(host.can_lend_segments() && (from == SendFrom::kFile || !host.can_pin())) {}
   ~OutgoingFrame() { release(); }
   OutgoingFrame(const OutgoingFrame&) = delete;
   OutgoingFrame& operator=(const OutgoingFrame&) = delete;
@@ -47,6 +50,7 @@ class OutgoingFrame {
   std::int64_t body_written() const;
 
   const Host& host_;
+  const bool from_file_;
   bool active_ = false;
   wire::Header header_{};
   std::int64_t body_size_ = 0;

@@ -230,6 +230,20 @@ TEST(Connection, WhenTooManyPinsAreOutTheBytesAreRead) {
   EXPECT_EQ(host.loans(), 0);
 }
 
+// Both ways are open; the one that must not be used would end the connection.
+TEST(Connection, SendFromFileLeavesTheHostsMemoryAlone) {
+  HostFeatures features;
+  features.segment_fd = true;
+  MemoryHost host(features);
+  host.grow(3 * kSegment);
+  host.fail_pin(HA_INTERNAL);
+  Instance master(host, {{"bootstrap", "earliest"}, {"send_from", "file"}});
+  master.start_master();
+  Peer peer = joined(master, host, 0);
+  EXPECT_EQ(peer.follow_to(0, 3 * kSegment), "");
+  EXPECT_GT(host.loans(), 0);
+}
+
 TEST(Connection, AHostThatCannotGiveTheBytesEndsTheConnectionWithAReason) {
   MemoryHost host;
   host.grow(3 * kSegment);

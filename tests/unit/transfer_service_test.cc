@@ -79,6 +79,56 @@ class TransferServiceTest : public ::testing::Test {
   std::function<void()> hook_;
 };
 
+// A wake-up costs more than all the rest of a wait: only waits that nothing else would end ring.
+TEST_F(TransferServiceTest, AWaitThatAnAckWillEndDoesNotRing) {
+  make();
+  service_->join(1, "a", Offset(0));
+  service_->set_next_turn(now_ + std::chrono::seconds(1));
+  rings_ = 0;
+  EXPECT_EQ(wait(10, 2), Status::kOk);
+  EXPECT_EQ(rings_, 0);
+  service_->ack(1, Offset(10));
+  turn(10);
+  EXPECT_EQ(ends(), (std::vector<std::int64_t>{10}));
+}
+
+TEST_F(TransferServiceTest, AWaitThatIsOverBeforeTheNextTurnRings) {
+  make();
+  service_->join(1, "a", Offset(0));
+  service_->set_next_turn(now_ + std::chrono::seconds(1));
+  rings_ = 0;
+  EXPECT_EQ(wait(10, 2, 999'999'999), Status::kOk);
+  EXPECT_EQ(rings_, 1);
+  service_->set_next_turn(core::kNever);
+  EXPECT_EQ(wait(10, 2), Status::kOk);
+  EXPECT_EQ(rings_, 2);
+}
+
+// What all in sync hold changes without an ack: the set may shrink.
+TEST_F(TransferServiceTest, AWaitForAllInSyncRings) {
+  make();
+  service_->join(1, "a", Offset(0));
+  service_->set_next_turn(now_ + std::chrono::seconds(1));
+  rings_ = 0;
+  EXPECT_EQ(wait(10, HA_ACKS_ALL_IN_SYNC), Status::kOk);
+  EXPECT_EQ(rings_, 1);
+}
+
+// Whoever is woken comes back with more: the thread that wakes them looks once more by itself.
+TEST_F(TransferServiceTest, RingsBeforeItCallsBack) {
+  make();
+  service_->join(1, "a", Offset(0));
+  EXPECT_EQ(wait(10, 2), Status::kOk);
+  service_->ack(1, Offset(10));
+  rings_ = 0;
+  int rings_in_callback = -1;
+  hook_ = [&] { rings_in_callback = rings_; };
+  turn(10);
+  EXPECT_EQ(rings_in_callback, 1);
+  turn(10);
+  EXPECT_EQ(rings_, 1);
+}
+
 // HAServerTest.testConnectionList_*: who is connected counts; who has gone does not.
 TEST_F(TransferServiceTest, CountsReplicasThatAreThere) {
   make();
