@@ -185,7 +185,8 @@ const Spec kSpecs[] = {
      show_number<&Settings::max_transfer_bytes_per_s>},
     {"send_from", "choice", "memory, file", false,
      "Where log bytes are sent from when the host offers both: its pinned memory (writev) or its "
-     "segment files (sendfile). Which is faster depends on network and kernel; on loopback, memory.",
+     "segment files (sendfile). Which is faster depends on network and kernel; on loopback, "
+     "memory.",
      apply_send_from, show_send_from},
     {"bootstrap", "choice", "latest_segment, earliest", true,
      "Where a slave that asks for offset 0 starts: at the start of the last segment, as RocketMQ, "
@@ -249,8 +250,10 @@ const Spec kSpecs[] = {
      "before.",
      HA_FLAG(ack_durable)},
     {"busy_poll_us", "microseconds", "0 to 1000000", true,
-     "After work the I/O thread looks for more for so long before it sleeps. 0 = never. Saves the "
-     "wake-up, most of a message's latency, for a CPU that is busy while messages come.",
+     "While work comes so often that its last sleep was shorter than twice this, the I/O thread "
+     "looks "
+     "for more for so long before it sleeps again. Saves the wake-up, which is most of a message's "
+     "latency and more CPU than the looking. 0 = never.",
      HA_NUMBER(busy_poll_us, 0, 1'000'000)},
     {"metrics_listen", "address",
      "IP address and port; port 0 = the system picks; empty = not served", false,

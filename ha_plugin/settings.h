@@ -49,7 +49,7 @@ struct Settings {
   std::int64_t reconnect_max_ms = 5000;
   std::int64_t tail_check_bytes = 64 * 1024;
   bool ack_durable = false;
-  std::int64_t busy_poll_us = 0;
+  std::int64_t busy_poll_us = 50;
   std::string metrics_listen;
 };
 

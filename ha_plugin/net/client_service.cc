@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "ha_plugin/net/clock.h"
+#include "ha_plugin/net/io_thread.h"
 #include "metrics/names.h"
 
 namespace ha::net {
@@ -257,6 +258,7 @@ void ClientService::on_readable() {
     if (unreported_ >= kReportEvery && !report_if_due(now)) return;
   }
   if (!report_if_due(now)) return;
+  if (body_left_ > 0) IoThread::gather();
   wait_readable();
 }
 

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "ha_plugin/net/clock.h"
+#include "ha_plugin/net/io_thread.h"
 #include "metrics/names.h"
 
 namespace ha::net {
@@ -194,6 +195,7 @@ void HaConnection::on_frame_started(const core::Frame& frame) {
 
 void HaConnection::wait_writable() {
   writable_awaited_ = true;
+  IoThread::gather();
   socket_.async_wait(boost::asio::ip::tcp::socket::wait_write,
                      [self = shared_from_this()](const boost::system::error_code& error) {
                        self->writable_awaited_ = false;

@@ -12,8 +12,15 @@
 namespace ha::net {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
+// A sleep is longer than the pause between two pieces of work by the time that the wake-up took,
+// here and, while both sides sleep, at the peer's: about as long again as a pause worth spinning
+// for.
+constexpr int kWorthSpinning = 2;
+
 thread_local bool is_plugin_thread = false;
-thread_local const IoThread* this_io_thread = nullptr;
+thread_local IoThread* this_io_thread = nullptr;
 
 int make_bell() {
   const int fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -76,18 +83,23 @@ void IoThread::join() {
 }
 
 void IoThread::run() {
-  while (context_.run_one() > 0) {
+  for (auto before = Clock::now(); context_.run_one() > 0; before = Clock::now()) {
+    const auto pause = Clock::now() - before;
     while (answer_ring()) {
       if (rung_.load(std::memory_order_relaxed)) context_.poll_one();  // sockets have their turn
     }
-    if (busy_poll_.count() > 0) spin();
+    if (pause < kWorthSpinning * busy_poll_) spin();
+    gathering_ = false;
   }
 }
 
+void IoThread::gather() {
+  if (this_io_thread != nullptr) this_io_thread->gathering_ = true;
+}
+
 void IoThread::spin() {
-  using Clock = std::chrono::steady_clock;
   spinning_.store(true, std::memory_order_seq_cst);
-  for (auto last = Clock::now(); work_ && Clock::now() - last < busy_poll_;) {
+  for (auto last = Clock::now(); work_ && !gathering_ && Clock::now() - last < busy_poll_;) {
     if (answer_ring() || context_.poll() > 0)
       last = Clock::now();
     else

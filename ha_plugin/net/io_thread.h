@@ -1,12 +1,14 @@
 // The plugin's one I/O thread: an io_context, and a doorbell that host threads ring.
 //
 // The doorbell is an eventfd behind a flag: any number of rings until the I/O thread answers cost
-// one system call, and none when the thread looks at the flag anyway: when it rings itself, or while
-// it spins. It outlives the thread, so that a late ring after stop does no harm.
+// one system call, and none when the thread looks at the flag anyway: when it rings itself, or
+// while it spins. It outlives the thread, so that a late ring after stop does no harm.
 //
-// Spinning (option busy_poll_us) trades a CPU for the wake-up, which is most of what a message's
-// way costs. The thread yields between two looks: on few cores whoever has work for it may need
-// this very CPU.
+// To sleep and be woken is most of what a message's way costs, in time and in CPU. So the thread
+// looks for more work for a while before it sleeps (option busy_poll_us), but only when that is
+// likely to pay: when its last sleep was short. Work that comes seldom finds it asleep and costs
+// nothing between. It yields between two looks: on few cores whoever has work for it may need this
+// very CPU.
 //
 // Threads: ring and run_sync from any thread; set_busy_poll on the I/O thread; everything else from
 // the control thread.
@@ -43,8 +45,12 @@ class IoThread {
   // Wait-free but for one write(2) when the thread may be asleep.
   void ring();
 
-  // After work it looks for more for so long before it sleeps.
+  // How long it looks for more work before it sleeps; 0 = not at all.
   void set_busy_poll(std::chrono::microseconds pause) { busy_poll_ = pause; }
+
+  // On the I/O thread, elsewhere it does nothing: the rest of what was just worked on is on its way
+  // and cheaper to take up in one piece, so the thread had better sleep than look for it.
+  static void gather();
 
   // Runs fn on the I/O thread and returns when it is done; inline when there is no thread.
   void run_sync(const std::function<void()>& fn);
@@ -60,7 +66,8 @@ class IoThread {
   int bell_fd_;
   std::atomic<bool> rung_{false};
   std::atomic<bool> spinning_{false};
-  std::chrono::microseconds busy_poll_{0};
+  std::chrono::microseconds busy_poll_{0};  // I/O thread
+  bool gathering_ = false;                  // I/O thread
   std::function<void()> on_ring_;
   std::optional<boost::asio::executor_work_guard<boost::asio::io_context::executor_type>> work_;
   std::thread thread_;
