@@ -3,6 +3,8 @@ import json
 import platform
 import time
 
+import sizes
+
 COLUMNS = ("limit", "RocketMQ", "Redis")
 
 
@@ -81,12 +83,14 @@ def table(row_results):
                 lines.append(f"    {who + way_of(way):<32} {spread(way, first.key):<26} {first.unit}")
         for who, why in one.missing.items():
             lines.append(f"    {who} is missing: {why}")
+    lines += [text for text, _ in sizes.cliffs(row_results)]
     return "\n".join(line.rstrip() for line in lines)
 
 
 def verdict(row_results):
     met = [flag for one in row_results for measure in one.row.measures
            for _, flag in compare(one, measure) if flag is not None]
+    met += [flag for _, flag in sizes.cliffs(row_results)]
     return f"{sum(met)} of {len(met)} aims met"
 
 
@@ -102,7 +106,8 @@ def document(row_results, settings, machine):
                      for measure in one.row.measures for text, met in compare(one, measure)],
         })
     return {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "quick": settings.quick,
-            "rounds": settings.rounds, "kernel": platform.release(), **machine, "rows": rows}
+            "rounds": settings.rounds, "kernel": platform.release(), **machine, "rows": rows,
+            "cliffs": [{"text": text, "met": met} for text, met in sizes.cliffs(row_results)]}
 
 
 def write_json(path, value):

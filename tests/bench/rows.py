@@ -123,6 +123,113 @@ def pipelined():
         Measure("slave_cpu_us_per_message", "CPU us/message slave")])
 
 
+def lag():
+    def contenders(s):
+        load = ("--count", s.pick(100, 20), "--idle-us", 50000, *CPUS)
+        return [("limit", "ping-pong", Program(s, "ha_limit_ping_pong", *load)),
+                ("ours", "", Program(s, "ha_bench_lag", *load))]
+    return Row("idle, then one message", contenders, [
+        Measure("p50_us", "us p50", [Aim("<=", 1.5, "limit"), Aim("<", 1, "RocketMQ")]),
+        Measure("p99_us", "us p99")])
+
+
+def durable():
+    def contenders(s):
+        disk = s.build / "bench"
+        disk.mkdir(parents=True, exist_ok=True)
+        load = ("--producers", 64, "--seconds", s.pick(3, 1))
+        return [("limit", "", Program(s, "ha_limit_group_fsync", *load, "--dir", disk)),
+                ("ours", "", Program(s, "ha_bench_put", *load, "--segment-mib", 256, "--slave-dir",
+                                     disk, "--option", "ack_durable=true"))]
+    return Row("durable acks, 64 producers", contenders, [
+        Measure("per_s", "/s", [Aim(">=", .8, "limit")]),
+        Measure("p50_us", "us p50"), Measure("p99_us", "us p99")])
+
+
+def memory():
+    def contenders(s):
+        return [("ours", "", Program(s, "ha_bench_memory", "--large-mib", s.pick(1024, 256)))]
+
+    def kib(replicas):
+        return [Aim("<=", 2048 + 64 * replicas)]
+    return Row("memory", contenders, [
+        Measure("kib_1", "KiB, 1 replica", kib(1)), Measure("kib_8", "KiB, 8 replicas", kib(8)),
+        Measure("kib_64", "KiB, 64 replicas", kib(64)),
+        Measure("kib_8_large_log", "KiB, 8 replicas, 1 GiB log", kib(8)),
+        Measure("kib_per_replica", "KiB for one more replica", [Aim("<=", 64)])])
+
+
+def many_replicas():
+    def contenders(s):
+        def readers(count, passes):
+            return ("--replicas", count, "--passes", passes, "--mib", s.pick(256, 64), *CPUS)
+        return [("1 replica", "", Program(s, "ha_bench_drain_many", *readers(1, 8))),
+                ("8 replicas", "", Program(s, "ha_bench_drain_many", *readers(8, 1))),
+                ("limit", "64 replicas", Program(s, "ha_limit_drain_many", *readers(64, 1))),
+                ("ours", "64 replicas", Program(s, "ha_bench_drain_many", *readers(64, 1)))]
+    return Row("64 replicas drain at once", contenders, [
+        Measure("gb_per_s", "GB/s, all together", [Aim(">=", .8, "1 replica"),
+                                                   Aim(">=", .9, "limit")]),
+        Measure("master_cpu_s_per_gib", "CPU s/GiB master", [Aim("<=", 1.2, "1 replica"),
+                                                             Aim("<=", 1.3, "limit")]),
+        Measure("threads", "threads of the process", [Aim("<=", 1, "1 replica")])])
+
+
+def stopped_replica(producers):
+    def contenders(s):
+        load = ("--producers", producers, "--seconds", s.pick(3, 1), "--segment-mib",
+                s.pick(1024, 256), *CPUS)
+        return [("none stopped", "", Program(s, "ha_bench_put", *load)),
+                ("ours", "one stopped", Program(s, "ha_bench_put", *load, "--stopped-replicas", 1))]
+    name = "1 producer" if producers == 1 else f"{producers} producers"
+    return Row(f"one stopped slave, {name}", contenders, [
+        Measure("p99_us", "us p99", [Aim("<=", 1.1, "none stopped")]),
+        Measure("p50_us", "us p50", [Aim("<=", 1.1, "none stopped")])])
+
+
+SIZES = (64, 256, 1024, 4096, 16384, 65536, 262144, 1048576)
+
+
+def message_size(body):
+    def contenders(s):
+        return [("ours", "", Program(s, "ha_bench_put", "--producers", 2, "--window", 512, "--body",
+                                     body, "--seconds", 1, "--warm", "--segment-mib",
+                                     s.pick(1024, 512 if body > 4096 else 256)))]
+    return Row(f"messages of {body} B", contenders,
+               [Measure("mb_per_s", "MB/s"), Measure("per_s", "/s")], plot=f"size {body}")
+
+
+def abi():
+    def contenders(s):
+        return [("ours", "", Program(s, "ha_bench_abi", *CPUS))]
+    return Row("ABI cost", contenders, [
+        Measure("notify_ns", "ns notify_appended, in a burst", [Aim("<=", 50)]),
+        Measure("notify_awake_ns", "ns, I/O thread answers", [Aim("<=", 50)]),
+        Measure("notify_wake_ns", "ns, I/O thread sleeps"),
+        Measure("wait_ns", "ns wait_replicated, pending", [Aim("<=", 200)]),
+        Measure("wait_done_ns", "ns wait_replicated, held", [Aim("<=", 200)]),
+        Measure("check_ns", "ns check_acks")])
+
+
+def start():
+    def contenders(s):
+        return [("ours", "", Program(s, "ha_bench_start", "--resumes", 0))]
+    return Row("start to first replicated byte", contenders, [
+        Measure("start_ms", "ms", [Aim("<=", 20), Aim("<", 1, "RocketMQ")]),
+        Measure("start_max_ms", "ms, slowest")])
+
+
+def resume(name, down_ms, times):
+    def contenders(s):
+        load = ("--starts", 0, "--resumes", times, "--down-ms", down_ms)
+        return [("ours", "", Program(s, "ha_bench_start", *load)),
+                ("ours", "reconnect_max_ms=50", Program(s, "ha_bench_start", *load, "--option",
+                                                        "reconnect_max_ms=50"))]
+    return Row(f"peer back to resumed, {name}", contenders, [
+        Measure("resume_ms", "ms", [Aim("<=", 50), Aim("<", 1, "RocketMQ")]),
+        Measure("resume_max_ms", "ms, slowest")])
+
+
 def all_rows():
     half = [Aim("<", .5, "RocketMQ"), Aim("<", .5, "Redis")]
     return [
@@ -134,4 +241,15 @@ def all_rows():
         put_many(8, 2.5, 2, []),
         put_many(64, 5, 3, half),
         pipelined(),
+        lag(),
+        durable(),
+        memory(),
+        many_replicas(),
+        stopped_replica(1),
+        stopped_replica(64),
+        *(message_size(body) for body in SIZES),
+        abi(),
+        start(),
+        resume("restarted at once", 0, 20),
+        resume("away for 1 s", 1000, 3),
     ]

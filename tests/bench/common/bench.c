@@ -20,6 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { kMostChildren = 8 };
+
 void bench_die(const char* format, ...) {
   const int error = errno;
   va_list arguments;
@@ -162,6 +164,16 @@ char* bench_map(int64_t size, int prefault, int* fd_out) {
   return memory;
 }
 
+/* Our ends of earlier children's pipes: a child that kept a copy would keep its sibling from ever
+ * seeing the end of its input. */
+static struct bench_child siblings[kMostChildren];
+
+static struct bench_child* place_of(pid_t pid) {
+  for (int i = 0; i < kMostChildren; ++i)
+    if (siblings[i].pid == pid) return &siblings[i];
+  bench_die("more than %d children at once", kMostChildren);
+}
+
 struct bench_child bench_fork(void (*run)(int, int, void*), void* arg, int cpu) {
   int down[2];
   int up[2];
@@ -175,13 +187,21 @@ struct bench_child bench_fork(void (*run)(int, int, void*), void* arg, int cpu) 
     if (getppid() != parent) _exit(1); /* it died before it could be watched */
     close(down[1]);
     close(up[0]);
+    for (int i = 0; i < kMostChildren; ++i) {
+      if (siblings[i].pid == 0) continue;
+      close(siblings[i].to);
+      close(siblings[i].from);
+      siblings[i].pid = 0;
+    }
     bench_pin(cpu);
     run(down[0], up[1], arg);
     _exit(0);
   }
   close(down[0]);
   close(up[1]);
-  return (struct bench_child){.pid = pid, .to = down[1], .from = up[0]};
+  const struct bench_child child = {.pid = pid, .to = down[1], .from = up[0]};
+  *place_of(0) = child;
+  return child;
 }
 
 void bench_tell(int fd, const void* data, size_t size) {
@@ -200,6 +220,7 @@ void bench_hear(int fd, void* data, size_t size) {
 
 void bench_join(struct bench_child* child) {
   int status = 0;
+  place_of(child->pid)->pid = 0;
   close(child->to);
   if (waitpid(child->pid, &status, 0) != child->pid || status != 0)
     bench_die("the other process failed with status %d", status);

@@ -75,9 +75,11 @@ ScratchDir::~ScratchDir() {
 }
 
 BrokerPair::BrokerPair(PairOptions options)
-    : options_(std::move(options)), directory_(options_.parent) {
+    : options_(std::move(options)),
+      directory_(options_.parent),
+      slave_directory_(options_.slave_parent) {
   if (options_.slave) slave_ = bench_fork(run_slave, this, options_.slave_cpu);
-  master_ = open(options_, stub::Role::kMaster, store("master"), "");
+  master_ = open(options_, stub::Role::kMaster, master_store(), "");
   if (!slave_) return;
   const int port = ha_port();
   bench_tell(slave_->to, &port, sizeof(port));
@@ -92,7 +94,7 @@ void BrokerPair::run_slave(int in, int, void* self) {
   const auto* pair = static_cast<const BrokerPair*>(self);
   int port = 0;
   bench_hear(in, &port, sizeof(port));
-  auto broker = open(pair->options_, stub::Role::kSlave, pair->store("slave"),
+  auto broker = open(pair->options_, stub::Role::kSlave, pair->slave_store(),
                      "127.0.0.1:" + std::to_string(port));
   char end_of_input = 0;
   (void)!::read(in, &end_of_input, 1);
@@ -122,7 +124,7 @@ void BrokerPair::settle() {
     return stored;
   });
   wait_until("the next segment", [&] {
-    return spare_segment_there(store("master")) && (!slave_ || spare_segment_there(store("slave")));
+    return spare_segment_there(master_store()) && (!slave_ || spare_segment_there(slave_store()));
   });
 }
 
@@ -132,6 +134,7 @@ PairOptions pair_options(int argc, char** argv) {
   bench_cpus(argc, argv, &master_cpu, &options.slave_cpu);
   bench_pin(master_cpu);
   options.parent = bench_text(argc, argv, "--dir", "/dev/shm");
+  options.slave_parent = bench_text(argc, argv, "--slave-dir", options.parent.c_str());
   options.warm_segments = bench_flag(argc, argv, "--warm") != 0;
   options.segment_bytes = bench_number(argc, argv, "--segment-mib", 1024) * kMiB;
   for (const auto& option : plugin_options(argc, argv))

@@ -1,4 +1,5 @@
-// A stub broker in this process and its slave in another one, both with their stores on tmpfs.
+// A stub broker in this process and its slave in another one, both with their stores on tmpfs
+// unless told otherwise.
 //
 // Construct it before any thread is started: the slave is a fork of this process.
 // Errors end the process.
@@ -31,6 +32,7 @@ class ScratchDir {
 
 struct PairOptions {
   std::string parent = "/dev/shm";
+  std::string slave_parent = "/dev/shm";  // a disk, where the slave is to make durable what it has
   bool slave = true;
   int slave_cpu = -1;
   std::int64_t segment_bytes = std::int64_t{1} << 30;
@@ -57,17 +59,19 @@ class BrokerPair {
   void settle();
 
  private:
-  std::string store(const char* name) const { return directory_.path() + "/" + name; }
+  std::string master_store() const { return directory_.path() + "/master"; }
+  std::string slave_store() const { return slave_directory_.path() + "/slave"; }
   static void run_slave(int in, int out, void* self);
 
   PairOptions options_;
   ScratchDir directory_;
+  ScratchDir slave_directory_;
   std::optional<bench_child> slave_;
   std::unique_ptr<stub::Broker> master_;
 };
 
-// The options that all programs with a pair share: --dir, --segment-mib, --warm, --option, --cpus (pins
-// this process too).
+// The options that all programs with a pair share: --dir, --slave-dir, --segment-mib, --warm,
+// --option, --cpus (pins this process too).
 PairOptions pair_options(int argc, char** argv);
 
 }  // namespace ha::bench
