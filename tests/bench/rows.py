@@ -3,6 +3,8 @@ each row measures and what it leaves out."""
 import dataclasses
 import re
 
+import redis
+import rocketmq
 from runner import Program
 
 CPUS = ("--cpus", "0,1")  # master on one, slave on the other, for every contender alike
@@ -50,7 +52,9 @@ def drain():
         return [("limit", "", Program(s, "ha_limit_drain", *mib)),
                 ("ours", "writev", Program(s, "ha_bench_drain", *mib, "--truncate")),
                 ("ours", "writev, reader copies", Program(s, "ha_bench_drain", *mib)),
-                ("ours", "sendfile", Program(s, "ha_bench_drain", *mib, "--truncate", "--sendfile"))]
+                ("ours", "sendfile", Program(s, "ha_bench_drain", *mib, "--truncate", "--sendfile")),
+                ("RocketMQ", "batch 32K", rocketmq.Drain(s, mib[1] // 2, 32 << 10)),
+                ("RocketMQ", "batch 1M", rocketmq.Drain(s, mib[1] // 2, 1 << 20))]
     return Row("drain", contenders, [
         Measure("gb_per_s", "GB/s", [Aim(">=", .9, "limit")]),
         Measure("master_cpu_s_per_gib", "CPU s/GiB master", [Aim("<=", 1.3, "limit"),
@@ -64,7 +68,9 @@ def catch_up(name, prefault):
         mib = ("--mib", s.pick(2048, 256))
         return [("limit", "", Program(s, "ha_limit_catch_up", *mib, *flags)),
                 ("ours", "append-reserve", Program(s, "ha_bench_catch_up", *mib, *flags)),
-                ("ours", "append", Program(s, "ha_bench_catch_up", *mib, *flags, "--append"))]
+                ("ours", "append", Program(s, "ha_bench_catch_up", *mib, *flags, "--append")),
+                ("RocketMQ", "batch 32K", rocketmq.CatchUp(s, mib[1], 32 << 10, prefault)),
+                ("RocketMQ", "batch 1M", rocketmq.CatchUp(s, mib[1], 1 << 20, prefault))]
     return Row(name, contenders, [
         Measure("gb_per_s", "GB/s", [Aim(">=", .85, "limit"), Aim(">=", 3, "RocketMQ")]),
         Measure("master_cpu_s_per_gib", "CPU s/GiB master", [Aim("<=", 1.3, "limit"),
@@ -79,7 +85,10 @@ def put_one():
         return [("limit", "ping-pong", Program(s, "ha_limit_ping_pong", "--count",
                                                s.pick(20000, 5000), *CPUS)),
                 ("I/O thread", "epoll", Program(s, "ha_limit_group", *seconds, *CPUS)),
-                ("ours", "", Program(s, "ha_bench_put", "--segment-mib", 128, *seconds, *CPUS))]
+                ("ours", "", Program(s, "ha_bench_put", "--segment-mib", 256, *seconds, *CPUS)),
+                ("ours", "busy_poll_us=0", Program(s, "ha_bench_put", "--segment-mib", 256, *seconds,
+                                                   "--option", "busy_poll_us=0", *CPUS)),
+                *rocketmq.puts(s, 1), *redis.puts(s, 1)]
     return Row("sync put, 1 producer", contenders, [
         Measure("p50_us", "us p50", [Aim("<=", 1.25, "limit"), Aim("<", 1, "RocketMQ"),
                                      Aim("<", 1, "Redis")]),
@@ -97,15 +106,19 @@ def put_busy_poll():
         Measure("p50_us", "us p50", [Aim("<=", 3, "limit")]), Measure("p99_us", "us p99")])
 
 
-def put_many(producers, rocketmq, redis, p99):
+def put_many(producers, times_rocketmq, times_redis, p99):
     def contenders(s):
         seconds = ("--seconds", s.pick(3, 1))
         segment = ("--segment-mib", s.pick(1024, 256))
         many = ("--producers", producers)
         return [("I/O thread", "epoll", Program(s, "ha_limit_group", *many, *seconds, *CPUS)),
-                ("ours", "", Program(s, "ha_bench_put", *many, *segment, *seconds, *CPUS))]
+                *(("ours", way, Program(s, "ha_bench_put", *many, *segment, *seconds, *flags, *CPUS))
+                  for way, flags in (("callbacks, warmed", ("--callbacks", "--warm")),
+                                     ("callbacks", ("--callbacks",)), ("threads, warmed", ("--warm",)),
+                                     ("threads", ()))),
+                *rocketmq.puts(s, producers), *redis.puts(s, producers)]
     return Row(f"sync put, {producers} producers", contenders, [
-        Measure("per_s", "/s", [Aim(">=", rocketmq, "RocketMQ"), Aim(">=", redis, "Redis")]),
+        Measure("per_s", "/s", [Aim(">=", times_rocketmq, "RocketMQ"), Aim(">=", times_redis, "Redis")]),
         Measure("p50_us", "us p50"), Measure("p99_us", "us p99", p99)],
         plot=f"{producers} producers")
 
@@ -115,7 +128,10 @@ def pipelined():
         load = ("--producers", 2, "--window", 512, "--seconds", s.pick(3, 1),
                 "--segment-mib", s.pick(1024, 256))
         return [("alone", "no replication", Program(s, "ha_bench_put", *load, "--copies", 1)),
-                ("ours", "", Program(s, "ha_bench_put", *load))]
+                ("alone", "warmed", Program(s, "ha_bench_put", *load, "--copies", 1, "--warm")),
+                ("ours", "warmed", Program(s, "ha_bench_put", *load, "--warm")),
+                ("ours", "", Program(s, "ha_bench_put", *load)),
+                *rocketmq.puts(s, 2, 512), *redis.puts(s, 2, 512)]
     return Row("pipelined sync put", contenders, [
         Measure("per_s", "/s", [Aim(">=", 3, "RocketMQ"), Aim(">=", .7, "alone")]),
         Measure("p50_us", "us p50"), Measure("p99_us", "us p99"),
@@ -127,7 +143,8 @@ def lag():
     def contenders(s):
         load = ("--count", s.pick(100, 20), "--idle-us", 50000, *CPUS)
         return [("limit", "ping-pong", Program(s, "ha_limit_ping_pong", *load)),
-                ("ours", "", Program(s, "ha_bench_lag", *load))]
+                ("ours", "", Program(s, "ha_bench_lag", *load)),
+                ("RocketMQ", "", rocketmq.Lag(s, s.pick(20, 5), 200))]
     return Row("idle, then one message", contenders, [
         Measure("p50_us", "us p50", [Aim("<=", 1.5, "limit"), Aim("<", 1, "RocketMQ")]),
         Measure("p99_us", "us p99")])
@@ -140,7 +157,9 @@ def durable():
         load = ("--producers", 64, "--seconds", s.pick(3, 1))
         return [("limit", "", Program(s, "ha_limit_group_fsync", *load, "--dir", disk)),
                 ("ours", "", Program(s, "ha_bench_put", *load, "--segment-mib", 256, "--slave-dir",
-                                     disk, "--option", "ack_durable=true"))]
+                                     disk, "--option", "ack_durable=true")),
+                ("alone", "no replication", Program(s, "ha_bench_put", *load, "--segment-mib", 256,
+                                                    "--copies", 1, "--sync-flush", "--dir", disk))]
     return Row("durable acks, 64 producers", contenders, [
         Measure("per_s", "/s", [Aim(">=", .8, "limit")]),
         Measure("p50_us", "us p50"), Measure("p99_us", "us p99")])
@@ -194,7 +213,7 @@ def message_size(body):
     def contenders(s):
         return [("ours", "", Program(s, "ha_bench_put", "--producers", 2, "--window", 512, "--body",
                                      body, "--seconds", 1, "--warm", "--segment-mib",
-                                     s.pick(1024, 512 if body > 4096 else 256)))]
+                                     s.pick(1024, 512 if body > 65536 else 256)))]
     return Row(f"messages of {body} B", contenders,
                [Measure("mb_per_s", "MB/s"), Measure("per_s", "/s")], plot=f"size {body}")
 
@@ -213,7 +232,8 @@ def abi():
 
 def start():
     def contenders(s):
-        return [("ours", "", Program(s, "ha_bench_start", "--resumes", 0))]
+        return [("ours", "", Program(s, "ha_bench_start", "--resumes", 0)),
+                ("RocketMQ", "", rocketmq.Start(s))]
     return Row("start to first replicated byte", contenders, [
         Measure("start_ms", "ms", [Aim("<=", 20), Aim("<", 1, "RocketMQ")]),
         Measure("start_max_ms", "ms, slowest")])
@@ -224,7 +244,8 @@ def resume(name, down_ms, times):
         load = ("--starts", 0, "--resumes", times, "--down-ms", down_ms)
         return [("ours", "", Program(s, "ha_bench_start", *load)),
                 ("ours", "reconnect_max_ms=50", Program(s, "ha_bench_start", *load, "--option",
-                                                        "reconnect_max_ms=50"))]
+                                                        "reconnect_max_ms=50")),
+                *([("RocketMQ", "connection lost", rocketmq.Start(s))] if down_ms == 0 else [])]
     return Row(f"peer back to resumed, {name}", contenders, [
         Measure("resume_ms", "ms", [Aim("<=", 50), Aim("<", 1, "RocketMQ")]),
         Measure("resume_max_ms", "ms, slowest")])

@@ -2,7 +2,8 @@
 //
 //   ha_bench_put [--producers 1] [--callbacks] [--window 0] [--seconds 2] [--body 1024]
 //                [--copies 2] [--stopped-replicas 0] [--segment-mib 1024] [--warm]
-//                [--option KEY=VALUE] [--cpus MASTER,SLAVE]
+//                [--dir /dev/shm] [--slave-dir DIR] [--sync-flush] [--option KEY=VALUE]
+//                [--cpus MASTER,SLAVE]
 //
 // Ends after that many seconds, or when the two segments that lay ready are nearly full: how fast
 // tmpfs gives pages is not measured.
@@ -10,6 +11,7 @@
 // or, with --callbacks, in the callback of the one before, as a broker with an event loop does it.
 // Otherwise a thread sends and callbacks make room, with so many messages of a producer on their
 // way. --copies 1: the same host without replication. --warm: segments are touched before use.
+// --dir, --slave-dir: where the stores lie. --sync-flush: the master's copy has to be durable too.
 // --stopped-replicas: so many more connections ask for the log and then never read.
 #include <semaphore.h>
 #include <unistd.h>
