@@ -5,7 +5,7 @@ import re
 
 import redis
 import rocketmq
-from runner import Program
+from runner import Micro, Program
 
 CPUS = ("--cpus", "0,1")  # master on one, slave on the other, for every contender alike
 
@@ -109,7 +109,7 @@ def put_busy_poll():
 def put_many(producers, times_rocketmq, times_redis, p99):
     def contenders(s):
         seconds = ("--seconds", s.pick(3, 1))
-        segment = ("--segment-mib", s.pick(1024, 256))
+        segment = ("--segment-mib", s.pick(1024, 512))
         many = ("--producers", producers)
         return [("I/O thread", "epoll", Program(s, "ha_limit_group", *many, *seconds, *CPUS)),
                 *(("ours", way, Program(s, "ha_bench_put", *many, *segment, *seconds, *flags, *CPUS))
@@ -126,7 +126,7 @@ def put_many(producers, times_rocketmq, times_redis, p99):
 def pipelined():
     def contenders(s):
         load = ("--producers", 2, "--window", 512, "--seconds", s.pick(3, 1),
-                "--segment-mib", s.pick(1024, 256))
+                "--segment-mib", s.pick(1024, 512))
         return [("alone", "no replication", Program(s, "ha_bench_put", *load, "--copies", 1)),
                 ("alone", "warmed", Program(s, "ha_bench_put", *load, "--copies", 1, "--warm")),
                 ("ours", "warmed", Program(s, "ha_bench_put", *load, "--warm")),
@@ -230,6 +230,14 @@ def abi():
         Measure("check_ns", "ns check_acks")])
 
 
+def micro():
+    cases = ("wait_queue/1", "wait_queue/64", "wait_queue/4096", "wait_queue/65536",
+             "wait_queue_group/64", "wait_queue_group/4096", "ack_tracker/1", "ack_tracker/8",
+             "ack_tracker/64", "frame_header")
+    return Row("micro", lambda s: [("ours", "", Micro(s, "ha_bench_micro"))],
+               [Measure(case, f"ns {case}") for case in cases])
+
+
 def start():
     def contenders(s):
         return [("ours", "", Program(s, "ha_bench_start", "--resumes", 0)),
@@ -270,6 +278,7 @@ def all_rows():
         stopped_replica(64),
         *(message_size(body) for body in SIZES),
         abi(),
+        micro(),
         start(),
         resume("restarted at once", 0, 20),
         resume("away for 1 s", 1000, 3),

@@ -73,6 +73,19 @@ class Program:
         pass
 
 
+class Micro(Program):
+    """A program of Google Benchmark's; the median of each of its cases in nanoseconds."""
+
+    def __init__(self, settings, name):
+        super().__init__(settings, name, "--benchmark_format=json", "--benchmark_repetitions=5",
+                         "--benchmark_report_aggregates_only=true",
+                         f"--benchmark_min_time={settings.pick(.1, .01)}")
+
+    def run(self):
+        return {case["run_name"]: case["real_time"] for case in super().run()["benchmarks"]
+                if case["aggregate_name"] == "median"}
+
+
 class Result:
     """What one way of one contender gave, a list for each number."""
 

@@ -46,7 +46,8 @@ void bench_send(int fd, const void* data, size_t size);
 void bench_recv(int fd, void* data, size_t size);
 
 /* A file on tmpfs without a name, mapped shared; *fd may be NULL. Prefault: every page is touched,
- * so that no fault is measured. */
+ * so that no fault is measured. Otherwise each fault is, but not what a virtual machine's host does
+ * to find the memory. */
 char* bench_map(int64_t size, int prefault, int* fd);
 
 /* A second process. It dies with this one; `run` ends it by returning. */

@@ -1,0 +1,282 @@
+"""RocketMQ's own HA as a contender: its message store and HA service in two JVMs (rocketmq/Node.java).
+
+Nothing of a broker or a client is around them: as ours, the master is driven in its process. A pair that takes
+puts is started once and kept for all rows, since a JVM needs half a minute until its code is compiled;
+between its turns it is stopped with SIGSTOP. 5.x waits for a slave only with inSyncReplicas=2.
+"""
+import atexit
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+from runner import ROOT, Missing, launch
+
+VERSION = "5.3.3"
+CLASSES = ROOT / "build/bench/rocketmq"
+SOURCES = ROOT / "tests/bench/rocketmq"
+SEGMENT = 1 << 30
+BATCH = 32 << 10  # haTransferBatchSize's default
+# As its own start script: without the export a file cannot be warmed.
+JAVA = ("java", "-Xms1g", "-Xmx1g", "-XX:+UseG1GC", "--add-exports=java.base/sun.nio.ch=ALL-UNNAMED")
+ANYWHERE = range(os.cpu_count())
+
+
+def class_path():
+    jars = ROOT / f"build/interop/{VERSION}/classpath"
+    if os.environ.get("HA_INTEROP_SKIP") or not jars.exists():
+        raise Missing(os.environ.get("HA_INTEROP_SKIP") or f"no RocketMQ {VERSION} from Maven Central")
+    everything = f"{CLASSES}:{jars.read_text().strip()}"
+    if not (CLASSES / "bench/Node.class").exists() or any(
+            source.stat().st_mtime > (CLASSES / "bench/Node.class").stat().st_mtime
+            for source in SOURCES.iterdir()):
+        CLASSES.mkdir(parents=True, exist_ok=True)
+        done = subprocess.run(["javac", "-nowarn", "-d", CLASSES, "-cp", everything,
+                               *SOURCES.glob("*.java")], capture_output=True, text=True)
+        if done.returncode != 0:
+            raise RuntimeError(f"javac: {done.stderr.strip()}")
+        shutil.copy(SOURCES / "rmq.logback.xml", CLASSES)
+    return everything
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Node:
+    """One JVM. Its store is removed with it."""
+
+    def __init__(self, settings, role, master=None, segment=SEGMENT, batch=BATCH, warm=False,
+                 started=True, cpus=ANYWHERE):
+        self.ha = free_port()
+        self.store = settings.scratch / f"rocketmq.{role}.{self.ha}"
+        arguments = {"role": role, "store": self.store, "ha": self.ha, "segment": segment,
+                     "batch": batch, "warm": str(warm).lower(), "started": str(started).lower()}
+        if master:
+            arguments["master"] = master.ha
+        self.errors = open(settings.scratch / f"rocketmq.{self.ha}.err", "w+")
+        self.process = launch(
+            [*JAVA, f"-Duser.home={settings.scratch}", "-cp", class_path(), "bench.Node",
+             *(f"{key}={value}" for key, value in arguments.items())],
+            pinned_to=cpus, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
+            text=True)
+        self.hear()
+
+    def hear(self):
+        line = self.process.stdout.readline()
+        while line and not line.startswith("{"):
+            line = self.process.stdout.readline()
+        if not line:
+            self.errors.seek(0)
+            raise RuntimeError(f"RocketMQ's JVM ended: {self.errors.read().strip()[:500]}")
+        return json.loads(line)
+
+    def say(self, command, **arguments):
+        words = [command, *(f"{key}={value}" for key, value in arguments.items())]
+        self.process.stdin.write(" ".join(words) + "\n")
+        self.process.stdin.flush()
+
+    def ask(self, command, **arguments):
+        self.say(command, **arguments)
+        return self.hear()
+
+    def signal(self, number):
+        os.kill(self.process.pid, number)
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        self.errors.close()
+        shutil.rmtree(self.store, ignore_errors=True)
+
+
+class Pair:
+    """A master whose puts wait for its slave."""
+
+    pairs = {}
+
+    def __init__(self, settings, warm):
+        self.master = Node(settings, "SYNC_MASTER", warm=warm)
+        self.slave = Node(settings, "SLAVE", master=self.master, warm=warm)
+        self.wait_for_slave()
+        self.master.ask("prime", seconds=60)
+        # Until the compiler has been through everything that a put touches.
+        for producers, window, mode in ((2, 512, "threads"), (64, 0, "callbacks"), (8, 0, "threads")):
+            self.put(settings.pick(10, 4), 0, producers, window, mode, 1024)
+        self.pause()
+
+    @classmethod
+    def get(cls, settings, warm):
+        if warm not in cls.pairs:
+            cls.pairs[warm] = cls(settings, warm)
+        return cls.pairs[warm]
+
+    @classmethod
+    def stop_all(cls):
+        while cls.pairs:
+            _, pair = cls.pairs.popitem()
+            pair.master.stop()
+            pair.slave.stop()
+
+    def wait_for_slave(self):
+        """Its client looks for its master every 5 s."""
+        deadline = time.monotonic() + 30
+        while self.master.ask("connections")["connections"] == 0:
+            if time.monotonic() > deadline:
+                raise RuntimeError("RocketMQ's slave did not connect within 30 s")
+            time.sleep(.1)
+
+    def pause(self):
+        for node in (self.master, self.slave):
+            node.signal(signal.SIGSTOP)
+
+    def resume(self):
+        for node in (self.master, self.slave):
+            node.signal(signal.SIGCONT)
+
+    def put(self, seconds, warmup, producers, window, mode, body):
+        before = self.slave.ask("cpu")["cpu"]
+        result = self.master.ask("put", producers=producers, window=window, mode=mode,
+                                 seconds=seconds, warmup=warmup, body=body)
+        if "error" in result:
+            raise RuntimeError(f"RocketMQ: {result['error']}")
+        used = self.slave.ask("cpu")["cpu"] - before
+        result["slave_cpu_us_per_message"] = used * 1e6 / result.pop("all")
+        for node in (self.master, self.slave):
+            node.ask("clean")
+        return result
+
+
+atexit.register(Pair.stop_all)
+
+
+class Put:
+    def __init__(self, settings, producers, window=0, mode="threads", body=1024, warm=False):
+        self.settings = settings
+        self.load = (producers, window, mode, body)
+        self.warm = warm
+
+    def start(self):
+        class_path()
+
+    def run(self):
+        pair = Pair.get(self.settings, self.warm)
+        pair.resume()
+        try:
+            return pair.put(self.settings.pick(2, 1), 1, *self.load)
+        finally:
+            pair.pause()
+
+    def stop(self):
+        pass
+
+
+def puts(settings, producers, window=0, body=1024):
+    """All the ways in which RocketMQ can be asked for the same thing: the best one counts."""
+    modes = ("threads", "callbacks") if window == 0 and producers > 1 else ("threads",)
+    return [("RocketMQ", f"{mode}{', warmed' if warm else ''}",
+             Put(settings, producers, window, mode, body, warm))
+            for mode in modes for warm in settings.pick((False, True), (False,))]
+
+
+class OneShot:
+    """A contender that starts its JVMs for each run."""
+
+    def __init__(self, settings, *arguments):
+        self.settings = settings
+        self.arguments = arguments
+        self.nodes = []
+
+    def start(self):
+        class_path()
+
+    def node(self, *arguments, **more):
+        self.nodes.append(Node(self.settings, *arguments, **more))
+        return self.nodes[-1]
+
+    def run(self):
+        try:
+            return self.measure(*self.arguments)
+        finally:
+            self.stop()
+
+    def stop(self):
+        while self.nodes:
+            self.nodes.pop().stop()
+
+
+class Drain(OneShot):
+    """A master that lies in the page cache, and a bare reader."""
+
+    def measure(self, mib, batch):
+        master = self.node("ASYNC_MASTER", batch=batch)
+        end = master.ask("fill", bytes=mib << 20, body=64 << 10)["end"]
+        before = master.ask("cpu")["cpu"]
+        # From 1: to 0 the master would answer with its last file's start.
+        reader = subprocess.run([self.settings.build / "ha_limit_reader", "--port", str(master.ha),
+                                 "--from", "1", "--bytes", str(end - 1)],
+                                capture_output=True, text=True, timeout=300, check=True)
+        result = json.loads(reader.stdout)
+        result["master_cpu_s_per_gib"] = (master.ask("cpu")["cpu"] - before) / (end / (1 << 30))
+        return result
+
+
+class CatchUp(OneShot):
+    """Within one file, since an empty slave gets no other, and one file is at most 1 GiB: a larger one is
+    not warmed before RocketMQ gives up waiting for it."""
+
+    def measure(self, mib, batch, warm):
+        master = self.node("ASYNC_MASTER", batch=batch)
+        end = master.ask("fill", bytes=min(mib << 20, SEGMENT - (64 << 20)), body=64 << 10)["end"]
+        slave = self.node("SLAVE", master=master, batch=batch, warm=warm, started=False)
+        slave.say("follow", to=end, start="true")
+        slave.hear()  # the first bytes are there
+        before = master.ask("cpu")["cpu"]
+        done = slave.hear()
+        used = master.ask("cpu")["cpu"] - before
+        size = end - done["from"]
+        gib = size / (1 << 30)
+        return {"gb_per_s": size / (done["last"] - done["first"]),
+                "master_cpu_s_per_gib": used / gib, "slave_cpu_s_per_gib": done["cpu"] / gib}
+
+
+class Lag(OneShot):
+    """An idle asynchronous pair: from the put to the byte in the slave's log."""
+
+    def measure(self, count, idle_ms):
+        master = self.node("ASYNC_MASTER", cpus={0})
+        slave = self.node("SLAVE", master=master, cpus={1})
+        master.ask("send", count=1, idle_ms=0)
+        slave.ask("reach", to=master.ask("end")["end"])
+        slave.say("follow", count=count)
+        slave.hear()
+        sent = master.ask("send", count=count, idle_ms=idle_ms)["times"]
+        seen = slave.hear()["times"]
+        lags = sorted((there - here) / 1e3 for here, there in zip(sent, seen))
+        return {"p50_us": lags[len(lags) // 2], "p99_us": lags[int((len(lags) - 1) * .99)],
+                "max_us": lags[-1]}
+
+
+class Start(OneShot):
+    """From the start of a slave's store, or the loss of its connection, to the next byte in its log."""
+
+    def measure(self):
+        master = self.node("ASYNC_MASTER")
+        master.ask("fill", bytes=1 << 20, body=1024)
+        slave = self.node("SLAVE", master=master, started=False)
+        slave.say("follow", count=1, start="true")
+        begun = slave.hear()["at"]
+        started = (slave.hear()["times"][0] - begun) / 1e6
+        end = master.ask("end")["end"]
+        slave.ask("reach", to=end)
+        threads = master.ask("threads")["threads"]
+        slave.say("follow", count=1, reconnect="true")
+        begun = slave.hear()["at"]
+        master.ask("send", count=1, idle_ms=0)
+        return {"start_ms": started, "resume_ms": (slave.hear()["times"][0] - begun) / 1e6,
+                "master_threads": threads}
