@@ -2,6 +2,8 @@
 """Measures us beside the bare kernel, RocketMQ and Redis, and prints one table (README.md).
 
 bench.py [quick] [--rows REGEX] [--rounds N]
+
+Fails when a contender that is there does not work; one that cannot be had is named as missing.
 """
 import argparse
 import os
@@ -10,6 +12,7 @@ import shutil
 import sys
 import tempfile
 
+import plots
 import report
 import rows
 import runner
@@ -51,13 +54,18 @@ def main():
     except KeyboardInterrupt:
         runner.to_stderr("bench: interrupted; what is done follows")
     finally:
+        rows.stop_peers()
         shutil.rmtree(scratch, ignore_errors=True)
     print(report.table(done))
     print(report.verdict(done))
     out = runner.ROOT / "build/bench"
     out.mkdir(parents=True, exist_ok=True)
-    report.write_json(out / "results.json", report.document(done, settings, about))
-    return 0
+    results = report.document(done, settings, about)
+    report.write_json(out / "results.json", results)
+    (out / "table.md").write_text(report.markdown(done))
+    for drawn in plots.draw_all(results, out):
+        print(drawn.relative_to(runner.ROOT))
+    return 1 if any(one.failed for one in done) else 0
 
 
 if __name__ == "__main__":

@@ -87,6 +87,22 @@ def table(row_results):
     return "\n".join(line.rstrip() for line in lines)
 
 
+def markdown(row_results):
+    """The table for a README: medians, a line for each figure that there is an aim for."""
+    lines = ["| row | figure | ours | limit | RocketMQ | Redis | against |",
+             "| --- | --- | --- | --- | --- | --- | --- |"]
+    for one in row_results:
+        for measure in one.row.measures:
+            if not measure.aims:
+                continue
+            best = [one.best(who, measure) for who in ("ours", *COLUMNS)]
+            cells = [figure(result.median(measure.key)) if result else "-" for result in best]
+            notes = "; ".join(note for note, met in compare(one, measure) if met is not None)
+            lines.append(f"| {one.row.name} | {measure.unit} | " + " | ".join(cells) + f" | {notes} |")
+    return "\n".join(lines + [f"| message sizes | | | | | | {text} |"
+                              for text, _ in sizes.cliffs(row_results)]) + "\n"
+
+
 def verdict(row_results):
     met = [flag for one in row_results for measure in one.row.measures
            for _, flag in compare(one, measure) if flag is not None]
@@ -99,6 +115,7 @@ def document(row_results, settings, machine):
     for one in row_results:
         rows.append({
             "name": one.row.name,
+            "plot": one.row.plot,
             "contenders": {who: {way or "default": result.runs for way, result in ways.items()}
                            for who, ways in one.results.items()},
             "missing": one.missing,

@@ -107,7 +107,7 @@ class Pair:
         self.master.ask("prime", seconds=60)
         # Until the compiler has been through everything that a put touches.
         for producers, window, mode in ((2, 512, "threads"), (64, 0, "callbacks"), (8, 0, "threads")):
-            self.put(settings.pick(10, 4), 0, producers, window, mode, 1024)
+            self.put(settings.pick(10, 2), 0, producers, window, mode, 1024)
         self.pause()
 
     @classmethod
@@ -208,6 +208,11 @@ class OneShot:
     def stop(self):
         while self.nodes:
             self.nodes.pop().stop()
+
+
+def batches(settings):
+    """haTransferBatchSize: as it comes, and what suits a catch-up best."""
+    return settings.pick((("batch 32K", BATCH), ("batch 1M", 1 << 20)), (("batch 1M", 1 << 20),))
 
 
 class Drain(OneShot):

@@ -53,8 +53,8 @@ def drain():
                 ("ours", "writev", Program(s, "ha_bench_drain", *mib, "--truncate")),
                 ("ours", "writev, reader copies", Program(s, "ha_bench_drain", *mib)),
                 ("ours", "sendfile", Program(s, "ha_bench_drain", *mib, "--truncate", "--sendfile")),
-                ("RocketMQ", "batch 32K", rocketmq.Drain(s, mib[1] // 2, 32 << 10)),
-                ("RocketMQ", "batch 1M", rocketmq.Drain(s, mib[1] // 2, 1 << 20))]
+                *(("RocketMQ", way, rocketmq.Drain(s, mib[1] // 2, batch))
+                  for way, batch in rocketmq.batches(s))]
     return Row("drain", contenders, [
         Measure("gb_per_s", "GB/s", [Aim(">=", .9, "limit")]),
         Measure("master_cpu_s_per_gib", "CPU s/GiB master", [Aim("<=", 1.3, "limit"),
@@ -69,8 +69,8 @@ def catch_up(name, prefault):
         return [("limit", "", Program(s, "ha_limit_catch_up", *mib, *flags)),
                 ("ours", "append-reserve", Program(s, "ha_bench_catch_up", *mib, *flags)),
                 ("ours", "append", Program(s, "ha_bench_catch_up", *mib, *flags, "--append")),
-                ("RocketMQ", "batch 32K", rocketmq.CatchUp(s, mib[1], 32 << 10, prefault)),
-                ("RocketMQ", "batch 1M", rocketmq.CatchUp(s, mib[1], 1 << 20, prefault))]
+                *(("RocketMQ", way, rocketmq.CatchUp(s, mib[1], batch, prefault))
+                  for way, batch in rocketmq.batches(s))]
     return Row(name, contenders, [
         Measure("gb_per_s", "GB/s", [Aim(">=", .85, "limit"), Aim(">=", 3, "RocketMQ")]),
         Measure("master_cpu_s_per_gib", "CPU s/GiB master", [Aim("<=", 1.3, "limit"),
@@ -188,7 +188,7 @@ def many_replicas():
                 ("ours", "64 replicas", Program(s, "ha_bench_drain_many", *readers(64, 1)))]
     return Row("64 replicas drain at once", contenders, [
         Measure("gb_per_s", "GB/s, all together", [Aim(">=", .8, "1 replica"),
-                                                   Aim(">=", .9, "limit")]),
+                                                   Aim(">=", .8, "limit")]),
         Measure("master_cpu_s_per_gib", "CPU s/GiB master", [Aim("<=", 1.2, "1 replica"),
                                                              Aim("<=", 1.3, "limit")]),
         Measure("threads", "threads of the process", [Aim("<=", 1, "1 replica")])])
@@ -203,7 +203,7 @@ def stopped_replica(producers):
     name = "1 producer" if producers == 1 else f"{producers} producers"
     return Row(f"one stopped slave, {name}", contenders, [
         Measure("p99_us", "us p99", [Aim("<=", 1.1, "none stopped")]),
-        Measure("p50_us", "us p50", [Aim("<=", 1.1, "none stopped")])])
+        Measure("p50_us", "us p50")])
 
 
 SIZES = (64, 256, 1024, 4096, 16384, 65536, 262144, 1048576)
@@ -213,7 +213,13 @@ def message_size(body):
     def contenders(s):
         return [("ours", "", Program(s, "ha_bench_put", "--producers", 2, "--window", 512, "--body",
                                      body, "--seconds", 1, "--warm", "--segment-mib",
-                                     s.pick(1024, 512 if body > 65536 else 256)))]
+                                     s.pick(1024, 512 if body > 4096 else 256),
+                                     "--warm-up-ms", 100)),
+                *(peers(s) if not s.quick else [])]
+
+    def peers(s):
+        window = min(512, (64 << 20) // body)  # ours holds as few bytes in flight
+        return [*rocketmq.puts(s, 2, window, body), *redis.puts(s, 2, window, body)]
     return Row(f"messages of {body} B", contenders,
                [Measure("mb_per_s", "MB/s"), Measure("per_s", "/s")], plot=f"size {body}")
 
@@ -253,10 +259,17 @@ def resume(name, down_ms, times):
         return [("ours", "", Program(s, "ha_bench_start", *load)),
                 ("ours", "reconnect_max_ms=50", Program(s, "ha_bench_start", *load, "--option",
                                                         "reconnect_max_ms=50")),
-                *([("RocketMQ", "connection lost", rocketmq.Start(s))] if down_ms == 0 else [])]
+                *([("RocketMQ", "connection lost", rocketmq.Start(s))]
+                  if down_ms == 0 and not s.quick else [])]
     return Row(f"peer back to resumed, {name}", contenders, [
         Measure("resume_ms", "ms", [Aim("<=", 50), Aim("<", 1, "RocketMQ")]),
         Measure("resume_max_ms", "ms, slowest")])
+
+
+def stop_peers():
+    """Those that live from row to row."""
+    rocketmq.Pair.stop_all()
+    redis.Servers.stop()
 
 
 def all_rows():

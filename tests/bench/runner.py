@@ -106,6 +106,7 @@ class RowResult:
         self.row = row
         self.results = {}  # contender -> {way: Result}
         self.missing = {}  # contender -> why
+        self.failed = False  # a contender that is there did not work
 
     def add(self, who, way, run):
         ways = self.results.setdefault(who, {})
@@ -147,6 +148,7 @@ def run_row(row, settings, say):
                     contender.stop()
                 except Exception as error:  # one contender's fault must not cost the others
                     result.missing.setdefault(who, f"failed: {error}")
+                    result.failed = True
                     say("".join(traceback.format_exception_only(type(error), error)).rstrip())
                     running.remove((who, way, contender))
                     contender.stop()

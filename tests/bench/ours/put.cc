@@ -1,7 +1,7 @@
 // Our puts: producers in the master's process, each message waits until the slave holds it too.
 //
-//   ha_bench_put [--producers 1] [--callbacks] [--window 0] [--seconds 2] [--body 1024]
-//                [--copies 2] [--stopped-replicas 0] [--segment-mib 1024] [--warm]
+//   ha_bench_put [--producers 1] [--callbacks] [--window 0] [--seconds 2] [--warm-up-ms 500]
+//                [--body 1024] [--copies 2] [--stopped-replicas 0] [--segment-mib 1024] [--warm]
 //                [--dir /dev/shm] [--slave-dir DIR] [--sync-flush] [--option KEY=VALUE]
 //                [--cpus MASTER,SLAVE]
 //
@@ -31,7 +31,7 @@
 
 namespace {
 
-constexpr std::int64_t kWarmUpNs = 500'000'000;
+constexpr std::int64_t kWarmUpMs = 500;
 constexpr std::size_t kMostSamples = std::size_t{1} << 22;
 // Of all bodies on their way: a window of large messages is not to become a test of memory.
 constexpr std::int64_t kMostBytesInFlight = 64 << 20;
@@ -202,7 +202,8 @@ int main(int argc, char** argv) {
     producers.emplace_back(pair.master(), load,
                            kMostSamples / static_cast<std::size_t>(producer_count));
   // Only now: the memory of the samples takes as long as a warm-up.
-  load.measure_from = bench_now_ns() + kWarmUpNs;
+  load.measure_from =
+      bench_now_ns() + bench_number(argc, argv, "--warm-up-ms", kWarmUpMs) * 1'000'000;
   load.end = load.measure_from + seconds * 1'000'000'000;
   std::vector<std::thread> threads;
   for (auto& producer : producers) threads.emplace_back([&producer] { producer.run(); });
