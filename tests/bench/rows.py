@@ -219,7 +219,8 @@ def message_size(body):
 
     def peers(s):
         window = min(512, (64 << 20) // body)  # ours holds as few bytes in flight
-        return [*rocketmq.puts(s, 2, window, body), *redis.puts(s, 2, window, body)]
+        # The last way is ours': warmed files, any CPU.
+        return [rocketmq.puts(s, 2, window, body)[-1], redis.puts(s, 2, window, body)[-1]]
     return Row(f"messages of {body} B", contenders,
                [Measure("mb_per_s", "MB/s"), Measure("per_s", "/s")], plot=f"size {body}")
 
