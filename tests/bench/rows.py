@@ -174,7 +174,7 @@ def memory():
     return Row("memory", contenders, [
         Measure("kib_1", "KiB, 1 replica", kib(1)), Measure("kib_8", "KiB, 8 replicas", kib(8)),
         Measure("kib_64", "KiB, 64 replicas", kib(64)),
-        Measure("kib_8_large_log", "KiB, 8 replicas, 1 GiB log", kib(8)),
+        Measure("kib_8_large_log", "KiB, 8 replicas, larger log", kib(8)),
         Measure("kib_per_replica", "KiB for one more replica", [Aim("<=", 64)])])
 
 
