@@ -2,10 +2,12 @@
 """Measures us beside the bare kernel, RocketMQ and Redis, and prints one table (README.md).
 
 bench.py [quick] [--rows REGEX] [--rounds N]
+bench.py --plots-from results.json          draws again what was measured before
 
 Fails when a contender that is there does not work; one that cannot be had is named as missing.
 """
 import argparse
+import json
 import os
 import pathlib
 import shutil
@@ -24,13 +26,24 @@ def machine():
     return {"cpus": os.cpu_count(), "cpu": model, "load_before": os.getloadavg()[0]}
 
 
+def draw(results, folder):
+    for drawn in plots.draw_all(results, folder):
+        print(drawn.relative_to(runner.ROOT))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("mode", nargs="?", choices=["quick"], help="under 3 minutes in all")
     parser.add_argument("--rows", default="", metavar="REGEX", help="only rows whose name matches")
     parser.add_argument("--rounds", type=int, help="default 5, quick 1")
     parser.add_argument("--list", action="store_true", help="name the rows and do nothing")
+    parser.add_argument("--plots-from", type=pathlib.Path, metavar="RESULTS.json",
+                        help="draw these and measure nothing")
     arguments = parser.parse_args()
+    out = runner.ROOT / "build/bench"
+    out.mkdir(parents=True, exist_ok=True)
+    if arguments.plots_from:
+        return draw(json.loads(arguments.plots_from.read_text()), out)
     chosen = [row for row in rows.all_rows() if row.matches(arguments.rows)]
     if arguments.list:
         print(*(row.name for row in chosen), sep="\n")
@@ -58,13 +71,10 @@ def main():
         shutil.rmtree(scratch, ignore_errors=True)
     print(report.table(done))
     print(report.verdict(done))
-    out = runner.ROOT / "build/bench"
-    out.mkdir(parents=True, exist_ok=True)
     results = report.document(done, settings, about)
     report.write_json(out / "results.json", results)
     (out / "table.md").write_text(report.markdown(done))
-    for drawn in plots.draw_all(results, out):
-        print(drawn.relative_to(runner.ROOT))
+    draw(results, out)
     return 1 if any(one.failed for one in done) else 0
 
 

@@ -2,19 +2,13 @@
 reach for. Debian's redis-server, nothing kept on disk; the client (redis/put.c) is a process of its own,
 so its socket is part of every figure."""
 import atexit
-import os
-import pathlib
 import shutil
 import socket
 import time
 
-from rocketmq import ANYWHERE, free_port
-from runner import Missing, Program, launch
-
-
-def cpu_s(process):
-    fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+from client_load import ClientLoad
+from rocketmq import free_port
+from runner import Missing, launch
 
 
 class Servers:
@@ -29,6 +23,7 @@ class Servers:
         deadline = time.monotonic() + 30
         while "master_link_status:up" not in self.info(replica_port):
             if time.monotonic() > deadline:
+                self.kill()
                 raise RuntimeError("Redis' replica did not find its master within 30 s")
             time.sleep(.05)
 
@@ -40,10 +35,13 @@ class Servers:
     @classmethod
     def stop(cls):
         if cls.running:
-            for process in (cls.running.replica, cls.running.master):
-                process.kill()
-                process.wait()
+            cls.running.kill()
         cls.running = None
+
+    def kill(self):
+        for process in (self.replica, self.master):
+            process.kill()
+            process.wait()
 
     @staticmethod
     def launch(settings, port, *more):
@@ -65,33 +63,17 @@ class Servers:
 atexit.register(Servers.stop)
 
 
-class Put:
+class Put(ClientLoad):
     def __init__(self, settings, producers, window, body, pinned):
-        self.settings = settings
-        self.load = ("--producers", producers, "--window", window, "--body", body, "--seconds",
-                     settings.pick(2, 1), *(("--cpus", "0,-1") if pinned else ()))
-        self.cpus = ({0}, {1}) if pinned else (ANYWHERE, ANYWHERE)
+        super().__init__(settings, "ha_redis_put", producers, pinned, "--window", window, "--body",
+                         body)
 
     def start(self):
         Servers.get(self.settings)
 
     def run(self):
         servers = Servers.get(self.settings)
-        for process, cpus in zip((servers.master, servers.replica), self.cpus):
-            for thread in os.listdir(f"/proc/{process.pid}/task"):
-                os.sched_setaffinity(int(thread), cpus)
-        client = Program(self.settings, "ha_redis_put", "--port", servers.port, *self.load)
-        before = [cpu_s(process) for process in (servers.master, servers.replica)]
-        result = client.run()
-        used = [cpu_s(process) - was
-                for process, was in zip((servers.master, servers.replica), before)]
-        messages = result.pop("all")
-        result["master_cpu_us_per_message"] = used[0] * 1e6 / messages
-        result["slave_cpu_us_per_message"] = used[1] * 1e6 / messages
-        return result
-
-    def stop(self):
-        pass
+        return self.measure(servers.port, servers.master, servers.replica)
 
 
 def puts(settings, producers, window=1, body=1024):

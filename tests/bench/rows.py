@@ -5,6 +5,7 @@ import re
 
 import redis
 import rocketmq
+import stub_http
 from runner import Micro, Program
 
 CPUS = ("--cpus", "0,1")  # master on one, slave on the other, for every contender alike
@@ -139,6 +140,14 @@ def pipelined():
         Measure("slave_cpu_us_per_message", "CPU us/message slave")])
 
 
+def http():
+    return Row("sync put over HTTP, 64 connections",
+               lambda s: [*stub_http.puts(s, 64), *redis.puts(s, 64)], [
+                   Measure("per_s", "/s"), Measure("p50_us", "us p50"), Measure("p99_us", "us p99"),
+                   Measure("master_cpu_us_per_message", "CPU us/message master"),
+                   Measure("slave_cpu_us_per_message", "CPU us/message slave")])
+
+
 def lag():
     def contenders(s):
         load = ("--count", s.pick(100, 20), "--idle-us", 50000, *CPUS)
@@ -239,8 +248,9 @@ def abi():
 
 def micro():
     cases = ("wait_queue/1", "wait_queue/64", "wait_queue/4096", "wait_queue/65536",
-             "wait_queue_group/64", "wait_queue_group/4096", "ack_tracker/1", "ack_tracker/8",
-             "ack_tracker/64", "frame_header")
+             "wait_queue_group/64", "wait_queue_group/4096", "wait_queue_shuffled/64",
+             "wait_queue_shuffled/4096", "ack_tracker/1", "ack_tracker/8", "ack_tracker/64",
+             "frame_header", "report", "autoswitch_header")
     return Row("micro", lambda s: [("ours", "", Micro(s, "ha_bench_micro"))],
                [Measure(case, f"ns {case}") for case in cases])
 
@@ -284,6 +294,7 @@ def all_rows():
         put_many(8, 2.5, 2, []),
         put_many(64, 5, 3, half),
         pipelined(),
+        http(),
         lag(),
         durable(),
         memory(),

@@ -128,30 +128,29 @@ def run_row(row, settings, say):
     """Every contender once a round: A B A B."""
     result = RowResult(row)
     running = []
+
+    def attempt(step, who, way, contender):
+        """Whether it worked. One contender's fault must not cost the others their turns."""
+        try:
+            step()
+            return True
+        except Missing as why:
+            result.missing.setdefault(who, str(why))
+            say(f"  {who} ({way}) is missing: {why}")
+        except Exception as error:
+            result.missing.setdefault(who, f"failed: {error}")
+            result.failed = True
+            say("".join(traceback.format_exception_only(type(error), error)).rstrip())
+        contender.stop()
+        return False
+
     try:
-        for who, way, contender in row.contenders(settings):
-            try:
-                contender.start()
-                running.append((who, way, contender))
-            except Missing as why:
-                result.missing.setdefault(who, str(why))
-                say(f"  {who} ({way}) is missing: {why}")
-                contender.stop()
+        running = [one for one in row.contenders(settings) if attempt(one[2].start, *one)]
         for number in range(settings.rounds):
             for who, way, contender in list(running):
                 say(f"  round {number + 1}/{settings.rounds}: {who} ({way})")
-                try:
-                    result.add(who, way, contender.run())
-                except Missing as why:
-                    result.missing.setdefault(who, str(why))
+                if not attempt(lambda: result.add(who, way, contender.run()), who, way, contender):
                     running.remove((who, way, contender))
-                    contender.stop()
-                except Exception as error:  # one contender's fault must not cost the others
-                    result.missing.setdefault(who, f"failed: {error}")
-                    result.failed = True
-                    say("".join(traceback.format_exception_only(type(error), error)).rstrip())
-                    running.remove((who, way, contender))
-                    contender.stop()
     finally:
         for _, _, contender in running:
             contender.stop()

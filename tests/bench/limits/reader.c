@@ -1,4 +1,5 @@
-/* A bare reader for somebody else's master: asks for the log from an offset and throws the bytes away.
+/* A bare reader for somebody else's master: asks for the log from an offset and throws the bytes
+ * away.
  *
  *   ha_limit_reader --port P --bytes N [--from 0]
  *
