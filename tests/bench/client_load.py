@@ -1,0 +1,46 @@
+"""A client program that loads a server in a process of its own, and the CPU time that the server and
+its replica need meanwhile. What every contender with a client's socket shares (redis.py, stub_http.py)."""
+import os
+import pathlib
+
+from runner import Program
+
+ANYWHERE = range(os.cpu_count())
+
+
+def cpu_s(process):
+    fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def pin(process, cpus):
+    """The threads that there are; those that they start inherit it."""
+    for thread in os.listdir(f"/proc/{process.pid}/task"):
+        os.sched_setaffinity(int(thread), cpus)
+
+
+class ClientLoad:
+    """Pinned: the client beside the master on CPU 0, the replica on CPU 1."""
+
+    def __init__(self, settings, program, producers, pinned, *more):
+        self.settings = settings
+        self.program = program
+        self.load = ("--producers", producers, "--seconds", settings.pick(2, 1), *more,
+                     *(("--cpus", "0,-1") if pinned else ()))
+        self.cpus = ({0}, {1}) if pinned else (ANYWHERE, ANYWHERE)
+
+    def measure(self, port, master, replica):
+        servers = (master, replica)
+        for process, cpus in zip(servers, self.cpus):
+            pin(process, cpus)
+        before = [cpu_s(process) for process in servers]
+        result = Program(self.settings, self.program, "--port", port, *self.load).run()
+        used = [cpu_s(process) - was for process, was in zip(servers, before)]
+        messages = result.pop("all")
+        result["master_cpu_us_per_message"] = used[0] * 1e6 / messages
+        result["slave_cpu_us_per_message"] = used[1] * 1e6 / messages
+        return result
+
+    def stop(self):
+        pass
+
