@@ -1,5 +1,6 @@
-"""A client program that loads a server in a process of its own, and the CPU time that the server and
-its replica need meanwhile. What every contender with a client's socket shares (redis.py, stub_http.py)."""
+"""A client program that loads a server in a process of its own, and the CPU time that the server
+and its replica need meanwhile. What every contender with a client's socket shares (redis.py,
+stub_http.py)."""
 import os
 import pathlib
 
@@ -16,7 +17,10 @@ def cpu_s(process):
 def pin(process, cpus):
     """The threads that there are; those that they start inherit it."""
     for thread in os.listdir(f"/proc/{process.pid}/task"):
-        os.sched_setaffinity(int(thread), cpus)
+        try:
+            os.sched_setaffinity(int(thread), cpus)
+        except ProcessLookupError:
+            pass  # it has ended since
 
 
 class ClientLoad:

@@ -1,6 +1,6 @@
-"""Two plots from results.json, by gnuplot: latency percentiles of the synchronous puts, and throughput
-against message size and against producers. Medians over the rounds, of the ways that the table counts:
-the first of ours, the others' best.
+"""Two plots from results.json, by gnuplot: latency percentiles of the synchronous puts, and
+throughput against message size and against producers. Medians over the rounds, of the ways that the
+table counts: the first of ours, the others' best.
 
 plots.py RESULTS.json FOLDER
 """
@@ -73,12 +73,14 @@ def latency(rows):
             if who == "I/O thread" and "limit" in row["contenders"]:
                 continue  # the faster bare program is enough
             runs = chosen_way(row, who, "p50_us", False) or []
-            points = [(nines(share), median(runs, f"{key}_us")) for key, share in PERCENTILES.items()
-                      if median(runs, f"{key}_us") is not None]
+            known = {share: median(runs, f"{key}_us") for key, share in PERCENTILES.items()}
+            points = [(nines(share), us) for share, us in known.items() if us is not None]
             highest = max([highest, *(y for _, y in points)])
             lines.append((who, points))
-        panels.append(panel(name, "percentile", "" if number else "µs until the slave has it", lines))
-    return (f"set logscale y\nset yrange [10:{10 ** math.ceil(math.log10(highest))}]\n"
+        y_label = "" if number else "µs until the slave has it"
+        panels.append(panel(name, "percentile", y_label, lines))
+    top = 4 * highest  # leaves the legend its place
+    return (f"set logscale y\nset yrange [10:{top}]\n"
             f"set xtics ({tics})\nset xrange [-.1:3.1]\n" + "".join(panels))
 
 
@@ -92,13 +94,16 @@ def throughput(rows):
         return [(who, [(x, factor * median(runs, key)) for x, runs in points if runs])
                 for who, points in found]
 
-    return ("set logscale xy\nset xrange [45:1500000]\nset xtics ('64' 64,'256' 256,'1K' 1024,'4K' 4096,"
-            "'16K' 16384,'64K' 65536,'256K' 262144,'1M' 1048576)\nset format y '%.0s%c'\n"
+    return ("set logscale xy\nset xrange [45:1500000]\nset format y '%.0s%c'\n"
+            "set xtics ('64' 64,'256' 256,'1K' 1024,'4K' 4096,'16K' 16384,'64K' 65536,"
+            "'256K' 262144,'1M' 1048576)\n"
             + panel("pipelined puts", "bytes of a message", "bytes a second",
                     lines("mb_per_s", sizes, 1e6))
             + "set key bottom left\n"
-            + panel("pipelined puts", "bytes of a message", "messages a second", lines("per_s", sizes))
-            + "unset logscale y\nset yrange [0:*]\nset xrange [.8:80]\nset xtics (1,8,64)\nset key top left\n"
+            + panel("pipelined puts", "bytes of a message", "messages a second",
+                    lines("per_s", sizes))
+            + "unset logscale y\nset yrange [0:*]\nset xrange [.8:80]\nset xtics (1,8,64)\n"
+            "set key top left\n"
             + panel("synchronous puts, 1 KiB", "producers, each waiting for its message",
                     "messages a second",
                     lines("per_s", [(count, rows[name]) for name, count in PRODUCERS.items()])))
@@ -110,11 +115,12 @@ def draw(path, title, commands):
 
 
 def draw_all(results, folder):
-    """The files that were drawn: those whose rows have been measured. Without gnuplot it says so."""
+    """The files that were drawn: those whose rows were measured. Without gnuplot it says so."""
     if shutil.which("gnuplot") is None:
         print("bench: no plots: no gnuplot here", file=sys.stderr)
         return []
-    rows = {row["plot"]: row for row in results["rows"] if row["plot"] and "ours" in row["contenders"]}
+    rows = {row["plot"]: row for row in results["rows"]
+            if row["plot"] and "ours" in row["contenders"]}
     where = f"{results['cpus']} CPUs, loopback, " + (
         f"median of {results['rounds']} rounds" if results["rounds"] > 1 else "one round")
     if not rows.keys() >= PRODUCERS.keys():

@@ -1,6 +1,6 @@
-"""Redis with one replica as a contender: SET and WAIT 1, the replicated write that people would otherwise
-reach for. Debian's redis-server, nothing kept on disk; the client (redis/put.c) is a process of its own,
-so its socket is part of every figure."""
+"""Redis with one replica as a contender: SET and WAIT 1, the replicated write that people would
+otherwise reach for. Debian's redis-server, nothing kept on disk; the client (redis/put.c) is a
+process of its own, so its socket is part of every figure."""
 import atexit
 import shutil
 import socket

@@ -1,6 +1,6 @@
-"""Our stub broker through its HTTP API as a contender: `ha_stub serve` twice, a master whose puts wait for
-its slave, stores on tmpfs, and the client ours/http_put.c. Started anew for each run, which takes
-milliseconds, so that no run finds another one's log."""
+"""Our stub broker through its HTTP API as a contender: `ha_stub serve` twice, a master whose puts
+wait for its slave, stores on tmpfs, and the client ours/http_put.c. Started anew for each run,
+which takes milliseconds, so that no run finds another one's log."""
 import json
 import shutil
 import subprocess
@@ -44,12 +44,12 @@ class Server:
 
 def wait_until_replicated(port):
     """A first message: the slave is there, and the topic."""
+    message = urllib.request.Request(f"http://127.0.0.1:{port}/v1/topics/bench/messages?acks=2",
+                                     b"x", {"Content-Type": "application/octet-stream"})
     deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
-            urllib.request.urlopen(
-                urllib.request.Request(f"http://127.0.0.1:{port}/v1/topics/bench/messages?acks=2",
-                                       b"x", {"Content-Type": "application/octet-stream"}), timeout=5)
+            urllib.request.urlopen(message, timeout=5).close()
             return
         except urllib.error.HTTPError as refused:
             if refused.code != 503 or time.monotonic() > deadline:
@@ -70,7 +70,7 @@ class Put(ClientLoad):
         directory = tempfile.mkdtemp(prefix="http.", dir=self.settings.scratch)
         servers = []
         try:
-            servers.append(Server(self.settings, directory, "master", "--option", "in_sync_replicas=2"))
+            servers.append(Server(self.settings, directory, "master"))
             servers.append(Server(self.settings, directory, "slave", "--master", servers[0].ha))
             wait_until_replicated(servers[0].http)
             return self.measure(servers[0].http, *(server.process for server in servers))
@@ -81,6 +81,6 @@ class Put(ClientLoad):
 
 
 def puts(settings, producers):
-    """Anywhere first: the master is more than one thread, and one CPU with the client is not its place."""
+    """Anywhere first: the master has several threads, and one CPU with the client is too little."""
     return [("ours", way, Put(settings, producers, pinned))
             for way, pinned in (("anywhere", False), ("pinned", True))]
