@@ -3,6 +3,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -147,14 +148,19 @@ void ClientService::connect_to(const tcp::endpoint& endpoint) {
 }
 
 void ClientService::on_connected() {
-  metrics_.client.connects.add();
-  boost::system::error_code ignored;
+  boost::system::error_code error;
   // Asio goes on watching a socket that it connected for room to write, and wakes for it after
   // every read. To be taken in anew ends that.
-  const tcp::endpoint local = socket_.local_endpoint(ignored);
-  const int fd = socket_.release(ignored);
-  socket_ = tcp::socket(context_);
-  socket_.assign(local.protocol(), fd, ignored);
+  const tcp::endpoint local = socket_.local_endpoint(error);
+  if (!error) {
+    const int fd = socket_.release(error);
+    socket_ = tcp::socket(context_);
+    if (!error) socket_.assign(local.protocol(), fd, error);
+    if (error && fd >= 0) ::close(fd);
+  }
+  if (error) return close(Reason::kNetwork, "cannot take up the connection: " + error.message());
+  metrics_.client.connects.add();
+  boost::system::error_code ignored;
   socket_.set_option(tcp::no_delay(true), ignored);
   core::LogBounds log;
   const Time now = steady_now();

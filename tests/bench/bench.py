@@ -11,11 +11,13 @@ import json
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
 import tempfile
 
 import plots
 import report
+import rocketmq
 import rows
 import runner
 
@@ -24,6 +26,15 @@ def machine():
     with open("/proc/cpuinfo") as file:
         model = next((line.split(":")[1].strip() for line in file if "model name" in line), "?")
     return {"cpus": os.cpu_count(), "cpu": model, "load_before": os.getloadavg()[0]}
+
+
+def peers():
+    """Their versions."""
+    found = {"RocketMQ": rocketmq.VERSION}
+    if shutil.which("redis-server"):
+        said = subprocess.run(["redis-server", "--version"], capture_output=True, text=True).stdout
+        found["Redis"] = next((word[2:] for word in said.split() if word.startswith("v=")), "?")
+    return found
 
 
 def draw(results, folder):
@@ -71,6 +82,8 @@ def main():
         shutil.rmtree(scratch, ignore_errors=True)
     print(report.table(done))
     print(report.verdict(done))
+    about["peers"] = peers()
+    print("beside " + ", ".join(" ".join(peer) for peer in about["peers"].items()))
     results = report.document(done, settings, about)
     report.write_json(out / "results.json", results)
     (out / "table.md").write_text(report.markdown(done))

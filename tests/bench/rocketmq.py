@@ -1,10 +1,13 @@
-"""RocketMQ's own HA as a contender: its message store and HA service in two JVMs (rocketmq/Node.java).
+"""RocketMQ's own HA as a contender: its message store and HA service in two JVMs
+(rocketmq/Node.java).
 
-Nothing of a broker or a client is around them: as ours, the master is driven in its process. A pair that takes
-puts is started once and kept for all rows, since a JVM needs half a minute until its code is compiled;
-between its turns it is stopped with SIGSTOP. 5.x waits for a slave only with inSyncReplicas=2.
+Nothing of a broker or a client is around them: as ours, the master is driven in its process. A pair
+that takes puts is started once and kept for all rows, since a JVM needs half a minute until its
+code is compiled; between its turns it is stopped with SIGSTOP. 5.x waits for a slave only with
+inSyncReplicas=2.
 """
 import atexit
+import contextlib
 import json
 import os
 import shutil
@@ -13,7 +16,8 @@ import socket
 import subprocess
 import time
 
-from runner import ROOT, Missing, launch
+from client_load import ANYWHERE, pin
+from runner import ROOT, Missing, Program, launch
 
 VERSION = "5.3.3"
 CLASSES = ROOT / "build/bench/rocketmq"
@@ -21,14 +25,15 @@ SOURCES = ROOT / "tests/bench/rocketmq"
 SEGMENT = 1 << 30
 BATCH = 32 << 10  # haTransferBatchSize's default
 # As its own start script: without the export a file cannot be warmed.
-JAVA = ("java", "-Xms1g", "-Xmx1g", "-XX:+UseG1GC", "--add-exports=java.base/sun.nio.ch=ALL-UNNAMED")
-ANYWHERE = range(os.cpu_count())
+JAVA = ("java", "-Xms1g", "-Xmx1g", "-XX:+UseG1GC",
+        "--add-exports=java.base/sun.nio.ch=ALL-UNNAMED")
 
 
 def class_path():
     jars = ROOT / f"build/interop/{VERSION}/classpath"
-    if os.environ.get("HA_INTEROP_SKIP") or not jars.exists():
-        raise Missing(os.environ.get("HA_INTEROP_SKIP") or f"no RocketMQ {VERSION} from Maven Central")
+    why = os.environ.get("HA_INTEROP_SKIP")
+    if why or not jars.exists():
+        raise Missing(why or f"no RocketMQ {VERSION} from Maven Central")
     everything = f"{CLASSES}:{jars.read_text().strip()}"
     if not (CLASSES / "bench/Node.class").exists() or any(
             source.stat().st_mtime > (CLASSES / "bench/Node.class").stat().st_mtime
@@ -85,6 +90,14 @@ class Node:
         self.say(command, **arguments)
         return self.hear()
 
+    def wait_for_connections(self, count):
+        """A slave's client looks for its master every 5 s."""
+        deadline = time.monotonic() + 30
+        while self.ask("connections")["connections"] < count:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"RocketMQ's master did not have {count} slaves within 30 s")
+            time.sleep(.1)
+
     def signal(self, number):
         os.kill(self.process.pid, number)
 
@@ -103,12 +116,19 @@ class Pair:
     def __init__(self, settings, warm):
         self.master = Node(settings, "SYNC_MASTER", warm=warm)
         self.slave = Node(settings, "SLAVE", master=self.master, warm=warm)
-        self.wait_for_slave()
-        self.master.ask("prime", seconds=60)
-        # Until the compiler has been through everything that a put touches.
-        for producers, window, mode in ((2, 512, "threads"), (64, 0, "callbacks"), (8, 0, "threads")):
-            self.put(settings.pick(10, 2), 0, producers, window, mode, 1024)
+        try:
+            self.master.wait_for_connections(1)
+            self.master.ask("prime", seconds=60)
+            self.warm_up(settings.pick(10, 2))
+        except Exception:
+            self.stop()
+            raise
         self.pause()
+
+    def warm_up(self, seconds):
+        """Until the compiler has been through everything that a put touches."""
+        for load in ((2, 512, "threads"), (64, 0, "callbacks"), (8, 0, "threads")):
+            self.put(seconds, 0, *load, 1024)
 
     @classmethod
     def get(cls, settings, warm):
@@ -118,18 +138,16 @@ class Pair:
 
     @classmethod
     def stop_all(cls):
-        while cls.pairs:
-            _, pair = cls.pairs.popitem()
-            pair.master.stop()
-            pair.slave.stop()
+        for warm in list(cls.pairs):
+            cls.drop(warm)
 
-    def wait_for_slave(self):
-        """Its client looks for its master every 5 s."""
-        deadline = time.monotonic() + 30
-        while self.master.ask("connections")["connections"] == 0:
-            if time.monotonic() > deadline:
-                raise RuntimeError("RocketMQ's slave did not connect within 30 s")
-            time.sleep(.1)
+    @classmethod
+    def drop(cls, warm):
+        cls.pairs.pop(warm).stop()
+
+    def stop(self):
+        self.master.stop()
+        self.slave.stop()
 
     def pause(self):
         for node in (self.master, self.slave):
@@ -156,10 +174,12 @@ atexit.register(Pair.stop_all)
 
 
 class Put:
-    def __init__(self, settings, producers, window=0, mode="threads", body=1024, warm=False):
+    def __init__(self, settings, load, warm, pinned):
         self.settings = settings
-        self.load = (producers, window, mode, body)
+        self.load = load  # producers, window, mode, body
         self.warm = warm
+        # Only now, not from the start: while code is compiled, the compiler needs the other CPU.
+        self.cpus = ({0}, {1}) if pinned else (ANYWHERE, ANYWHERE)
 
     def start(self):
         class_path()
@@ -168,20 +188,27 @@ class Put:
         pair = Pair.get(self.settings, self.warm)
         pair.resume()
         try:
-            return pair.put(self.settings.pick(2, 1), 1, *self.load)
-        finally:
-            pair.pause()
+            for node, cpus in zip((pair.master, pair.slave), self.cpus):
+                pin(node.process, cpus)
+            result = pair.put(self.settings.pick(2, 1), 1, *self.load)
+        except Exception:
+            Pair.drop(self.warm)  # the next row starts another one
+            raise
+        pair.pause()
+        return result
 
     def stop(self):
         pass
 
 
 def puts(settings, producers, window=0, body=1024):
-    """All the ways in which RocketMQ can be asked for the same thing: the best one counts."""
+    """All the ways in which RocketMQ can be asked for the same thing: the best one counts. Pinned,
+    one producer is faster and many are not; quick does without the slower of the two."""
     modes = ("threads", "callbacks") if window == 0 and producers > 1 else ("threads",)
-    return [("RocketMQ", f"{mode}{', warmed' if warm else ''}",
-             Put(settings, producers, window, mode, body, warm))
-            for mode in modes for warm in settings.pick((False, True), (False,))]
+    pins = settings.pick((True, False), (producers == 1,))
+    return [("RocketMQ", ", ".join((mode, *["pinned"] * pinned, *["warmed"] * warm)),
+             Put(settings, (producers, window, mode, body), warm, pinned))
+            for mode in modes for pinned in pins for warm in settings.pick((False, True), (False,))]
 
 
 class OneShot:
@@ -223,17 +250,15 @@ class Drain(OneShot):
         end = master.ask("fill", bytes=mib << 20, body=64 << 10)["end"]
         before = master.ask("cpu")["cpu"]
         # From 1: to 0 the master would answer with its last file's start.
-        reader = subprocess.run([self.settings.build / "ha_limit_reader", "--port", str(master.ha),
-                                 "--from", "1", "--bytes", str(end - 1)],
-                                capture_output=True, text=True, timeout=300, check=True)
-        result = json.loads(reader.stdout)
+        result = Program(self.settings, "ha_limit_reader", "--port", master.ha, "--from", 1,
+                         "--bytes", end - 1).run()
         result["master_cpu_s_per_gib"] = (master.ask("cpu")["cpu"] - before) / (end / (1 << 30))
         return result
 
 
 class CatchUp(OneShot):
-    """Within one file, since an empty slave gets no other, and one file is at most 1 GiB: a larger one is
-    not warmed before RocketMQ gives up waiting for it."""
+    """Within one file, since an empty slave gets no other, and one file is at most 1 GiB: a larger
+    one is not warmed before RocketMQ gives up waiting for it."""
 
     def measure(self, mib, batch, warm):
         master = self.node("ASYNC_MASTER", batch=batch)
@@ -268,7 +293,8 @@ class Lag(OneShot):
 
 
 class Start(OneShot):
-    """From the start of a slave's store, or the loss of its connection, to the next byte in its log."""
+    """From the start of a slave's store, or the loss of its connection, to the next byte in its
+    log."""
 
     def measure(self):
         master = self.node("ASYNC_MASTER")
@@ -279,9 +305,22 @@ class Start(OneShot):
         started = (slave.hear()["times"][0] - begun) / 1e6
         end = master.ask("end")["end"]
         slave.ask("reach", to=end)
-        threads = master.ask("threads")["threads"]
         slave.say("follow", count=1, reconnect="true")
         begun = slave.hear()["at"]
         master.ask("send", count=1, idle_ms=0)
-        return {"start_ms": started, "resume_ms": (slave.hear()["times"][0] - begun) / 1e6,
-                "master_threads": threads}
+        return {"start_ms": started, "resume_ms": (slave.hear()["times"][0] - begun) / 1e6}
+
+
+class Threads(OneShot):
+    """What so many slaves cost in threads. They have nothing to get, so plain sockets will do."""
+
+    def measure(self, replicas):
+        master = self.node("ASYNC_MASTER")
+        before = master.ask("threads")["threads"]
+        with contextlib.ExitStack() as links:
+            for _ in range(replicas):
+                link = links.enter_context(socket.create_connection(("127.0.0.1", master.ha), 5))
+                link.sendall(bytes(8))  # as a slave whose log is empty
+            master.wait_for_connections(replicas)
+            threads = master.ask("threads")["threads"]
+        return {"threads": threads, "threads_per_replica": (threads - before) / replicas}

@@ -194,7 +194,8 @@ def many_replicas():
         return [("1 replica", "", Program(s, "ha_bench_drain_many", *readers(1, 8))),
                 ("8 replicas", "", Program(s, "ha_bench_drain_many", *readers(8, 1))),
                 ("limit", "64 replicas", Program(s, "ha_limit_drain_many", *readers(64, 1))),
-                ("ours", "64 replicas", Program(s, "ha_bench_drain_many", *readers(64, 1)))]
+                ("ours", "64 replicas", Program(s, "ha_bench_drain_many", *readers(64, 1))),
+                ("RocketMQ", "64 replicas", rocketmq.Threads(s, 64))]
     return Row("64 replicas drain at once", contenders, [
         Measure("gb_per_s", "GB/s, all together", [Aim(">=", .8, "1 replica"),
                                                    Aim(">=", .8, "limit")]),
