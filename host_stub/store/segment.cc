@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <thread>
 
 #include "ha/plugin.h"
 
@@ -99,6 +100,7 @@ void Segment::warm() const {
   for (std::int64_t at = 0; at < size_; at += kWarmBytes) {
     const auto piece = static_cast<std::size_t>(std::min(kWarmBytes, size_ - at));
     if (::madvise(data_ + at, piece, MADV_POPULATE_WRITE) != 0) return;
+    std::this_thread::yield();  // messages first, where CPUs are few
   }
 }
 
