@@ -82,5 +82,5 @@ class Put(ClientLoad):
 
 def puts(settings, producers):
     """Anywhere first: the master has several threads, and one CPU with the client is too little."""
-    return [("ours", way, Put(settings, producers, pinned))
-            for way, pinned in (("anywhere", False), ("pinned", True))]
+    return [("ours", "pinned" if pinned else "anywhere", Put(settings, producers, pinned))
+            for pinned in settings.pick((False, True), (False,))]
