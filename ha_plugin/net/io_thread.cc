@@ -85,11 +85,15 @@ void IoThread::join() {
 void IoThread::run() {
   for (auto before = Clock::now(); context_.run_one() > 0; before = Clock::now()) {
     const auto pause = Clock::now() - before;
-    while (answer_ring()) {
-      if (rung_.load(std::memory_order_relaxed)) context_.poll_one();  // sockets have their turn
-    }
+    answer_rings();
     if (pause < kWorthSpinning * busy_poll_) spin();
     gathering_ = false;
+  }
+}
+
+void IoThread::answer_rings() {
+  while (answer_ring()) {
+    if (rung_.load(std::memory_order_relaxed)) context_.poll_one();  // sockets have their turn
   }
 }
 
@@ -100,15 +104,16 @@ void IoThread::gather() {
 void IoThread::spin() {
   spinning_.store(true, std::memory_order_seq_cst);
   for (auto last = Clock::now(); work_ && !gathering_ && Clock::now() - last < busy_poll_;) {
-    if (answer_ring() || context_.poll() > 0)
+    // Both in turn, one handler at a time: with a replica that is far behind there is always
+    // another one, and busy producers ring without end.
+    const bool rang = answer_ring();
+    if (context_.poll_one() > 0 || rang)
       last = Clock::now();
     else
       std::this_thread::yield();
   }
   spinning_.store(false, std::memory_order_seq_cst);
-  // Whoever rang before that did not write.
-  while (answer_ring()) {
-  }
+  answer_rings();  // whoever rang before that did not write
 }
 
 void IoThread::ring() {

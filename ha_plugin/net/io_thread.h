@@ -60,6 +60,7 @@ class IoThread {
   void spin();
   void listen_for_rings();
   bool answer_ring();
+  void answer_rings();
 
   boost::asio::io_context context_{1};
   boost::asio::posix::stream_descriptor bell_;

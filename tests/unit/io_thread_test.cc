@@ -6,6 +6,7 @@
 #include <atomic>
 #include <boost/asio/post.hpp>
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <thread>
 
@@ -41,7 +42,8 @@ class Bell {
 class IoThreadRings : public ::testing::TestWithParam<int> {
  protected:
   void start(std::function<void()> on_ring) {
-    io_.start(std::move(on_ring), [] {}, [] {});
+    io_.start(
+        std::move(on_ring), [] {}, [] {});
     io_.run_sync([this] { io_.set_busy_poll(std::chrono::microseconds(GetParam())); });
   }
   IoThread io_;
@@ -81,11 +83,35 @@ TEST_P(IoThreadRings, EndlessRingsStarveNoHandler) {
   });
   io_.ring();
   Bell bell;
-  boost::asio::post(io_.context(), [&] {
+  int left = 100;  // one after the other, so that some come while the thread spins
+  std::function<void()> handler = [&] {
+    if (--left > 0) return boost::asio::post(io_.context(), handler);
     handled = true;
     bell.answer();
-  });
+  };
+  boost::asio::post(io_.context(), handler);
   EXPECT_TRUE(bell.wait_for(1));
+  handled = true;
+  io_.join();
+}
+
+// The other way round: a replica that is far behind keeps the sockets busy for as long as it takes.
+TEST_P(IoThreadRings, EndlessHandlersStarveNoRing) {
+  Bell bell;
+  start([&] { bell.answer(); });
+  std::atomic<bool> stop{false};
+  std::function<void()> again = [&] {
+    if (!stop) boost::asio::post(io_.context(), again);
+  };
+  boost::asio::post(io_.context(), again);
+  for (int i = 1; i <= 100; ++i) {
+    io_.ring();
+    if (!bell.wait_for(i)) {
+      ADD_FAILURE() << "ring " << i << " was not answered";
+      break;
+    }
+  }
+  stop = true;
   io_.join();
 }
 
