@@ -79,7 +79,7 @@ class HaConnection : public std::enable_shared_from_this<HaConnection> {
   core::TokenBucket bucket_;
   OutgoingFrame frame_;
   std::optional<core::Frame> unstarted_;  // frame_'s, until its first byte is in the socket
-  std::array<std::byte, 512> received_;  // a healthy replica's reports, 8 bytes, fit many times
+  std::array<std::byte, 512> received_;   // a healthy replica's reports, 8 bytes, fit many times
   wire::ReportGather report_;
   std::shared_ptr<metrics::ReplicaMetrics> metrics_;
   core::Time armed_for_ = core::kNever;

@@ -1,8 +1,8 @@
 #include "store/commit_mark.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <libdeflate.h>
+#include <sys/mman.h>
 
 #include <atomic>
 #include <cerrno>

@@ -255,8 +255,9 @@ typedef struct ha_host_api {
    * [plugin-io] */
   int32_t (*reset)(void* ctx, int64_t epoch, int64_t new_min, ha_error* error) HA_NOEXCEPT;
 
-  /* Optional; a slave with option ack_durable needs it. Returns when everything below end is durable.
-   * Blocks as long as the disk takes, on a thread of its own; appends go on meanwhile. [plugin-io] */
+  /* Optional; a slave with option ack_durable needs it. Returns when everything below end is
+   * durable. Blocks as long as the disk takes, on a thread of its own; appends go on meanwhile.
+   * [plugin-io] */
   int32_t (*flush)(void* ctx, int64_t end, ha_error* error) HA_NOEXCEPT;
 
   /* Optional. Readers may see records below offset, and from the first call on no others; bytes
