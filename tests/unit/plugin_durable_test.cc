@@ -98,6 +98,14 @@ TEST_P(AckDurable, TheFirstReportWaitsUntilAllOfTheLogIsDurable) {
   EXPECT_EQ(master.read_report(), 100);
 }
 
+// Not even a heartbeat: to its master the first report is the offset that it asks for.
+TEST_P(AckDurable, NothingIsSaidWhileTheFirstFlushLasts) {
+  Slave slave(GetParam(), 100, {{"heartbeat_ms", "10"}, {"housekeeping_ms", "100"}});
+  Peer master = slave.listener.accept();
+  ASSERT_EQ(slave.disk.wait_for_flushes(1).size(), 1u);
+  EXPECT_EQ(master.read_report(), INT64_MIN);  // it took the silent master for dead
+}
+
 TEST_P(AckDurable, BytesAreReportedWhenTheirFlushIsOver) {
   Slave slave(GetParam());
   Peer master = slave.listener.accept();
