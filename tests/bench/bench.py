@@ -85,9 +85,13 @@ def main():
     about["peers"] = peers()
     print("beside " + ", ".join(" ".join(peer) for peer in about["peers"].items()))
     results = report.document(done, settings, about)
-    report.write_json(out / "results.json", results)
-    (out / "table.md").write_text(report.markdown(done))
-    draw(results, out)
+    if arguments.rows:  # a part does not take the place of the whole
+        report.write_json(out / "rows.json", results)
+        (out / "rows.md").write_text(report.markdown(done))
+    else:
+        report.write_json(out / "results.json", results)
+        (out / "table.md").write_text(report.markdown(done))
+        draw(results, out)
     return 1 if any(one.failed for one in done) else 0
 
 

@@ -114,9 +114,8 @@ def put_many(producers, times_rocketmq, times_redis, p99):
         many = ("--producers", producers)
         return [("I/O thread", "epoll", Program(s, "ha_limit_group", *many, *seconds, *CPUS)),
                 *(("ours", way, Program(s, "ha_bench_put", *many, *segment, *seconds, *flags, *CPUS))
-                  for way, flags in (("callbacks, warmed", ("--callbacks", "--warm")),
-                                     ("callbacks", ("--callbacks",)), ("threads, warmed", ("--warm",)),
-                                     ("threads", ()))),
+                  for way, flags in (("callbacks", ("--callbacks",)), ("threads", ()),
+                                     *s.pick((("callbacks, warmed", ("--callbacks", "--warm")),), ()))),
                 *rocketmq.puts(s, producers), *redis.puts(s, producers)]
     return Row(f"sync put, {producers} producers", contenders, [
         Measure("per_s", "/s", [Aim(">=", times_rocketmq, "RocketMQ"), Aim(">=", times_redis, "Redis")]),
@@ -130,8 +129,9 @@ def pipelined():
                 "--segment-mib", s.pick(1024, 512))
         return [("alone", "no replication", Program(s, "ha_bench_put", *load, "--copies", 1)),
                 ("alone", "warmed", Program(s, "ha_bench_put", *load, "--copies", 1, "--warm")),
-                ("ours", "warmed", Program(s, "ha_bench_put", *load, "--warm")),
                 ("ours", "", Program(s, "ha_bench_put", *load)),
+                ("ours", "warmed", Program(s, "ha_bench_put", *load, "--warm")),
+                ("ours", "pinned", Program(s, "ha_bench_put", *load, *CPUS)),
                 *rocketmq.puts(s, 2, 512), *redis.puts(s, 2, 512)]
     return Row("pipelined sync put", contenders, [
         Measure("per_s", "/s", [Aim(">=", 3, "RocketMQ"), Aim(">=", .7, "alone")]),
