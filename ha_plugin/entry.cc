@@ -29,13 +29,13 @@ static_assert(static_cast<int>(core::Status::kInternal) == HA_INTERNAL);
 static_assert(static_cast<int>(core::Status::kNotMaster) == HA_NOT_MASTER);
 static_assert(static_cast<int>(core::Status::kShutdown) == HA_SHUTDOWN);
 static_assert(static_cast<int>(core::Reason::kNotServing) == HA_REASON_NOT_SERVING);
-static_assert(static_cast<int>(core::Reason::kProtocol) == HA_REASON_PROTOCOL);
+static_assert(static_cast<int>(core::Reason::kChecksum) == HA_REASON_CHECKSUM);
 static_assert(static_cast<int>(core::Reason::kOffsetMismatch) == HA_REASON_OFFSET_MISMATCH);
 static_assert(static_cast<int>(core::Reason::kHousekeeping) == HA_REASON_HOUSEKEEPING);
 static_assert(static_cast<int>(core::State::kShutdown) == HA_STATE_SHUTDOWN);
 static_assert(static_cast<int>(core::Role::kSlave) == HA_ROLE_SLAVE);
 static_assert(core::kAcksAllInSync == HA_ACKS_ALL_IN_SYNC && core::kAcksQuorum == HA_ACKS_QUORUM);
-static_assert(HA_REASON_PROTOCOL < metrics::kReasonSlots);
+static_assert(HA_REASON_CHECKSUM < metrics::kReasonSlots);
 static_assert(-HA_IN_SYNC_REPLICAS_NOT_ENOUGH < static_cast<int>(metrics::kStatusSlots));
 
 // Up to the last member of the first version: a shorter struct is from no version.
@@ -156,6 +156,10 @@ void notify_appended(ha_instance* instance, std::int64_t end) noexcept {
   if (instance != nullptr) instance->service.notify_appended(end);
 }
 
+void notify_durable(ha_instance* instance, std::int64_t end) noexcept {
+  if (instance != nullptr) instance->service.notify_durable(end);
+}
+
 std::int32_t check_acks(ha_instance* instance, std::int32_t acks,
                         std::int32_t durability) noexcept {
   return guarded_code([&] {
@@ -255,7 +259,7 @@ const ha_plugin_api kApi = {
     .stop = stop,
     .destroy = destroy,
     .notify_appended = notify_appended,
-    .notify_durable = nullptr,  // durable acks are not supported yet
+    .notify_durable = notify_durable,
     .check_acks = check_acks,
     .wait_replicated = wait_replicated,
     .set_role = set_role,

@@ -8,6 +8,7 @@
 #include "ha_plugin/epoch_file.h"
 #include "ha_plugin/net/autoswitch_client_wire.h"
 #include "ha_plugin/net/clock.h"
+#include "ha_plugin/net/native_client_wire.h"
 #include "ha_plugin/net/rocketmq_client_wire.h"
 #include "metrics/names.h"
 
@@ -30,6 +31,8 @@ constexpr auto kTick = std::chrono::seconds(1);
 HaService::HaService(const ha_host_api* host, void* host_ctx, const Settings& settings)
     : host_(host, host_ctx),
       wire_(settings.wire),
+      incarnation_(static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch() /
+                                              std::chrono::nanoseconds(1))),
       settings_(settings),
       exporter_(metrics_),
       transfer_(
@@ -41,6 +44,7 @@ HaService::HaService(const ha_host_api* host, void* host_ctx, const Settings& se
       client_(io_.context(), host_, settings_, metrics_, make_client_wire(), [this] { turn(); }),
       wait_timer_(io_.context()),
       tick_timer_(io_.context()) {
+  transfer_.set_durable_by_default(settings.durable_by_default);
   metrics_.configured_in_sync.set(settings.in_sync_replicas);
   metrics_.configured_min_in_sync.set(settings.min_in_sync_replicas);
 }
@@ -48,19 +52,35 @@ HaService::HaService(const ha_host_api* host, void* host_ctx, const Settings& se
 HaService::~HaService() { stop(0); }
 
 std::unique_ptr<net::ClientWire> HaService::make_client_wire() {
-  if (wire_ == Wire::kRocketmq) return std::make_unique<net::RocketmqClientWire>();
-  return std::make_unique<net::AutoswitchClientWire>(host_, settings_, metrics_, [this] {
-    // What was sent to them may be other bytes tomorrow.
+  // What was sent to this node's slaves may be other bytes tomorrow.
+  const auto on_cut = [this] {
     accept_.close_all(Reason::kTruncated);
     accept_.forget_history();
-  });
+  };
+  const auto native = [&] {
+    return std::make_unique<net::NativeClientWire>(host_, settings_, metrics_, incarnation_,
+                                                   on_cut);
+  };
+  switch (wire_) {
+    case Wire::kRocketmq:
+      return std::make_unique<net::RocketmqClientWire>();
+    case Wire::kRocketmqAutoswitch:
+      return std::make_unique<net::AutoswitchClientWire>(host_, settings_, metrics_, on_cut);
+    case Wire::kNative:
+      return native();
+    case Wire::kAuto:
+      break;
+  }
+  return std::make_unique<net::AutoClientWire>(native(), settings_);
 }
 
 core::AckPolicy HaService::ack_policy() const {
   return {static_cast<std::int32_t>(settings_.in_sync_replicas),
           static_cast<std::int32_t>(settings_.min_in_sync_replicas),
-          settings_.max_gap_not_in_sync_bytes, settings_.auto_in_sync_replicas,
-          static_cast<std::int32_t>(settings_.max_connections + 1)};
+          settings_.max_gap_not_in_sync_bytes,
+          settings_.auto_in_sync_replicas,
+          static_cast<std::int32_t>(settings_.max_connections + 1),
+          settings_.replicas.quorum()};
 }
 
 Outcome HaService::wrong_state(const char* call) const {
@@ -123,6 +143,7 @@ Outcome HaService::start(const RoleChange& role) {
       [this] {
         metrics_.appended_hints.add();
         turn();
+        client_.on_durable(last_bounds_.durable);
       },
       [this] { host_.thread_started("ha-io"); }, [this] { host_.thread_stopping("ha-io"); });
   io_.run_sync([this] {
@@ -357,6 +378,7 @@ Outcome HaService::set_option(const std::string& key, const std::string& value) 
     settings_ = changed;
     io_.set_busy_poll(std::chrono::microseconds(changed.busy_poll_us));
     transfer_.set_policy(ack_policy());
+    transfer_.set_durable_by_default(changed.durable_by_default);
     metrics_.configured_in_sync.set(changed.in_sync_replicas);
     metrics_.configured_min_in_sync.set(changed.min_in_sync_replicas);
     turn();
@@ -367,7 +389,10 @@ Outcome HaService::set_option(const std::string& key, const std::string& value) 
 
 // ---- host threads ----------------------------------------------------------------------------
 
+// Hints both: the turn that follows reads where the log ends and what of it is durable.
 void HaService::notify_appended(std::int64_t) { io_.ring(); }
+
+void HaService::notify_durable(std::int64_t) { io_.ring(); }
 
 Status HaService::check_acks(std::int32_t acks, std::int32_t durability) {
   return transfer_.check(acks, durability);
@@ -413,7 +438,7 @@ void HaService::turn() {
   const Time now = net::steady_now();
   const core::LogBounds log = read_bounds();
   accept_.pump(now, log);
-  transfer_.turn(now, log.end);
+  transfer_.turn(now, log.end, log.durable);
   arm_wait_timer();
 }
 

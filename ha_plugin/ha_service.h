@@ -64,6 +64,7 @@ class HaService {
 
   // ---- [publisher], [any] ----
   void notify_appended(std::int64_t end);
+  void notify_durable(std::int64_t end);
   core::Status check_acks(std::int32_t acks, std::int32_t durability);
   core::Status wait_replicated(const ha_wait_request& request);
   void snapshot(ha_snapshot& out) const;
@@ -99,7 +100,8 @@ class HaService {
 
   const Host host_;
   const Wire wire_;
-  Settings settings_;  // changed on the I/O thread while it runs
+  const std::uint64_t incarnation_;  // Unix time in ns: higher at each start
+  Settings settings_;                // changed on the I/O thread while it runs
   mutable metrics::HaMetrics metrics_;
   metrics::Exporter exporter_;
   net::IoThread io_;

@@ -182,7 +182,8 @@ void Host::log(std::int32_t level, std::string_view text) const {
 }
 
 core::LogBounds to_core(const ha_bounds& bounds) {
-  return {core::Offset(bounds.min), core::Offset(bounds.end), bounds.segment_size};
+  return {core::Offset(bounds.min), core::Offset(bounds.end), bounds.segment_size,
+          core::Offset(bounds.durable)};
 }
 
 }  // namespace ha

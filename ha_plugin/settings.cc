@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "ha_plugin/core/follower.h"
+#include "ha_plugin/core/handshake.h"
 
 namespace ha {
 namespace {
@@ -116,17 +117,96 @@ std::string apply_send_from(Settings& s, std::string_view v) {
 std::string show_send_from(const Settings& s) {
   return s.send_from == SendFrom::kMemory ? "memory" : "file";
 }
+struct WireName {
+  Wire wire;
+  const char* name;
+};
+constexpr WireName kWires[] = {{Wire::kAuto, "auto"},
+                               {Wire::kNative, "native"},
+                               {Wire::kRocketmq, "rocketmq"},
+                               {Wire::kRocketmqAutoswitch, "rocketmq-autoswitch"}};
+
 std::string apply_wire(Settings& s, std::string_view v) {
-  if (v == "rocketmq")
-    s.wire = Wire::kRocketmq;
-  else if (v == "rocketmq-autoswitch")
-    s.wire = Wire::kRocketmqAutoswitch;
-  else
-    return "is neither rocketmq nor rocketmq-autoswitch";
-  return "";
+  for (const WireName& known : kWires) {
+    if (v != known.name) continue;
+    s.wire = known.wire;
+    return "";
+  }
+  return "is none of auto, native, rocketmq, rocketmq-autoswitch";
 }
 std::string show_wire(const Settings& s) {
-  return s.wire == Wire::kRocketmq ? "rocketmq" : "rocketmq-autoswitch";
+  return std::find_if(std::begin(kWires), std::end(kWires),
+                      [&](const WireName& known) { return known.wire == s.wire; })
+      ->name;
+}
+
+// Calls each with every part of a list, until one is wrong.
+template <class Each>
+std::string for_each_part(std::string_view list, Each&& each) {
+  while (!list.empty()) {
+    const std::size_t comma = list.find(',');
+    const std::string_view part = list.substr(0, comma);
+    list.remove_prefix(comma == std::string_view::npos ? list.size() : comma + 1);
+    if (std::string wrong = each(part); !wrong.empty()) return wrong;
+  }
+  return "";
+}
+
+std::string apply_accept(Settings& s, std::string_view v) {
+  Accept accept{false, false};
+  std::string wrong = for_each_part(v, [&](std::string_view part) -> std::string {
+    if (part == "native")
+      accept.native = true;
+    else if (part == "rocketmq")
+      accept.rocketmq = true;
+    else
+      return "is no list of native and rocketmq";
+    return "";
+  });
+  if (wrong.empty() && v.empty()) wrong = "lets nobody in (try native,rocketmq)";
+  if (wrong.empty()) s.accept = accept;
+  return wrong;
+}
+
+template <std::string Settings::*Member>
+std::string apply_name(Settings& s, std::string_view v) {
+  std::string wrong = core::check_name(std::string(v));
+  if (wrong.empty()) s.*Member = v;
+  return wrong;
+}
+template <std::string Settings::*Member>
+std::string show_text(const Settings& s) {
+  return s.*Member;
+}
+
+std::string apply_replicas(Settings& s, std::string_view v) {
+  ReplicaList list;
+  std::string wrong = for_each_part(v, [&](std::string_view part) -> std::string {
+    const std::size_t at = part.find('@');
+    const std::string id(part.substr(0, at));
+    ReplicaList::Node node{id, {}};
+    if (at == std::string_view::npos || id.empty()) {
+      return "has '" + std::string(part) + "', which is not ID@HOST:PORT";
+    }
+    if (std::string bad = core::check_name(id); !bad.empty())
+      return "has '" + id + "', which " + bad;
+    if (std::string bad = net::parse_address(part.substr(at + 1), false, node.address);
+        !bad.empty()) {
+      return bad;
+    }
+    const auto known = list.ids();
+    if (std::find(known.begin(), known.end(), id) != known.end()) return "has '" + id + "' twice";
+    list.nodes.push_back(std::move(node));
+    return "";
+  });
+  if (wrong.empty()) s.replicas = std::move(list);
+  return wrong;
+}
+
+std::string apply_durability(Settings& s, std::string_view v) {
+  if (v != "received" && v != "durable") return "is neither received nor durable";
+  s.durable_by_default = v == "durable";
+  return "";
 }
 std::string apply_state_dir(Settings& s, std::string_view v) {
   std::error_code ignored;
@@ -214,11 +294,44 @@ const Spec kSpecs[] = {
      "What tells one replica from another on the RocketMQ wire, which has no names: the remote IP "
      "address, or the connection. auto: the address, but the connection for loopback addresses.",
      apply_identity, show_identity},
-    {"wire", "choice", "rocketmq, rocketmq-autoswitch", false,
-     "What this node speaks to its master as a slave: RocketMQ's default mode, or its controller "
-     "mode (5.1.1 and later) as a learner that is never elected. Its own slaves are served in "
-     "default mode either way.",
+    {"wire", "choice", "auto, native, rocketmq, rocketmq-autoswitch", false,
+     "What this node speaks to its master as a slave: the native protocol; RocketMQ's default "
+     "mode; "
+     "its controller mode (5.1.1 and later) as a learner that is never elected. auto: native, and "
+     "RocketMQ's default mode to a master that does not answer that.",
      apply_wire, show_wire},
+    {"accept", "choices", "native, rocketmq, comma-separated", true,
+     "Which wires slaves may speak to this node.", apply_accept,
+     [](const Settings& s) { return s.accept.text(); }},
+    {"cluster_id", "name", "letters, digits, '.', '_', '-'; empty = none", false,
+     "On the native wire a slave whose cluster has another name is refused.",
+     apply_name<&Settings::cluster_id>, show_text<&Settings::cluster_id>},
+    {"replica_id", "name", "as cluster_id; empty = none", false,
+     "What this node is called on the native wire. Has one vote, however many connections. Without "
+     "a "
+     "name a slave is told from others as on the RocketMQ wire.",
+     apply_name<&Settings::replica_id>, show_text<&Settings::replica_id>},
+    {"replicas", "nodes", "ID@HOST:PORT, comma-separated; empty = no set", false,
+     "The configured set, this node included, the same on every node. Native slaves with another "
+     "replica_id are refused, and acks can be asked for from a majority of the set.",
+     apply_replicas, [](const Settings& s) { return s.replicas.text(); }},
+    {"default_durability", "choice", "received, durable", true,
+     "What waits with default durability ask of each copy, the master's included: that the bytes "
+     "have arrived, or that they survive a loss of power too. RocketMQ slaves cannot say the "
+     "latter.",
+     apply_durability,
+     [](const Settings& s) -> std::string {
+       return s.durable_by_default ? "durable" : "received";
+     }},
+    {"wire_probe_ms", "milliseconds", "10 to 3600000", true,
+     "With wire=auto, how long a master may take to answer before it is taken for a RocketMQ "
+     "broker.",
+     HA_NUMBER(wire_probe_ms, 10, kHourMs)},
+    {"native_heartbeat_ms", "milliseconds", "10 to 3600000", true,
+     "heartbeat_ms on the native wire.", HA_NUMBER(native_heartbeat_ms, 10, kHourMs)},
+    {"native_housekeeping_ms", "milliseconds", "20 to 3600000", true,
+     "housekeeping_ms on the native wire. More than twice native_heartbeat_ms.",
+     HA_NUMBER(native_housekeeping_ms, 20, kHourMs)},
     {"state_dir", "directory", "a directory that is there; empty = none", false,
      "Where the plugin keeps what must outlive it: the epochs of this log, as RocketMQ's "
      "epochFileCheckpoint. Belongs to this store alone. rocketmq-autoswitch needs it.",
@@ -238,16 +351,18 @@ const Spec kSpecs[] = {
      "The longest pause between a slave's tries; the first is 25 to 50 ms, then it doubles.",
      HA_NUMBER(reconnect_max_ms, 50, kHourMs)},
     {"tail_check_bytes", "bytes", "0 to 1073741824", true,
-     "On the `rocketmq` wire a slave asks its master for so many of its own last bytes again, at "
+     "On RocketMQ's default wire a slave asks its master for so many of its own last bytes again, "
+     "at "
      "most "
      "back to its last segment's start, and stops when they differ or do not come. 0 trusts the "
      "master.",
      HA_NUMBER(tail_check_bytes, 0, std::int64_t{1} << 30)},
     {"ack_durable", "flag", "true, false", false,
-     "A slave acknowledges only what its host has made durable (hook flush), so that an "
-     "acknowledged "
-     "message survives a power cut on the slave. One flush covers all that arrived during the one "
-     "before.",
+     "A slave has its host make durable at once (hook flush) what arrives; one flush covers all "
+     "that "
+     "arrived during the one before. On the RocketMQ wire it acknowledges no more than that; the "
+     "native wire's acks say both, and without this flag durable is what the host's own flushes "
+     "have reached.",
      HA_FLAG(ack_durable)},
     {"busy_poll_us", "microseconds", "0 to 1000000", true,
      "While work comes so often that its last sleep was shorter than twice this, the I/O thread "
@@ -319,6 +434,15 @@ std::string check_together(const Settings& s) {
     return clash("housekeeping_ms", s.housekeeping_ms, "must be more than twice", "heartbeat_ms",
                  s.heartbeat_ms);
   }
+  if (s.native_housekeeping_ms <= 2 * s.native_heartbeat_ms) {
+    return clash("native_housekeeping_ms", s.native_housekeeping_ms, "must be more than twice",
+                 "native_heartbeat_ms", s.native_heartbeat_ms);
+  }
+  const auto ids = s.replicas.ids();
+  if (!ids.empty() && std::find(ids.begin(), ids.end(), s.replica_id) == ids.end()) {
+    return "option 'replica_id': '" + s.replica_id +
+           "' is not in option 'replicas', which names this node too: '" + s.replicas.text() + "'";
+  }
   if (s.min_in_sync_replicas > s.in_sync_replicas) {
     return clash("min_in_sync_replicas", s.min_in_sync_replicas, "must not be above",
                  "in_sync_replicas", s.in_sync_replicas);
@@ -332,6 +456,25 @@ std::string check_together(const Settings& s) {
            "epochs of this log (such as that of the store)";
   }
   return "";
+}
+
+std::string Accept::text() const {
+  return std::string(native ? "native" : "") + (native && rocketmq ? "," : "") +
+         (rocketmq ? "rocketmq" : "");
+}
+
+std::vector<std::string> ReplicaList::ids() const {
+  std::vector<std::string> all;
+  for (const Node& node : nodes) all.push_back(node.id);
+  return all;
+}
+
+std::string ReplicaList::text() const {
+  std::string all;
+  for (const Node& node : nodes) {
+    all += (all.empty() ? "" : ",") + node.id + "@" + node.address.text();
+  }
+  return all;
 }
 
 bool is_known_option(std::string_view key) { return find(key) != nullptr; }

@@ -14,8 +14,32 @@ namespace ha {
 
 enum class ReplicaIdentity { kAuto, kAddress, kConnection };
 
-// What a slave speaks to its master. Its own slaves are always served in RocketMQ's default mode.
-enum class Wire { kRocketmq, kRocketmqAutoswitch };
+// What a slave speaks to its master. kAuto: the native protocol, and RocketMQ's default mode to a
+// master that does not answer that. Its own slaves are served in whichever of the two they speak.
+enum class Wire { kAuto, kNative, kRocketmq, kRocketmqAutoswitch };
+
+// Which wires slaves may speak to this node.
+struct Accept {
+  bool native = true;
+  bool rocketmq = true;
+  std::string text() const;
+};
+
+// The configured set: the nodes that hold this log, this one included.
+struct ReplicaList {
+  struct Node {
+    std::string id;
+    net::Address address;
+  };
+  std::vector<Node> nodes;
+
+  std::vector<std::string> ids() const;
+  std::string text() const;
+  // A majority; 0 = no set is configured.
+  std::int32_t quorum() const {
+    return nodes.empty() ? 0 : static_cast<std::int32_t>(nodes.size() / 2 + 1);
+  }
+};
 
 // Where the bytes of a frame come from when the host offers both.
 enum class SendFrom { kMemory, kFile };
@@ -37,7 +61,15 @@ struct Settings {
   bool auto_in_sync_replicas = false;
   std::int64_t max_pending_waits = 65536;
   ReplicaIdentity rocketmq_replica_identity = ReplicaIdentity::kAuto;
-  Wire wire = Wire::kRocketmq;
+  Wire wire = Wire::kAuto;
+  Accept accept;
+  std::string cluster_id;
+  std::string replica_id;
+  ReplicaList replicas;
+  bool durable_by_default = false;
+  std::int64_t wire_probe_ms = 1000;
+  std::int64_t native_heartbeat_ms = 500;
+  std::int64_t native_housekeeping_ms = 5000;
   std::string state_dir;
   // Far from the 1, 2, 3... that a controller gives to brokers: a master that knows that number as
   // a replica's would mark the replica as caught up, or gone, for what we do. Not so far that a

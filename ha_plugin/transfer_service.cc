@@ -12,6 +12,13 @@ namespace ha {
 using core::Offset;
 using core::Status;
 
+namespace {
+
+// This node's own copy among the durable ones; connections are numbered from 1.
+constexpr core::AckTracker::ConnectionId kSelf = 0;
+
+}  // namespace
+
 TransferService::TransferService(metrics::HaMetrics& metrics, const core::AckPolicy& policy,
                                  std::int64_t max_pending_waits, std::function<void()> ring,
                                  std::function<void(Offset)> progress)
@@ -24,6 +31,7 @@ TransferService::TransferService(metrics::HaMetrics& metrics, const core::AckPol
           static_cast<std::size_t>(policy.max_copies))) {
   for (std::int32_t i = 0; i < max_copies_; ++i) held_[static_cast<std::size_t>(i)] = -1;
   set_policy(policy);
+  durable_.join(kSelf, "", own_durable_);
 }
 
 TransferService::~TransferService() {
@@ -36,13 +44,16 @@ void TransferService::set_policy(const core::AckPolicy& policy) {
   min_in_sync_replicas_.store(policy.min_in_sync_replicas, std::memory_order_relaxed);
   max_gap_.store(policy.max_gap_not_in_sync_bytes, std::memory_order_relaxed);
   auto_in_sync_.store(policy.auto_in_sync_replicas, std::memory_order_relaxed);
+  quorum_.store(policy.quorum, std::memory_order_relaxed);
 }
 
 core::AckPolicy TransferService::policy() const {
   return {in_sync_replicas_.load(std::memory_order_relaxed),
           min_in_sync_replicas_.load(std::memory_order_relaxed),
-          max_gap_.load(std::memory_order_relaxed), auto_in_sync_.load(std::memory_order_relaxed),
-          max_copies_};
+          max_gap_.load(std::memory_order_relaxed),
+          auto_in_sync_.load(std::memory_order_relaxed),
+          max_copies_,
+          quorum_.load(std::memory_order_relaxed)};
 }
 
 Offset TransferService::Published::held_by(std::int32_t copies) const {
@@ -56,27 +67,35 @@ void TransferService::count(Status status) const {
   metrics_.wait_results[static_cast<std::size_t>(slot)].add();
 }
 
-namespace {
-
-Status judge_durability(std::int32_t durability) {
-  switch (durability) {
-    case HA_DURABILITY_DEFAULT:
-    case HA_DURABILITY_RECEIVED:
-      return Status::kOk;
-    case HA_DURABILITY_DURABLE:
-      return Status::kUnsupported;
-    default:
-      return Status::kInvalid;
-  }
+Status TransferService::resolve_durability(std::int32_t durability, bool& durable) const {
+  durable =
+      durability == HA_DURABILITY_DURABLE ||
+      (durability == HA_DURABILITY_DEFAULT && durable_by_default_.load(std::memory_order_relaxed));
+  return durability >= HA_DURABILITY_DEFAULT && durability <= HA_DURABILITY_DURABLE
+             ? Status::kOk
+             : Status::kInvalid;
 }
 
-}  // namespace
+core::AckDecision TransferService::judge(std::int32_t acks, bool durable, Offset end) const {
+  if (!durable) return core::judge_wait(policy(), Published{*this}, acks, end);
+  core::AckDecision decision = core::judge_acks(policy(), Published{*this}, acks, end);
+  if (decision.status == Status::kDone) {  // for one copy, the master's, which may not be durable
+    return {Status::kOk, core::durable_level(acks == core::kAcksAllInSync ? core::kAllInSync : 1)};
+  }
+  if (decision.status != Status::kOk) return decision;
+  if (durable_replicas_.load(std::memory_order_acquire) == 0) return {Status::kUnsupported};
+  decision.level = core::durable_level(decision.level);
+  return decision;
+}
 
 Status TransferService::check(std::int32_t acks, std::int32_t durability) {
   if (!accepting_.load(std::memory_order_seq_cst)) return Status::kShutdown;
-  if (const Status s = judge_durability(durability); s != Status::kOk) return s;
+  bool durable = false;
+  if (const Status s = resolve_durability(durability, durable); s != Status::kOk) return s;
+  // Of bytes that nobody can hold yet: nothing but what would be refused.
   const Offset end(log_end_.load(std::memory_order_acquire));
-  const Status status = core::judge_acks(policy(), Published{*this}, acks, end).status;
+  const Status status = durable ? judge(acks, true, end).status
+                                : core::judge_acks(policy(), Published{*this}, acks, end).status;
   return status == Status::kDone ? Status::kOk : status;
 }
 
@@ -89,14 +108,17 @@ Status TransferService::wait(const ha_wait_request& request, core::Time now) {
     return answer(Status::kInvalid);
   }
   if (request.epoch != 0) return answer(Status::kUnsupported);
-  if (const Status s = judge_durability(request.durability); s != Status::kOk) return answer(s);
+  bool durable = false;
+  if (const Status s = resolve_durability(request.durability, durable); s != Status::kOk) {
+    return answer(s);
+  }
 
   const std::int64_t before = pending_.fetch_add(1, std::memory_order_seq_cst);
   core::AckDecision decision;
   if (!accepting_.load(std::memory_order_seq_cst)) {
     decision.status = Status::kShutdown;
   } else {
-    decision = core::judge_wait(policy(), Published{*this}, request.acks, Offset(request.end));
+    decision = judge(request.acks, durable, Offset(request.end));
     if (decision.status == Status::kOk && before >= max_pending_waits_) {
       decision.status = Status::kAgain;
     }
@@ -123,9 +145,10 @@ Status TransferService::wait(const ha_wait_request& request, core::Time now) {
   return Status::kOk;
 }
 
-// What all in sync hold is for the I/O thread to say.
+// What all in sync hold, and what is durable, is for the I/O thread to say.
 bool TransferService::ends_without_ring(const core::Wait& wait) const {
-  return wait.level != core::kAllInSync && Published{*this}.master() &&
+  return wait.level != core::kAllInSync && !core::is_durable(wait.level) &&
+         Published{*this}.master() &&
          wait.deadline.count() >= next_turn_.load(std::memory_order_seq_cst) &&
          Published{*this}.held_by(wait.level) < wait.end;
 }
@@ -152,6 +175,7 @@ void TransferService::publish() {
     if (slot.load(std::memory_order_relaxed) != held) slot.store(held, std::memory_order_seq_cst);
   }
   replicas_.store(replicas, std::memory_order_release);
+  durable_replicas_.store(durable_.replicas() - 1, std::memory_order_release);
   publish_in_sync(Offset(log_end_.load(std::memory_order_relaxed)));
 }
 
@@ -160,20 +184,34 @@ void TransferService::publish_in_sync(Offset log_end) const {
 }
 
 void TransferService::join(core::AckTracker::ConnectionId connection, const std::string& replica,
-                           Offset ack) {
+                           Offset ack, Offset durable) {
   tracker_.join(connection, replica, ack);
+  if (durable != core::kNoOffset) durable_.join(connection, replica, durable);
   publish();
 }
 
-void TransferService::ack(core::AckTracker::ConnectionId connection, Offset ack) {
+void TransferService::ack(core::AckTracker::ConnectionId connection, Offset ack, Offset durable) {
   tracker_.ack(connection, ack);
+  if (durable != core::kNoOffset) durable_.ack(connection, durable);
   publish();
 }
 
 void TransferService::leave(core::AckTracker::ConnectionId connection) {
   tracker_.leave(connection);
+  durable_.leave(connection);
   publish();
   ring_();  // fewer in sync: a wait for all of them may be over
+}
+
+// A log that was cut or emptied is durable up to less than before.
+void TransferService::take_own_durable(Offset log_durable) {
+  if (log_durable < own_durable_) {
+    durable_.leave(kSelf);
+    durable_.join(kSelf, "", log_durable);
+  } else if (log_durable > own_durable_) {
+    durable_.ack(kSelf, log_durable);
+  }
+  own_durable_ = log_durable;
 }
 
 // The stack hands the newest over first; they enter the queue in the order they came.
@@ -187,13 +225,23 @@ void TransferService::take_arrivals() {
   std::for_each(taken_.rbegin(), taken_.rend(), [&](const core::Wait& w) { queue_.add(w); });
 }
 
+Offset TransferService::reached_by(core::Level level, Offset log_end) const {
+  core::Level copies = core::copies_of(level);
+  if (!core::is_durable(level)) {
+    return copies == core::kAllInSync ? core::held_by_in_sync(policy(), tracker_, log_end)
+                                      : tracker_.held_by(copies);
+  }
+  if (copies == core::kAllInSync) {
+    copies = std::max(policy().min_in_sync_replicas, in_sync(log_end));
+  }
+  // The tracker adds a copy for the master, whose own is in here already.
+  return durable_.held_by(copies + 1);
+}
+
 void TransferService::complete_levels(Offset log_end) {
   const std::vector<core::Level> levels = queue_.levels();
   for (const core::Level level : levels) {
-    const Offset reached = level == core::kAllInSync
-                               ? core::held_by_in_sync(policy(), tracker_, log_end)
-                               : tracker_.held_by(level);
-    queue_.complete(level, reached, ended_);
+    queue_.complete(level, reached_by(level, log_end), ended_);
   }
 }
 
@@ -217,8 +265,9 @@ void TransferService::run_callbacks(core::Time now) {
   metrics_.oldest_wait_since_ns.set(oldest == core::kNever ? 0 : oldest.count());
 }
 
-void TransferService::turn(core::Time now, Offset log_end) {
+void TransferService::turn(core::Time now, Offset log_end, Offset log_durable) {
   log_end_.store(log_end.bytes(), std::memory_order_release);
+  take_own_durable(log_durable);
   take_arrivals();
   if (!master_.load(std::memory_order_relaxed)) {
     queue_.fail_all(Status::kNotMaster, ended_);

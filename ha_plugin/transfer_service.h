@@ -49,6 +49,10 @@ class TransferService {
   std::int64_t pending() const { return pending_.load(std::memory_order_acquire); }
   void set_policy(const core::AckPolicy& policy);
   core::AckPolicy policy() const;
+  // What HA_DURABILITY_DEFAULT stands for.
+  void set_durable_by_default(bool durable) {
+    durable_by_default_.store(durable, std::memory_order_relaxed);
+  }
   // From now on waits are refused with SHUTDOWN.
   void refuse_new() { accepting_.store(false, std::memory_order_seq_cst); }
   // Blocks until no wait is pending or the deadline has passed; true = none is.
@@ -57,13 +61,17 @@ class TransferService {
 
   // ---- I/O thread ----
   void set_master(bool master);
-  void join(core::AckTracker::ConnectionId connection, const std::string& replica,
-            core::Offset ack);
-  void ack(core::AckTracker::ConnectionId connection, core::Offset ack);
+  // durable: as far as the replica says that its copy survives a loss of power; kNoOffset when its
+  // wire cannot say that. connections are numbered from 1.
+  void join(core::AckTracker::ConnectionId connection, const std::string& replica, core::Offset ack,
+            core::Offset durable = core::kNoOffset);
+  void ack(core::AckTracker::ConnectionId connection, core::Offset ack,
+           core::Offset durable = core::kNoOffset);
   void leave(core::AckTracker::ConnectionId connection);
 
-  // Takes in new waits, ends those that are satisfied or too late, runs their callbacks.
-  void turn(core::Time now, core::Offset log_end);
+  // Takes in new waits, ends those that are satisfied or too late, runs their callbacks. The log
+  // ends at log_end; below log_durable it survives a loss of power.
+  void turn(core::Time now, core::Offset log_end, core::Offset log_durable = core::Offset(0));
   // Ends all waits that are pending now.
   void fail_all(core::Status status);
   // The same, and goes on until no host thread is between counting a wait and handing it over.
@@ -91,6 +99,10 @@ class TransferService {
     core::Offset held_by(std::int32_t copies) const;
   };
 
+  core::AckDecision judge(std::int32_t acks, bool durable, core::Offset end) const;
+  core::Status resolve_durability(std::int32_t durability, bool& durable) const;
+  core::Offset reached_by(core::Level level, core::Offset log_end) const;
+  void take_own_durable(core::Offset log_durable);
   bool ends_without_ring(const core::Wait& wait) const;
   void end_pending(std::int64_t count);
   void publish();
@@ -117,15 +129,20 @@ class TransferService {
   std::atomic<std::int64_t> log_end_{0};
   std::atomic<std::int64_t> next_turn_{core::kNever.count()};
   std::atomic<std::int32_t> replicas_{0};
+  std::atomic<std::int32_t> durable_replicas_{0};      // those whose wire tells what is durable
   std::unique_ptr<std::atomic<std::int64_t>[]> held_;  // [n - 2] = how far n copies reach
 
   std::atomic<std::int32_t> in_sync_replicas_{1};
   std::atomic<std::int32_t> min_in_sync_replicas_{1};
   std::atomic<std::int64_t> max_gap_{0};
   std::atomic<bool> auto_in_sync_{false};
+  std::atomic<std::int32_t> quorum_{0};
+  std::atomic<bool> durable_by_default_{false};
 
   core::WaitQueue queue_;
   core::AckTracker tracker_;
+  core::AckTracker durable_;  // of durable positions; the master's own is one of them
+  core::Offset own_durable_ = core::Offset(0);
   std::vector<core::EndedWait> ended_;
   std::vector<core::Wait> taken_;
 };

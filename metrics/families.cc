@@ -17,7 +17,7 @@ constexpr double kNsPerSecond = 1e9;
 constexpr double kMsPerSecond = 1e3;
 
 // The ABI's numbers that the arrays of HaMetrics have room for and that have a name.
-constexpr std::int32_t kLastReason = HA_REASON_PROTOCOL;
+constexpr std::int32_t kLastReason = HA_REASON_CHECKSUM;
 constexpr std::int32_t kLastStatus = -HA_IN_SYNC_REPLICAS_NOT_ENOUGH;
 static_assert(kLastReason < static_cast<std::int32_t>(kReasonSlots));
 static_assert(kLastStatus < static_cast<std::int32_t>(kStatusSlots));
@@ -111,7 +111,7 @@ void put_replica_counters(Sheet& sheet, const ReplicaMetrics& r) {
   sheet.put("ha_replica_heartbeats_sent_total", r.heartbeats_sent.value(), {r.id});
   sheet.put("ha_replica_reports_received_total", r.reports_received.value(), {r.id});
   sheet.put("ha_replica_reconnects_total", r.reconnects(), {r.id});
-  // Only what has happened: 25 reasons times 256 replicas would be most of the scrape, all zeros.
+  // Only what has happened: 30 reasons times 256 replicas would be most of the scrape, all zeros.
   for (std::int32_t reason = HA_REASON_NONE; reason <= kLastReason; ++reason) {
     if (const auto n = at(r.closes, reason); n > 0) {
       sheet.put("ha_replica_closes_total", n, {r.id, reason_name(reason)});
@@ -148,6 +148,9 @@ void put_replica(Sheet& sheet, const ReplicaMetrics& r, const HaMetrics& m, std:
   if (r.ack_offset.value() >= 0) {
     sheet.put("ha_replica_acked_offset_bytes", r.ack_offset.value(), {r.id});
     if (m.role.value() == HA_ROLE_MASTER) put_replica_lag(sheet, r, m.log_end.value(), now_ns);
+  }
+  if (r.native.value() != 0) {
+    sheet.put("ha_replica_durable_offset_bytes", r.durable_offset.value(), {r.id});
   }
   put_replica_counters(sheet, r);
 }
@@ -218,6 +221,7 @@ bool is_protocol_violation(std::int32_t reason) {
     case HA_REASON_DIVERGED:
     case HA_REASON_EPOCH:
     case HA_REASON_PROTOCOL:
+    case HA_REASON_CHECKSUM:
       return true;
     default:
       return false;

@@ -95,6 +95,12 @@ inline constexpr FamilySpec kFamilies[] = {
      {"id"},
      "The replica's last report: it holds the log below this offset. Absent before the first "
      "report."},
+    {"ha_replica_durable_offset_bytes",
+     kGauge,
+     {"id"},
+     "What the replica says survives a loss of power there. Absent on the RocketMQ wire, which "
+     "does "
+     "not tell."},
     {"ha_replica_lag_bytes",
      kGauge,
      {"id"},

@@ -97,6 +97,8 @@ struct ReplicaMetrics {
   Gauge start_offset;        // where the present connection started
   Gauge sent_offset;         // end of what was handed to the socket
   Gauge ack_offset;          // -1 before the first report
+  Gauge durable_offset;      // what of it survives a loss of power; -1 = its wire does not tell
+  Gauge native;              // 1 = the present connection speaks the native protocol
   Gauge in_sync;             // 1 or 0
   Gauge behind_since_ns;     // steady clock; 0 = holds everything: lag in seconds = now - this
   Gauge connected_at_ns;     // steady clock

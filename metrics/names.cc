@@ -56,6 +56,16 @@ const char* reason_name(std::int32_t reason) noexcept {
       return "truncated";
     case HA_REASON_PROTOCOL:
       return "protocol";
+    case HA_REASON_VERSION:
+      return "version";
+    case HA_REASON_CLUSTER:
+      return "cluster";
+    case HA_REASON_UNKNOWN_REPLICA:
+      return "unknown_replica";
+    case HA_REASON_REPLACED:
+      return "replaced";
+    case HA_REASON_CHECKSUM:
+      return "checksum";
     default:
       return "unknown";
   }

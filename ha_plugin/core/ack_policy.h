@@ -25,6 +25,7 @@ struct AckPolicy {
   std::int64_t max_gap_not_in_sync_bytes = std::int64_t{256} << 20;
   bool auto_in_sync_replicas = false;
   std::int32_t max_copies = 1;  // the master and one per connection that may be open
+  std::int32_t quorum = 0;      // a majority of the configured set; 0 = there is none
 };
 
 // What the caller asks for; the ABI's numbers.
@@ -69,7 +70,10 @@ std::int32_t default_copies(const AckPolicy& policy, Held&& held, Offset end) {
 // Everything but "it is there already".
 template <class Held>
 AckDecision judge_acks(const AckPolicy& policy, Held&& held, std::int32_t acks, Offset end) {
-  if (acks == kAcksQuorum) return {Status::kUnsupported};
+  if (acks == kAcksQuorum) {
+    if (policy.quorum == 0) return {Status::kUnsupported};
+    acks = policy.quorum;
+  }
   if (acks < kAcksAllInSync || acks > policy.max_copies) return {Status::kInvalid};
   if (!held.master()) return {Status::kNotMaster};
 

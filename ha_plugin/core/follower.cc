@@ -22,8 +22,19 @@ bool is_final(Reason reason) {
 }
 
 bool is_up_to_the_master(Reason reason) {
-  return reason == Reason::kOffsetMismatch || reason == Reason::kEpoch ||
-         reason == Reason::kProtocol;
+  switch (reason) {
+    case Reason::kOffsetMismatch:
+    case Reason::kEpoch:
+    case Reason::kProtocol:
+    case Reason::kRequestAboveEnd:
+    case Reason::kVersion:
+    case Reason::kCluster:
+    case Reason::kUnknownReplica:
+    case Reason::kReplaced:
+      return true;
+    default:
+      return false;
+  }
 }
 
 Time Follower::next_check(Time heartbeat, Time housekeeping, bool can_send) const {

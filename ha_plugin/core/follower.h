@@ -34,8 +34,8 @@ FrameVerdict judge_frame(Offset offset, std::int64_t size, const LogBounds& log)
 // until an operator changes something.
 bool is_final(Reason reason);
 
-// Will it happen again until somebody mends the master? Then it is tried again at the longest
-// pause.
+// Will it happen again until somebody mends the master, or what it was told of this slave? Then it
+// is tried again at the longest pause.
 bool is_up_to_the_master(Reason reason);
 
 class Follower {

@@ -4,6 +4,25 @@
 
 namespace ha::core {
 
+Offset bootstrap_start(const LogBounds& log, Bootstrap bootstrap) {
+  if (bootstrap == Bootstrap::kEarliest) return log.min;
+  return std::max(log.segment_start(log.end), log.min);
+}
+
+void ReplicaSession::accept(Offset ack, Offset start) {
+  ack_ = ack;
+  durable_ = Offset(0);
+  start_ = next_ = start;
+}
+
+Reason ReplicaSession::on_ack(Offset received, Offset durable) {
+  if (received < ack_ || durable < durable_) return Reason::kReportBackward;
+  if (received > std::max(start_, next_) || durable > received) return Reason::kReportAhead;
+  ack_ = received;
+  durable_ = durable;
+  return Reason::kNone;
+}
+
 Reason ReplicaSession::on_report(Offset value, const LogBounds& log, Bootstrap bootstrap) {
   if (reported()) {
     if (value < ack_) return Reason::kReportBackward;
@@ -12,8 +31,7 @@ Reason ReplicaSession::on_report(Offset value, const LogBounds& log, Bootstrap b
     return Reason::kNone;
   }
   if (value == Offset(0)) {
-    const Offset from = bootstrap == Bootstrap::kEarliest ? log.min : log.segment_start(log.end);
-    start_ = std::max(from, log.min);
+    start_ = bootstrap_start(log, bootstrap);
   } else {
     // A negative number is a request above the end in RocketMQ's own unsigned sense of "not a
     // position"; native openings will be told apart from it before it comes here.

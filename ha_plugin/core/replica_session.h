@@ -28,6 +28,9 @@ struct SessionOptions {
   Bootstrap bootstrap = Bootstrap::kLatestSegment;
 };
 
+// Where a replica that holds nothing starts.
+Offset bootstrap_start(const LogBounds& log, Bootstrap bootstrap);
+
 struct Frame {
   Offset offset;
   std::int64_t size = 0;  // 0 = heartbeat
@@ -38,8 +41,12 @@ class ReplicaSession {
  public:
   explicit ReplicaSession(Time now) : opened_(now), last_read_(now), last_write_(now) {}
 
+  // The native handshake let the replica in: it holds what is below ack and is served from start.
+  void accept(Offset ack, Offset start);
   // A report arrived. kNone = it is good; else why the connection must close.
   Reason on_report(Offset value, const LogBounds& log, Bootstrap bootstrap);
+  // The same for a native ack. REQUIRES: accept was called.
+  Reason on_ack(Offset received, Offset durable);
   // Bytes arrived, whether or not they complete a report.
   void on_bytes(Time now) { last_read_ = now; }
 
@@ -60,6 +67,9 @@ class ReplicaSession {
   bool reported() const { return ack_ != kNoOffset; }
   State state() const { return reported() ? State::kTransfer : State::kHandshake; }
   Offset ack() const { return ack_; }
+  // As far as the replica says that its copy survives a loss of power; kNoOffset where its wire
+  // cannot say that.
+  Offset durable() const { return durable_; }
   Offset start() const { return start_; }
   Offset next() const { return next_; }
 
@@ -68,6 +78,7 @@ class ReplicaSession {
   Time last_read_;
   Time last_write_;
   Offset ack_ = kNoOffset;
+  Offset durable_ = kNoOffset;
   Offset start_ = kNoOffset;
   Offset next_ = kNoOffset;
   bool greeted_ = false;  // a frame went out since the first report

@@ -36,6 +36,7 @@ struct LogBounds {
   Offset min;
   Offset end;
   std::int64_t segment_size = 1;
+  Offset durable{0};  // bytes below survive a loss of power
 
   Offset segment_start(Offset o) const { return Offset(o.bytes() - o.bytes() % segment_size); }
   std::int64_t to_segment_end(Offset o) const { return segment_size - o.bytes() % segment_size; }
@@ -101,6 +102,11 @@ enum class Reason : std::int32_t {
   kEpoch = 22,
   kTruncated = 23,
   kProtocol = 24,
+  kVersion = 25,
+  kCluster = 26,
+  kUnknownReplica = 27,
+  kReplaced = 28,
+  kChecksum = 29,
 };
 
 }  // namespace ha::core

@@ -23,9 +23,16 @@
 
 namespace ha::core {
 
-// How many copies a wait is for: 2 and up, or all that are in sync.
+// How many copies a wait is for: 2 and up, or all that are in sync. Durable copies are levels of
+// their own; there the master's is one of them, so that 1 is a level too.
 using Level = std::int32_t;
 inline constexpr Level kAllInSync = 0;
+inline constexpr Level kDurableLevels = Level{1} << 20;  // far above any number of copies
+constexpr Level durable_level(Level copies) { return copies + kDurableLevels; }
+constexpr bool is_durable(Level level) { return level >= kDurableLevels; }
+constexpr Level copies_of(Level level) {
+  return is_durable(level) ? level - kDurableLevels : level;
+}
 
 using WaitFn = void (*)(void* user, std::int32_t status, std::int64_t end);
 

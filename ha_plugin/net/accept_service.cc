@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ha_plugin/net/clock.h"
+#include "ha_plugin/net/native_client_wire.h"
 #include "metrics/names.h"
 
 namespace ha::net {
@@ -157,8 +158,37 @@ void AcceptService::reject(const Address& remote, Reason reason, const std::stri
   tell_host(address, core::State::kShutdown, core::kNoOffset, HA_REPLICA_REFUSED, reason, "");
 }
 
+// One vote for one name: a newer connection takes the place of an older one, which may be half
+// open, but not that of a process that was started later.
+core::Answer AcceptService::on_hello(HaConnection& connection, const core::Hello& hello) {
+  const core::Acceptor self{settings_.cluster_id, settings_.replica_id, settings_.replicas.ids(),
+                            log_bounds(), settings_.bootstrap};
+  core::Answer answer = core::judge_hello(
+      hello, self,
+      [this](core::Offset begin, core::Offset end) { return hash_log(host_, begin, end); });
+  if (answer.decision == core::Decision::kRefuse || hello.replica.empty()) return answer;
+  std::vector<std::shared_ptr<HaConnection>> older;
+  for (auto& [id, entry] : connections_) {
+    if (id == connection.id() || entry.replica_id != hello.replica) continue;
+    if (entry.connection->incarnation() > hello.incarnation) {
+      answer.decision = core::Decision::kRefuse;
+      answer.reason = Reason::kReplaced;
+      answer.text = "a process that was started later, at " + entry.connection->remote().text() +
+                    ", has the replica id '" + hello.replica + "'";
+      return answer;
+    }
+    older.push_back(entry.connection);
+  }
+  for (auto& other : older) {
+    other->close(Reason::kReplaced,
+                 "'" + hello.replica + "' connected anew, from " + connection.remote().text());
+  }
+  return answer;
+}
+
 // The lowest free number: a slave that comes back takes up its old name, and names stay few.
 std::string AcceptService::identity_of(const HaConnection& connection) {
+  if (!connection.name().empty()) return connection.name();
   const std::string& ip = connection.remote().host;
   const ReplicaIdentity option = settings_.rocketmq_replica_identity;
   if (option == ReplicaIdentity::kAddress ||
@@ -192,10 +222,12 @@ std::shared_ptr<metrics::ReplicaMetrics> AcceptService::on_joined(HaConnection& 
   replica->disconnected_at_ns.set(0);
   replica->state.set(static_cast<std::int64_t>(connection.session().state()));
   entry.bytes_at_tick = replica->bytes_sent.value();
-  transfer_.join(connection.id(), entry.replica_id, connection.session().ack());
+  transfer_.join(connection.id(), entry.replica_id, connection.session().ack(),
+                 connection.session().durable());
   host_.info("replica " + entry.replica_id + " joined from " + connection.remote().text() +
-             ": it asked for " + std::to_string(connection.session().ack().bytes()) +
-             " and is served from " + std::to_string(connection.session().start().bytes()));
+             (connection.native() ? " (native)" : " (RocketMQ)") + ": it asked for " +
+             std::to_string(connection.session().ack().bytes()) + " and is served from " +
+             std::to_string(connection.session().start().bytes()));
   if (transfer_.tracker().replicas() == 1 && transfer_.policy().in_sync_replicas == 1) {
     host_.warn(
         "option 'in_sync_replicas' is 1: a slave is attached, but waits with default acks wait for "
@@ -208,8 +240,8 @@ std::shared_ptr<metrics::ReplicaMetrics> AcceptService::on_joined(HaConnection& 
 void AcceptService::on_ack(HaConnection& connection) {
   const Time now = steady_now();
   const core::LogBounds log = log_bounds();
-  transfer_.ack(connection.id(), connection.session().ack());
-  transfer_.turn(now, log.end);
+  transfer_.ack(connection.id(), connection.session().ack(), connection.session().durable());
+  transfer_.turn(now, log.end, log.durable);
   update_gauges(connection, log);
 }
 

@@ -67,6 +67,7 @@ class AcceptService : private ConnectionEvents {
                  std::int32_t event, core::Reason reason, const std::string& replica_id);
 
   core::LogBounds log_bounds() override;
+  core::Answer on_hello(HaConnection& connection, const core::Hello& hello) override;
   std::shared_ptr<metrics::ReplicaMetrics> on_joined(HaConnection& connection) override;
   void on_ack(HaConnection& connection) override;
   void on_caught_up(HaConnection& connection) override;

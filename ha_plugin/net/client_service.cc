@@ -65,11 +65,13 @@ ClientService::ClientService(boost::asio::io_context& context, const Host& host,
       socket_(context),
       resolver_(context),
       timer_(context),
+      answer_timer_(context),
       host_(host),
       settings_(settings),
       metrics_(metrics),
       wire_(std::move(wire)),
-      on_grown_(std::move(on_grown)) {
+      on_grown_(std::move(on_grown)),
+      whole_(host) {
   if (!settings.ack_durable) return;
   flusher_ = std::make_unique<LogFlusher>(
       context, host, [this](const LogFlusher::Request& request, const HostResult& result) {
@@ -101,6 +103,7 @@ void ClientService::stop(Reason reason) {
   }
   ++attempt_;
   timer_.cancel();
+  answer_timer_.cancel();
   resolver_.cancel();
   boost::system::error_code ignored;
   socket_.close(ignored);
@@ -170,7 +173,7 @@ void ClientService::on_connected() {
   unreported_ = 0;
   if (!read_bounds(log)) return;
   end_ = log.end;
-  durable_ = flushing_ = core::kNoOffset;
+  durable_ = flushing_ = told_durable_ = core::kNoOffset;
   set_state(State::kHandshake);
   const std::span<const std::byte> greeting = wire_->open();
   tail_ = wire_->wants_tail_check() ? core::TailCheck(log, settings_.tail_check_bytes)
@@ -181,7 +184,43 @@ void ClientService::on_connected() {
   if (!greeting.empty() && !send(greeting, now)) return;
   if (!report_if_due(now)) return;
   arm_timer();
+  wait_for_answer();
   wait_readable();
+}
+
+void ClientService::wait_for_answer() {
+  if (wire_->patience_ms() == 0) return;
+  const std::uint64_t attempt = attempt_;
+  answer_timer_.expires_after(ms(wire_->patience_ms()));
+  answer_timer_.async_wait([this, attempt](const boost::system::error_code& error) {
+    if (!error && attempt == attempt_ && follower_) nobody_answered();
+  });
+}
+
+// Goes on by whatever wire comes next, if one does.
+void ClientService::nobody_answered() {
+  if (wire_->ready()) return;
+  const Time now = steady_now();
+  const std::span<const std::byte> words = wire_->nobody_answered();
+  if (!words.empty() && !send(words, now)) return;
+  if (!wire_->ready()) return;
+  core::LogBounds log;
+  if (!read_bounds(log)) return;
+  end_ = log.end;
+  if (wire_->wants_tail_check()) tail_ = core::TailCheck(log, settings_.tail_check_bytes);
+  host_.info("master " + master_.text() + " did not answer within " +
+             std::to_string(wire_->patience_ms()) +
+             " ms, so it is taken for a RocketMQ broker; asking for " +
+             std::to_string(next().bytes()));
+  if (report_if_due(now)) arm_timer();
+}
+
+Time ClientService::heartbeat() const {
+  return ms(wire_->is_native() ? settings_.native_heartbeat_ms : settings_.heartbeat_ms);
+}
+
+Time ClientService::housekeeping() const {
+  return ms(wire_->is_native() ? settings_.native_housekeeping_ms : settings_.housekeeping_ms);
 }
 
 bool ClientService::read_bounds(core::LogBounds& out) {
@@ -200,10 +239,12 @@ void ClientService::close(Reason reason, const std::string& text) {
   const bool got_nothing = was_connected && follower_->state() == State::kHandshake;
   ++attempt_;
   timer_.cancel();
+  answer_timer_.cancel();
   resolver_.cancel();
   boost::system::error_code ignored;
   socket_.close(ignored);
   follower_.reset();
+  whole_.drop();
   metrics_.client.last_reason.set(static_cast<std::int64_t>(reason));
   metrics_.client.closes[static_cast<std::size_t>(reason)].add();
   if (!was_connected) metrics_.client.connect_failures.add();
@@ -273,8 +314,12 @@ std::optional<ClientService::Received> ClientService::receive(Time now) {
   if (buffer_.empty()) buffer_.resize(kBufferBytes);
   void* lent = nullptr;
   std::int64_t room = 0;
-  const bool direct = host_.can_reserve() && body_left_ > 0 && tail_.left() == 0;
-  if (direct) {
+  const bool direct =
+      whole_.active() || (host_.can_reserve() && body_left_ > 0 && tail_.left() == 0);
+  if (whole_.active()) {
+    lent = whole_.room().data();
+    room = body_left_;
+  } else if (direct) {
     if (!refuse(host_.reserve(end_, body_left_, lent, room))) return std::nullopt;
     room = std::min(room, body_left_);
   }
@@ -287,7 +332,9 @@ std::optional<ClientService::Received> ClientService::receive(Time now) {
   const ssize_t n = ::recvmsg(socket_.native_handle(), &message, MSG_DONTWAIT);
   const int error = errno;
   const std::int64_t in_place = direct ? std::clamp<std::int64_t>(n, 0, room) : 0;
-  if (direct) {
+  if (whole_.active()) {
+    if (!fill(in_place)) return std::nullopt;
+  } else if (direct) {
     if (in_place == 0) {
       host_.drop_reservation();
     } else if (!commit(in_place)) {
@@ -313,12 +360,20 @@ bool ClientService::take(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     if (body_left_ > 0) {
       const auto n = std::min<std::size_t>(bytes.size(), static_cast<std::size_t>(body_left_));
-      if (!append(bytes.first(n))) return false;
+      if (whole_.active()) {
+        std::copy_n(bytes.begin(), n, whole_.room().begin());
+        if (!fill(static_cast<std::int64_t>(n))) return false;
+      } else if (!append(bytes.first(n))) {
+        return false;
+      }
       bytes = bytes.subspan(n);
     } else {
       const bool was_ready = wire_->ready();
       std::optional<ClientWire::Frame> frame;
       if (!go_on(wire_->take(bytes, frame))) return false;
+      if (const auto reply = wire_->reply(); !reply.empty() && !send(reply, steady_now())) {
+        return false;
+      }
       if (!was_ready && wire_->ready() && !on_ready()) return false;
       if (frame && !begin_frame(*frame)) return false;
     }
@@ -363,11 +418,33 @@ bool ClientService::begin_frame(const ClientWire::Frame& frame) {
                " for us; this empty log starts there");
     end_ = frame.offset;
   }
+  if (frame.size > 0 && wire_->has_checksums() && !refuse(whole_.begin(end_, frame.size))) {
+    return false;
+  }
   body_left_ = frame.size;
   (frame.size > 0 ? metrics_.client.frames_received : metrics_.client.heartbeats_received).add();
   follower_->on_frame();
   if (body_left_ == 0) backoff_.reset();
   if (state_ != State::kTransfer) set_state(State::kTransfer);
+  return true;
+}
+
+// So many bytes have come to where whole_ wanted them.
+bool ClientService::fill(std::int64_t size) {
+  wire_->body(whole_.room().first(static_cast<std::size_t>(size)));
+  whole_.filled(size);
+  body_left_ -= size;
+  if (body_left_ > 0) return true;
+  if (!wire_->body_is_whole()) {
+    close(Reason::kChecksum, "a frame at " + std::to_string(end_.bytes()) +
+                                 " was changed on the way: its checksum is another; nothing of it "
+                                 "was stored");
+    return false;
+  }
+  const std::int64_t whole = whole_.size();
+  if (!refuse(whole_.commit())) return false;
+  body_left_ = whole;
+  grown(whole);
   return true;
 }
 
@@ -463,17 +540,19 @@ bool ClientService::report_if_due(Time now) {
   // What the socket took in part must go out whole before the next.
   if (outgoing_left_ > 0 && !flush(now)) return false;
   if (outgoing_left_ > 0 || !may_report()) return true;
-  const core::Offset end = tail_.left() == 0 && flusher_ ? std::min(end_, durable_) : next();
-  const core::Offset position = wire_->position(end);
-  if (!follower_->report_due(now, position, ms(settings_.heartbeat_ms))) return true;
+  const bool held_back = flusher_ && !wire_->is_native() && tail_.left() == 0;
+  const core::Offset position = wire_->position(held_back ? std::min(end_, durable_) : next());
+  const bool more_durable = wire_->is_native() && durable_ > told_durable_;
+  if (!more_durable && !follower_->report_due(now, position, heartbeat())) return true;
   reporting_ = position;
+  told_durable_ = durable_;
   return send(wire_->report(position), now);
 }
 
 // The first report asks for the log's end, so it cannot claim less than that.
 bool ClientService::may_report() const {
   const bool first = follower_->reported() == core::kNoOffset;
-  return wire_->ready() && !(flusher_ && first && durable_ < end_);
+  return wire_->ready() && !(flusher_ && !wire_->is_native() && first && durable_ < end_);
 }
 
 void ClientService::make_durable() {
@@ -489,8 +568,16 @@ void ClientService::on_flushed(const LogFlusher::Request& request, const HostRes
   report_if_due(steady_now());
 }
 
+void ClientService::on_durable(core::Offset durable) {
+  if (!follower_ || !wire_->is_native() || !wire_->ready() || durable <= durable_) return;
+  durable_ = durable;
+  report_if_due(steady_now());
+}
+
 bool ClientService::send(std::span<const std::byte> bytes, Time now) {
-  outgoing_.assign(bytes.begin(), bytes.end());
+  // A handshake's words may come while the ones before are still on their way.
+  outgoing_.erase(outgoing_.begin(), outgoing_.end() - static_cast<std::ptrdiff_t>(outgoing_left_));
+  outgoing_.insert(outgoing_.end(), bytes.begin(), bytes.end());
   outgoing_left_ = outgoing_.size();
   return flush(now);
 }
@@ -523,15 +610,16 @@ bool ClientService::flush(Time now) {
 
 void ClientService::arm_timer() {
   const std::uint64_t attempt = attempt_;
-  const Time due = follower_->next_check(ms(settings_.heartbeat_ms), ms(settings_.housekeeping_ms),
-                                         outgoing_left_ == 0 && may_report());
+  const Time due =
+      follower_->next_check(heartbeat(), housekeeping(), outgoing_left_ == 0 && may_report());
   timer_.expires_at(to_time_point(due));
   timer_.async_wait([this, attempt](const boost::system::error_code& error) {
     if (error || attempt != attempt_) return;
     const Time now = steady_now();
-    if (follower_->silent(now, ms(settings_.housekeeping_ms))) {
-      return close(Reason::kHousekeeping, "nothing from the master for " +
-                                              std::to_string(settings_.housekeeping_ms) + " ms");
+    if (follower_->silent(now, housekeeping())) {
+      const auto pause = std::chrono::duration_cast<std::chrono::milliseconds>(housekeeping());
+      return close(Reason::kHousekeeping,
+                   "nothing from the master for " + std::to_string(pause.count()) + " ms");
     }
     if (report_if_due(now)) arm_timer();
   });

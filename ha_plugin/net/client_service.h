@@ -2,7 +2,8 @@
 //
 // One read(v) takes what there is: the rest of the body that is being received goes straight into
 // the host's memory when the host lends some (extension append-reserve), whatever follows into a
-// buffer. Reports go out after each burst of reads, so a busy link carries few and a quiet one is
+// buffer. A body with a checksum is committed when all of it is there, another one piece by piece.
+// Reports go out after each burst of reads, so a busy link carries few and a quiet one is
 // answered at once.
 //
 // After a failure it tries again: quickly at first, at most reconnect_max_ms apart. What trying
@@ -11,7 +12,8 @@
 // is tried again, at the longest pause.
 //
 // With option ack_durable a report says how far the log is durable, and the first one, which asks
-// where to go on, waits until all of it is.
+// where to go on, waits until all of it is. The native wire's reports say both, received and
+// durable, and wait for nothing.
 //
 // What is said and what is made of the answer is the wire's (client_wire.h).
 //
@@ -36,6 +38,7 @@
 #include "ha_plugin/net/address.h"
 #include "ha_plugin/net/client_wire.h"
 #include "ha_plugin/net/log_flusher.h"
+#include "ha_plugin/net/whole_frame.h"
 #include "ha_plugin/settings.h"
 #include "metrics/ha_metrics.h"
 
@@ -54,6 +57,9 @@ class ClientService {
   void stop(core::Reason reason);
   // After the last stop: returns when no thread of this service runs any more. Control thread.
   void join();
+
+  // The host's log is durable below that.
+  void on_durable(core::Offset durable);
 
   // Once a second.
   void tick(double seconds);
@@ -75,8 +81,13 @@ class ClientService {
   std::optional<Received> receive(core::Time now);
   bool take(std::span<const std::byte> bytes);
   bool on_ready();
+  void wait_for_answer();
+  void nobody_answered();
+  bool fill(std::int64_t size);
   bool begin_frame(const ClientWire::Frame& frame);
   bool append(std::span<const std::byte> bytes);
+  core::Time heartbeat() const;
+  core::Time housekeeping() const;
   bool compare(std::span<const std::byte> bytes);
   core::Offset next() const { return tail_.left() > 0 ? tail_.next() : end_; }
   bool may_report() const;
@@ -97,6 +108,7 @@ class ClientService {
   boost::asio::ip::tcp::socket socket_;
   boost::asio::ip::tcp::resolver resolver_;
   boost::asio::steady_timer timer_;
+  boost::asio::steady_timer answer_timer_;
   const Host& host_;
   const Settings& settings_;
   metrics::HaMetrics& metrics_;
@@ -112,8 +124,10 @@ class ClientService {
   core::Offset end_;                        // this log's end while connected
   core::Offset durable_;                    // as far as a flush has said so; with flusher_
   core::Offset flushing_;                   // what the last flush was asked for
+  core::Offset told_durable_;               // durable_ as the last report had it
   core::TailCheck tail_;                    // below end_, while there is some left
   std::int64_t body_left_ = 0;              // of the frame that is being received
+  WholeFrame whole_;                        // its body, if it has a checksum
   std::vector<std::byte> buffer_;
   std::vector<std::byte> outgoing_;
   std::size_t outgoing_left_ = 0;          // bytes of it that the socket has not taken yet

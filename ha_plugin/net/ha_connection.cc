@@ -40,9 +40,18 @@ HaConnection::HaConnection(boost::asio::ip::tcp::socket socket, Id id, Address r
 
 core::SessionOptions HaConnection::session_options() const {
   using std::chrono::milliseconds;
-  return {milliseconds(settings_.heartbeat_ms), milliseconds(settings_.housekeeping_ms),
-          milliseconds(settings_.first_report_timeout_ms), settings_.transfer_batch_bytes,
-          settings_.bootstrap};
+  return {milliseconds(native() ? settings_.native_heartbeat_ms : settings_.heartbeat_ms),
+          milliseconds(housekeeping_ms()), milliseconds(first_report_timeout_ms()),
+          settings_.transfer_batch_bytes, settings_.bootstrap};
+}
+
+std::int64_t HaConnection::housekeeping_ms() const {
+  return native() ? settings_.native_housekeeping_ms : settings_.housekeeping_ms;
+}
+
+// A native slave has nothing to think about between the greeting and its hello.
+std::int64_t HaConnection::first_report_timeout_ms() const {
+  return native() ? settings_.native_housekeeping_ms : settings_.first_report_timeout_ms;
 }
 
 void HaConnection::start() {
@@ -70,18 +79,132 @@ void HaConnection::receive_reports() {
 void HaConnection::on_received(std::span<const std::byte> bytes) {
   const Time now = steady_now();
   session_.on_bytes(now);
-  if (take_reports(bytes, now)) receive_reports();
+  if (native() ? take_messages(bytes, now) : take_reports(bytes, now)) receive_reports();
 }
 
 bool HaConnection::take_reports(std::span<const std::byte> bytes, Time now) {
-  const bool was_reported = session_.reported();
   bool any = false;
   while (report_.take(bytes)) {
+    if (!heard_ && !hear_first_words()) return false;
+    if (native()) return take_messages(bytes, now);
     if (!take_report(wire::decode_report(report_.bytes()), now)) return false;
     any = true;
   }
-  if (!any) return true;
-  // Every value was judged; only the last needs to be acted on, since acks are cumulative.
+  return !any || acked(now);
+}
+
+// False = closed.
+bool HaConnection::hear_first_words() {
+  heard_ = true;
+  const auto first = report_.bytes();
+  if (first[0] == std::byte{0x16} && first[1] == std::byte{0x03}) {
+    close(Reason::kProtocol, "it speaks TLS, which this version does not (connect without)");
+    return false;
+  }
+  const bool native = wire::native::is_opening(first);
+  if (native ? !settings_.accept.native : !settings_.accept.rocketmq) {
+    close(Reason::kNotAllowed, std::string("it speaks the ") + (native ? "native" : "RocketMQ") +
+                                   " wire (option 'accept': '" + settings_.accept.text() + "')");
+    return false;
+  }
+  if (!native) return true;
+  native_ = std::make_unique<wire::native::Reader>(wire::native::Reader::Side::kMaster);
+  const core::LogBounds log = events_.log_bounds();
+  message_ =
+      wire::native::encode_greeting({core::kNativeVersion, core::kNativeVersion, log.min, log.end});
+  pump(steady_now(), log);
+  return open_;
+}
+
+// False = closed.
+bool HaConnection::take_messages(std::span<const std::byte> bytes, Time now) {
+  using Found = wire::native::Reader::Found;
+  bool any = false;
+  while (!bytes.empty()) {
+    if (refused_) return true;  // it is being told so; what it says meanwhile does not matter
+    switch (native_->take(bytes)) {
+      case Found::kNothing:
+        break;
+      case Found::kHello:
+        if (!take_hello(now)) return false;
+        break;
+      case Found::kAck:
+        if (!take_ack(native_->ack())) return false;
+        any = true;
+        break;
+      case Found::kBadChecksum:
+        close(Reason::kChecksum, "a message was changed on the way: its checksum is another");
+        return false;
+      case Found::kBadSize:
+        close(Reason::kFrameSize, "a message of type " + std::to_string(native_->type()) +
+                                      " announced " + std::to_string(native_->size()) + " bytes");
+        return false;
+      default:
+        close(Reason::kProtocol,
+              "what came is no message of the native protocol that has a place here");
+        return false;
+    }
+  }
+  return !any || acked(now);
+}
+
+// False = closed.
+bool HaConnection::take_hello(Time now) {
+  const core::Hello& hello = native_->hello();
+  name_ = hello.replica;
+  incarnation_ = hello.incarnation;
+  const core::Answer answer = events_.on_hello(*this, hello);
+  if (!open_) return false;
+  message_ = wire::native::encode_answer(answer);
+  if (answer.decision == core::Decision::kRefuse) {
+    refused_ = Refusal{answer.reason, answer.text};
+    pump(now, events_.log_bounds());
+    return open_;
+  }
+  const bool resumes = answer.decision == core::Decision::kResume;
+  session_.accept(resumes ? answer.offset : core::Offset(0), answer.offset);
+  joined(now);
+  return acked(now);
+}
+
+// False = closed.
+bool HaConnection::take_ack(const wire::native::Ack& ack) {
+  if (ack.epoch != 0) {
+    close(Reason::kEpoch, "it acknowledges bytes of epoch " + std::to_string(ack.epoch) +
+                              "; this version knows epoch 0 only");
+    return false;
+  }
+  const Reason reason = session_.on_ack(ack.received, ack.durable);
+  if (reason != Reason::kNone) {
+    close(reason,
+          "its ack (received " + std::to_string(ack.received.bytes()) + ", durable " +
+              std::to_string(ack.durable.bytes()) + ") " +
+              (reason == Reason::kReportAhead ? "claims more than was sent, "
+                                              : "claims less than the one before, ") +
+              std::to_string(
+                  (reason == Reason::kReportAhead ? session_.next() : session_.ack()).bytes()));
+    return false;
+  }
+  metrics_->reports_received.add();
+  metrics_->ack_offset.set(ack.received.bytes());
+  metrics_->durable_offset.set(ack.durable.bytes());
+  return true;
+}
+
+// The replica counts from now on.
+void HaConnection::joined(Time now) {
+  bucket_.set_rate(now, settings_.max_transfer_bytes_per_s);
+  metrics_ = events_.on_joined(*this);
+  metrics_->start_offset.set(session_.start().bytes());
+  metrics_->sent_offset.set(session_.start().bytes());
+  metrics_->ack_offset.set(session_.ack().bytes());
+  metrics_->durable_offset.set(session_.durable().bytes());
+  metrics_->native.set(native() ? 1 : 0);
+}
+
+// Every value was judged; only the last needs to be acted on, since acks are cumulative. False =
+// closed.
+bool HaConnection::acked(Time now) {
   events_.on_ack(*this);
   if (!open_) return false;
   const core::LogBounds log = events_.log_bounds();
@@ -89,7 +212,7 @@ bool HaConnection::take_reports(std::span<const std::byte> bytes, Time now) {
     caught_up_ = true;
     events_.on_caught_up(*this);
   }
-  if (!was_reported) pump(now, log);
+  if (!std::exchange(started_, true)) pump(now, log);
   return open_;
 }
 
@@ -114,12 +237,7 @@ bool HaConnection::take_report(core::Offset value, Time now) {
     close(reason, text);
     return false;
   }
-  if (first) {
-    bucket_.set_rate(now, settings_.max_transfer_bytes_per_s);
-    metrics_ = events_.on_joined(*this);
-    metrics_->start_offset.set(session_.start().bytes());
-    metrics_->sent_offset.set(session_.start().bytes());
-  }
+  if (first) joined(now);
   metrics_->reports_received.add();
   metrics_->ack_offset.set(value.bytes());
   return true;
@@ -130,10 +248,9 @@ void HaConnection::pump(Time now, const core::LogBounds& log) {
   const core::SessionOptions options = session_options();
   if (const Reason reason = session_.check_silence(now, options); reason != Reason::kNone) {
     return close(reason, reason == Reason::kHousekeeping
-                             ? "silent for " + std::to_string(settings_.housekeeping_ms) + " ms"
-                             : "no report within " +
-                                   std::to_string(settings_.first_report_timeout_ms) +
-                                   " ms of connecting");
+                             ? "silent for " + std::to_string(housekeeping_ms()) + " ms"
+                             : "no report or hello within " +
+                                   std::to_string(first_report_timeout_ms()) + " ms of connecting");
   }
   bucket_.set_rate(now, settings_.max_transfer_bytes_per_s);
   if (!writable_awaited_ && !send_frames(now, log)) return;
@@ -145,10 +262,17 @@ bool HaConnection::send_frames(Time now, const core::LogBounds& log) {
   const core::SessionOptions options = session_options();
   std::int64_t sent = 0;
   while (sent < kMostPerTurn) {
-    if (!frame_.active()) {
+    if (!frame_.active() && !message_.empty()) {
+      frame_.open_message(message_);
+      message_.clear();
+    } else if (!frame_.active()) {
+      if (refused_) {
+        close(refused_->reason, refused_->text);
+        return false;
+      }
       auto frame = session_.next_frame(now, log, bucket_.allowance(now), options);
       if (!frame) return true;
-      if (const core::Status status = frame_.open(*frame); status != core::Status::kOk) {
+      if (const core::Status status = open_frame(*frame); status != core::Status::kOk) {
         const std::string at = std::to_string(frame->offset.bytes());
         if (status == core::Status::kRange) {
           close(Reason::kRequestBelowMin,
@@ -183,6 +307,14 @@ bool HaConnection::send_frames(Time now, const core::LogBounds& log) {
     if (self->open_) self->pump(steady_now(), self->events_.log_bounds());
   });
   return true;
+}
+
+core::Status HaConnection::open_frame(core::Frame& frame) {
+  if (!native()) return frame_.open(frame);
+  wire::native::DataHeader label;
+  label.confirm = core::kNoOffset;
+  label.sent_ms = unix_now_ms();
+  return frame_.open_native(frame, label);
 }
 
 void HaConnection::on_frame_started(const core::Frame& frame) {

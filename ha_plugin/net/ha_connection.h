@@ -1,5 +1,9 @@
 // One slave's connection, the master's side: the socket and clocks around core::ReplicaSession.
 //
+// The first 8 bytes tell which wire the slave speaks. A RocketMQ slave's are its first report. One
+// of our own kind sends 0xFF eight times, is greeted, says who it is and gets an answer; then it
+// counts, or is told why not and closed.
+//
 // Lifecycle: made by AcceptService for an accepted socket; owned by it and by its own pending
 // handlers; close() once, after which nothing happens any more. Threads: the I/O thread only. Until
 // the first report it costs one object and its descriptor: buffers come later.
@@ -17,8 +21,10 @@
 #include "ha_plugin/core/replica_session.h"
 #include "ha_plugin/core/token_bucket.h"
 #include "ha_plugin/host.h"
+#include "ha_plugin/net/client_wire.h"
 #include "ha_plugin/net/outgoing_frame.h"
 #include "ha_plugin/settings.h"
+#include "ha_plugin/wire/native.h"
 #include "ha_plugin/wire/rocketmq.h"
 #include "metrics/ha_metrics.h"
 
@@ -31,6 +37,8 @@ class ConnectionEvents {
  public:
   virtual ~ConnectionEvents() = default;
   virtual core::LogBounds log_bounds() = 0;
+  // A native slave said who it is. What becomes of it; unless refused, on_joined follows.
+  virtual core::Answer on_hello(HaConnection& connection, const core::Hello& hello) = 0;
   // The first report was good: the replica counts from now on. Gives it its identity.
   virtual std::shared_ptr<metrics::ReplicaMetrics> on_joined(HaConnection& connection) = 0;
   virtual void on_ack(HaConnection& connection) = 0;
@@ -56,18 +64,31 @@ class HaConnection : public std::enable_shared_from_this<HaConnection> {
   const Address& remote() const { return remote_; }
   const core::ReplicaSession& session() const { return session_; }
   bool open() const { return open_; }
+  bool native() const { return native_ != nullptr; }
+  // Of a native slave that has said who it is; "" = it has no name.
+  const std::string& name() const { return name_; }
+  std::uint64_t incarnation() const { return incarnation_; }
   metrics::ReplicaMetrics* metrics() const { return metrics_.get(); }
 
  private:
   void receive_reports();
   void on_received(std::span<const std::byte> bytes);
   bool take_reports(std::span<const std::byte> bytes, core::Time now);
+  bool hear_first_words();
+  bool take_messages(std::span<const std::byte> bytes, core::Time now);
+  bool take_hello(core::Time now);
+  bool take_ack(const wire::native::Ack& ack);
+  void joined(core::Time now);
+  bool acked(core::Time now);
+  core::Status open_frame(core::Frame& frame);
   bool take_report(core::Offset value, core::Time now);
   void on_frame_started(const core::Frame& frame);
   void wait_writable();
   bool send_frames(core::Time now, const core::LogBounds& log);
   void arm_timer(core::Time now, const core::LogBounds& log);
   core::SessionOptions session_options() const;
+  std::int64_t housekeeping_ms() const;
+  std::int64_t first_report_timeout_ms() const;
 
   boost::asio::ip::tcp::socket socket_;
   boost::asio::steady_timer timer_;
@@ -81,10 +102,17 @@ class HaConnection : public std::enable_shared_from_this<HaConnection> {
   std::optional<core::Frame> unstarted_;  // frame_'s, until its first byte is in the socket
   std::array<std::byte, 512> received_;   // a healthy replica's reports, 8 bytes, fit many times
   wire::ReportGather report_;
+  bool heard_ = false;                            // which wire it speaks
+  std::unique_ptr<wire::native::Reader> native_;  // if it is the native one
+  wire::native::Bytes message_;                   // to be sent before any frame
+  std::optional<Refusal> refused_;                // why it closes once message_ is sent
+  std::string name_;
+  std::uint64_t incarnation_ = 0;
   std::shared_ptr<metrics::ReplicaMetrics> metrics_;
   core::Time armed_for_ = core::kNever;
   bool writable_awaited_ = false;
   bool caught_up_ = false;
+  bool started_ = false;  // the first frame was due
   bool open_ = true;
 };
 

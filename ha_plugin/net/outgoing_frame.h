@@ -1,10 +1,10 @@
-// One frame on its way to a socket: twelve bytes of header and a body that stays where the host
-// keeps it.
+// One frame on its way to a socket: a header and a body that stays where the host keeps it.
 //
 // Where the body comes from: a pinned span of the host's mapping, sent together with the header by
 // one sendmsg; the host's segment file through sendfile, when the host cannot pin or option
 // send_from says so; a copy through the host's read. On loopback memory is as fast as the file or
-// faster (each page is copied either way), and a small frame is one system call instead of two.
+// faster (each page is copied either way), and a small frame is one system call instead of two. A
+// native frame has a checksum of its bytes, so they must be seen: sendfile is never used for one.
 #pragma once
 
 #include <sys/types.h>
@@ -17,6 +17,7 @@
 #include "ha_plugin/core/replica_session.h"
 #include "ha_plugin/host.h"
 #include "ha_plugin/settings.h"
+#include "ha_plugin/wire/native.h"
 #include "ha_plugin/wire/rocketmq.h"
 
 namespace ha::net {
@@ -33,6 +34,10 @@ class OutgoingFrame {
   // Takes hold of the bytes. The host may give fewer than asked: frame.size is then less.
   // REQUIRES: not active.
   core::Status open(core::Frame& frame);
+  // The same in the native protocol; label says what its header carries beside offset and size.
+  core::Status open_native(core::Frame& frame, wire::native::DataHeader label);
+  // A message that is no frame of log bytes.
+  void open_message(std::span<const std::byte> message);
 
   // From open until every byte was written or release.
   bool active() const { return active_; }
@@ -45,6 +50,8 @@ class OutgoingFrame {
   void release();
 
  private:
+  core::Status take_hold(core::Frame& frame, bool from_file);
+  void begin(std::span<const std::byte> header, std::int64_t body_size);
   ssize_t write_from_memory(int socket);
   ssize_t write_from_file(int socket);
   std::int64_t body_written() const;
@@ -52,7 +59,8 @@ class OutgoingFrame {
   const Host& host_;
   const bool from_file_;
   bool active_ = false;
-  wire::Header header_{};
+  wire::native::DataStart header_{};  // the longest there is
+  std::int64_t header_size_ = 0;
   std::int64_t body_size_ = 0;
   std::int64_t written_ = 0;  // header and body
   const std::byte* memory_ = nullptr;

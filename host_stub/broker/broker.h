@@ -67,6 +67,7 @@ struct ProduceRequest {
   std::vector<ProduceItem> items;  // appended in order, as one run unless the disk fills
   std::optional<int> queue;        // default: by hash of the key, else in turn
   std::int32_t acks = 0;           // copies, or HA_ACKS_*; 0 = the plugin's in_sync_replicas
+  std::int32_t durability = 0;     // HA_DURABILITY_*: what each copy has to survive
   std::int64_t timeout_ms = 3000;
   std::int64_t delay_ms = 0;  // > 0: delivered that much later, on whichever node is master then
 };

@@ -55,6 +55,9 @@ std::optional<Error> LocalBroker::open_all() {
   log_options.appended = [this](std::int64_t end) {
     if (auto* instance = notified_.load()) instance->notify_appended(end);
   };
+  log_options.flushed = [this](std::int64_t end) {
+    if (auto* instance = notified_.load()) instance->notify_durable(end);
+  };
   auto log = store::CommitLog::open(std::move(log_options), index_);
   if (auto* error = std::get_if<Error>(&log)) return std::move(*error);
   log_ = std::move(std::get<std::unique_ptr<store::CommitLog>>(log));

@@ -52,6 +52,7 @@ struct LocalBroker::Pending {
   std::function<void(ProduceResult)> done;
   ProduceResult result;
   std::int32_t acks = 0;
+  std::int32_t durability = HA_DURABILITY_DEFAULT;
   std::chrono::steady_clock::time_point deadline;
   std::int64_t timeout_ms = 0;
 
@@ -127,6 +128,7 @@ void LocalBroker::produce(ProduceRequest request, std::function<void(ProduceResu
   auto pending = std::make_shared<Pending>();
   pending->done = std::move(done);
   pending->acks = request.acks;
+  pending->durability = request.durability;
   pending->timeout_ms = request.timeout_ms;
   if (auto error = check_request(request)) return pending->finish(error->status, error->text);
   if (stopping_) return pending->finish(HA_SHUTDOWN, "this node is stopping");
@@ -136,7 +138,7 @@ void LocalBroker::produce(ProduceRequest request, std::function<void(ProduceResu
   }
   pending->deadline =
       std::chrono::steady_clock::now() + std::chrono::milliseconds(request.timeout_ms);
-  const std::int32_t allowed = instance_->check_acks(request.acks);
+  const std::int32_t allowed = instance_->check_acks(request.acks, request.durability);
   if (allowed < 0)
     return pending->finish(
         allowed, allowed == HA_NOT_MASTER ? not_master().text : wait_text(allowed, *pending));
@@ -154,7 +156,10 @@ void LocalBroker::produce(ProduceRequest request, std::function<void(ProduceResu
     return pending->finish(appended.error->status,
                            fenced ? not_master().text : appended.error->text);
   }
-  if (options_.flush == FlushPolicy::kAsync) return replicate(pending);
+  // The slaves get it meanwhile.
+  const bool flush =
+      options_.flush == FlushPolicy::kSync || request.durability == HA_DURABILITY_DURABLE;
+  if (!flush) return replicate(pending);
   log_->when_durable(appended.end, [this, pending](const std::optional<Error>& error) {
     if (error) return pending->finish(error->status, error->text);
     replicate(pending);
@@ -167,7 +172,10 @@ void LocalBroker::replicate(const std::shared_ptr<Pending>& pending) {
   const auto left = std::max<std::chrono::nanoseconds>(
       pending->deadline - std::chrono::steady_clock::now(), std::chrono::milliseconds(1));
   const std::int32_t status =
-      instance_->wait({.end = pending->result.end_offset, .acks = pending->acks, .timeout = left},
+      instance_->wait({.end = pending->result.end_offset,
+                       .acks = pending->acks,
+                       .timeout = left,
+                       .durability = pending->durability},
                       [this, pending](std::int32_t waited, std::int64_t) {
                         pending->finish(waited, wait_text(waited, *pending));
                       });
@@ -191,6 +199,13 @@ std::string LocalBroker::wait_text(std::int32_t status, const Pending& pending) 
       return acks + ": no slave is connected; start one, or produce with acks 1" + stored;
     case HA_IN_SYNC_REPLICAS_NOT_ENOUGH:
       return acks + ": fewer replicas are in sync than min_in_sync_replicas asks for" + stored;
+    case HA_UNSUPPORTED:
+      return acks +
+             (pending.acks == HA_ACKS_QUORUM
+                  ? ": no set of replicas is configured (--replicas)"
+                  : ": durable copies were asked for, and no slave is there that can say "
+                    "what is durable (RocketMQ's cannot)") +
+             stored;
     case HA_NOT_MASTER:
       return "this node stopped being the master before the copies were made" + stored;
     case HA_SHUTDOWN:

@@ -19,6 +19,7 @@ struct ProduceOptions {
   std::string broker;
   std::string topic;
   std::string acks = "default";
+  bool durable = false;
   std::int64_t timeout_ms = 3000;
   std::int64_t window = 1024;  // messages in flight
   std::string file = "-";

@@ -79,12 +79,12 @@ CLI::App* add_client(CLI::App& app, const char* name, const char* help, std::str
 }
 
 std::string check_acks(const std::string& text) {
-  if (text == "all" || text == "async" || text == "default") return "";
+  if (text == "all" || text == "quorum" || text == "async" || text == "default") return "";
   const bool number = !text.empty() && text.size() < 10 &&
                       text.find_first_not_of("0123456789") == std::string::npos;
   if (number && std::stoi(text) >= 1) return "";
   return "'" + text +
-         "' is neither a number of copies from 1 (2 waits for one slave) nor all or async";
+         "' is neither a number of copies from 1 (2 waits for one slave) nor all, quorum or async";
 }
 
 }  // namespace
@@ -104,8 +104,9 @@ int run(int argc, const char* const* argv) {
   p->add_option("--acks", produce.acks,
                 "copies, the master's included: 2 waits for one slave; default: the broker's "
                 "in_sync_replicas")
-      ->type_name("N|all|async")
+      ->type_name("N|all|quorum|async")
       ->check(check_acks);
+  p->add_flag("--durable", produce.durable, "copies have to survive a loss of power");
   p->add_option("--timeout-ms", produce.timeout_ms, "how long a message may wait for its copies")
       ->check(CLI::Range(std::int64_t{1}, http::kMaxAckTimeoutMs))
       ->type_name("N")

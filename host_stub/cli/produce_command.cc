@@ -38,6 +38,7 @@ class Producer {
     request_.content_type = "application/octet-stream";
     request_.target = "/v1/topics/" + http::percent_encode(options.topic) +
                       "/messages?lines=1&acks=" + http::percent_encode(options.acks) +
+                      (options.durable ? "&durability=durable" : "") +
                       "&timeout_ms=" + std::to_string(options.timeout_ms);
   }
 

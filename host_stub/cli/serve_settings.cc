@@ -91,6 +91,12 @@ std::optional<Error> set_text(std::string& out, const std::string& text, std::st
   return std::nullopt;
 }
 
+// An option of the plugin with a name of its own here; the plugin judges it.
+std::optional<Error> add_option(ServeSettings& s, const char* key, const std::string& value) {
+  s.broker.plugin_options.emplace_back(key, value);
+  return std::nullopt;
+}
+
 const std::vector<std::pair<ServeKey, Setter>>& keys() {
   static const std::vector<std::pair<ServeKey, Setter>> kKeys = {
       {{"role", "master|slave|none", "what this node is at first (required)"}, set_role},
@@ -104,6 +110,15 @@ const std::vector<std::pair<ServeKey, Setter>>& keys() {
         "the master's HA address, for a slave; without it the slave waits for "
         "`ha_stub follow`"},
        [](auto& s, auto& v) { return set_address(s.broker.master_address, v, "master"); }},
+      {{"replica-id", "NAME", "what this node is called; has one vote in acks"},
+       [](auto& s, auto& v) { return add_option(s, "replica_id", v); }},
+      {{"replicas", "ID@ADDR:PORT,...",
+        "all nodes of the set by their HA addresses, this one included, the same on each; lets in "
+        "no "
+        "others and gives `--acks quorum` its meaning"},
+       [](auto& s, auto& v) { return add_option(s, "replicas", v); }},
+      {{"cluster-id", "NAME", "nodes of another cluster are refused"},
+       [](auto& s, auto& v) { return add_option(s, "cluster_id", v); }},
       {{"metrics", "ADDR:PORT", "serve Prometheus metrics there; default: not served"},
        [](auto& s, auto& v) { return set_address(s.broker.metrics_listen, v, "metrics"); }},
       {{"plugin", "PATH", "default: libha_plugin.so beside this program, then in ../lib"},
@@ -198,7 +213,9 @@ Result<ServeSettings> resolve(const ServeInput& command_line, const ServeInput& 
                    " is for --role slave only; leave it out or change the role");
   }
   // Both sources' options; the plugin judges them. One that both name is the command line's.
-  out.broker.plugin_options = command_line.plugin_options;
+  auto& options = out.broker.plugin_options;
+  options.insert(options.end(), command_line.plugin_options.begin(),
+                 command_line.plugin_options.end());
   for (const auto& option : file.plugin_options) {
     const auto same = [&](const auto& other) { return other.first == option.first; };
     if (std::none_of(command_line.plugin_options.begin(), command_line.plugin_options.end(),

@@ -103,13 +103,25 @@ std::int32_t parse_acks(Query& query) {
   const auto text = query.text("acks");
   if (!text || *text == "default") return HA_ACKS_DEFAULT;
   if (*text == "all") return HA_ACKS_ALL_IN_SYNC;
+  if (*text == "quorum") return HA_ACKS_QUORUM;
   if (*text == "async") return 1;
   const auto number = parse_integer(*text);
   if (number && *number >= 1 && *number <= INT32_MAX) return static_cast<std::int32_t>(*number);
-  query.fail("query parameter 'acks': " + in_quotes(*text) +
-             " is neither a number of copies from 1 (2 waits for one slave) nor one of all, async, "
-             "default");
+  query.fail(
+      "query parameter 'acks': " + in_quotes(*text) +
+      " is neither a number of copies from 1 (2 waits for one slave) nor one of all, quorum, "
+      "async, default");
   return HA_ACKS_DEFAULT;
+}
+
+std::int32_t parse_durability(Query& query) {
+  const auto text = query.text("durability");
+  if (!text || *text == "default") return HA_DURABILITY_DEFAULT;
+  if (*text == "received") return HA_DURABILITY_RECEIVED;
+  if (*text == "durable") return HA_DURABILITY_DURABLE;
+  query.fail("query parameter 'durability': " + in_quotes(*text) +
+             " is none of received, durable, default");
+  return HA_DURABILITY_DEFAULT;
 }
 
 Response produce_response(const ProduceResult& result) {
@@ -131,10 +143,11 @@ Response produce_response(const ProduceResult& result) {
 
 std::optional<LongPoll> Api::produce(const Call& call) {
   const auto& request = call.request;
-  Query query(request, {"acks", "timeout_ms", "queue", "key", "delay_ms", "lines"});
+  Query query(request, {"acks", "durability", "timeout_ms", "queue", "key", "delay_ms", "lines"});
   ProduceRequest out;
   out.topic = call.args[0];
   out.acks = parse_acks(query);
+  out.durability = parse_durability(query);
   out.timeout_ms = query.integer_or("timeout_ms", out.timeout_ms, 1, kMaxAckTimeoutMs);
   out.delay_ms = query.integer_or("delay_ms", 0, 0, kMaxDelayMs);
   const std::string key = query.text("key").value_or("");

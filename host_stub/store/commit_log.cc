@@ -37,6 +37,7 @@ CommitLog::CommitLog(LogOptions options, LogObserver& observer, StoreLock lock)
   if (!options_.now_ms) options_.now_ms = system_now_ms;
   if (!options_.background_error) options_.background_error = [](const Error&) {};
   if (!options_.appended) options_.appended = [](std::int64_t) {};
+  if (!options_.flushed) options_.flushed = [](std::int64_t) {};
 }
 
 Result<std::unique_ptr<CommitLog>> CommitLog::open(LogOptions options, LogObserver& observer) {
@@ -124,6 +125,7 @@ Result<std::int64_t> CommitLog::flush_once() {
     return *error;
   }
   bounds_.update([&](LogBounds& b) { b.durable = bounds.end; });
+  options_.flushed(bounds.end);
   return bounds.end;
 }
 

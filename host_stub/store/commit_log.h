@@ -67,6 +67,7 @@ struct LogOptions {
   std::function<void(const Error&)> background_error;  // of the flusher and the keeper
   // The log's new end, called under the append mutex: calls are serialised and must not block.
   std::function<void(std::int64_t end)> appended;
+  std::function<void(std::int64_t end)> flushed;  // everything below end is durable
 };
 
 struct NewMessage {

@@ -116,7 +116,7 @@ TEST(Instance, WaitsEndAtTheirDeadlineOrAreRefusedAtOnce) {
   EXPECT_EQ(pair.slave.instance.wait_blocking({.end = end, .acks = 2}), HA_NOT_MASTER);
   EXPECT_EQ(pair.slave.instance.wait_future({.end = end, .acks = 2}).get(), HA_NOT_MASTER);
   EXPECT_EQ(pair.master.instance.check_acks(2), HA_OK);
-  EXPECT_EQ(pair.master.instance.notify_durable(end), HA_UNSUPPORTED);
+  EXPECT_EQ(pair.master.instance.notify_durable(end), HA_OK);
 }
 
 TEST(Instance, StopEndsWhatWaits) {

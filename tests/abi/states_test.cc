@@ -77,7 +77,7 @@ TEST(States, AWaitThatIsRefusedForSeveralReasonsNamesTheFirst) {
   EXPECT_EQ(with(&WaitRequest::end, -1), HA_INVALID);
   EXPECT_EQ(with(&WaitRequest::timeout, std::chrono::nanoseconds(0)), HA_INVALID);
   EXPECT_EQ(with(&WaitRequest::epoch, 1), HA_UNSUPPORTED);
-  EXPECT_EQ(with(&WaitRequest::durability, HA_DURABILITY_DURABLE), HA_UNSUPPORTED);
+  EXPECT_EQ(with(&WaitRequest::durability, 3), HA_INVALID);
   EXPECT_EQ(with(&WaitRequest::acks, 6), HA_INVALID) << "five copies is the most with four slaves";
   EXPECT_EQ(with(&WaitRequest::acks, HA_ACKS_QUORUM), HA_UNSUPPORTED);
   EXPECT_EQ(answer(kOk), HA_NOT_MASTER);

@@ -59,7 +59,9 @@ void Case1JavaMaster::follow(int messages) {
   for (const Node* slave : {&early, &late, &seeded}) expect_copy(master, *slave);
   EXPECT_EQ(early.log_min(), 0);
   EXPECT_EQ(seeded.log_min(), 0);
-  EXPECT_EQ(late.log_min(), so_far - so_far % kSegmentBytes);
+  // The master's last segment once it was taken for a RocketMQ broker, a second after it connected.
+  EXPECT_GE(late.log_min(), so_far - so_far % kSegmentBytes);
+  EXPECT_EQ(late.log_min() % kSegmentBytes, 0);
 
   const Manifest produced = driver().produced();
   EXPECT_EQ(produced.size(), static_cast<std::size_t>(messages));

@@ -35,7 +35,7 @@ class Populated : public testing::Test {
 };
 
 TEST_F(Populated, NodeShowsRoleBoundsAndSettings) {
-  EXPECT_EQ(get("ha_build_info{version=\"" HA_PLUGIN_VERSION "\",abi=\"1.1\"}"), "1");
+  EXPECT_EQ(get("ha_build_info{version=\"" HA_PLUGIN_VERSION "\",abi=\"1.2\"}"), "1");
   EXPECT_EQ(get("ha_role{role=\"master\"}"), "1");
   EXPECT_EQ(get("ha_role{role=\"slave\"}"), "0");
   EXPECT_EQ(get("ha_role{role=\"none\"}"), "0");
@@ -65,6 +65,8 @@ TEST_F(Populated, ConnectedReplicaShowsOffsetsLagAndCounters) {
   EXPECT_EQ(get("ha_replica_start_offset_bytes{id=\"10.0.0.7\"}"), "2048");
   EXPECT_EQ(get("ha_replica_sent_offset_bytes{id=\"10.0.0.7\"}"), "9900");
   EXPECT_EQ(get("ha_replica_acked_offset_bytes{id=\"10.0.0.7\"}"), "9400");
+  EXPECT_EQ(get("ha_replica_durable_offset_bytes{id=\"10.0.0.7\"}"), "9300");
+  EXPECT_EQ(get("ha_replica_durable_offset_bytes{id=\"10.0.0.8\"}"), "absent");
   EXPECT_EQ(get("ha_replica_lag_bytes{id=\"10.0.0.7\"}"), "600");
   EXPECT_EQ(get("ha_replica_lag_seconds{id=\"10.0.0.7\"}"), "1.25");
   EXPECT_EQ(get("ha_replica_in_flight_bytes{id=\"10.0.0.7\"}"), "500");

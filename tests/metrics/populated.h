@@ -42,6 +42,8 @@ inline void populate(HaMetrics& m) {
   up->start_offset.set(2'048);
   up->sent_offset.set(9'900);
   up->ack_offset.set(9'400);
+  up->durable_offset.set(9'300);
+  up->native.set(1);
   up->in_sync.set(1);
   up->behind_since_ns.set(kNowNs - 1'250'000'000);
   up->bytes_sent.add(7'852);

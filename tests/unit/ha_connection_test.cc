@@ -27,6 +27,7 @@ class Surroundings : public ConnectionEvents {
   core::LogBounds log_bounds() override {
     return {core::Offset(host_.min()), core::Offset(host_.end()), 4096};
   }
+  core::Answer on_hello(HaConnection&, const core::Hello&) override { return {}; }
   std::shared_ptr<metrics::ReplicaMetrics> on_joined(HaConnection&) override {
     return std::make_shared<metrics::ReplicaMetrics>("one");
   }

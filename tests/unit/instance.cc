@@ -29,7 +29,8 @@ ha_role_change change_to(std::int32_t role, const std::string& master) {
 }  // namespace
 
 Instance::Instance(MemoryHost& host, Options options) : host_(host) {
-  options.insert(options.begin(), {"listen", "127.0.0.1:0"});
+  // Most tests speak for RocketMQ brokers, byte by byte.
+  options.insert(options.begin(), {{"listen", "127.0.0.1:0"}, {"wire", "rocketmq"}});
   std::vector<ha_option> table;
   for (const auto& [key, value] : options) table.push_back({key.c_str(), value.c_str()});
   ha_create_params params{};
@@ -131,8 +132,9 @@ bool Instance::eventually(const std::function<bool()>& met) {
 }
 
 std::int32_t WaitLog::wait(Instance& instance, std::int64_t end, std::int32_t acks,
-                           std::int64_t timeout_ms) {
+                           std::int64_t timeout_ms, std::int32_t durability) {
   ha_wait_request request{};
+  request.durability = durability;
   request.struct_size = sizeof(request);
   request.acks = acks;
   request.end = end;

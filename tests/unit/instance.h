@@ -24,7 +24,8 @@ struct SnapshotSeen {
 
 class Instance {
  public:
-  // Listens on a port of 127.0.0.1 that the system picks, unless the options say otherwise.
+  // Listens on a port of 127.0.0.1 that the system picks and follows by RocketMQ's default wire,
+  // unless the options say otherwise.
   explicit Instance(MemoryHost& host, Options options = {});
   ~Instance();
   Instance(const Instance&) = delete;
@@ -40,6 +41,7 @@ class Instance {
   std::int32_t stop(std::int64_t timeout_ms = 0);
   std::int32_t check_acks(std::int32_t acks, std::int32_t durability = 0);
   void notify(std::int64_t end) { api_->notify_appended(instance_, end); }
+  void notify_durable(std::int64_t end) { api_->notify_durable(instance_, end); }
 
   SnapshotSeen snapshot() const;
   std::int64_t port() const { return snapshot().total.listen_port; }
@@ -74,7 +76,7 @@ class WaitLog {
 
   // HA_OK: fn will run; else what the call answered.
   std::int32_t wait(Instance& instance, std::int64_t end, std::int32_t acks,
-                    std::int64_t timeout_ms);
+                    std::int64_t timeout_ms, std::int32_t durability = HA_DURABILITY_DEFAULT);
   bool wait_for(std::size_t count);
   std::vector<Ended> ended() const;
   void on_end(std::function<void()> hook) { hook_ = std::move(hook); }

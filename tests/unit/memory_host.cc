@@ -32,7 +32,8 @@ struct MemoryHost::Hooks {
     const std::lock_guard lock(h.mutex_);
     if (h.bounds_status_ != HA_OK) return h.bounds_status_;
     const std::int64_t confirm = h.confirms_.empty() ? h.end_ : std::max(h.confirm_, h.min_);
-    *out = {h.min_, h.end_, h.min_, confirm, h.features_.segment_size};
+    const std::int64_t durable = std::clamp(h.durable_, h.min_, h.end_);
+    *out = {h.min_, h.end_, durable, confirm, h.features_.segment_size};
     return HA_OK;
   }
 
@@ -159,7 +160,6 @@ struct MemoryHost::Hooks {
   static std::int32_t reset(void* ctx, std::int64_t, std::int64_t new_min, ha_error*) noexcept {
     MemoryHost& h = self(ctx);
     const std::lock_guard lock(h.mutex_);
-    if (h.end_ != h.min_) h.note_misuse("reset of a log that holds bytes");
     h.min_ = h.end_ = h.confirm_ = new_min;
     h.changed_.notify_all();
     return HA_OK;
@@ -173,7 +173,10 @@ struct MemoryHost::Hooks {
       if (end > h.end_) h.note_misuse("flush beyond the end");
       hook = h.flush_hook_;
     }
-    return hook ? hook(end) : HA_OK;
+    const std::int32_t status = hook ? hook(end) : HA_OK;
+    const std::lock_guard lock(h.mutex_);
+    if (status == HA_OK) h.durable_ = std::max(h.durable_, end);
+    return status;
   }
 
   static std::int32_t confirm(void* ctx, std::int64_t epoch, std::int64_t offset) noexcept {
@@ -393,6 +396,11 @@ void MemoryHost::fail_read(std::int32_t status) {
   const std::lock_guard lock(mutex_);
   read_status_ = status;
 }
+void MemoryHost::set_durable(std::int64_t end) {
+  const std::lock_guard lock(mutex_);
+  durable_ = end;
+}
+
 void MemoryHost::fail_bounds(std::int32_t status) {
   const std::lock_guard lock(mutex_);
   bounds_status_ = status;

@@ -82,6 +82,7 @@ class MemoryHost {
   std::int64_t grow(std::int64_t size);  // appends; returns the new end
   void start_at(std::int64_t min);       // an empty log that begins there
   void drop_below(std::int64_t min);     // deletes whole segments
+  void set_durable(std::int64_t end);    // nothing is, until a test or a flush says so
   std::int64_t min() const;
   std::int64_t end() const;
   // "" when every byte of [min, end) is what must stand there; else the first that is not.
@@ -150,6 +151,7 @@ class MemoryHost {
   std::int64_t min_ = 0;
   std::int64_t end_ = 0;
   std::int64_t confirm_ = 0;
+  std::int64_t durable_ = 0;
   std::int32_t append_status_ = HA_OK;
   int append_errno_ = 0;
   std::int32_t pin_status_ = HA_OK;

@@ -92,7 +92,7 @@ TEST(Connection, RequestsOutsideTheLogAreRefused) {
   Instance master(host);
   master.start_master();
   std::size_t above = 0;
-  for (const std::int64_t request : {3 * kSegment + 1, INT64_MAX, std::int64_t{-1}, INT64_MIN}) {
+  for (const std::int64_t request : {3 * kSegment + 1, INT64_MAX, std::int64_t{-2}, INT64_MIN}) {
     Peer peer = Peer::to(master.port());
     ASSERT_TRUE(peer.report(request));
     EXPECT_TRUE(peer.wait_closed()) << request;
@@ -380,7 +380,8 @@ TEST(Connection, GarbageIsRefusedAndHarmsNobody) {
     ASSERT_TRUE(garbage.send_text(text));
     EXPECT_TRUE(garbage.wait_closed()) << text;
   }
-  EXPECT_TRUE(host.wait_for_replica(HA_REPLICA_REFUSED, HA_REASON_REQUEST_ABOVE_END, 3));
+  EXPECT_TRUE(host.wait_for_replica(HA_REPLICA_REFUSED, HA_REASON_REQUEST_ABOVE_END, 2));
+  EXPECT_TRUE(host.wait_for_replica(HA_REPLICA_REFUSED, HA_REASON_PROTOCOL));
   master.notify(host.grow(500));
   EXPECT_EQ(good.follow_to(1000, 1500), "");
 }

@@ -197,7 +197,6 @@ TEST(Status, CodesHaveNames) {
   EXPECT_STREQ(master.api().status_text(HA_FLUSH_SLAVE_TIMEOUT), "FLUSH_SLAVE_TIMEOUT");
   EXPECT_STREQ(master.api().status_text(-12345), "UNKNOWN");
   EXPECT_EQ(master.api().get_extension(master.get(), "ha.plugin.nothing/1"), nullptr);
-  EXPECT_EQ(master.api().notify_durable, nullptr);
 }
 
 }  // namespace

@@ -45,7 +45,7 @@ TEST(Settings, DefaultsAreTheDocumentedOnes) {
   EXPECT_EQ(s.max_transfer_bytes_per_s, 0);
   EXPECT_LE(s.transfer_batch_bytes, (4 << 20) - 12);
   EXPECT_TRUE(s.metrics_listen.empty());
-  EXPECT_EQ(s.wire, Wire::kRocketmq);
+  EXPECT_EQ(s.wire, Wire::kAuto);
   EXPECT_GE(s.rocketmq_broker_id, 100'000) << "too near to the ids that a controller gives";
   EXPECT_FALSE(s.rocketmq_sync_from_last_file);
   EXPECT_TRUE(s.allow.allows("203.0.113.9"));
@@ -131,7 +131,7 @@ TEST(Settings, ChoicesNameWhatCanBeChosen) {
   EXPECT_TRUE(refused("auto_in_sync_replicas", "yes", "neither true nor false"));
   EXPECT_TRUE(refused("rocketmq_sync_from_last_file", "1", "neither true nor false"));
   EXPECT_EQ(apply_alone("wire", "rocketmq-autoswitch"), "");
-  EXPECT_TRUE(refused("wire", "autoswitch", "neither rocketmq nor rocketmq-autoswitch"));
+  EXPECT_TRUE(refused("wire", "autoswitch", "none of auto, native, rocketmq, rocketmq-autoswitch"));
 }
 
 TEST(Settings, TheStateDirectoryMustBeThere) {

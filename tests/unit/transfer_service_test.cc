@@ -262,11 +262,9 @@ TEST_F(TransferServiceTest, RefusesWhatCanNeverBeRight) {
   request.epoch = 1;
   EXPECT_EQ(service_->wait(request, now_), Status::kUnsupported);
   request.epoch = 0;
-  request.durability = HA_DURABILITY_DURABLE;
-  EXPECT_EQ(service_->wait(request, now_), Status::kUnsupported);
   request.durability = 3;
   EXPECT_EQ(service_->wait(request, now_), Status::kInvalid);
-  EXPECT_EQ(service_->check(2, HA_DURABILITY_DURABLE), Status::kUnsupported);
+  EXPECT_EQ(service_->check(2, -1), Status::kInvalid);
   EXPECT_EQ(service_->pending(), 0);
 }
 

@@ -68,7 +68,7 @@ extern "C" {
 #endif
 
 #define HA_ABI_MAJOR 1u
-#define HA_ABI_MINOR 1u
+#define HA_ABI_MINOR 2u
 #define HA_ENTRY_NAME "ha_plugin_entry_v1"
 
 /* ---- status ------------------------------------------------------------------------------- */
@@ -162,6 +162,11 @@ typedef struct ha_span {
 #define HA_REASON_EPOCH 22               /* the master's epochs contradict what is known */
 #define HA_REASON_TRUNCATED 23           /* this log is being cut: the peer may hold other bytes */
 #define HA_REASON_PROTOCOL 24            /* a message without a place there: another wire */
+#define HA_REASON_VERSION 25             /* no version of the native protocol in common */
+#define HA_REASON_CLUSTER 26             /* another cluster_id */
+#define HA_REASON_UNKNOWN_REPLICA 27     /* its replica_id is not in replicas, or is this node's */
+#define HA_REASON_REPLACED 28 /* its replica_id belongs to a newer connection, or newer process */
+#define HA_REASON_CHECKSUM 29 /* bytes were changed on the way; nothing of them was stored */
 
 /* ---- log levels --------------------------------------------------------------------------- */
 
@@ -316,14 +321,15 @@ typedef struct ha_role_change {
 
 /* How many copies a wait is for. The master's own copy counts: 1 waits for nobody. */
 #define HA_ACKS_DEFAULT 0   /* option in_sync_replicas (adapted by auto_in_sync_replicas) */
-#define HA_ACKS_QUORUM (-1) /* a majority of the configured set; UNSUPPORTED without one */
+#define HA_ACKS_QUORUM (-1) /* a majority of option replicas; UNSUPPORTED without one */
 #define HA_ACKS_ALL_IN_SYNC \
   (-2) /* max(min_in_sync_replicas, the in-sync set), judged continuously */
 
-#define HA_DURABILITY_DEFAULT \
-  0 /* the strongest that the wire can give: RocketMQ's gives RECEIVED */
+#define HA_DURABILITY_DEFAULT 0  /* option default_durability */
 #define HA_DURABILITY_RECEIVED 1 /* survives the death of a process */
-#define HA_DURABILITY_DURABLE 2  /* survives a loss of power; UNSUPPORTED on the RocketMQ wire */
+#define HA_DURABILITY_DURABLE                               \
+  2 /* survives a loss of power, the master's own copy too; \
+       UNSUPPORTED while no slave on the native wire is there */
 
 /* Called exactly once for a wait that was accepted, on a plugin thread; must not block. status is
  * HA_OK when the copies exist, else one of FLUSH_SLAVE_TIMEOUT, NOT_MASTER, EPOCH, SHUTDOWN. After
@@ -420,8 +426,8 @@ typedef struct ha_plugin_api {
    */
   void (*notify_appended)(ha_instance* instance, int64_t end) HA_NOEXCEPT;
 
-  /* The master's own bytes below end are durable. Absent while durable acks are not supported.
-   * [publisher] */
+  /* This node's own bytes below end are durable. A hint, as notify_appended is: the hook bounds
+   * says what holds. [publisher] */
   void (*notify_durable)(ha_instance* instance, int64_t end) HA_NOEXCEPT;
 
   /* Before an append: would such a wait be refused at once? OK, or NOT_MASTER,

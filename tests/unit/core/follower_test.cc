@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "tests/unit/core/printing.h"
 
 namespace ha::core {
@@ -61,15 +63,14 @@ TEST(JudgeFrame, TakesOnlyWhatFits) {
 }
 
 TEST(Follower, OnlyWhatReconnectingCannotMendIsFinal) {
-  for (int r = 0; r <= static_cast<int>(Reason::kProtocol); ++r) {
+  const std::set<Reason> final{Reason::kSegmentSize, Reason::kCorrupt, Reason::kDiverged};
+  const std::set<Reason> patient{Reason::kOffsetMismatch,  Reason::kEpoch,   Reason::kProtocol,
+                                 Reason::kRequestAboveEnd, Reason::kVersion, Reason::kCluster,
+                                 Reason::kUnknownReplica,  Reason::kReplaced};
+  for (int r = 0; r <= static_cast<int>(Reason::kChecksum); ++r) {
     const auto reason = static_cast<Reason>(r);
-    EXPECT_EQ(is_final(reason), reason == Reason::kSegmentSize || reason == Reason::kCorrupt ||
-                                    reason == Reason::kDiverged)
-        << "reason " << r;
-    EXPECT_EQ(is_up_to_the_master(reason), reason == Reason::kOffsetMismatch ||
-                                               reason == Reason::kEpoch ||
-                                               reason == Reason::kProtocol)
-        << "reason " << r;
+    EXPECT_EQ(is_final(reason), final.contains(reason)) << "reason " << r;
+    EXPECT_EQ(is_up_to_the_master(reason), patient.contains(reason)) << "reason " << r;
   }
 }
 

@@ -1,0 +1,151 @@
+// The bytes of the native protocol, which two nodes of our own kind speak. README.md beside this
+// file has the layout with a worked example.
+//
+//   slave -> master   opening, 8 bytes of 0xFF; HELLO; then ACKs
+//   master -> slave   GREETING; ANSWER; then DATA, without a body as heartbeat
+//
+// Every message but the opening is a prefix of 16 bytes (magic, type, size, checksum) and a body.
+// The checksum is XXH3-64 over the prefix's first 8 bytes and the body. This codec does no I/O and
+// judges only what a message must be to be one; core decides what its values may be.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "ha_plugin/core/follower.h"
+#include "ha_plugin/core/handshake.h"
+#include "ha_plugin/core/types.h"
+#include "ha_plugin/wire/rocketmq.h"
+
+namespace ha::wire::native {
+
+inline constexpr std::size_t kPrefixBytes = 16;
+inline constexpr std::size_t kDataHeaderBytes = 32;  // of a DATA's body, before the log bytes
+inline constexpr std::size_t kDataStartBytes = kPrefixBytes + kDataHeaderBytes;
+inline constexpr std::size_t kAckBytes = kPrefixBytes + 24;
+
+// Names have at most 255 bytes here and a text 65535; twice that is more than any handshake needs.
+inline constexpr std::size_t kMaxHandshakeBytes = 128 * 1024;
+
+enum class Type : std::uint8_t { kGreeting = 1, kHello = 2, kAnswer = 3, kData = 4, kAck = 5 };
+
+struct DataHeader {
+  std::int64_t epoch = 0;
+  core::Offset offset;
+  core::Offset confirm;      // the master's readers see records below
+  std::int64_t sent_ms = 0;  // the master's Unix time
+  std::int64_t size = 0;     // log bytes that follow; 0 = heartbeat
+};
+
+struct Ack {
+  core::Offset received;
+  core::Offset durable;  // at most received
+  std::int64_t epoch = 0;
+};
+
+using Bytes = std::vector<std::byte>;
+using DataStart = std::array<std::byte, kDataStartBytes>;
+using AckBytes = std::array<std::byte, kAckBytes>;
+
+// To a RocketMQ master an offset of -1, which it takes for "no report yet".
+constexpr Report opening() {
+  Report bytes{};
+  bytes.fill(std::byte{0xFF});
+  return bytes;
+}
+inline bool is_opening(std::span<const std::byte, kReportBytes> bytes) {
+  return decode_report(bytes) == core::Offset(-1);
+}
+
+Bytes encode_greeting(const core::Greeting& greeting);
+Bytes encode_hello(const core::Hello& hello);
+Bytes encode_answer(const core::Answer& answer);
+AckBytes encode_ack(const Ack& ack);
+// What goes before the log bytes; body has header.size of them, in one piece.
+DataStart encode_data(const DataHeader& header, const std::byte* body);
+
+// XXH3-64 of bytes that come in pieces.
+class Hasher {
+ public:
+  Hasher();
+  ~Hasher();
+  Hasher(const Hasher&) = delete;
+  Hasher& operator=(const Hasher&) = delete;
+  void reset();
+  void add(std::span<const std::byte> bytes);
+  std::uint64_t value() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// Finds messages in the stream of one connection, however it is cut, and checks them. The log bytes
+// of a DATA are the caller's: it gives each piece to body() on its way to the log, and asks
+// body_is_whole() before they become part of it.
+class Reader {
+ public:
+  enum class Found {
+    kNothing,  // not yet
+    kGreeting,
+    kHello,
+    kAnswer,
+    kAck,
+    kData,         // data() is complete; unless a heartbeat, its log bytes follow, unchecked yet
+    kBadMagic,     // this is no message of this protocol
+    kBadType,      // type() has no place there
+    kBadSize,      // size() is none of such a message
+    kBadChecksum,  // bytes were changed on the way
+    kBadBody,      // a body that does not say what such a message says
+  };
+
+  // A master hears HELLO and then ACKs; a slave GREETING, ANSWER and then DATA.
+  enum class Side { kMaster, kSlave };
+  explicit Reader(Side side) : side_(side) { restart(); }
+
+  // A new connection.
+  void restart();
+
+  // Takes what it needs of one message off the front of bytes, at least a byte. REQUIRES: bytes are
+  // there, nothing bad was found before, and the log bytes of a DATA went past this reader.
+  Found take(std::span<const std::byte>& bytes);
+
+  void body(std::span<const std::byte> bytes) { hasher_.add(bytes); }
+  // REQUIRES: all of them were given to body().
+  bool body_is_whole() const { return hasher_.value() == checksum_; }
+
+  const core::Greeting& greeting() const { return greeting_; }
+  const core::Hello& hello() const { return hello_; }
+  const core::Answer& answer() const { return answer_; }
+  const Ack& ack() const { return ack_; }
+  const DataHeader& data() const { return data_; }
+  int type() const { return type_; }
+  std::uint32_t size() const { return size_; }
+  bool greeted() const { return next_ != Type::kGreeting; }  // slave: the master has answered
+
+ private:
+  Found on_prefix();
+  Found on_body();
+
+  const Side side_;
+  Type next_ = Type::kHello;  // the only type that has a place there
+  Gather<kPrefixBytes> prefix_;
+  bool in_body_ = false;
+  int type_ = 0;
+  std::uint32_t size_ = 0;
+  std::uint64_t checksum_ = 0;
+  Bytes held_;  // of the body; grows as bytes come, not as a peer announces
+  Hasher hasher_;
+  core::Greeting greeting_;
+  core::Hello hello_;
+  core::Answer answer_;
+  Ack ack_;
+  DataHeader data_;
+};
+
+}  // namespace ha::wire::native

@@ -1,0 +1,186 @@
+#include "ha_plugin/core/handshake.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "tests/unit/core/printing.h"
+
+namespace ha::core {
+namespace {
+
+constexpr std::int64_t kSegment = 1000;
+constexpr std::uint64_t kSameBytes = 7;
+
+Acceptor acceptor() { return {"prod", "a", {}, {Offset(2000), Offset(5500), kSegment}}; }
+
+Hello hello(std::int64_t min, std::int64_t end) {
+  Hello h;
+  h.segment_size = kSegment;
+  h.cluster = "prod";
+  h.replica = "b";
+  h.min = Offset(min);
+  h.end = Offset(end);
+  h.tail_start = tail_start({h.min, h.end, kSegment}, {1, 1, Offset(2000), Offset(5500)});
+  h.tail_hash = kSameBytes;
+  return h;
+}
+
+std::optional<std::uint64_t> same(Offset, Offset) { return kSameBytes; }
+
+TEST(Handshake, WhatBecomesOfALog) {
+  struct Row {
+    const char* name;
+    std::int64_t min, end;
+    Bootstrap bootstrap;
+    Decision decision;
+    std::int64_t offset;
+    Reason reason;
+  };
+  const auto last = Bootstrap::kLatestSegment;
+  const auto first = Bootstrap::kEarliest;
+  const Row rows[] = {
+      {"goes on in the middle", 0, 3000, last, Decision::kResume, 3000, Reason::kNone},
+      {"holds all", 2000, 5500, last, Decision::kResume, 5500, Reason::kNone},
+      {"ends where the master begins", 0, 2000, last, Decision::kResume, 2000, Reason::kNone},
+      {"begins later than the master", 4000, 4500, last, Decision::kResume, 4500, Reason::kNone},
+      {"empty, wants the last segment", 0, 0, last, Decision::kReset, 5000, Reason::kNone},
+      {"empty, wants all", 0, 0, first, Decision::kReset, 2000, Reason::kNone},
+      {"was reset and got nothing yet", 4000, 4000, last, Decision::kResume, 4000, Reason::kNone},
+      {"lacks what was deleted", 0, 1999, first, Decision::kReset, 2000, Reason::kNone},
+      {"ahead", 0, 5501, last, Decision::kRefuse, 0, Reason::kRequestAboveEnd},
+  };
+  for (const Row& row : rows) {
+    Acceptor self = acceptor();
+    self.bootstrap = row.bootstrap;
+    const Answer answer = judge_hello(hello(row.min, row.end), self, same);
+    EXPECT_EQ(answer.decision, row.decision) << row.name << ": " << answer.text;
+    EXPECT_EQ(answer.reason, row.reason) << row.name;
+    EXPECT_EQ(answer.offset, Offset(row.offset)) << row.name;
+    EXPECT_EQ(answer.text.empty(), row.reason == Reason::kNone) << row.name;
+    EXPECT_EQ(answer.min, Offset(2000));
+    EXPECT_EQ(answer.end, Offset(5500));
+    EXPECT_EQ(answer.master, "a");
+  }
+}
+
+TEST(Handshake, AnEmptySlaveOfAnEmptyMasterGoesOnAtZero) {
+  Acceptor self = acceptor();
+  self.log = {Offset(0), Offset(0), kSegment};
+  const Answer answer = judge_hello(hello(0, 0), self, same);
+  EXPECT_EQ(answer.decision, Decision::kResume);
+  EXPECT_EQ(answer.offset, Offset(0));
+}
+
+TEST(Handshake, OtherBytesAreDivergedAndUnreadableOnesAreNot) {
+  std::pair<Offset, Offset> asked;
+  const auto other = [&](Offset begin, Offset end) -> std::optional<std::uint64_t> {
+    asked = {begin, end};
+    return kSameBytes + 1;
+  };
+  EXPECT_EQ(judge_hello(hello(0, 3000), acceptor(), other).reason, Reason::kDiverged);
+  EXPECT_EQ(asked, (std::pair{Offset(2000), Offset(3000)}));
+  const auto none = [](Offset, Offset) { return std::optional<std::uint64_t>{}; };
+  EXPECT_EQ(judge_hello(hello(0, 3000), acceptor(), none).reason, Reason::kHostError);
+}
+
+// A slave that keeps quiet about its bytes is not believed.
+TEST(Handshake, ATailIsAskedOfWhoeverHasOne) {
+  Hello h = hello(0, 3000);
+  h.tail_start = h.end;
+  EXPECT_EQ(judge_hello(h, acceptor(), same).reason, Reason::kProtocol);
+  h.tail_start = Offset(1999);  // deleted since the greeting
+  EXPECT_EQ(judge_hello(h, acceptor(), same).reason, Reason::kRequestBelowMin);
+}
+
+TEST(Handshake, BoundsThatContradictEachOtherAreRefused) {
+  for (const auto& [min, end, tail] :
+       {std::array<std::int64_t, 3>{-1, 3000, 2000}, std::array<std::int64_t, 3>{3000, 2999, 2999},
+        std::array<std::int64_t, 3>{2500, 3000, 2499},
+        std::array<std::int64_t, 3>{0, 3000, 3001}}) {
+    Hello h = hello(0, 3000);
+    h.min = Offset(min);
+    h.end = Offset(end);
+    h.tail_start = Offset(tail);
+    EXPECT_EQ(judge_hello(h, acceptor(), same).reason, Reason::kProtocol) << min << " " << end;
+  }
+}
+
+TEST(Handshake, WhoMayNotComeInIsToldWhy) {
+  Hello h = hello(0, 3000);
+  h.cluster = "test";
+  const Answer other_cluster = judge_hello(h, acceptor(), same);
+  EXPECT_EQ(other_cluster.reason, Reason::kCluster);
+  EXPECT_NE(other_cluster.text.find("'test'"), std::string::npos) << other_cluster.text;
+  EXPECT_NE(other_cluster.text.find("'prod'"), std::string::npos) << other_cluster.text;
+
+  h = hello(0, 3000);
+  h.replica = "a";
+  EXPECT_EQ(judge_hello(h, acceptor(), same).reason, Reason::kUnknownReplica);
+
+  h = hello(0, 3000);
+  Acceptor self = acceptor();
+  self.replicas = {"a", "b"};
+  EXPECT_EQ(judge_hello(h, self, same).decision, Decision::kResume);
+  for (const char* stranger : {"c", ""}) {
+    h.replica = stranger;
+    EXPECT_EQ(judge_hello(h, self, same).reason, Reason::kUnknownReplica) << stranger;
+    EXPECT_EQ(judge_hello(h, acceptor(), same).decision, Decision::kResume) << stranger;
+  }
+
+  h = hello(0, 3000);
+  h.segment_size = kSegment + 1;
+  EXPECT_EQ(judge_hello(h, acceptor(), same).reason, Reason::kSegmentSize);
+
+  h = hello(0, 3000);
+  h.oldest_version = 2;
+  h.newest_version = 3;
+  EXPECT_EQ(judge_hello(h, acceptor(), same).reason, Reason::kVersion);
+  h.oldest_version = 1;
+  EXPECT_EQ(judge_hello(h, acceptor(), same).decision, Decision::kResume);
+}
+
+TEST(Handshake, TheTailIsTheEndOfWhatBothHold) {
+  const Greeting master{1, 1, Offset(2000), Offset(5500)};
+  const auto tail = [&](std::int64_t min, std::int64_t end) {
+    return tail_start({Offset(min), Offset(end), kSegment}, master).bytes();
+  };
+  EXPECT_EQ(tail(0, 3000), 2000);
+  EXPECT_EQ(tail(2500, 3000), 2500);
+  EXPECT_EQ(tail(0, 1000), 1000);  // nothing in common
+  EXPECT_EQ(tail(0, 5501), 5501);  // will be refused
+  EXPECT_EQ(tail(0, 0), 0);
+  const Greeting large{1, 1, Offset(0), Offset(10 * kTailBytes)};
+  EXPECT_EQ(tail_start({Offset(0), Offset(3 * kTailBytes), kSegment}, large).bytes(),
+            2 * kTailBytes);
+}
+
+TEST(Handshake, AnAnswerHasToFitWhatWasSaid) {
+  const Hello h = hello(0, 3000);
+  Answer answer{Decision::kResume, Reason::kNone, 1, Offset(3000), Offset(0), Offset(0), "", ""};
+  EXPECT_EQ(check_answer(answer, h), "");
+  answer.offset = Offset(2999);
+  EXPECT_NE(check_answer(answer, h), "");
+  answer.decision = Decision::kReset;
+  EXPECT_NE(check_answer(answer, h), "");
+  answer.offset = Offset(-kSegment);
+  EXPECT_NE(check_answer(answer, h), "");
+  answer.offset = Offset(4 * kSegment);
+  EXPECT_EQ(check_answer(answer, h), "");
+  answer.version = 2;
+  EXPECT_NE(check_answer(answer, h), "");
+  answer.decision = Decision::kRefuse;
+  EXPECT_EQ(check_answer(answer, h), "");
+}
+
+TEST(Handshake, Names) {
+  for (const char* good : {"", "a", "broker-1.eu_west", "Z9"}) EXPECT_EQ(check_name(good), "");
+  for (const char* bad : {"1a", "127.0.0.1", "-a", "a b", "a#1", "\xc3\xa4", "a/b"}) {
+    EXPECT_NE(check_name(bad), "") << bad;
+  }
+  EXPECT_EQ(check_name(std::string(63, 'a')), "");
+  EXPECT_NE(check_name(std::string(64, 'a')), "");
+}
+
+}  // namespace
+}  // namespace ha::core
