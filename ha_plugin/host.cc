@@ -68,6 +68,7 @@ Host::Host(const ha_host_api* table, void* ctx)
       ctx_(ctx),
       segment_fd_(extension<ha_ext_segment_fd>(api_, ctx, HA_EXT_SEGMENT_FD)),
       reserve_(extension<ha_ext_append_reserve>(api_, ctx, HA_EXT_APPEND_RESERVE)),
+      metadata_(extension<ha_ext_metadata>(api_, ctx, HA_EXT_METADATA)),
       lifecycle_(extension<ha_ext_thread_lifecycle>(api_, ctx, HA_EXT_THREAD_LIFECYCLE)) {}
 
 HostResult Host::bounds(ha_bounds& out) const {
@@ -148,6 +149,29 @@ HostResult Host::reserve(core::Offset offset, std::int64_t size, void*& data,
 HostResult Host::commit(std::int64_t size) const {
   ha_error error = empty_error();
   return result_of(reserve_->commit(ctx_, size, &error), error, "commit");
+}
+
+HostResult Host::read_metadata(std::string& out) const {
+  out.clear();
+  const ha_sink_fn sink = [](void* user, const char* text, std::int64_t size) noexcept {
+    auto& to = *static_cast<std::string*>(user);
+    if (size < 0 || to.size() + static_cast<std::size_t>(size) > HA_METADATA_MAX_BYTES) return 1;
+    to.append(text, static_cast<std::size_t>(size));
+    return 0;
+  };
+  HostResult result =
+      result_of(metadata_->read(ctx_, sink, &out), empty_error(), HA_EXT_METADATA " read");
+  if (!result.ok()) {
+    result.text += " (its state may have " + std::to_string(HA_METADATA_MAX_BYTES) + " bytes)";
+  }
+  return result;
+}
+
+HostResult Host::write_metadata(std::span<const std::byte> state) const {
+  ha_error error = empty_error();
+  const std::int32_t status =
+      metadata_->write(ctx_, state.data(), static_cast<std::int64_t>(state.size()), &error);
+  return result_of(status, error, HA_EXT_METADATA " write");
 }
 
 void Host::role_changed(core::Role role, core::Reason reason, core::Status status,

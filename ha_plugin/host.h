@@ -6,10 +6,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "ha/ext/append_reserve.h"
+#include "ha/ext/metadata.h"
 #include "ha/ext/segment_fd.h"
 #include "ha/ext/thread_lifecycle.h"
 #include "ha/plugin.h"
@@ -63,6 +65,13 @@ class Host {
   HostResult commit(std::int64_t size) const;
   void drop_reservation() const { reserve_->drop(ctx_); }
 
+  // Without the extension there is no state beside the log.
+  bool has_metadata() const { return metadata_ != nullptr; }
+  std::uint64_t metadata_version() const { return metadata_->version(ctx_); }
+  // IO when it is larger than HA_METADATA_MAX_BYTES.
+  HostResult read_metadata(std::string& out) const;
+  HostResult write_metadata(std::span<const std::byte> state) const;
+
   void role_changed(core::Role role, core::Reason reason, core::Status status,
                     const std::string& text) const;
   void replica_changed(const ha_replica_event& event) const;
@@ -81,6 +90,7 @@ class Host {
   void* ctx_;
   const ha_ext_segment_fd* segment_fd_ = nullptr;
   const ha_ext_append_reserve* reserve_ = nullptr;
+  const ha_ext_metadata* metadata_ = nullptr;
   const ha_ext_thread_lifecycle* lifecycle_ = nullptr;
 };
 

@@ -4,6 +4,7 @@
 
 #include <boost/asio/ip/v6_only.hpp>
 #include <cerrno>
+#include <utility>
 #include <vector>
 
 #include "ha_plugin/net/clock.h"
@@ -326,8 +327,36 @@ void AcceptService::update_gauges(HaConnection& connection, const core::LogBound
   replica.behind_since_ns.set(since == core::kNever ? 0 : since.count());
 }
 
+// Reads the host's state beside the log if it is another than before.
+void AcceptService::look_at_metadata() {
+  if (!host_.has_metadata()) return;
+  const std::uint64_t version = host_.metadata_version();
+  if (version == metadata_version_) return;
+  metadata_version_ = version;
+  std::string state;
+  if (const HostResult r = host_.read_metadata(state); !r.ok()) {
+    return host_.log(HA_LOG_ERROR, "the metadata is not replicated: " + r.text);
+  }
+  metadata_ = wire::native::encode_metadata(state);
+  ++metadata_serial_;
+}
+
+void AcceptService::send_metadata() {
+  look_at_metadata();
+  // A connection that closes takes itself off the map.
+  for (auto at = connections_.begin(); at != connections_.end();) {
+    Entry& entry = (at++)->second;
+    if (entry.replica_id.empty() || entry.metadata_sent == metadata_serial_) continue;
+    const std::shared_ptr<HaConnection> connection = entry.connection;
+    if (!connection->native()) continue;
+    const std::uint64_t before = std::exchange(entry.metadata_sent, metadata_serial_);
+    if (!connection->send_message(metadata_) && connection->open()) entry.metadata_sent = before;
+  }
+}
+
 void AcceptService::tick(Time now, const core::LogBounds& log, double seconds) {
   pump(now, log);
+  send_metadata();
   for (auto& [id, entry] : connections_) {
     if (entry.replica_id.empty()) continue;
     metrics::ReplicaMetrics& replica = *entry.connection->metrics();

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -53,6 +54,7 @@ class AcceptService : private ConnectionEvents {
     std::shared_ptr<HaConnection> connection;
     std::string replica_id;           // "" until it joined
     std::uint64_t bytes_at_tick = 0;  // for the rate
+    std::uint64_t metadata_sent = 0;  // its serial
   };
 
   void wait_acceptable();
@@ -60,6 +62,8 @@ class AcceptService : private ConnectionEvents {
   void admit(boost::asio::ip::tcp::socket socket, const Address& remote);
   void reject(const Address& remote, core::Reason reason, const std::string& text);
   std::string identity_of(const HaConnection& connection);
+  void look_at_metadata();
+  void send_metadata();
   void update_gauges(HaConnection& connection, const core::LogBounds& log);
   void tell_host(const HaConnection& connection, std::int32_t event, core::Reason reason,
                  const std::string& replica_id);
@@ -84,7 +88,10 @@ class AcceptService : private ConnectionEvents {
   bool accepting_ = false;
   HaConnection::Id next_id_ = 1;
   std::map<HaConnection::Id, Entry> connections_;
-  std::set<std::string> slots_;  // identities "ip#n" in use
+  std::set<std::string> slots_;   // identities "ip#n" in use
+  wire::native::Bytes metadata_;  // the host's, as it goes over the wire
+  std::optional<std::uint64_t> metadata_version_;
+  std::uint64_t metadata_serial_ = 0;  // counts what was read; 0 = nothing yet
   core::LagRing history_;
   core::LogBounds last_bounds_;
 };

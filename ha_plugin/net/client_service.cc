@@ -443,7 +443,6 @@ bool ClientService::fill(std::int64_t size) {
   }
   const std::int64_t whole = whole_.size();
   if (!refuse(whole_.commit())) return false;
-  body_left_ = whole;
   grown(whole);
   return true;
 }
@@ -457,6 +456,7 @@ bool ClientService::append(std::span<const std::byte> bytes) {
   }
   const auto size = static_cast<std::int64_t>(bytes.size());
   if (!refuse(host_.append(end_, bytes.data(), size))) return false;
+  body_left_ -= size;
   grown(size);
   return true;
 }
@@ -490,6 +490,7 @@ bool ClientService::compare(std::span<const std::byte> bytes) {
 
 bool ClientService::commit(std::int64_t size) {
   if (!refuse(host_.commit(size))) return false;
+  body_left_ -= size;
   grown(size);
   return true;
 }
@@ -498,7 +499,6 @@ void ClientService::grown(std::int64_t size) {
   // Not at a data frame's header: a host that cannot store the body would be asked ever so often.
   backoff_.reset();
   end_ = end_ + size;
-  body_left_ -= size;
   unreported_ += size;
   metrics_.client.bytes_received.add(static_cast<std::uint64_t>(size));
   metrics_.client.bytes_appended.add(static_cast<std::uint64_t>(size));

@@ -243,6 +243,13 @@ bool HaConnection::take_report(core::Offset value, Time now) {
   return true;
 }
 
+bool HaConnection::send_message(const wire::native::Bytes& message) {
+  if (!open_ || !message_.empty()) return false;
+  message_ = message;
+  pump(steady_now(), events_.log_bounds());
+  return true;
+}
+
 void HaConnection::pump(Time now, const core::LogBounds& log) {
   if (!open_) return;
   const core::SessionOptions options = session_options();

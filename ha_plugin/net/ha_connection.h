@@ -58,6 +58,9 @@ class HaConnection : public std::enable_shared_from_this<HaConnection> {
   void start();
   // The log grew, a timer is due or an option changed: send what there is to send.
   void pump(core::Time now, const core::LogBounds& log);
+  // Sends a message of the native protocol before the next frame. False = the one before is still
+  // on its way. REQUIRES: native, and joined.
+  bool send_message(const wire::native::Bytes& message);
   void close(core::Reason reason, const std::string& text);
 
   Id id() const { return id_; }

@@ -68,6 +68,9 @@ Refusal NativeClientWire::take(std::span<const std::byte>& bytes, std::optional<
     case Reader::Found::kData:
       frame = Frame{reader_.data().offset, reader_.data().size};
       return {};
+    case Reader::Found::kMetadata:
+      on_metadata();
+      return {};
     case Reader::Found::kBadSize:
       return {Reason::kFrameSize, "the master sent a message of type " + type + " with " +
                                       std::to_string(reader_.size()) + " bytes"};
@@ -133,6 +136,14 @@ Refusal NativeClientWire::on_answer() {
   }
   ready_ = true;
   return {};
+}
+
+// The log goes on whatever becomes of it.
+void NativeClientWire::on_metadata() {
+  if (!host_.has_metadata()) return;
+  if (const HostResult r = host_.write_metadata(reader_.metadata()); !r.ok()) {
+    host_.warn("the master's metadata was not taken: " + r.text);
+  }
 }
 
 core::FrameVerdict NativeClientWire::begin(const Frame& frame, const core::LogBounds& log) {

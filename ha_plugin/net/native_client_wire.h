@@ -51,6 +51,7 @@ class NativeClientWire final : public ClientWire {
  private:
   Refusal on_greeting();
   Refusal on_answer();
+  void on_metadata();
 
   const Host& host_;
   const Settings& settings_;

@@ -39,13 +39,16 @@ class Writer {
     bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
   }
   void offset(core::Offset value) { number(value.bytes()); }
+  void raw(std::string_view value) {
+    const auto* from = reinterpret_cast<const std::byte*>(value.data());
+    bytes_.insert(bytes_.end(), from, from + value.size());
+  }
   // Length is the type of the length before it; what does not fit is cut off.
   template <class Length>
   void text(std::string_view value) {
     const auto size = std::min<std::size_t>(value.size(), std::numeric_limits<Length>::max());
     number(static_cast<Length>(size));
-    const auto* from = reinterpret_cast<const std::byte*>(value.data());
-    bytes_.insert(bytes_.end(), from, from + size);
+    raw(value.substr(0, size));
   }
 
   Bytes finish() {
@@ -144,6 +147,8 @@ bool is_size_of(Type type, std::uint32_t size) {
     case Type::kData:
       return size >= kDataHeaderBytes &&
              size <= kDataHeaderBytes + static_cast<std::uint32_t>(core::kMaxBodyBytes);
+    case Type::kMetadata:
+      return size <= kMaxMetadataBytes;
     case Type::kAck:
       return size == kAckBytes - kPrefixBytes;
     default:
@@ -188,6 +193,12 @@ Bytes encode_answer(const core::Answer& answer) {
   out.offset(answer.end);
   out.text<std::uint8_t>(answer.master);
   out.text<std::uint16_t>(answer.text);
+  return out.finish();
+}
+
+Bytes encode_metadata(std::string_view state) {
+  Writer out(Type::kMetadata);
+  out.raw(state);
   return out.finish();
 }
 
@@ -245,7 +256,7 @@ Reader::Found Reader::take(std::span<const std::byte>& bytes) {
     if (!prefix_.take(bytes)) return Found::kNothing;
     return on_prefix();
   }
-  const std::size_t whole = next_ == Type::kData ? kDataHeaderBytes : size_;
+  const std::size_t whole = now_ == Type::kData ? kDataHeaderBytes : size_;
   const std::size_t n = std::min(bytes.size(), whole - held_.size());
   held_.insert(held_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(n));
   bytes = bytes.subspan(n);
@@ -261,20 +272,21 @@ Reader::Found Reader::on_prefix() {
   type_ = get_big_endian<std::uint8_t>(at + 2);
   size_ = get_big_endian<std::uint32_t>(at + 4);
   checksum_ = get_big_endian<std::uint64_t>(at + kChecksummedPrefix);
-  if (type_ != static_cast<int>(next_) || at[3] != std::byte{0}) return Found::kBadType;
-  if (!is_size_of(next_, size_)) return Found::kBadSize;
+  now_ = static_cast<Type>(type_);
+  if (!has_place(now_) || at[3] != std::byte{0}) return Found::kBadType;
+  if (!is_size_of(now_, size_)) return Found::kBadSize;
   hasher_.reset();
   hasher_.add(prefix_.bytes().first<kChecksummedPrefix>());
   held_.clear();
-  in_body_ = true;
-  return size_ == 0 ? Found::kBadBody : Found::kNothing;  // every message says something
+  in_body_ = size_ > 0;
+  return in_body_ ? Found::kNothing : on_body();
 }
 
 Reader::Found Reader::on_body() {
-  const bool body_follows = next_ == Type::kData && size_ > kDataHeaderBytes;
+  const bool body_follows = now_ == Type::kData && size_ > kDataHeaderBytes;
   if (!body_follows && !body_is_whole()) return Found::kBadChecksum;
   const BodyReader in(held_);
-  switch (next_) {
+  switch (now_) {
     case Type::kGreeting:
       if (!read(in, greeting_)) return Found::kBadBody;
       next_ = Type::kAnswer;
@@ -289,6 +301,8 @@ Reader::Found Reader::on_body() {
       return Found::kAnswer;
     case Type::kAck:
       return read(in, ack_) ? Found::kAck : Found::kBadBody;
+    case Type::kMetadata:
+      return Found::kMetadata;
     case Type::kData:
       break;
   }

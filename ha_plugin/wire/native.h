@@ -2,7 +2,7 @@
 // file has the layout with a worked example.
 //
 //   slave -> master   opening, 8 bytes of 0xFF; HELLO; then ACKs
-//   master -> slave   GREETING; ANSWER; then DATA, without a body as heartbeat
+//   master -> slave   GREETING; ANSWER; then DATA, without a body as heartbeat, and METADATA
 //
 // Every message but the opening is a prefix of 16 bytes (magic, type, size, checksum) and a body.
 // The checksum is XXH3-64 over the prefix's first 8 bytes and the body. This codec does no I/O and
@@ -15,6 +15,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ha_plugin/core/follower.h"
@@ -29,10 +30,19 @@ inline constexpr std::size_t kDataHeaderBytes = 32;  // of a DATA's body, before
 inline constexpr std::size_t kDataStartBytes = kPrefixBytes + kDataHeaderBytes;
 inline constexpr std::size_t kAckBytes = kPrefixBytes + 24;
 
+inline constexpr std::size_t kMaxMetadataBytes = 4 << 20;  // as in the ABI's ext/metadata.h
+
 // Names have at most 255 bytes here and a text 65535; twice that is more than any handshake needs.
 inline constexpr std::size_t kMaxHandshakeBytes = 128 * 1024;
 
-enum class Type : std::uint8_t { kGreeting = 1, kHello = 2, kAnswer = 3, kData = 4, kAck = 5 };
+enum class Type : std::uint8_t {
+  kGreeting = 1,
+  kHello = 2,
+  kAnswer = 3,
+  kData = 4,
+  kAck = 5,
+  kMetadata = 6
+};
 
 struct DataHeader {
   std::int64_t epoch = 0;
@@ -66,6 +76,7 @@ Bytes encode_greeting(const core::Greeting& greeting);
 Bytes encode_hello(const core::Hello& hello);
 Bytes encode_answer(const core::Answer& answer);
 AckBytes encode_ack(const Ack& ack);
+Bytes encode_metadata(std::string_view state);
 // What goes before the log bytes; body has header.size of them, in one piece.
 DataStart encode_data(const DataHeader& header, const std::byte* body);
 
@@ -96,6 +107,7 @@ class Reader {
     kHello,
     kAnswer,
     kAck,
+    kMetadata,     // metadata() is complete
     kData,         // data() is complete; unless a heartbeat, its log bytes follow, unchecked yet
     kBadMagic,     // this is no message of this protocol
     kBadType,      // type() has no place there
@@ -104,7 +116,7 @@ class Reader {
     kBadBody,      // a body that does not say what such a message says
   };
 
-  // A master hears HELLO and then ACKs; a slave GREETING, ANSWER and then DATA.
+  // A master hears HELLO and then ACKs; a slave GREETING, ANSWER and then DATA and METADATA.
   enum class Side { kMaster, kSlave };
   explicit Reader(Side side) : side_(side) { restart(); }
 
@@ -124,6 +136,7 @@ class Reader {
   const core::Answer& answer() const { return answer_; }
   const Ack& ack() const { return ack_; }
   const DataHeader& data() const { return data_; }
+  std::span<const std::byte> metadata() const { return held_; }  // until the next take
   int type() const { return type_; }
   std::uint32_t size() const { return size_; }
   bool greeted() const { return next_ != Type::kGreeting; }  // slave: the master has answered
@@ -133,7 +146,12 @@ class Reader {
   Found on_body();
 
   const Side side_;
-  Type next_ = Type::kHello;  // the only type that has a place there
+  bool has_place(Type type) const {
+    return type == next_ || (next_ == Type::kData && type == Type::kMetadata);
+  }
+
+  Type next_ = Type::kHello;  // the type that has its place now, METADATA beside DATA
+  Type now_ = Type::kHello;   // of the message that is being read
   Gather<kPrefixBytes> prefix_;
   bool in_body_ = false;
   int type_ = 0;

@@ -1,5 +1,7 @@
 #include "broker/group_offsets.h"
 
+#include <spdlog/spdlog.h>
+
 #include <boost/json.hpp>
 #include <charconv>
 #include <utility>
@@ -59,27 +61,100 @@ Result<std::unique_ptr<GroupOffsets>> GroupOffsets::open(const std::string& stor
     if (error->os_errno == ENOENT) return out;
     return std::move(*error);
   }
-  const auto broken = [&](const std::string& what) {
+  const std::string wrong = parse(std::get<std::string>(file), out->table_);
+  if (!wrong.empty())
     return make_error(HA_CORRUPT,
-                      "'" + out->path_ + "' " + what +
+                      "'" + out->path_ + "' " + wrong +
                           "; mend the file, or remove it to let every group start anew");
-  };
+  return out;
+}
+
+GroupOffsets::~GroupOffsets() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  if (saver_.joinable()) saver_.join();
+}
+
+std::string GroupOffsets::parse(std::string_view text, Table& out) {
   json::error_code failed;
-  const auto parsed = json::parse(quote_number_keys(std::get<std::string>(file)), failed);
-  if (failed || !parsed.is_object()) return broken("is no JSON object: " + failed.message());
+  const auto parsed = json::parse(quote_number_keys(text), failed);
+  if (failed || !parsed.is_object()) return "is no JSON object: " + failed.message();
   const auto* table = parsed.get_object().if_contains("offsetTable");
-  if (table == nullptr || !table->is_object()) return broken("has no object 'offsetTable'");
+  if (table == nullptr || !table->is_object()) return "has no object 'offsetTable'";
   for (const auto& [name, queues] : table->get_object()) {
-    if (!queues.is_object()) return broken("has no queues under '" + std::string(name) + "'");
+    if (!queues.is_object()) return "has no queues under '" + std::string(name) + "'";
     for (const auto& [queue, next] : queues.get_object()) {
       int number = 0;
       const auto end = queue.data() + queue.size();
       if (std::from_chars(queue.data(), end, number).ptr != end || !next.is_int64())
-        return broken("has no queue number and offset under '" + std::string(name) + "'");
-      out->table_[name][number] = next.get_int64();
+        return "has no queue number and offset under '" + std::string(name) + "'";
+      out[name][number] = next.get_int64();
     }
   }
-  return out;
+  return "";
+}
+
+std::string GroupOffsets::text() const {
+  const std::lock_guard lock(mutex_);
+  return encode(table_);
+}
+
+std::optional<Error> GroupOffsets::replace(std::string_view text) {
+  Table table;
+  const std::string wrong = parse(text, table);
+  if (!wrong.empty()) return make_error(HA_CORRUPT, "the other node's table of offsets " + wrong);
+  const std::lock_guard lock(mutex_);
+  if (table == table_) return std::nullopt;
+  table_ = std::move(table);
+  changed_locked();
+  return std::nullopt;
+}
+
+void GroupOffsets::limit(
+    const std::function<std::int64_t(const std::string& topic, int queue)>& end) {
+  const std::lock_guard lock(mutex_);
+  bool any = false;
+  for (auto& [name, queues] : table_) {
+    const std::string topic = name.substr(0, name.find('@'));
+    for (auto& [queue, next] : queues) {
+      const std::int64_t last = end(topic, queue);
+      if (next <= last) continue;
+      spdlog::info("consumer offsets: {} queue {}: {} is beyond this log's {}", name, queue, next,
+                   last);
+      next = last;
+      any = true;
+    }
+  }
+  if (any) changed_locked();
+}
+
+void GroupOffsets::changed_locked() {
+  version_.fetch_add(1, std::memory_order_release);
+  unsaved_ = true;
+  if (!saver_.joinable()) saver_ = std::thread([this] { run(); });
+  changed_.notify_all();
+}
+
+void GroupOffsets::run() {
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [this] { return stopping_ || unsaved_; });
+      if (!unsaved_) return;
+    }
+    const std::lock_guard file_lock(file_mutex_);
+    std::string text;
+    {
+      const std::lock_guard lock(mutex_);
+      unsaved_ = false;
+      text = encode(table_);
+    }
+    if (const auto error = store::replace_file(path_, text))
+      spdlog::error("consumer offsets: {}", error->text);
+  }
 }
 
 std::int64_t GroupOffsets::get(const std::string& group, const std::string& topic,
@@ -96,15 +171,22 @@ Result<std::monostate> GroupOffsets::set(const std::string& group, const std::st
   if (next < 0)
     return make_error(HA_INVALID,
                       "group offset " + std::to_string(next) + ": must not be negative");
-  const std::lock_guard lock(mutex_);
-  Table changed = table_;
-  changed[topic + "@" + group][queue] = next;
+  const std::lock_guard file_lock(file_mutex_);
+  const std::string name = topic + "@" + group;
+  Table changed;
+  {
+    const std::lock_guard lock(mutex_);
+    changed = table_;
+  }
+  changed[name][queue] = next;
   if (changed.size() > kMaxGroupEntries)
     return make_error(HA_AGAIN, "'" + path_ + "' holds " + std::to_string(kMaxGroupEntries) +
                                     " pairs of topic and group, the most it may; remove old ones "
                                     "from the file while the broker is down");
   if (auto error = store::replace_file(path_, encode(changed))) return std::move(*error);
-  table_ = std::move(changed);
+  const std::lock_guard lock(mutex_);
+  table_[name][queue] = next;  // the table may have been replaced meanwhile
+  version_.fetch_add(1, std::memory_order_release);
   return std::monostate{};
 }
 

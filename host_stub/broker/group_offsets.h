@@ -3,14 +3,23 @@
 // are read. The file is replaced as a whole at every change: it is small, and a commit is rare
 // beside a read.
 //
-// Threads: any; one mutex, held while the file is written.
+// A master's offsets reach its slaves (extension metadata), where they take the place of what was
+// there. They are stored by a thread of their own, since the plugin's must not wait for a disk.
+//
+// Threads: any. One mutex guards the table, another one is held while the file is written.
 #pragma once
 
+#include <atomic>
+#include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <thread>
 #include <variant>
 
 #include "store/error.h"
@@ -23,20 +32,40 @@ inline constexpr std::size_t kMaxGroupEntries = 10'000;
 class GroupOffsets {
  public:
   static Result<std::unique_ptr<GroupOffsets>> open(const std::string& store_dir);
+  ~GroupOffsets();
 
   std::int64_t get(const std::string& group, const std::string& topic,
                    int queue) const;  // -1: none
   Result<std::monostate> set(const std::string& group, const std::string& topic, int queue,
                              std::int64_t next);
 
+  // Another number whenever a commit or a replacement has changed something.
+  std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
+  // All of them, as the file has them.
+  std::string text() const;
+  // Takes another node's text() instead of what is here. Returns before it is stored.
+  std::optional<Error> replace(std::string_view text);
+  // No group stands beyond its queue's end: what it read there never came to this node, and it must
+  // not skip as many new messages. Stored as by replace.
+  void limit(const std::function<std::int64_t(const std::string& topic, int queue)>& end);
+
  private:
   using Table = std::map<std::string, std::map<int, std::int64_t>>;
   explicit GroupOffsets(std::string path) : path_(std::move(path)) {}
   static std::string encode(const Table& table);
+  static std::string parse(std::string_view text, Table& out);  // "" or what is wrong
+  void changed_locked();
+  void run();
 
   const std::string path_;
+  std::mutex file_mutex_;  // taken before mutex_
   mutable std::mutex mutex_;
+  std::condition_variable changed_;
   Table table_;
+  std::atomic<std::uint64_t> version_{1};
+  bool unsaved_ = false;
+  bool stopping_ = false;
+  std::thread saver_;  // once something was replaced
 };
 
 }  // namespace stub

@@ -136,6 +136,10 @@ std::int32_t LogHooks::commit_reserved(std::int64_t size, ha::Error& error) {
 
 void LogHooks::drop_reserved() { log_.drop_reservation(); }
 
+std::int32_t LogHooks::write_metadata(std::string_view state, ha::Error& error) {
+  return answer(groups_.replace(state), error);
+}
+
 void LogHooks::thread_started(const char* name) { spdlog::debug("ha: thread {} runs", name); }
 void LogHooks::thread_stopping(const char* name) { spdlog::debug("ha: thread {} ends", name); }
 

@@ -1,5 +1,5 @@
 // What the plugin may do with the stub's log: the storage hooks, mapped onto CommitLog, and the
-// extensions segment-fd, append-reserve and thread-lifecycle.
+// extensions segment-fd, append-reserve, metadata (consumers' offsets) and thread-lifecycle.
 //
 // Threads: the plugin's. Nothing here waits but for the log's own locks; role_changed is handed on
 // to whoever gave it, on the plugin's thread.
@@ -12,6 +12,7 @@
 #include <span>
 #include <string_view>
 
+#include "broker/group_offsets.h"
 #include "ha/host_hooks.hpp"
 #include "store/commit_log.h"
 
@@ -21,8 +22,12 @@ class LogHooks final : public ha::HostHooks {
  public:
   using RoleChanged = std::function<void(const ha_role_report&)>;
 
-  LogHooks(store::CommitLog& log, bool consensus_log, RoleChanged role_changed)
-      : log_(log), consensus_log_(consensus_log), role_changed_(std::move(role_changed)) {}
+  LogHooks(store::CommitLog& log, GroupOffsets& groups, bool consensus_log,
+           RoleChanged role_changed)
+      : log_(log),
+        groups_(groups),
+        consensus_log_(consensus_log),
+        role_changed_(std::move(role_changed)) {}
 
   std::uint32_t flags() const override { return consensus_log_ ? HA_HOST_LOG_HAS_CONSENSUS : 0; }
   std::int32_t bounds(ha_bounds& out) override;
@@ -50,11 +55,16 @@ class LogHooks final : public ha::HostHooks {
   std::int32_t commit_reserved(std::int64_t size, ha::Error& error) override;
   void drop_reserved() override;
 
+  std::uint64_t metadata_version() override { return groups_.version(); }
+  std::string read_metadata() override { return groups_.text(); }
+  std::int32_t write_metadata(std::string_view state, ha::Error& error) override;
+
   void thread_started(const char* name) override;
   void thread_stopping(const char* name) override;
 
  private:
   store::CommitLog& log_;
+  GroupOffsets& groups_;
   const bool consensus_log_;
   const RoleChanged role_changed_;
 };

@@ -30,7 +30,12 @@ void LocalBroker::on_role_changed(const ha_role_report& report) {
     const std::lock_guard lock(role_mutex_);
     master = report.role == HA_ROLE_MASTER && wanted_role_ == HA_ROLE_MASTER && !stopping_;
     // A new master's log is the log, so its readers see all of it.
-    if (master && role_ != Role::kMaster) log_->confirm_all();
+    if (master && role_ != Role::kMaster) {
+      log_->confirm_all();
+      groups_->limit([this](const std::string& topic, int queue) {
+        return index_.next_queue_offset(topic, queue);
+      });
+    }
     // Under the lock: a change that is asked for right now closes the log after this, not before.
     log_->set_writable(master);
   }

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "ha/ext/append_reserve.h"
+#include "ha/ext/metadata.h"
 #include "ha/ext/segment_fd.h"
 #include "ha/ext/thread_lifecycle.h"
 #include "ha/plugin.h"
@@ -180,6 +181,12 @@ AT(ha_ext_segment_fd, reserved, 4);
 AT(ha_ext_segment_fd, acquire, 8);
 AT(ha_ext_segment_fd, release, 16);
 
+SIZE(ha_ext_metadata, 32);
+AT(ha_ext_metadata, struct_size, 0);
+AT(ha_ext_metadata, reserved, 4);
+AT(ha_ext_metadata, version, 8);
+AT(ha_ext_metadata, read, 16);
+AT(ha_ext_metadata, write, 24);
 SIZE(ha_ext_thread_lifecycle, 24);
 AT(ha_ext_thread_lifecycle, struct_size, 0);
 AT(ha_ext_thread_lifecycle, reserved, 4);

@@ -204,13 +204,14 @@ class Put:
 
 
 def puts(settings, producers, window=0, body=1024):
-    """All the ways in which RocketMQ can be asked for the same thing: the best one counts. Pinned,
-    one producer is faster and many are not; quick does without the slower of the two."""
+    """The ways in which RocketMQ can be asked for the same thing: the best one counts. Pinned, one
+    producer is faster and many are not; quick does without the slower of the two. Its files are
+    warmed up, which was the faster way in every row."""
     modes = ("threads", "callbacks") if window == 0 and producers > 1 else ("threads",)
     pins = settings.pick((True, False), (producers == 1,))
     return [("RocketMQ", ", ".join((mode, *["pinned"] * pinned, *["warmed"] * warm)),
              Put(settings, (producers, window, mode, body), warm, pinned))
-            for mode in modes for pinned in pins for warm in settings.pick((False, True), (False,))]
+            for mode in modes for pinned in pins for warm in settings.pick((True,), (False,))]
 
 
 class OneShot:

@@ -8,6 +8,8 @@ import rocketmq
 import stub_http
 from runner import Micro, Program
 
+# As RocketMQ's: no checksum. What is shipped is the native wire, and counts.
+ROCKETMQ_WIRE = ("--option", "wire=rocketmq")
 CPUS = ("--cpus", "0,1")  # master on one, slave on the other, for every contender alike
 
 
@@ -70,6 +72,8 @@ def catch_up(name, prefault):
         return [("limit", "", Program(s, "ha_limit_catch_up", *mib, *flags)),
                 ("ours", "append-reserve", Program(s, "ha_bench_catch_up", *mib, *flags)),
                 ("ours", "append", Program(s, "ha_bench_catch_up", *mib, *flags, "--append")),
+                ("ours", "RocketMQ wire", Program(s, "ha_bench_catch_up", *mib, *flags,
+                                                  *ROCKETMQ_WIRE)),
                 *(("RocketMQ", way, rocketmq.CatchUp(s, mib[1], batch, prefault))
                   for way, batch in rocketmq.batches(s))]
     return Row(name, contenders, [
@@ -89,6 +93,8 @@ def put_one():
                 ("ours", "", Program(s, "ha_bench_put", "--segment-mib", 256, *seconds, *CPUS)),
                 ("ours", "busy_poll_us=0", Program(s, "ha_bench_put", "--segment-mib", 256, *seconds,
                                                    "--option", "busy_poll_us=0", *CPUS)),
+                ("ours", "RocketMQ wire", Program(s, "ha_bench_put", "--segment-mib", 256, *seconds,
+                                                  *ROCKETMQ_WIRE, *CPUS)),
                 *rocketmq.puts(s, 1), *redis.puts(s, 1)]
     return Row("sync put, 1 producer", contenders, [
         Measure("p50_us", "us p50", [Aim("<=", 1.25, "limit"), Aim("<", 1, "RocketMQ"),
@@ -115,7 +121,9 @@ def put_many(producers, times_rocketmq, times_redis, p99):
         return [("I/O thread", "epoll", Program(s, "ha_limit_group", *many, *seconds, *CPUS)),
                 *(("ours", way, Program(s, "ha_bench_put", *many, *segment, *seconds, *flags, *CPUS))
                   for way, flags in (("callbacks", ("--callbacks",)), ("threads", ()),
-                                     *s.pick((("callbacks, warmed", ("--callbacks", "--warm")),), ()))),
+                                     *s.pick((("callbacks, warmed", ("--callbacks", "--warm")),
+                                              ("callbacks, RocketMQ wire",
+                                               ("--callbacks", *ROCKETMQ_WIRE))), ()))),
                 *rocketmq.puts(s, producers), *redis.puts(s, producers)]
     return Row(f"sync put, {producers} producers", contenders, [
         Measure("per_s", "/s", [Aim(">=", times_rocketmq, "RocketMQ"), Aim(">=", times_redis, "Redis")]),

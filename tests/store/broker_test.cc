@@ -335,5 +335,38 @@ TEST(GroupOffsets, SurviveARestartAndReadRocketMqsFile) {
   EXPECT_NE(std::get<Error>(again).text.find(path), std::string::npos);
 }
 
+TEST(GroupOffsets, AnotherNodesTakeThePlaceOfThoseHere) {
+  TempDir here;
+  TempDir there;
+  auto opened_here = GroupOffsets::open(here.path());
+  auto opened_there = GroupOffsets::open(there.path());
+  auto& from = *std::get<std::unique_ptr<GroupOffsets>>(opened_there);
+  {
+    auto& to = *std::get<std::unique_ptr<GroupOffsets>>(opened_here);
+    ASSERT_EQ(from.set("g", "t", 1, 12).index(), 0u);
+    ASSERT_EQ(to.set("old", "t", 0, 3).index(), 0u);
+    const auto before = to.version();
+    EXPECT_EQ(to.replace("no table")->status, HA_CORRUPT);
+    EXPECT_EQ(to.get("old", "t", 0), 3);
+    EXPECT_EQ(to.version(), before);
+    EXPECT_EQ(to.replace(from.text()), std::nullopt);
+    EXPECT_EQ(to.get("g", "t", 1), 12);
+    EXPECT_EQ(to.get("old", "t", 0), -1);
+    EXPECT_NE(to.version(), before);
+    EXPECT_EQ(to.text(), from.text());
+  }
+  auto& kept = *std::get<std::unique_ptr<GroupOffsets>>(opened_here);
+  kept.limit([](const std::string& topic, int queue) {
+    return topic == "t" && queue == 1 ? std::int64_t{12} : std::int64_t{0};
+  });
+  EXPECT_EQ(kept.get("g", "t", 1), 12);
+  kept.limit([](const std::string&, int) { return std::int64_t{7}; });
+  EXPECT_EQ(kept.get("g", "t", 1), 7);
+  // The last thing that a node does is to store them.
+  std::get<std::unique_ptr<GroupOffsets>>(opened_here).reset();
+  opened_here = GroupOffsets::open(here.path());
+  EXPECT_EQ(std::get<std::unique_ptr<GroupOffsets>>(opened_here)->get("g", "t", 1), 7);
+}
+
 }  // namespace
 }  // namespace stub

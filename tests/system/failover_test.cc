@@ -45,6 +45,23 @@ TEST_F(Failover, SlaveServesEveryAcknowledgedLineAfterTheMasterIsKilled) {
   EXPECT_TRUE(consume_all(second, "T") == lines + lines) << "not after the failover";
 }
 
+TEST_F(Failover, AConsumerGroupGoesOnWhereItStood) {
+  Node& master = add_master();
+  Node& slave = add_slave(master, "slave");
+  master.wait_for_replicas(1);
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_EQ(master.produce("T", "line " + std::to_string(i), "2", "&queue=0").status, 200);
+  }
+  const std::string offset = "/v1/groups/g/topics/T/queues/0/offset";
+  ASSERT_EQ(master.http().put(offset, "{\"next\":3}").status, 200);
+  wait_until("the group's offset is on the slave",
+             [&] { return number_at(slave.http().get(offset).document(), "next") == 3; });
+  master.kill();
+  promote(slave);
+  const HttpResponse next = slave.http().get("/v1/topics/T/messages?group=g&queue=0&max=1");
+  EXPECT_NE(next.body.find("line 3"), std::string::npos) << next.body;
+}
+
 TEST_F(Failover, PromotionIsRefusedWhereAPeerHoldsMoreAndNamesIt) {
   Node& master = add_master();
   Node& fuller = add_slave(master, "fuller");

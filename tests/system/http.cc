@@ -39,7 +39,16 @@ HttpResponse Http::get(const std::string& target) {
 
 HttpResponse Http::post(const std::string& target, std::string_view body,
                         std::string_view content_type) {
-  return call("POST " + target + " HTTP/1.1\r\nHost: " + server_.text() +
+  return send("POST", target, body, content_type);
+}
+
+HttpResponse Http::put(const std::string& target, std::string_view body) {
+  return send("PUT", target, body, "application/json");
+}
+
+HttpResponse Http::send(const std::string& method, const std::string& target, std::string_view body,
+                        std::string_view content_type) {
+  return call(method + " " + target + " HTTP/1.1\r\nHost: " + server_.text() +
                   "\r\nContent-Type: " + std::string(content_type) +
                   "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n",
               body);

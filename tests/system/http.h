@@ -28,8 +28,11 @@ class Http {
   HttpResponse get(const std::string& target);
   HttpResponse post(const std::string& target, std::string_view body = {},
                     std::string_view content_type = "application/json");
+  HttpResponse put(const std::string& target, std::string_view body);
 
  private:
+  HttpResponse send(const std::string& method, const std::string& target, std::string_view body,
+                    std::string_view content_type);
   HttpResponse call(const std::string& head, std::string_view body);
   HttpResponse read_response();
 

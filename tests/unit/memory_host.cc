@@ -110,7 +110,8 @@ struct MemoryHost::Hooks {
     if (h.reserved_at_ >= 0) return HA_STATE;
     if (offset != h.end_) return HA_RANGE;
     *data = h.at(offset);
-    *room = std::min(size, h.features_.segment_size - offset % h.features_.segment_size);
+    *room = std::min({size, h.features_.segment_size - offset % h.features_.segment_size,
+                      h.features_.reserve_most});
     h.reserved_at_ = offset;
     h.reserved_room_ = *room;
     ++h.loans_;
@@ -250,11 +251,39 @@ struct MemoryHost::Hooks {
     --h.threads_;
   }
 
+  static std::uint64_t metadata_version(void* ctx) noexcept {
+    MemoryHost& h = self(ctx);
+    const std::lock_guard lock(h.mutex_);
+    return h.metadata_version_;
+  }
+
+  static std::int32_t read_metadata(void* ctx, ha_sink_fn sink, void* user) noexcept {
+    const std::string state = self(ctx).metadata();
+    // In two pieces, as a host may.
+    const auto half = static_cast<std::int64_t>(state.size() / 2);
+    const auto rest = static_cast<std::int64_t>(state.size()) - half;
+    return sink(user, state.data(), half) == 0 && sink(user, state.data() + half, rest) == 0
+               ? HA_OK
+               : HA_IO;
+  }
+
+  static std::int32_t write_metadata(void* ctx, const void* data, std::int64_t size,
+                                     ha_error*) noexcept {
+    MemoryHost& h = self(ctx);
+    const std::lock_guard lock(h.mutex_);
+    if (h.metadata_status_ != HA_OK) return h.metadata_status_;
+    h.metadata_.assign(static_cast<const char*>(data), static_cast<std::size_t>(size));
+    ++h.metadata_version_;
+    h.changed_.notify_all();
+    return HA_OK;
+  }
+
   static const void* get_extension(void* ctx, const char* id) noexcept {
     MemoryHost& h = self(ctx);
     const std::string name(id);
     if (h.features_.segment_fd && name == HA_EXT_SEGMENT_FD) return &h.segment_fd_;
     if (h.features_.append_reserve && name == HA_EXT_APPEND_RESERVE) return &h.append_reserve_;
+    if (h.features_.metadata && name == HA_EXT_METADATA) return &h.metadata_ext_;
     if (h.features_.lifecycle && name == HA_EXT_THREAD_LIFECYCLE) return &h.lifecycle_;
     return nullptr;
   }
@@ -282,6 +311,8 @@ MemoryHost::MemoryHost(const HostFeatures& features) : features_(features) {
   api_.get_extension = Hooks::get_extension;
   segment_fd_ = {sizeof(segment_fd_), 0, Hooks::acquire, Hooks::release};
   append_reserve_ = {sizeof(append_reserve_), 0, Hooks::reserve, Hooks::commit, Hooks::drop};
+  metadata_ext_ = {sizeof(metadata_ext_), 0, Hooks::metadata_version, Hooks::read_metadata,
+                   Hooks::write_metadata};
   lifecycle_ = {sizeof(lifecycle_), 0, Hooks::thread_started, Hooks::thread_stopping};
 }
 
@@ -396,6 +427,26 @@ void MemoryHost::fail_read(std::int32_t status) {
   const std::lock_guard lock(mutex_);
   read_status_ = status;
 }
+void MemoryHost::set_metadata(const std::string& state) {
+  const std::lock_guard lock(mutex_);
+  metadata_ = state;
+  ++metadata_version_;
+}
+
+std::string MemoryHost::metadata() const {
+  const std::lock_guard lock(mutex_);
+  return metadata_;
+}
+
+bool MemoryHost::wait_for_metadata(const std::string& state) {
+  return wait_for([&] { return metadata_ == state; });
+}
+
+void MemoryHost::refuse_metadata() {
+  const std::lock_guard lock(mutex_);
+  metadata_status_ = HA_CORRUPT;
+}
+
 void MemoryHost::set_durable(std::int64_t end) {
   const std::lock_guard lock(mutex_);
   durable_ = end;

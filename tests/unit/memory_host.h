@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "ha/ext/append_reserve.h"
+#include "ha/ext/metadata.h"
 #include "ha/ext/segment_fd.h"
 #include "ha/ext/thread_lifecycle.h"
 #include "ha/plugin.h"
@@ -40,10 +41,12 @@ struct HostFeatures {
   bool confirm = true;
   bool flush = true;
   bool progress = true;
+  bool metadata = false;
   bool lifecycle = true;
   std::uint32_t flags = 0;
   std::int64_t segment_size = 4096;
-  std::int64_t record_size = 1;  // record boundaries are its multiples
+  std::int64_t reserve_most = INT64_MAX;  // bytes that one reservation lends
+  std::int64_t record_size = 1;           // record boundaries are its multiples
 };
 
 struct RoleSeen {
@@ -82,7 +85,11 @@ class MemoryHost {
   std::int64_t grow(std::int64_t size);  // appends; returns the new end
   void start_at(std::int64_t min);       // an empty log that begins there
   void drop_below(std::int64_t min);     // deletes whole segments
-  void set_durable(std::int64_t end);    // nothing is, until a test or a flush says so
+  void set_metadata(const std::string& state);
+  std::string metadata() const;
+  bool wait_for_metadata(const std::string& state);
+  void refuse_metadata();              // it answers CORRUPT from now on
+  void set_durable(std::int64_t end);  // nothing is, until a test or a flush says so
   std::int64_t min() const;
   std::int64_t end() const;
   // "" when every byte of [min, end) is what must stand there; else the first that is not.
@@ -143,6 +150,7 @@ class MemoryHost {
   ha_host_api api_{};
   ha_ext_segment_fd segment_fd_{};
   ha_ext_append_reserve append_reserve_{};
+  ha_ext_metadata metadata_ext_{};
   ha_ext_thread_lifecycle lifecycle_{};
 
   mutable std::mutex mutex_;
@@ -152,6 +160,9 @@ class MemoryHost {
   std::int64_t end_ = 0;
   std::int64_t confirm_ = 0;
   std::int64_t durable_ = 0;
+  std::string metadata_;
+  std::uint64_t metadata_version_ = 0;
+  std::int32_t metadata_status_ = HA_OK;
   std::int32_t append_status_ = HA_OK;
   int append_errno_ = 0;
   std::int32_t pin_status_ = HA_OK;

@@ -2,6 +2,8 @@
 // of bytes that were changed on the way, and how a slave tells one kind of master from the other.
 #include <gtest/gtest.h>
 
+#include <future>
+
 #include "tests/unit/instance.h"
 #include "tests/unit/memory_host.h"
 #include "tests/unit/native_peer.h"
@@ -102,6 +104,75 @@ TEST_P(NativePair, ASlaveThatLacksWhatWasDeletedStartsAnew) {
   ASSERT_TRUE(slave_host_.wait_for_end(3 * kSegment + 5));
   EXPECT_EQ(slave_host_.min(), 2 * kSegment);
   EXPECT_TRUE(slave_host_.wait_for_log("was deleted at the master"));
+}
+
+// ---- metadata ------------------------------------------------------------------------------
+
+HostFeatures with_metadata() {
+  HostFeatures features;
+  features.metadata = true;
+  return features;
+}
+
+TEST(NativeMetadata, ReachesSlavesAndTheirSlaves) {
+  MemoryHost a(with_metadata());
+  MemoryHost b(with_metadata());
+  MemoryHost c(with_metadata());
+  a.set_metadata("of the master");
+  b.set_metadata("of the slave, and older");
+  Instance master(a);
+  Instance slave(b, native());
+  Instance slaves_slave(c, native());
+  master.start_master();
+  slave.start_slave(address_of(master));
+  slaves_slave.start_slave(address_of(slave));
+  EXPECT_TRUE(b.wait_for_metadata("of the master"));
+  EXPECT_TRUE(c.wait_for_metadata("of the master"));
+  const std::string large(std::size_t{1} << 20, 'x');
+  a.set_metadata(large);
+  EXPECT_TRUE(b.wait_for_metadata(large));
+  EXPECT_TRUE(c.wait_for_metadata(large));
+  a.set_metadata("");
+  EXPECT_TRUE(c.wait_for_metadata(""));
+  // The log goes its own way meanwhile.
+  master.notify(a.grow(5000));
+  ASSERT_TRUE(c.wait_for_end(5000));
+  EXPECT_EQ(c.first_wrong_byte(), "");
+}
+
+TEST(NativeMetadata, TooMuchOfItIsNotSentAndSaidOnce) {
+  MemoryHost a(with_metadata());
+  MemoryHost b(with_metadata());
+  a.set_metadata("small");
+  Instance master(a);
+  Instance slave(b, native());
+  master.start_master();
+  slave.start_slave(address_of(master));
+  ASSERT_TRUE(b.wait_for_metadata("small"));
+  a.set_metadata(std::string(HA_METADATA_MAX_BYTES + 1, 'x'));
+  EXPECT_TRUE(a.wait_for_log("the metadata is not replicated"));
+  a.set_metadata(std::string(HA_METADATA_MAX_BYTES, 'y'));
+  EXPECT_TRUE(b.wait_for_metadata(std::string(HA_METADATA_MAX_BYTES, 'y')));
+  EXPECT_EQ(a.count_logs("the metadata is not replicated"), 1u);
+}
+
+TEST(NativeMetadata, AHostThatRefusesItOrHasNoneStillGetsTheLog) {
+  MemoryHost a(with_metadata());
+  MemoryHost refusing(with_metadata());
+  MemoryHost without;
+  a.set_metadata("state");
+  refusing.refuse_metadata();
+  Instance master(a);
+  Instance first(refusing, native());
+  Instance second(without, native());
+  master.start_master();
+  first.start_slave(address_of(master));
+  second.start_slave(address_of(master));
+  EXPECT_TRUE(refusing.wait_for_log("the master's metadata was not taken"));
+  const std::int64_t end = a.grow(100);
+  master.notify(end);
+  EXPECT_TRUE(refusing.wait_for_end(end));
+  EXPECT_TRUE(without.wait_for_end(end));
 }
 
 // ---- durability ----------------------------------------------------------------------------
@@ -333,7 +404,9 @@ TEST_F(NativeAcks, AChangedAckIsRefused) {
 
 TEST(Native, ASilentSlaveIsGone) {
   MemoryHost host;
-  Instance master(host, {{"native_heartbeat_ms", "10"}, {"native_housekeeping_ms", "50"}});
+  Instance master(host, {{"native_heartbeat_ms", "10"},
+                         {"native_housekeeping_ms", "50"},
+                         {"housekeeping_ms", "3600000"}});
   master.start_master();
   NativeSlave slave(master.port());
   ASSERT_TRUE(slave.join("b", 0));
@@ -343,7 +416,9 @@ TEST(Native, ASilentSlaveIsGone) {
 
 TEST(Native, WhoOpensAndSaysNoHelloIsGone) {
   MemoryHost host;
-  Instance master(host, {{"native_heartbeat_ms", "10"}, {"native_housekeeping_ms", "50"}});
+  Instance master(host, {{"native_heartbeat_ms", "10"},
+                         {"native_housekeeping_ms", "50"},
+                         {"first_report_timeout_ms", "3600000"}});
   master.start_master();
   NativeSlave slave(master.port());
   ASSERT_TRUE(slave.open());
@@ -427,6 +502,119 @@ TEST_P(NativeFollower, FramesMayComeInAnyPieces) {
   }
 }
 
+// It lends less than a frame: then the frame is gathered elsewhere.
+TEST(Native, AHostMayLendLittle) {
+  HostFeatures features;
+  features.append_reserve = true;
+  features.reserve_most = 100;
+  MemoryHost master_host;
+  MemoryHost slave_host(features);
+  Instance master(master_host, {{"bootstrap", "earliest"}});
+  Instance slave(slave_host, native());
+  master.start_master();
+  master_host.grow(kSegment + 50);
+  slave.start_slave(address_of(master));
+  ASSERT_TRUE(slave_host.wait_for_end(kSegment + 50));
+  EXPECT_EQ(slave_host.first_wrong_byte(), "");
+}
+
+TEST(Native, AnAnswerThatDoesNotFitIsRefused) {
+  for (const auto& [decision, offset] : {std::pair{Decision::kResume, std::int64_t{50}},
+                                         std::pair{Decision::kReset, std::int64_t{50}}}) {
+    Listener listener;
+    MemoryHost host;
+    host.grow(100);
+    Instance slave(host, native());
+    slave.start_slave(listener.address());
+    NativeMaster master(listener.accept());
+    ASSERT_TRUE(master.greet(0, 200));
+    core::Answer answer;
+    answer.decision = decision;
+    answer.offset = Offset(offset);
+    ASSERT_TRUE(master.answer(answer));
+    EXPECT_TRUE(master.peer().wait_closed());
+    EXPECT_TRUE(host.wait_for_log("the master's answer is wrong"));
+    EXPECT_EQ(host.end(), 100);
+  }
+}
+
+TEST(Native, SlavesOfANodeThatStartsAnewAreSentAway) {
+  MemoryHost host;
+  host.grow(kSegment);
+  Listener listener;
+  Instance middle(host, native());
+  middle.start_slave(listener.address());
+  NativeMaster master(listener.accept());
+  ASSERT_TRUE(master.greet(2 * kSegment, 3 * kSegment));
+  NativeSlave below(middle.port());
+  ASSERT_EQ(below.join("c", kSegment)->decision, Decision::kResume);
+  core::Answer answer;
+  answer.decision = Decision::kReset;
+  answer.offset = Offset(2 * kSegment);
+  ASSERT_TRUE(master.answer(answer));
+  EXPECT_TRUE(below.peer().wait_closed());
+  EXPECT_TRUE(host.wait_for_replica(HA_REPLICA_LEFT, HA_REASON_TRUNCATED));
+}
+
+TEST(Native, AQuorumIsAMajorityOfTheConfiguredSet) {
+  MemoryHost host;
+  host.grow(100);
+  Instance master(host, {{"replica_id", "a"}, {"replicas", "a@h:1,b@h:2,c@h:3,d@h:4,e@h:5"}});
+  master.start_master();
+  NativeSlave b(master.port());
+  NativeSlave c(master.port());
+  ASSERT_EQ(b.join("b", 100)->decision, Decision::kResume);
+  ASSERT_TRUE(host.wait_for_replica(HA_REPLICA_JOINED, HA_REASON_NONE));
+  WaitLog waits;
+  ASSERT_EQ(waits.wait(master, 100, HA_ACKS_QUORUM, kLongMs), HA_OK);
+  ASSERT_EQ(c.join("c", 99)->decision, Decision::kResume);
+  ASSERT_TRUE(host.wait_for_replica(HA_REPLICA_JOINED, HA_REASON_NONE, 2));
+  EXPECT_TRUE(waits.ended().empty());
+  ASSERT_EQ(c.follow_to(99, 100), "");
+  ASSERT_TRUE(c.ack(100, 0));
+  ASSERT_TRUE(waits.wait_for(1));
+  EXPECT_EQ(waits.ended()[0].status, HA_OK);
+}
+
+// What is durable is a copy only while its connection is open.
+TEST_F(NativeAcks, ADurableCopyThatLeftIsNone) {
+  host_.set_durable(0);
+  ASSERT_TRUE(slave_->ack(100, 100));
+  ASSERT_TRUE(Instance::eventually(
+      [&] { return master_.sample("ha_replica_durable_offset_bytes{id=\"b\"}") == 100; }));
+  slave_->peer().close();
+  ASSERT_TRUE(host_.wait_for_replica(HA_REPLICA_LEFT, HA_REASON_PEER_CLOSED));
+  host_.set_durable(100);
+  master_.notify_durable(100);
+  NativeSlave other(master_.port());
+  ASSERT_EQ(other.join("c", 100)->decision, Decision::kResume);
+  ASSERT_TRUE(host_.wait_for_replica(HA_REPLICA_JOINED, HA_REASON_NONE, 2));
+  ASSERT_TRUE(other.ack(100, 99));
+  ASSERT_TRUE(Instance::eventually(
+      [&] { return master_.sample("ha_replica_durable_offset_bytes{id=\"c\"}") == 99; }));
+  EXPECT_TRUE(waits_.ended().empty());
+  ASSERT_TRUE(other.ack(100, 100));
+  ASSERT_TRUE(waits_.wait_for(1));
+  EXPECT_EQ(waits_.ended()[0].end, 100);
+  master_.stop();
+}
+
+TEST_P(NativeFollower, TheHostsOwnFlushIsToldAtOnce) {
+  Instance slave(
+      host_, native({{"native_heartbeat_ms", "600000"}, {"native_housekeeping_ms", "1800000"}}));
+  const auto master = serve(slave, kSegment);
+  ASSERT_TRUE(master->send_log(0, 300));
+  ASSERT_TRUE(host_.wait_for_end(300));
+  host_.set_durable(200);
+  slave.notify_durable(200);
+  std::optional<wire::native::Ack> ack;
+  do {
+    ack = master->ack();
+    ASSERT_TRUE(ack);
+  } while (ack->durable < Offset(200));
+  EXPECT_EQ(ack->durable, Offset(200));
+}
+
 TEST_P(NativeFollower, NothingOfAChangedFrameIsStored) {
   Instance slave(host_, native());
   auto master = serve(slave, kSegment);
@@ -489,19 +677,31 @@ TEST_P(NativeFollower, WhatDoesNotFitEndsTheConnection) {
   }
 }
 
-TEST_P(NativeFollower, DurableRisesWhenTheFlushIsOverAndReceivedAtOnce) {
-  Instance slave(host_, native({{"ack_durable", "true"}}));
+TEST_P(NativeFollower, ReceivedIsToldAtOnceAndDurableWhenTheFlushIsOver) {
+  std::promise<void> disk;
+  const std::shared_future<void> done = disk.get_future().share();
+  host_.on_flush([done](std::int64_t end) {
+    if (end > 0) done.wait();
+    return HA_OK;
+  });
+  // No heartbeat tells it by the way.
+  Instance slave(host_, native({{"ack_durable", "true"},
+                                {"native_heartbeat_ms", "600000"},
+                                {"native_housekeeping_ms", "1800000"}}));
   const auto master = serve(slave, kSegment);
   ASSERT_TRUE(master->send_log(0, 300));
-  wire::native::Ack last{Offset(0), Offset(0), 0};
-  while (last.durable < Offset(300)) {
-    const auto ack = master->ack();
+  std::optional<wire::native::Ack> ack;
+  do {
+    ack = master->ack();
     ASSERT_TRUE(ack);
-    EXPECT_GE(ack->received, last.received);
-    EXPECT_LE(ack->durable, ack->received);
-    last = *ack;
-  }
-  EXPECT_EQ(last.received, Offset(300));
+    EXPECT_EQ(ack->durable, Offset(0));
+  } while (ack->received < Offset(300));
+  disk.set_value();
+  do {
+    ack = master->ack();
+    ASSERT_TRUE(ack);
+    EXPECT_EQ(ack->received, Offset(300));
+  } while (ack->durable < Offset(300));
 }
 
 TEST_P(NativeFollower, AMasterThatDoesNotAnswerIsTakenForARocketmqBroker) {
@@ -515,6 +715,20 @@ TEST_P(NativeFollower, AMasterThatDoesNotAnswerIsTakenForARocketmqBroker) {
   ASSERT_TRUE(host_.wait_for_end(150));
   EXPECT_EQ(master.read_report(), 150);
   EXPECT_TRUE(host_.wait_for_log("it is taken for a RocketMQ broker"));
+}
+
+// Once greeted it knows whom it speaks to, however long the answer takes.
+TEST_P(NativeFollower, AMasterThatGreetedIsNoRocketmqBroker) {
+  Instance slave(host_, {{"wire", "auto"},
+                         {"wire_probe_ms", "10"},
+                         {"native_heartbeat_ms", "10"},
+                         {"native_housekeeping_ms", "100"}});
+  slave.start_slave(listener_.address());
+  NativeMaster master(listener_.accept());
+  ASSERT_TRUE(master.greet(0, 0));
+  EXPECT_EQ(master.peer().read_report(), INT64_MIN);
+  EXPECT_TRUE(Instance::eventually(
+      [&] { return slave.snapshot().total.client_reason == HA_REASON_HOUSEKEEPING; }));
 }
 
 TEST_P(NativeFollower, WireNativeNeverFallsBack) {

@@ -130,6 +130,7 @@ TEST(Settings, ChoicesNameWhatCanBeChosen) {
   EXPECT_EQ(apply_alone("auto_in_sync_replicas", "true"), "");
   EXPECT_TRUE(refused("auto_in_sync_replicas", "yes", "neither true nor false"));
   EXPECT_TRUE(refused("rocketmq_sync_from_last_file", "1", "neither true nor false"));
+  for (const char* wire : {"auto", "native", "rocketmq"}) EXPECT_EQ(apply_alone("wire", wire), "");
   EXPECT_EQ(apply_alone("wire", "rocketmq-autoswitch"), "");
   EXPECT_TRUE(refused("wire", "autoswitch", "none of auto, native, rocketmq, rocketmq-autoswitch"));
 }
@@ -195,6 +196,36 @@ TEST(Settings, OptionsMustFitTogether) {
   EXPECT_EQ(check_together(s), "");
   s.in_sync_replicas = 3;
   EXPECT_NE(check_together(s).find("max_connections"), std::string::npos);
+}
+
+TEST(Settings, NamesAndTheConfiguredSet) {
+  EXPECT_EQ(apply_alone("replica_id", "broker-1.eu"), "");
+  EXPECT_TRUE(refused("replica_id", "10.0.0.1", "begin with a letter"));
+  EXPECT_TRUE(refused("cluster_id", "a b", "other characters"));
+  EXPECT_EQ(apply_alone("accept", "native"), "");
+  EXPECT_EQ(apply_alone("accept", "rocketmq,native"), "");
+  EXPECT_TRUE(refused("accept", "", "lets nobody in"));
+  EXPECT_TRUE(refused("accept", "all", "no list of native and rocketmq"));
+  EXPECT_TRUE(refused("default_durability", "fsync", "neither received nor durable"));
+
+  Settings s;
+  EXPECT_EQ(s.replicas.quorum(), 0);
+  EXPECT_EQ(apply_option(s, "replicas", "a@h1:1,b@[::1]:2,c@h3:3"), "");
+  EXPECT_EQ(s.replicas.text(), "a@h1:1,b@[::1]:2,c@h3:3");
+  EXPECT_EQ(s.replicas.ids(), (std::vector<std::string>{"a", "b", "c"}));
+  EXPECT_EQ(s.replicas.quorum(), 2);
+  EXPECT_NE(check_together(s).find("is not in option 'replicas'"), std::string::npos);
+  EXPECT_EQ(apply_option(s, "replica_id", "b"), "");
+  EXPECT_EQ(check_together(s), "");
+  EXPECT_EQ(apply_option(s, "replicas", "a@h:1,b@h:2,c@h:3,d@h:4"), "");
+  EXPECT_EQ(s.replicas.quorum(), 3);
+  EXPECT_TRUE(refused("replicas", "h1:1", "not ID@HOST:PORT"));
+  EXPECT_TRUE(refused("replicas", "a@h:1,a@h:2", "'a' twice"));
+  EXPECT_NE(apply_alone("replicas", "a@h").find("has no port"), std::string::npos);
+  EXPECT_TRUE(refused("native_heartbeat_ms", "5", "below the least"));
+  Settings slow;
+  EXPECT_EQ(apply_option(slow, "native_heartbeat_ms", "2500"), "");
+  EXPECT_NE(check_together(slow).find("native_housekeeping_ms"), std::string::npos);
 }
 
 }  // namespace

@@ -18,11 +18,13 @@
 #include <exception>
 #include <new>
 #include <span>
+#include <string>
 #include <string_view>
 #include <type_traits>
 
 #include "ha/error.hpp"
 #include "ha/ext/append_reserve.h"
+#include "ha/ext/metadata.h"
 #include "ha/ext/segment_fd.h"
 #include "ha/ext/thread_lifecycle.h"
 #include "ha/plugin.h"
@@ -75,6 +77,11 @@ class HostHooks {
   // Extension ha.host.thread-lifecycle/1; both or neither.
   virtual void thread_started(const char*) {}
   virtual void thread_stopping(const char*) {}
+
+  // Extension ha.host.metadata/1; all three or none. read_metadata gives the whole state.
+  virtual std::uint64_t metadata_version() { return 0; }
+  virtual std::string read_metadata() { return {}; }
+  virtual std::int32_t write_metadata(std::string_view, Error&) { return HA_UNSUPPORTED; }
 
   // Extensions that this header does not know: the C table of that id, or NULL.
   virtual const void* other_extension(std::string_view) { return nullptr; }
@@ -258,6 +265,27 @@ inline constexpr ha_ext_thread_lifecycle kThreadLifecycle = {
       guard_void(ctx, "thread_stopping", [&] { hooks(ctx).thread_stopping(name); });
     }};
 
+inline constexpr ha_ext_metadata kMetadata = {
+    sizeof(ha_ext_metadata), 0,
+    [](void* ctx) noexcept {
+      std::uint64_t version = 0;
+      guard_void(ctx, "version", [&] { version = hooks(ctx).metadata_version(); });
+      return version;
+    },
+    [](void* ctx, ha_sink_fn sink, void* user) noexcept {
+      return guard(nullptr, "read", [&](Error&) {
+        const std::string state = hooks(ctx).read_metadata();
+        return sink(user, state.data(), static_cast<std::int64_t>(state.size())) == 0 ? HA_OK
+                                                                                      : HA_IO;
+      });
+    },
+    [](void* ctx, const void* data, std::int64_t size, ha_error* out) noexcept {
+      return guard(out, "write", [&](Error& error) {
+        return hooks(ctx).write_metadata(
+            {static_cast<const char*>(data), static_cast<std::size_t>(size)}, error);
+      });
+    }};
+
 template <class T>
 const void* find_extension(void* ctx, const char* id) noexcept {
   const std::string_view wanted = id;
@@ -266,6 +294,7 @@ const void* find_extension(void* ctx, const char* id) noexcept {
   if (HA_OVERRIDES(T, thread_started) && wanted == HA_EXT_THREAD_LIFECYCLE) {
     return &kThreadLifecycle;
   }
+  if (HA_OVERRIDES(T, write_metadata) && wanted == HA_EXT_METADATA) return &kMetadata;
   const void* found = nullptr;
   guard_void(ctx, "get_extension", [&] { found = hooks(ctx).other_extension(wanted); });
   return found;
@@ -286,6 +315,9 @@ HostBinding bind_host(T& host) {
                 "override reserve, commit_reserved and drop_reserved, or none of them");
   static_assert(HA_OVERRIDES(T, thread_started) == HA_OVERRIDES(T, thread_stopping),
                 "override thread_started and thread_stopping, or neither");
+  static_assert(HA_OVERRIDES(T, write_metadata) == HA_OVERRIDES(T, read_metadata) &&
+                    HA_OVERRIDES(T, write_metadata) == HA_OVERRIDES(T, metadata_version),
+                "override metadata_version, read_metadata and write_metadata, or none of them");
   HostBinding binding;
   binding.api.struct_size = sizeof(ha_host_api);
   binding.api.flags = host.flags();

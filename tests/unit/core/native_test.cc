@@ -123,6 +123,10 @@ TEST(NativeCodec, EveryMessageIsReadAsItWasWritten) {
                          data({0, Offset(1594), Offset(-1), 5, 0}, {});
     EXPECT_EQ(read_all(slave, stream, piece),
               (std::vector{Found::kGreeting, Found::kAnswer, Found::kData, Found::kData}));
+    for (const std::string state : {"", "offsets"}) {
+      EXPECT_EQ(read_all(slave, encode_metadata(state), piece), std::vector{Found::kMetadata});
+      EXPECT_TRUE(std::ranges::equal(slave.metadata(), text_bytes(state)));
+    }
     EXPECT_TRUE(slave.greeted());
     EXPECT_EQ(slave.greeting().oldest_version, 1);
     EXPECT_EQ(slave.greeting().newest_version, 4);
@@ -164,6 +168,7 @@ TEST(NativeCodec, EveryChangedBitIsFound) {
       {"answer", Side::kSlave, greeting, answer},
       {"ack", Side::kMaster, encode_hello(some_hello()), ack({Offset(9), Offset(8), 0})},
       {"data", Side::kSlave, greeting + answer, data(some_data(), log_bytes())},
+      {"metadata", Side::kSlave, greeting + answer, encode_metadata("offsets")},
       {"heartbeat", Side::kSlave, greeting + answer, data({0, Offset(5), Offset(5), 5, 0}, {})},
   };
   for (const Row& row : rows) {
@@ -199,6 +204,8 @@ TEST(NativeCodec, OnlyWhatHasItsPlaceIsTaken) {
   slave.restart();
   EXPECT_EQ(read_all(slave, greeting + data(some_data(), log_bytes())).back(), Found::kBadType);
   slave.restart();
+  EXPECT_EQ(read_all(slave, greeting + encode_metadata("early")).back(), Found::kBadType);
+  slave.restart();
   EXPECT_EQ(read_all(slave, text_bytes("HTTP/1.1 200 OK\r\n")).back(), Found::kBadMagic);
 }
 
@@ -219,7 +226,7 @@ TEST(NativeCodec, SizesAreBounded) {
   };
   const auto most = static_cast<std::uint32_t>(kMaxHandshakeBytes);
   EXPECT_EQ(found(Side::kSlave, {}, announcing(greeting, most + 1)), Found::kBadSize);
-  EXPECT_EQ(found(Side::kSlave, {}, announcing(greeting, 0)), Found::kBadBody);
+  EXPECT_EQ(found(Side::kSlave, {}, announcing(greeting, 0)), Found::kBadChecksum);
   EXPECT_EQ(found(Side::kMaster, encode_hello(some_hello()),
                   announcing(ack({Offset(0), Offset(0), 0}), 25)),
             Found::kBadSize);
@@ -228,6 +235,10 @@ TEST(NativeCodec, SizesAreBounded) {
   EXPECT_EQ(found(Side::kSlave, greeting + answer, announcing(frame, longest + 1)),
             Found::kBadSize);
   EXPECT_EQ(found(Side::kSlave, greeting + answer, announcing(frame, 31)), Found::kBadSize);
+  EXPECT_EQ(
+      found(Side::kSlave, greeting + answer,
+            announcing(encode_metadata("x"), static_cast<std::uint32_t>(kMaxMetadataBytes) + 1)),
+      Found::kBadSize);
 }
 
 TEST(NativeCodec, NamesOnTheWireAreNames) {
