@@ -58,8 +58,7 @@ std::unique_ptr<net::ClientWire> HaService::make_client_wire() {
     accept_.forget_history();
   };
   const auto native = [&] {
-    return std::make_unique<net::NativeClientWire>(host_, settings_, metrics_, incarnation_,
-                                                   on_cut);
+    return std::make_unique<net::NativeClientWire>(host_, settings_, incarnation_, on_cut);
   };
   switch (wire_) {
     case Wire::kRocketmq:

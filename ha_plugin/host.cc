@@ -80,6 +80,8 @@ HostResult Host::bounds(ha_bounds& out) const {
                   std::to_string(out.end) + ", segment_size " + std::to_string(out.segment_size) +
                   ": they must fulfil 0 <= min <= end and segment_size > 0";
   }
+  // Waits end by it, so nothing is made of a value that cannot be.
+  out.durable = std::clamp(out.durable, out.min, std::max(out.min, out.end));
   return result;
 }
 

@@ -312,8 +312,10 @@ const Spec kSpecs[] = {
      "name a slave is told from others as on the RocketMQ wire.",
      apply_name<&Settings::replica_id>, show_text<&Settings::replica_id>},
     {"replicas", "nodes", "ID@HOST:PORT, comma-separated; empty = no set", false,
-     "The configured set, this node included, the same on every node. Native slaves with another "
-     "replica_id are refused, and acks can be asked for from a majority of the set.",
+     "The configured set, this node included, the same on every node. Slaves with another "
+     "replica_id, or none (RocketMQ's), are refused, and acks can be asked for from a majority of "
+     "the "
+     "set.",
      apply_replicas, [](const Settings& s) { return s.replicas.text(); }},
     {"default_durability", "choice", "received, durable", true,
      "What waits with default durability ask of each copy, the master's included: that the bytes "
@@ -437,6 +439,10 @@ std::string check_together(const Settings& s) {
   if (s.native_housekeeping_ms <= 2 * s.native_heartbeat_ms) {
     return clash("native_housekeeping_ms", s.native_housekeeping_ms, "must be more than twice",
                  "native_heartbeat_ms", s.native_heartbeat_ms);
+  }
+  if (s.wire == Wire::kAuto && s.wire_probe_ms >= s.native_housekeeping_ms) {
+    return clash("wire_probe_ms", s.wire_probe_ms, "must be below", "native_housekeeping_ms",
+                 s.native_housekeeping_ms);
   }
   const auto ids = s.replicas.ids();
   if (!ids.empty() && std::find(ids.begin(), ids.end(), s.replica_id) == ids.end()) {

@@ -83,7 +83,11 @@ core::AckDecision TransferService::judge(std::int32_t acks, bool durable, Offset
     return {Status::kOk, core::durable_level(acks == core::kAcksAllInSync ? core::kAllInSync : 1)};
   }
   if (decision.status != Status::kOk) return decision;
-  if (durable_replicas_.load(std::memory_order_acquire) == 0) return {Status::kUnsupported};
+  const std::int32_t tell = durable_replicas_.load(std::memory_order_acquire);
+  const bool all_have_to = decision.level == core::kAllInSync;
+  if (tell == 0 || (all_have_to && tell < replicas_.load(std::memory_order_acquire))) {
+    return {Status::kUnsupported};
+  }
   decision.level = core::durable_level(decision.level);
   return decision;
 }
@@ -231,11 +235,15 @@ Offset TransferService::reached_by(core::Level level, Offset log_end) const {
     return copies == core::kAllInSync ? core::held_by_in_sync(policy(), tracker_, log_end)
                                       : tracker_.held_by(copies);
   }
-  if (copies == core::kAllInSync) {
-    copies = std::max(policy().min_in_sync_replicas, in_sync(log_end));
-  }
   // The tracker adds a copy for the master, whose own is in here already.
-  return durable_.held_by(copies + 1);
+  if (copies != core::kAllInSync) return durable_.held_by(copies + 1);
+  const std::int32_t in_sync_replicas = in_sync(log_end) - 1;
+  if (in_sync_replicas + 1 < policy().min_in_sync_replicas) return core::kNoOffset;
+  Offset reached = own_durable_;
+  tracker_.for_each_first(in_sync_replicas, [&](const std::string& replica) {
+    reached = std::min(reached, durable_.ack_of(replica));
+  });
+  return reached;
 }
 
 void TransferService::complete_levels(Offset log_end) {

@@ -50,7 +50,7 @@ inline constexpr FamilySpec kFamilies[] = {
     {"ha_append_hints_total",
      kCounter,
      {},
-     "Wake-ups of the I/O thread because the host appended."},
+     "Wake-ups of the I/O thread because the host appended or flushed."},
 
     // Connections on the HA port.
     {"ha_connections",

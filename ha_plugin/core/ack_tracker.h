@@ -36,6 +36,19 @@ class AckTracker {
   // Distinct identities.
   std::int32_t replicas() const { return static_cast<std::int32_t>(order_.size()); }
 
+  // The replicas that are in first place, the first `count` of them, by name.
+  template <class Each>
+  void for_each_first(std::int32_t count, Each&& each) const {
+    for (std::int32_t i = 0; i < count && i < replicas(); ++i) {
+      each(order_[static_cast<std::size_t>(i)]->id);
+    }
+  }
+  // What that replica has acknowledged; kNoOffset = it is not there.
+  Offset ack_of(const std::string& replica) const {
+    const auto found = by_id_.find(replica);
+    return found == by_id_.end() ? kNoOffset : found->second.ack;
+  }
+
   // The largest offset that `copies` copies hold, the master's included. copies >= 2; kNoOffset
   // when fewer exist.
   Offset held_by(std::int32_t copies) const;

@@ -73,12 +73,20 @@ Answer judge_hello(const Hello& hello, const Acceptor& acceptor, const HashOf& h
     return refuse(reason, std::move(why), acceptor);
   };
   const LogBounds& log = acceptor.log;
+  // Whoever may name a longer tail could keep this node reading.
   if (hello.min < Offset(0) || hello.end < hello.min || hello.tail_start < hello.min ||
-      hello.tail_start > hello.end) {
-    return no(Reason::kProtocol, "its log's bounds contradict each other");
+      hello.tail_start > hello.end || hello.end - hello.tail_start > kTailBytes) {
+    return no(Reason::kProtocol, "its log's bounds contradict each other, or its tail is too long");
   }
   // A log that was just reset lies elsewhere than at 0 and goes on there.
   const bool fresh = hello.end == Offset(0);
+  if (hello.end < log.min && hello.end > hello.min && acceptor.cluster.empty()) {
+    return no(Reason::kRequestBelowMin,
+              "its log ends at " + text(hello.end) + ", and what follows was deleted here, up to " +
+                  text(log.min) +
+                  ": empty its store to copy afresh (with option 'cluster_id' on "
+                  "both nodes that is done without asking)");
+  }
   if (fresh || hello.end < log.min) {
     const Offset from = bootstrap_start(log, acceptor.bootstrap);
     return serve(from == hello.end ? Decision::kResume : Decision::kReset, from, acceptor);
@@ -112,6 +120,24 @@ Answer judge_hello(const Hello& hello, const Acceptor& acceptor, const HashOf& h
   return serve(Decision::kResume, hello.end, acceptor);
 }
 
+bool is_refusal(Reason reason) {
+  switch (reason) {
+    case Reason::kRequestBelowMin:
+    case Reason::kRequestAboveEnd:
+    case Reason::kSegmentSize:
+    case Reason::kHostError:
+    case Reason::kDiverged:
+    case Reason::kProtocol:
+    case Reason::kVersion:
+    case Reason::kCluster:
+    case Reason::kUnknownReplica:
+    case Reason::kReplaced:
+      return true;
+    default:
+      return false;
+  }
+}
+
 std::string check_answer(const Answer& answer, const Hello& hello) {
   if (answer.decision == Decision::kRefuse) return "";
   if (answer.version != kNativeVersion) {
@@ -120,9 +146,18 @@ std::string check_answer(const Answer& answer, const Hello& hello) {
   if (answer.decision == Decision::kResume && answer.offset != hello.end) {
     return "it goes on at " + text(answer.offset) + ", but this log ends at " + text(hello.end);
   }
-  if (answer.decision == Decision::kReset &&
-      (answer.offset < Offset(0) || answer.offset.bytes() % hello.segment_size != 0)) {
-    return "it wants this log to start at " + text(answer.offset) + ", which is no segment's start";
+  if (answer.decision != Decision::kReset) return "";
+  const std::string start = "it wants this log to start at " + text(answer.offset);
+  if (answer.offset.bytes() % hello.segment_size != 0)
+    return start + ", which is no segment's start";
+  // Whatever is thrown away must have been deleted there before.
+  if (answer.offset <= hello.end) return start + ", but it ends at " + text(hello.end);
+  if (answer.offset < answer.min || answer.offset > answer.end) {
+    return start + ", which is not in the master's log, " + text(answer.min) + " to " +
+           text(answer.end);
+  }
+  if (hello.end > hello.min && hello.cluster.empty()) {
+    return start + ", though it holds something and no cluster was named";
   }
   return "";
 }

@@ -39,7 +39,6 @@ struct Hello {
   std::int64_t segment_size = 0;
   Offset min;
   Offset end;
-  Offset durable;
   Offset tail_start;            // the hash is of [tail_start, end); tail_start == end: of nothing
   std::uint64_t tail_hash = 0;  // XXH3-64
   std::string cluster;
@@ -79,6 +78,9 @@ Offset tail_start(const LogBounds& slave, const Greeting& master);
 using HashOf = std::function<std::optional<std::uint64_t>(Offset begin, Offset end)>;
 
 Answer judge_hello(const Hello& hello, const Acceptor& acceptor, const HashOf& hash_of);
+
+// May a refusal have this reason? Others are about this side of a connection.
+bool is_refusal(Reason reason);
 
 // What is wrong with an answer, given what was said; "" = nothing.
 std::string check_answer(const Answer& answer, const Hello& hello);

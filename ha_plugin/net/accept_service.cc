@@ -332,12 +332,16 @@ void AcceptService::look_at_metadata() {
   if (!host_.has_metadata()) return;
   const std::uint64_t version = host_.metadata_version();
   if (version == metadata_version_) return;
-  metadata_version_ = version;
   std::string state;
   if (const HostResult r = host_.read_metadata(state); !r.ok()) {
-    return host_.log(HA_LOG_ERROR, "the metadata is not replicated: " + r.text);
+    if (!std::exchange(metadata_failed_, true)) {
+      host_.log(HA_LOG_ERROR, "the metadata is not replicated: " + r.text + "; trying again");
+    }
+    return;
   }
-  metadata_ = wire::native::encode_metadata(state);
+  metadata_failed_ = false;
+  metadata_version_ = version;
+  metadata_ = std::make_shared<const wire::native::Bytes>(wire::native::encode_metadata(state));
   ++metadata_serial_;
 }
 

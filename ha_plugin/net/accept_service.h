@@ -88,9 +88,10 @@ class AcceptService : private ConnectionEvents {
   bool accepting_ = false;
   HaConnection::Id next_id_ = 1;
   std::map<HaConnection::Id, Entry> connections_;
-  std::set<std::string> slots_;   // identities "ip#n" in use
-  wire::native::Bytes metadata_;  // the host's, as it goes over the wire
+  std::set<std::string> slots_;                          // identities "ip#n" in use
+  std::shared_ptr<const wire::native::Bytes> metadata_;  // the host's, as it goes over the wire
   std::optional<std::uint64_t> metadata_version_;
+  bool metadata_failed_ = false;
   std::uint64_t metadata_serial_ = 0;  // counts what was read; 0 = nothing yet
   core::LagRing history_;
   core::LogBounds last_bounds_;

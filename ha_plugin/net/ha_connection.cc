@@ -85,6 +85,8 @@ void HaConnection::on_received(std::span<const std::byte> bytes) {
 bool HaConnection::take_reports(std::span<const std::byte> bytes, Time now) {
   bool any = false;
   while (report_.take(bytes)) {
+    // As a RocketMQ master: no report yet.
+    if (!heard_ && !settings_.accept.native && wire::native::is_opening(report_.bytes())) continue;
     if (!heard_ && !hear_first_words()) return false;
     if (native()) return take_messages(bytes, now);
     if (!take_report(wire::decode_report(report_.bytes()), now)) return false;
@@ -101,18 +103,24 @@ bool HaConnection::hear_first_words() {
     close(Reason::kProtocol, "it speaks TLS, which this version does not (connect without)");
     return false;
   }
-  const bool native = wire::native::is_opening(first);
-  if (native ? !settings_.accept.native : !settings_.accept.rocketmq) {
-    close(Reason::kNotAllowed, std::string("it speaks the ") + (native ? "native" : "RocketMQ") +
-                                   " wire (option 'accept': '" + settings_.accept.text() + "')");
-    return false;
-  }
-  if (!native) return true;
+  if (!wire::native::is_opening(first)) return may_speak_rocketmq();
   native_ = std::make_unique<wire::native::Reader>(wire::native::Reader::Side::kMaster);
   const core::LogBounds log = events_.log_bounds();
-  message_ =
-      wire::native::encode_greeting({core::kNativeVersion, core::kNativeVersion, log.min, log.end});
+  message_ = std::make_shared<const wire::native::Bytes>(wire::native::encode_greeting(
+      {core::kNativeVersion, core::kNativeVersion, log.min, log.end}));
   pump(steady_now(), log);
+  return open_;
+}
+
+// False = closed.
+bool HaConnection::may_speak_rocketmq() {
+  if (!settings_.accept.rocketmq) {
+    close(Reason::kNotAllowed,
+          "it speaks the RocketMQ wire (option 'accept': '" + settings_.accept.text() + "')");
+  } else if (!settings_.replicas.nodes.empty()) {
+    close(Reason::kUnknownReplica,
+          "it speaks the RocketMQ wire, which has no names, so it is none of option 'replicas'");
+  }
   return open_;
 }
 
@@ -155,7 +163,7 @@ bool HaConnection::take_hello(Time now) {
   incarnation_ = hello.incarnation;
   const core::Answer answer = events_.on_hello(*this, hello);
   if (!open_) return false;
-  message_ = wire::native::encode_answer(answer);
+  message_ = std::make_shared<const wire::native::Bytes>(wire::native::encode_answer(answer));
   if (answer.decision == core::Decision::kRefuse) {
     refused_ = Refusal{answer.reason, answer.text};
     pump(now, events_.log_bounds());
@@ -243,9 +251,9 @@ bool HaConnection::take_report(core::Offset value, Time now) {
   return true;
 }
 
-bool HaConnection::send_message(const wire::native::Bytes& message) {
-  if (!open_ || !message_.empty()) return false;
-  message_ = message;
+bool HaConnection::send_message(std::shared_ptr<const wire::native::Bytes> message) {
+  if (!open_ || message_) return false;
+  message_ = std::move(message);
   pump(steady_now(), events_.log_bounds());
   return true;
 }
@@ -269,9 +277,8 @@ bool HaConnection::send_frames(Time now, const core::LogBounds& log) {
   const core::SessionOptions options = session_options();
   std::int64_t sent = 0;
   while (sent < kMostPerTurn) {
-    if (!frame_.active() && !message_.empty()) {
-      frame_.open_message(message_);
-      message_.clear();
+    if (!frame_.active() && message_) {
+      frame_.open_message(std::exchange(message_, nullptr));
     } else if (!frame_.active()) {
       if (refused_) {
         close(refused_->reason, refused_->text);
@@ -364,12 +371,14 @@ void HaConnection::arm_timer(Time now, const core::LogBounds& log) {
 
 void HaConnection::close(Reason reason, const std::string& text) {
   if (!open_) return;
+  const auto self = shared_from_this();  // it may be let go of in on_closed
   open_ = false;
   frame_.release();
   timer_.cancel();
+  // First it counts no longer, then its peer may see that.
+  events_.on_closed(*this, reason, text);
   boost::system::error_code ignored;
   socket_.close(ignored);
-  events_.on_closed(*this, reason, text);
 }
 
 }  // namespace ha::net

@@ -60,7 +60,7 @@ class HaConnection : public std::enable_shared_from_this<HaConnection> {
   void pump(core::Time now, const core::LogBounds& log);
   // Sends a message of the native protocol before the next frame. False = the one before is still
   // on its way. REQUIRES: native, and joined.
-  bool send_message(const wire::native::Bytes& message);
+  bool send_message(std::shared_ptr<const wire::native::Bytes> message);
   void close(core::Reason reason, const std::string& text);
 
   Id id() const { return id_; }
@@ -78,6 +78,7 @@ class HaConnection : public std::enable_shared_from_this<HaConnection> {
   void on_received(std::span<const std::byte> bytes);
   bool take_reports(std::span<const std::byte> bytes, core::Time now);
   bool hear_first_words();
+  bool may_speak_rocketmq();
   bool take_messages(std::span<const std::byte> bytes, core::Time now);
   bool take_hello(core::Time now);
   bool take_ack(const wire::native::Ack& ack);
@@ -105,10 +106,10 @@ class HaConnection : public std::enable_shared_from_this<HaConnection> {
   std::optional<core::Frame> unstarted_;  // frame_'s, until its first byte is in the socket
   std::array<std::byte, 512> received_;   // a healthy replica's reports, 8 bytes, fit many times
   wire::ReportGather report_;
-  bool heard_ = false;                            // which wire it speaks
-  std::unique_ptr<wire::native::Reader> native_;  // if it is the native one
-  wire::native::Bytes message_;                   // to be sent before any frame
-  std::optional<Refusal> refused_;                // why it closes once message_ is sent
+  bool heard_ = false;                                  // which wire it speaks
+  std::unique_ptr<wire::native::Reader> native_;        // if it is the native one
+  std::shared_ptr<const wire::native::Bytes> message_;  // to be sent before any frame
+  std::optional<Refusal> refused_;                      // why it closes once message_ is sent
   std::string name_;
   std::uint64_t incarnation_ = 0;
   std::shared_ptr<metrics::ReplicaMetrics> metrics_;

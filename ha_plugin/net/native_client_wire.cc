@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "metrics/names.h"
-
 namespace ha::net {
 
 using core::Decision;
@@ -16,7 +14,17 @@ namespace {
 
 constexpr std::int64_t kReadBytes = 64 * 1024;
 
+constexpr std::size_t kMostWords = 400;  // of a master's sentence that is passed on
+
 std::string text(Offset offset) { return std::to_string(offset.bytes()); }
+
+// What a peer says goes into one line of the host's log.
+std::string one_line(std::string words) {
+  words.resize(std::min(words.size(), kMostWords));
+  std::replace_if(
+      words.begin(), words.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
+  return words;
+}
 
 }  // namespace
 
@@ -36,6 +44,7 @@ std::optional<std::uint64_t> hash_log(const Host& host, Offset begin, Offset end
 
 std::span<const std::byte> NativeClientWire::open() {
   ready_ = false;
+  durable_ = {};
   reader_.restart();
   reply_.clear();
   opening_ = wire::native::opening();
@@ -49,9 +58,8 @@ std::span<const std::byte> NativeClientWire::reply() {
 
 std::span<const std::byte> NativeClientWire::report(Offset position) {
   ha_bounds bounds{};
-  Offset durable;
-  if (host_.bounds(bounds).ok()) durable = std::min(Offset(bounds.durable), position);
-  ack_ = wire::native::encode_ack({position, durable, 0});
+  if (host_.bounds(bounds).ok()) durable_ = std::min(Offset(bounds.durable), position);
+  ack_ = wire::native::encode_ack({position, durable_, 0});
   return ack_;
 }
 
@@ -98,7 +106,6 @@ Refusal NativeClientWire::on_greeting() {
   hello_.segment_size = log.segment_size;
   hello_.min = log.min;
   hello_.end = log.end;
-  hello_.durable = log.durable;
   hello_.tail_start = core::tail_start(log, greeting);
   const auto hash = hash_log(host_, hello_.tail_start, hello_.end);
   if (!hash) {
@@ -115,7 +122,8 @@ Refusal NativeClientWire::on_greeting() {
 Refusal NativeClientWire::on_answer() {
   const core::Answer& answer = reader_.answer();
   if (answer.decision == Decision::kRefuse) {
-    return {answer.reason, "the master refused this slave: " + answer.text};
+    return {core::is_refusal(answer.reason) ? answer.reason : Reason::kProtocol,
+            "the master refused this slave: " + one_line(answer.text)};
   }
   if (std::string wrong = core::check_answer(answer, hello_); !wrong.empty()) {
     return {Reason::kProtocol, "the master's answer is wrong: " + wrong};

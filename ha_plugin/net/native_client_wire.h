@@ -13,7 +13,6 @@
 #include "ha_plugin/net/rocketmq_client_wire.h"
 #include "ha_plugin/settings.h"
 #include "ha_plugin/wire/native.h"
-#include "metrics/ha_metrics.h"
 
 namespace ha::net {
 
@@ -23,11 +22,10 @@ std::optional<std::uint64_t> hash_log(const Host& host, core::Offset begin, core
 class NativeClientWire final : public ClientWire {
  public:
   // incarnation: higher at each start of this node. on_reset: this log is about to be emptied.
-  NativeClientWire(const Host& host, const Settings& settings, metrics::HaMetrics& metrics,
-                   std::uint64_t incarnation, std::function<void()> on_reset)
+  NativeClientWire(const Host& host, const Settings& settings, std::uint64_t incarnation,
+                   std::function<void()> on_reset)
       : host_(host),
         settings_(settings),
-        metrics_(metrics),
         incarnation_(incarnation),
         on_reset_(std::move(on_reset)) {}
 
@@ -55,7 +53,6 @@ class NativeClientWire final : public ClientWire {
 
   const Host& host_;
   const Settings& settings_;
-  metrics::HaMetrics& metrics_;
   const std::uint64_t incarnation_;
   const std::function<void()> on_reset_;
   wire::native::Reader reader_{wire::native::Reader::Side::kSlave};
@@ -64,6 +61,7 @@ class NativeClientWire final : public ClientWire {
   wire::native::Bytes reply_;
   wire::native::Bytes said_;
   wire::native::AckBytes ack_{};
+  core::Offset durable_;  // as the last ack had it
   bool ready_ = false;
 };
 
@@ -91,7 +89,11 @@ class AutoClientWire final : public ClientWire {
     return now_->report(position);
   }
   Refusal take(std::span<const std::byte>& bytes, std::optional<Frame>& frame) override {
-    return now_->take(bytes, frame);
+    Refusal refusal = now_->take(bytes, frame);
+    // No RocketMQ log is that long; a greeting looks like that.
+    const bool late = frame && !now_->is_native() && frame->offset.bytes() >> 32 == 0x48410100;
+    if (late) return {core::Reason::kProtocol, "it answered late (raise option 'wire_probe_ms')"};
+    return refusal;
   }
   bool has_checksums() const override { return now_->has_checksums(); }
   void body(std::span<const std::byte> bytes) override { now_->body(bytes); }

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 namespace ha::net {
 namespace {
@@ -31,10 +32,10 @@ core::Status OutgoingFrame::open_native(core::Frame& frame, wire::native::DataHe
   return core::Status::kOk;
 }
 
-void OutgoingFrame::open_message(std::span<const std::byte> message) {
-  copy_.assign(message.begin(), message.end());
-  memory_ = copy_.data();
-  begin({}, static_cast<std::int64_t>(copy_.size()));
+void OutgoingFrame::open_message(std::shared_ptr<const wire::native::Bytes> message) {
+  message_ = std::move(message);
+  memory_ = message_->data();
+  begin({}, static_cast<std::int64_t>(message_->size()));
 }
 
 void OutgoingFrame::begin(std::span<const std::byte> header, std::int64_t body_size) {
@@ -127,6 +128,7 @@ void OutgoingFrame::release() {
   if (segment_) host_.release(*segment_);
   span_.reset();
   segment_.reset();
+  message_.reset();
   active_ = false;
 }
 

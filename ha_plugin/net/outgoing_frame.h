@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -37,7 +38,7 @@ class OutgoingFrame {
   // The same in the native protocol; label says what its header carries beside offset and size.
   core::Status open_native(core::Frame& frame, wire::native::DataHeader label);
   // A message that is no frame of log bytes.
-  void open_message(std::span<const std::byte> message);
+  void open_message(std::shared_ptr<const wire::native::Bytes> message);
 
   // From open until every byte was written or release.
   bool active() const { return active_; }
@@ -66,7 +67,8 @@ class OutgoingFrame {
   const std::byte* memory_ = nullptr;
   std::optional<ha_span> span_;
   std::optional<ha_segment> segment_;
-  std::vector<std::byte> copy_;  // only for hosts that can neither pin nor lend descriptors
+  std::shared_ptr<const wire::native::Bytes> message_;
+  std::vector<std::byte> copy_;  // where the host can neither pin nor, on this wire, lend its files
 };
 
 }  // namespace ha::net

@@ -113,7 +113,6 @@ bool read(BodyReader in, core::Hello& out) {
   out.segment_size = in.number<std::int64_t>();
   out.min = in.offset();
   out.end = in.offset();
-  out.durable = in.offset();
   out.tail_start = in.offset();
   out.tail_hash = in.number<std::uint64_t>();
   out.cluster = in.text<std::uint8_t>();
@@ -175,7 +174,6 @@ Bytes encode_hello(const core::Hello& hello) {
   out.number(hello.segment_size);
   out.offset(hello.min);
   out.offset(hello.end);
-  out.offset(hello.durable);
   out.offset(hello.tail_start);
   out.number(hello.tail_hash);
   out.text<std::uint8_t>(hello.cluster);

@@ -119,8 +119,8 @@ class Broker {
                                           std::int64_t seen, std::function<void()> wake) = 0;
   virtual void cancel_wait(std::uint64_t id) = 0;
 
-  // Consumer group offsets. A master's take the place of its slaves' within a second. -1 = none
-  // yet.
+  // Consumer group offsets, as numbers of messages held here; kept as queue offsets, which mean the
+  // same on every node. A master's take the place of its slaves' within a second. -1 = none yet.
   virtual std::int64_t group_offset(const std::string& group, const std::string& topic,
                                     int queue) = 0;
   virtual Result<std::monostate> set_group_offset(const std::string& group,

@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 #include <charconv>
+#include <chrono>
 #include <utility>
 
 #include "ha/plugin.h"
@@ -13,6 +14,9 @@ namespace stub {
 namespace {
 
 namespace json = boost::json;
+
+// After a file could not be written.
+constexpr std::chrono::seconds kRetryPause{5};
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -152,8 +156,12 @@ void GroupOffsets::run() {
       unsaved_ = false;
       text = encode(table_);
     }
-    if (const auto error = store::replace_file(path_, text))
-      spdlog::error("consumer offsets: {}", error->text);
+    const auto error = store::replace_file(path_, text);
+    if (!error) continue;
+    spdlog::error("consumer offsets: {}", error->text);
+    std::unique_lock lock(mutex_);
+    unsaved_ = true;
+    if (changed_.wait_for(lock, kRetryPause, [this] { return stopping_; })) return;
   }
 }
 

@@ -1,7 +1,7 @@
 // How far each consumer group has read: DIR/config/consumerOffset.json, in RocketMQ's shape
 // {"offsetTable":{"topic@group":{"0":12}}}. RocketMQ writes the queue numbers without quotes; both
-// are read. The file is replaced as a whole at every change: it is small, and a commit is rare
-// beside a read.
+// are read. Offsets are queue offsets, which a message keeps for ever and on every node. The file
+// is replaced as a whole at every change: it is small, and a commit is rare beside a read.
 //
 // A master's offsets reach its slaves (extension metadata), where they take the place of what was
 // there. They are stored by a thread of their own, since the plugin's must not wait for a disk.

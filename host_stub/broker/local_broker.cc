@@ -168,13 +168,19 @@ void LocalBroker::cancel_wait(std::uint64_t id) { index_.waiters().cancel(id); }
 
 std::int64_t LocalBroker::group_offset(const std::string& group, const std::string& topic,
                                        int queue) {
-  return groups_->get(group, topic, queue);
+  const std::int64_t next = groups_->get(group, topic, queue);
+  if (next < 0) return next;
+  return std::max<std::int64_t>(0, next - index_.first_queue_offset(topic, queue));
 }
 
 Result<std::monostate> LocalBroker::set_group_offset(const std::string& group,
                                                      const std::string& topic, int queue,
                                                      std::int64_t next) {
-  return groups_->set(group, topic, queue, next);
+  if (next < 0) return groups_->set(group, topic, queue, next);  // says what is wrong with it
+  const std::int64_t first = index_.first_queue_offset(topic, queue);
+  if (next > INT64_MAX - first)
+    return make_error(HA_INVALID, "group offset " + std::to_string(next) + ": is too large");
+  return groups_->set(group, topic, queue, first + next);
 }
 
 }  // namespace stub

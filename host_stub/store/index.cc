@@ -62,7 +62,8 @@ std::size_t Index::topic_count() const {
   return topics_.size();
 }
 
-void Index::show(std::int64_t offset, Topic& topic, Queue& queue) {
+void Index::show(std::int64_t offset, std::int64_t queue_offset, Topic& topic, Queue& queue) {
+  if (queue.offsets.empty()) queue.first_queue_offset = queue_offset;
   topic.offsets.push_back(offset);
   queue.offsets.push_back(offset);
   queue.shown = true;
@@ -80,7 +81,7 @@ void Index::on_record(const RecordView& record) {
     const std::int64_t end = record.offset + record.size;
     visible = end <= limit_;
     if (visible)
-      show(record.offset, topic->second, queue);
+      show(record.offset, record.queue_offset, topic->second, queue);
     else
       unconfirmed_.push_back({record.offset, end, record.queue_offset, topic, &queue});
   }
@@ -95,7 +96,7 @@ void Index::on_confirm(std::int64_t limit) {
     limit_ = limit;
     while (!unconfirmed_.empty() && unconfirmed_.front().end <= limit) {
       const Unconfirmed& record = unconfirmed_.front();
-      show(record.offset, record.topic->second, *record.queue);
+      show(record.offset, record.queue_offset, record.topic->second, *record.queue);
       arrived.insert(record.topic->first);
       unconfirmed_.pop_front();
     }
@@ -144,7 +145,11 @@ void Index::on_trim(std::int64_t new_min) {
     // Empty queues stay: their next queue offset must go on where it was.
     for (auto& [name, topic] : topics_) {
       trim(topic.offsets);
-      for (auto& [number, queue] : topic.queues) trim(queue.offsets);
+      for (auto& [number, queue] : topic.queues) {
+        const std::size_t before = queue.offsets.size();
+        trim(queue.offsets);
+        queue.first_queue_offset += static_cast<std::int64_t>(before - queue.offsets.size());
+      }
     }
   }
   schedule_.trim(new_min);
@@ -158,6 +163,14 @@ void Index::on_reset() {
     topics_.clear();
   }
   schedule_.reset();
+}
+
+std::int64_t Index::first_queue_offset(const std::string& topic, std::int32_t queue) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = topics_.find(topic);
+  if (found == topics_.end()) return 0;
+  const auto in_queue = found->second.queues.find(queue);
+  return in_queue == found->second.queues.end() ? 0 : in_queue->second.first_queue_offset;
 }
 
 std::int64_t Index::next_queue_offset(std::string_view topic, std::int32_t queue) {

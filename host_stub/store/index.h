@@ -38,6 +38,10 @@ class Index final : public LogObserver {
   Range range(const std::string& topic, std::optional<std::int32_t> queue, std::int64_t from,
               std::int64_t max) const;
   std::int64_t count(const std::string& topic, std::optional<std::int32_t> queue) const;
+  // The queue offset of message 0 of a queue: how many came before those held. Numbers change when
+  // old messages go, and are others on a node that holds less; queue offsets are the same for ever
+  // and everywhere.
+  std::int64_t first_queue_offset(const std::string& topic, std::int32_t queue) const;
   std::uint64_t version() const;
 
   struct TopicCount {
@@ -63,8 +67,9 @@ class Index final : public LogObserver {
  private:
   struct Queue {
     std::deque<std::int64_t> offsets;
-    std::int64_t next_queue_offset = 0;  // after those that readers do not see yet, too
-    bool shown = false;                  // readers were given, or could have been, one of it
+    std::int64_t first_queue_offset = 0;  // of offsets.front(), or of the next to come
+    std::int64_t next_queue_offset = 0;   // after those that readers do not see yet, too
+    bool shown = false;                   // readers were given, or could have been, one of it
   };
   struct Topic {
     std::deque<std::int64_t> offsets;
@@ -78,7 +83,7 @@ class Index final : public LogObserver {
     Topics::iterator topic;
     Queue* queue = nullptr;
   };
-  static void show(std::int64_t offset, Topic& topic, Queue& queue);
+  static void show(std::int64_t offset, std::int64_t queue_offset, Topic& topic, Queue& queue);
   const std::deque<std::int64_t>* find(const std::string& topic,
                                        std::optional<std::int32_t> queue) const;
 

@@ -27,6 +27,32 @@ TEST(Index, CountsByTopicAndQueueInLogOrder) {
   EXPECT_EQ(store.index.next_queue_offset("a", 0), 2);
 }
 
+TEST(Index, ANumberAndItsQueueOffsetGoApartWhenOldMessagesGo) {
+  Index index;
+  const auto record = [&](std::int64_t offset, std::int64_t queue_offset) {
+    RecordView view;
+    view.topic = "a";
+    view.offset = offset;
+    view.size = 10;
+    view.queue_offset = queue_offset;
+    index.on_record(view);
+  };
+  EXPECT_EQ(index.first_queue_offset("a", 0), 0);
+  // A log that begins later than its queue.
+  for (int i = 0; i < 4; ++i) record(100 + 10 * i, 7 + i);
+  EXPECT_EQ(index.first_queue_offset("a", 0), 7);
+  index.on_trim(120);
+  EXPECT_EQ(index.count("a", 0), 2);
+  EXPECT_EQ(index.first_queue_offset("a", 0), 9);
+  index.on_trim(1000);
+  EXPECT_EQ(index.count("a", 0), 0);
+  EXPECT_EQ(index.first_queue_offset("a", 0), 11);
+  record(1000, 11);
+  EXPECT_EQ(index.first_queue_offset("a", 0), 11);
+  EXPECT_EQ(index.first_queue_offset("b", 0), 0);
+  EXPECT_EQ(index.first_queue_offset("a", 3), 0);
+}
+
 TEST(Index, ShrinksWithACutAndSaysSo) {
   const TempDir dir;
   Store store;

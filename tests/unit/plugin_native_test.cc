@@ -97,9 +97,10 @@ TEST_P(NativePair, ASlaveThatLacksWhatWasDeletedStartsAnew) {
   slave_host_.grow(kSegment);
   master_host_.start_at(2 * kSegment);
   master_host_.grow(kSegment + 5);
-  Instance master(master_host_, {{"bootstrap", "earliest"}});
+  const std::pair<std::string, std::string> cluster{"cluster_id", "prod"};
+  Instance master(master_host_, {{"bootstrap", "earliest"}, cluster});
   master.start_master();
-  Instance slave(slave_host_, native());
+  Instance slave(slave_host_, native({cluster}));
   slave.start_slave(address_of(master));
   ASSERT_TRUE(slave_host_.wait_for_end(3 * kSegment + 5));
   EXPECT_EQ(slave_host_.min(), 2 * kSegment);
@@ -260,6 +261,40 @@ TEST(Native, AStrangerIsToldWhyAndClosed) {
   EXPECT_EQ(master.snapshot().total.replica_count, 0);
 }
 
+TEST(Native, ARocketmqSlaveIsNoMemberOfAConfiguredSet) {
+  MemoryHost host;
+  Instance master(host, {{"replica_id", "a"}, {"replicas", "a@h:1,b@h:2,c@h:3"}});
+  master.start_master();
+  Peer rocketmq = Peer::to(master.port());
+  ASSERT_TRUE(rocketmq.report(0));
+  EXPECT_TRUE(rocketmq.wait_closed());
+  EXPECT_TRUE(host.wait_for_replica(HA_REPLICA_REFUSED, HA_REASON_UNKNOWN_REPLICA));
+}
+
+// "All in sync" needs every replica's word, and a RocketMQ slave has none to give.
+TEST(Native, DurableOnAllInSyncIsRefusedWhereOneCannotTell) {
+  MemoryHost host;
+  host.grow(100);
+  host.set_durable(100);
+  Instance master(host);
+  master.start_master();
+  NativeSlave tells(master.port());
+  ASSERT_EQ(tells.join("b", 100)->decision, Decision::kResume);
+  ASSERT_TRUE(host.wait_for_replica(HA_REPLICA_JOINED, HA_REASON_NONE));
+  WaitLog waits;
+  ASSERT_EQ(waits.wait(master, 100, HA_ACKS_ALL_IN_SYNC, kLongMs, HA_DURABILITY_DURABLE), HA_OK);
+  ASSERT_TRUE(tells.ack(100, 99));
+  ASSERT_TRUE(tells.ack(100, 100));
+  ASSERT_TRUE(waits.wait_for(1));
+  EXPECT_EQ(waits.ended()[0].status, HA_OK);
+  Peer cannot = Peer::to(master.port());
+  ASSERT_TRUE(cannot.report(100));
+  ASSERT_TRUE(host.wait_for_replica(HA_REPLICA_JOINED, HA_REASON_NONE, 2));
+  EXPECT_EQ(waits.wait(master, 100, HA_ACKS_ALL_IN_SYNC, kLongMs, HA_DURABILITY_DURABLE),
+            HA_UNSUPPORTED);
+  EXPECT_EQ(master.check_acks(2, HA_DURABILITY_DURABLE), HA_OK);
+}
+
 TEST(Native, ASlaveOfAnotherClusterSaysSoAndGoesOnTrying) {
   MemoryHost master_host;
   MemoryHost slave_host;
@@ -335,10 +370,11 @@ TEST(Native, AcceptSaysWhichWiresMayComeIn) {
   EXPECT_TRUE(rocketmq.wait_closed());
   EXPECT_TRUE(host.wait_for_log("it speaks the RocketMQ wire (option 'accept': 'native')"));
   ASSERT_EQ(master.set_option("accept", "rocketmq"), HA_OK);
+  // As a RocketMQ broker, which has heard no report yet.
   Peer native_slave = Peer::to(master.port());
   ASSERT_TRUE(native_slave.send(wire::native::opening()));
-  EXPECT_TRUE(native_slave.wait_closed());
-  EXPECT_TRUE(host.wait_for_log("it speaks the native wire (option 'accept': 'rocketmq')"));
+  ASSERT_TRUE(native_slave.report(0));
+  EXPECT_EQ(native_slave.frame().size, 0);
   Peer tls = Peer::to(master.port());
   ASSERT_TRUE(tls.send_text(std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11)));
   EXPECT_TRUE(tls.wait_closed());
@@ -466,7 +502,6 @@ TEST_P(NativeFollower, SaysWhoItIsAndWhatItHolds) {
   EXPECT_EQ(hello->cluster, "prod");
   EXPECT_EQ(hello->segment_size, kSegment);
   EXPECT_EQ(hello->end, Offset(kSegment + 100));
-  EXPECT_EQ(hello->durable, Offset(70));
   EXPECT_EQ(hello->tail_start, Offset(0));
   EXPECT_EQ(hello->tail_hash, hash_of_log(0, kSegment + 100));
   EXPECT_GT(hello->incarnation, 0u);
@@ -538,19 +573,40 @@ TEST(Native, AnAnswerThatDoesNotFitIsRefused) {
   }
 }
 
+// The sentence goes into a log line, the reason into an array.
+TEST(Native, WhatARefusalSaysIsTakenWithCare) {
+  Listener listener;
+  MemoryHost host;
+  Instance slave(host, native());
+  slave.start_slave(listener.address());
+  NativeMaster master(listener.accept());
+  ASSERT_TRUE(master.greet(0, 200));
+  core::Answer answer;
+  answer.reason = Reason::kRequested;  // would be this side's own
+  answer.text = "two\nlines" + std::string(60'000, 'x');
+  ASSERT_TRUE(master.answer(answer));
+  EXPECT_TRUE(master.peer().wait_closed());
+  EXPECT_TRUE(host.wait_for_log("the master refused this slave: two?lines"));
+  EXPECT_EQ(slave.snapshot().total.client_reason, HA_REASON_PROTOCOL);
+}
+
 TEST(Native, SlavesOfANodeThatStartsAnewAreSentAway) {
   MemoryHost host;
   host.grow(kSegment);
   Listener listener;
-  Instance middle(host, native());
+  Instance middle(host, native({{"cluster_id", "prod"}}));
   middle.start_slave(listener.address());
   NativeMaster master(listener.accept());
   ASSERT_TRUE(master.greet(2 * kSegment, 3 * kSegment));
   NativeSlave below(middle.port());
-  ASSERT_EQ(below.join("c", kSegment)->decision, Decision::kResume);
+  ASSERT_TRUE(below.open());
+  core::Hello hello = hello_of("c", 0, kSegment);
+  hello.cluster = "prod";
+  ASSERT_EQ(below.say(hello)->decision, Decision::kResume);
   core::Answer answer;
   answer.decision = Decision::kReset;
-  answer.offset = Offset(2 * kSegment);
+  answer.offset = answer.min = Offset(2 * kSegment);
+  answer.end = Offset(3 * kSegment);
   ASSERT_TRUE(master.answer(answer));
   EXPECT_TRUE(below.peer().wait_closed());
   EXPECT_TRUE(host.wait_for_replica(HA_REPLICA_LEFT, HA_REASON_TRUNCATED));

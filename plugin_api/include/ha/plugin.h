@@ -327,9 +327,9 @@ typedef struct ha_role_change {
 
 #define HA_DURABILITY_DEFAULT 0  /* option default_durability */
 #define HA_DURABILITY_RECEIVED 1 /* survives the death of a process */
-#define HA_DURABILITY_DURABLE                               \
-  2 /* survives a loss of power, the master's own copy too; \
-       UNSUPPORTED while no slave on the native wire is there */
+#define HA_DURABILITY_DURABLE                                                                \
+  2 /* so many copies, whichever, survive a loss of power; UNSUPPORTED while no slave on the \
+       native wire can say so */
 
 /* Called exactly once for a wait that was accepted, on a plugin thread; must not block. status is
  * HA_OK when the copies exist, else one of FLUSH_SLAVE_TIMEOUT, NOT_MASTER, EPOCH, SHUTDOWN. After

@@ -48,6 +48,8 @@ TEST(Handshake, WhatBecomesOfALog) {
       {"empty, wants all", 0, 0, first, Decision::kReset, 2000, Reason::kNone},
       {"was reset and got nothing yet", 4000, 4000, last, Decision::kResume, 4000, Reason::kNone},
       {"lacks what was deleted", 0, 1999, first, Decision::kReset, 2000, Reason::kNone},
+      {"was reset elsewhere and got nothing", 1000, 1000, first, Decision::kReset, 2000,
+       Reason::kNone},
       {"ahead", 0, 5501, last, Decision::kRefuse, 0, Reason::kRequestAboveEnd},
   };
   for (const Row& row : rows) {
@@ -106,6 +108,20 @@ TEST(Handshake, BoundsThatContradictEachOtherAreRefused) {
   }
 }
 
+TEST(Handshake, NobodyIsReadAMebibyteMoreThanAgreed) {
+  Acceptor self = acceptor();
+  self.log = {Offset(0), Offset(4 * kTailBytes), kSegment};
+  Hello h = hello(0, 3 * kTailBytes);
+  h.tail_start = Offset(2 * kTailBytes);
+  EXPECT_EQ(judge_hello(h, self, same).decision, Decision::kResume);
+  h.tail_start = Offset(2 * kTailBytes - 1);
+  const auto never = [](Offset, Offset) -> std::optional<std::uint64_t> {
+    ADD_FAILURE() << "it was read";
+    return std::nullopt;
+  };
+  EXPECT_EQ(judge_hello(h, self, never).reason, Reason::kProtocol);
+}
+
 TEST(Handshake, WhoMayNotComeInIsToldWhy) {
   Hello h = hello(0, 3000);
   h.cluster = "test";
@@ -155,18 +171,49 @@ TEST(Handshake, TheTailIsTheEndOfWhatBothHold) {
             2 * kTailBytes);
 }
 
+// Where no cluster is named, nothing but its bytes says that a log is this one's.
+TEST(Handshake, ALogThatHoldsSomethingIsEmptiedOnlyWithinANamedCluster) {
+  Acceptor self = acceptor();
+  self.cluster = "";
+  Hello h = hello(0, 1999);
+  h.cluster = "";
+  EXPECT_EQ(judge_hello(h, self, same).reason, Reason::kRequestBelowMin);
+  h = hello(0, 0);
+  h.cluster = "";
+  EXPECT_EQ(judge_hello(h, self, same).decision, Decision::kReset);
+}
+
+TEST(Handshake, ARefusalSpeaksOfTheOtherSideOnly) {
+  for (const Reason own :
+       {Reason::kNone, Reason::kRequested, Reason::kShutdown, Reason::kRoleChanged,
+        Reason::kNetwork, Reason::kHousekeeping, static_cast<Reason>(200)}) {
+    EXPECT_FALSE(is_refusal(own)) << static_cast<int>(own);
+  }
+  EXPECT_TRUE(is_refusal(Reason::kDiverged));
+  EXPECT_TRUE(is_refusal(Reason::kReplaced));
+}
+
 TEST(Handshake, AnAnswerHasToFitWhatWasSaid) {
-  const Hello h = hello(0, 3000);
-  Answer answer{Decision::kResume, Reason::kNone, 1, Offset(3000), Offset(0), Offset(0), "", ""};
+  Hello h = hello(0, 3000);
+  Answer answer{Decision::kResume, Reason::kNone, 1,  Offset(3000),
+                Offset(2000),      Offset(9500),  "", ""};
   EXPECT_EQ(check_answer(answer, h), "");
   answer.offset = Offset(2999);
   EXPECT_NE(check_answer(answer, h), "");
   answer.decision = Decision::kReset;
-  EXPECT_NE(check_answer(answer, h), "");
-  answer.offset = Offset(-kSegment);
-  EXPECT_NE(check_answer(answer, h), "");
-  answer.offset = Offset(4 * kSegment);
+  for (const std::int64_t wrong : {2999, -1000, 0, 1000, 3000, 10'000}) {
+    answer.offset = Offset(wrong);
+    EXPECT_NE(check_answer(answer, h), "") << wrong;
+  }
+  for (const std::int64_t right : {4000, 9000}) {
+    answer.offset = Offset(right);
+    EXPECT_EQ(check_answer(answer, h), "") << right;
+  }
+  h.cluster = "";
+  EXPECT_NE(check_answer(answer, h), "");  // it holds something
+  h.end = h.min;
   EXPECT_EQ(check_answer(answer, h), "");
+  h = hello(0, 3000);
   answer.version = 2;
   EXPECT_NE(check_answer(answer, h), "");
   answer.decision = Decision::kRefuse;

@@ -42,7 +42,6 @@ core::Hello some_hello() {
   hello.segment_size = 1 << 20;
   hello.min = Offset(1 << 20);
   hello.end = Offset(1580);
-  hello.durable = Offset(1500);
   hello.tail_start = Offset(7);
   hello.tail_hash = 0x8000000000000001;
   hello.cluster = "prod";
@@ -107,11 +106,11 @@ TEST(NativeCodec, EveryMessageIsReadAsItWasWritten) {
               (std::vector{Found::kHello, Found::kAck}));
     const core::Hello& h = master.hello();
     const core::Hello want = some_hello();
-    EXPECT_EQ(std::tie(h.oldest_version, h.newest_version, h.incarnation, h.segment_size, h.min,
-                       h.end, h.durable, h.tail_start, h.tail_hash, h.cluster, h.replica),
-              std::tie(want.oldest_version, want.newest_version, want.incarnation,
-                       want.segment_size, want.min, want.end, want.durable, want.tail_start,
-                       want.tail_hash, want.cluster, want.replica));
+    EXPECT_EQ(
+        std::tie(h.oldest_version, h.newest_version, h.incarnation, h.segment_size, h.min, h.end,
+                 h.tail_start, h.tail_hash, h.cluster, h.replica),
+        std::tie(want.oldest_version, want.newest_version, want.incarnation, want.segment_size,
+                 want.min, want.end, want.tail_start, want.tail_hash, want.cluster, want.replica));
     EXPECT_EQ(master.ack().received, Offset(9));
     EXPECT_EQ(master.ack().durable, Offset(8));
     EXPECT_EQ(master.ack().epoch, 3);
