@@ -360,11 +360,10 @@ const Spec kSpecs[] = {
      "master.",
      HA_NUMBER(tail_check_bytes, 0, std::int64_t{1} << 30)},
     {"ack_durable", "flag", "true, false", false,
-     "A slave has its host make durable at once (hook flush) what arrives; one flush covers all "
-     "that "
-     "arrived during the one before. On the RocketMQ wire it acknowledges no more than that; the "
-     "native wire's acks say both, and without this flag durable is what the host's own flushes "
-     "have reached.",
+     "A slave acknowledges only what its host has made durable (hook flush), on either wire. One "
+     "flush covers all that arrived during the one before. Without this flag the native wire's "
+     "acks "
+     "say what has arrived and what of it the host's own flushes have made durable.",
      HA_FLAG(ack_durable)},
     {"busy_poll_us", "microseconds", "0 to 1000000", true,
      "While work comes so often that its last sleep was shorter than twice this, the I/O thread "

@@ -9,9 +9,8 @@ Offset bootstrap_start(const LogBounds& log, Bootstrap bootstrap) {
   return std::max(log.segment_start(log.end), log.min);
 }
 
-void ReplicaSession::accept(Offset ack, Offset start) {
-  ack_ = ack;
-  durable_ = Offset(0);
+void ReplicaSession::accept(Offset start) {
+  ack_ = durable_ = Offset(0);
   start_ = next_ = start;
 }
 

@@ -41,8 +41,9 @@ class ReplicaSession {
  public:
   explicit ReplicaSession(Time now) : opened_(now), last_read_(now), last_write_(now) {}
 
-  // The native handshake let the replica in: it holds what is below ack and is served from start.
-  void accept(Offset ack, Offset start);
+  // The native handshake let the replica in: it is served from start. What it holds is for its acks
+  // to say.
+  void accept(Offset start);
   // A report arrived. kNone = it is good; else why the connection must close.
   Reason on_report(Offset value, const LogBounds& log, Bootstrap bootstrap);
   // The same for a native ack. REQUIRES: accept was called.

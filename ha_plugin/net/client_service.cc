@@ -540,8 +540,9 @@ bool ClientService::report_if_due(Time now) {
   // What the socket took in part must go out whole before the next.
   if (outgoing_left_ > 0 && !flush(now)) return false;
   if (outgoing_left_ > 0 || !may_report()) return true;
-  const bool held_back = flusher_ && !wire_->is_native() && tail_.left() == 0;
-  const core::Offset position = wire_->position(held_back ? std::min(end_, durable_) : next());
+  const bool held_back = flusher_ && tail_.left() == 0;
+  const core::Offset flushed = std::max(core::Offset(0), std::min(end_, durable_));
+  const core::Offset position = wire_->position(held_back ? flushed : next());
   const bool more_durable = wire_->is_native() && durable_ > told_durable_;
   if (!more_durable && !follower_->report_due(now, position, heartbeat())) return true;
   reporting_ = position;
@@ -549,10 +550,10 @@ bool ClientService::report_if_due(Time now) {
   return send(wire_->report(position), now);
 }
 
-// The first report asks for the log's end, so it cannot claim less than that.
+// On RocketMQ's wires the first report asks for the log's end, so it cannot claim less than that.
 bool ClientService::may_report() const {
-  const bool first = follower_->reported() == core::kNoOffset;
-  return wire_->ready() && !(flusher_ && !wire_->is_native() && first && durable_ < end_);
+  const bool asks = !wire_->is_native() && follower_->reported() == core::kNoOffset;
+  return wire_->ready() && !(flusher_ && asks && durable_ < end_);
 }
 
 void ClientService::make_durable() {

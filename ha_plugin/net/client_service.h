@@ -11,9 +11,9 @@
 // is called again. A wrong offset is in between: it may be the master that is to be mended, so it
 // is tried again, at the longest pause.
 //
-// With option ack_durable a report says how far the log is durable, and the first one, which asks
-// where to go on, waits until all of it is. The native wire's reports say both, received and
-// durable, and wait for nothing.
+// With option ack_durable a report says how far the log is durable, and a first one that asks where
+// to go on waits until all of it is. Without it the native wire's reports say both, received and
+// durable.
 //
 // What is said and what is made of the answer is the wire's (client_wire.h).
 //

@@ -169,8 +169,7 @@ bool HaConnection::take_hello(Time now) {
     pump(now, events_.log_bounds());
     return open_;
   }
-  const bool resumes = answer.decision == core::Decision::kResume;
-  session_.accept(resumes ? answer.offset : core::Offset(0), answer.offset);
+  session_.accept(answer.offset);
   joined(now);
   return acked(now);
 }

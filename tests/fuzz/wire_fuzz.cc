@@ -257,7 +257,7 @@ void feed_native(std::span<const std::byte> bytes, std::size_t piece) {
   });
   if (bytes.size() < 24) return;
   core::ReplicaSession session(core::Time(0));
-  session.accept(core::Offset(0), core::Offset(0));
+  session.accept(core::Offset(0));
   session.on_frame_started({core::Offset(0), 1000});
   Reader acks(Reader::Side::kMaster);
   stream = wire::native::encode_hello({});
