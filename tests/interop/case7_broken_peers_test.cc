@@ -92,7 +92,8 @@ TEST_P(Case7BrokenPeers, AMasterWithSegmentsOfAnotherSize) {
     slaves.push_back(&add({.name = "segments-of-" + std::to_string(size),
                            .role = "slave",
                            .master = master.ha(),
-                           .segment_size = size}));
+                           .segment_size = size,
+                           .options = {"wire=rocketmq"}}));  // from the first segment on
   }
   // It shows as soon as one side's segment ends where the other's does not.
   produce({.from = 100, .count = 5000});
