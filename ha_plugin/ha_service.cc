@@ -41,7 +41,9 @@ HaService::HaService(const ha_host_api* host, void* host_ctx, const Settings& se
               ? std::function<void(Offset)>([this](Offset reached) { host_.progress(reached); })
               : nullptr),
       accept_(io_.context(), host_, settings_, transfer_, metrics_),
-      client_(io_.context(), host_, settings_, metrics_, make_client_wire(), [this] { turn(); }),
+      client_(io_.context(), host_, settings_, metrics_, make_client_wire(),
+              wire_ == Wire::kAuto ? std::make_unique<net::RocketmqClientWire>() : nullptr,
+              [this] { turn(); }),
       wait_timer_(io_.context()),
       tick_timer_(io_.context()) {
   transfer_.set_durable_by_default(settings.durable_by_default);
@@ -53,12 +55,9 @@ HaService::~HaService() { stop(0); }
 
 std::unique_ptr<net::ClientWire> HaService::make_client_wire() {
   // What was sent to this node's slaves may be other bytes tomorrow.
-  const auto on_cut = [this] {
+  auto on_cut = [this] {
     accept_.close_all(Reason::kTruncated);
     accept_.forget_history();
-  };
-  const auto native = [&] {
-    return std::make_unique<net::NativeClientWire>(host_, settings_, incarnation_, on_cut);
   };
   switch (wire_) {
     case Wire::kRocketmq:
@@ -66,11 +65,10 @@ std::unique_ptr<net::ClientWire> HaService::make_client_wire() {
     case Wire::kRocketmqAutoswitch:
       return std::make_unique<net::AutoswitchClientWire>(host_, settings_, metrics_, on_cut);
     case Wire::kNative:
-      return native();
     case Wire::kAuto:
       break;
   }
-  return std::make_unique<net::AutoClientWire>(native(), settings_);
+  return std::make_unique<net::NativeClientWire>(host_, settings_, incarnation_, on_cut);
 }
 
 core::AckPolicy HaService::ack_policy() const {

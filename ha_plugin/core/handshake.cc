@@ -12,20 +12,13 @@ std::string text(Offset offset) { return std::to_string(offset.bytes()); }
 std::string shown(const std::string& name) { return name.empty() ? "none" : "'" + name + "'"; }
 
 Answer refuse(Reason reason, std::string why, const Acceptor& acceptor) {
-  Answer answer;
-  answer.reason = reason;
-  answer.text = std::move(why);
-  answer.master = acceptor.id;
-  answer.min = acceptor.log.min;
-  answer.end = acceptor.log.end;
-  return answer;
+  return {Decision::kRefuse, reason,           kNativeVersion, {},
+          acceptor.log.min,  acceptor.log.end, acceptor.id,    std::move(why)};
 }
 
 Answer serve(Decision decision, Offset from, const Acceptor& acceptor) {
-  Answer answer = refuse(Reason::kNone, {}, acceptor);
-  answer.decision = decision;
-  answer.offset = from;
-  return answer;
+  return {decision,         Reason::kNone,    kNativeVersion, from,
+          acceptor.log.min, acceptor.log.end, acceptor.id,    {}};
 }
 
 // Why the slave may not come in, whatever its log holds; nothing = it may.

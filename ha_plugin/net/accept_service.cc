@@ -225,10 +225,12 @@ std::shared_ptr<metrics::ReplicaMetrics> AcceptService::on_joined(HaConnection& 
   entry.bytes_at_tick = replica->bytes_sent.value();
   transfer_.join(connection.id(), entry.replica_id, connection.session().ack(),
                  connection.session().durable());
+  const core::ReplicaSession& session = connection.session();
   host_.info("replica " + entry.replica_id + " joined from " + connection.remote().text() +
-             (connection.native() ? " (native)" : " (RocketMQ)") + ": it asked for " +
-             std::to_string(connection.session().ack().bytes()) + " and is served from " +
-             std::to_string(connection.session().start().bytes()));
+             (connection.native()
+                  ? " (native)"
+                  : " (RocketMQ): it asked for " + std::to_string(session.ack().bytes())) +
+             "; it is served from " + std::to_string(session.start().bytes()));
   if (transfer_.tracker().replicas() == 1 && transfer_.policy().in_sync_replicas == 1) {
     host_.warn(
         "option 'in_sync_replicas' is 1: a slave is attached, but waits with default acks wait for "

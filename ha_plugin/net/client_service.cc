@@ -60,7 +60,8 @@ std::string what_is_wrong(const ClientWire::Frame& frame, Reason reason,
 
 ClientService::ClientService(boost::asio::io_context& context, const Host& host,
                              const Settings& settings, metrics::HaMetrics& metrics,
-                             std::unique_ptr<ClientWire> wire, std::function<void()> on_grown)
+                             std::unique_ptr<ClientWire> wire, std::unique_ptr<ClientWire> fallback,
+                             std::function<void()> on_grown)
     : context_(context),
       socket_(context),
       resolver_(context),
@@ -69,7 +70,9 @@ ClientService::ClientService(boost::asio::io_context& context, const Host& host,
       host_(host),
       settings_(settings),
       metrics_(metrics),
-      wire_(std::move(wire)),
+      first_(std::move(wire)),
+      fallback_(std::move(fallback)),
+      wire_(first_.get()),
       on_grown_(std::move(on_grown)),
       whole_(host) {
   if (!settings.ack_durable) return;
@@ -165,54 +168,48 @@ void ClientService::on_connected() {
   metrics_.client.connects.add();
   boost::system::error_code ignored;
   socket_.set_option(tcp::no_delay(true), ignored);
-  core::LogBounds log;
   const Time now = steady_now();
   follower_.emplace(now);
   body_left_ = 0;
   outgoing_left_ = 0;
   unreported_ = 0;
-  if (!read_bounds(log)) return;
-  end_ = log.end;
   durable_ = flushing_ = told_durable_ = core::kNoOffset;
-  set_state(State::kHandshake);
-  const std::span<const std::byte> greeting = wire_->open();
-  tail_ = wire_->wants_tail_check() ? core::TailCheck(log, settings_.tail_check_bytes)
-                                    : core::TailCheck();
-  host_.info("connected to master " + master_.text() +
-             (wire_->ready() ? "; asking for " + std::to_string(next().bytes()) : ""));
   reporting_.reset();
-  if (!greeting.empty() && !send(greeting, now)) return;
-  if (!report_if_due(now)) return;
+  set_state(State::kHandshake);
+  wire_ = first_.get();
+  host_.info("connected to master " + master_.text());
+  if (!begin_wire(now)) return;
   arm_timer();
   wait_for_answer();
   wait_readable();
 }
 
+// False = closed.
+bool ClientService::begin_wire(Time now) {
+  core::LogBounds log;
+  if (!read_bounds(log)) return false;
+  end_ = log.end;
+  const std::span<const std::byte> greeting = wire_->open();
+  tail_ = wire_->wants_tail_check() ? core::TailCheck(log, settings_.tail_check_bytes)
+                                    : core::TailCheck();
+  if (wire_->ready()) host_.info("asking the master for " + std::to_string(next().bytes()));
+  return (greeting.empty() || send(greeting, now)) && report_if_due(now);
+}
+
 void ClientService::wait_for_answer() {
-  if (wire_->patience_ms() == 0) return;
+  if (!fallback_) return;
   const std::uint64_t attempt = attempt_;
-  answer_timer_.expires_after(ms(wire_->patience_ms()));
+  answer_timer_.expires_after(ms(settings_.wire_probe_ms));
   answer_timer_.async_wait([this, attempt](const boost::system::error_code& error) {
-    if (!error && attempt == attempt_ && follower_) nobody_answered();
+    if (!error && attempt == attempt_ && !wire_->answered()) fall_back();
   });
 }
 
-// Goes on by whatever wire comes next, if one does.
-void ClientService::nobody_answered() {
-  if (wire_->ready()) return;
-  const Time now = steady_now();
-  const std::span<const std::byte> words = wire_->nobody_answered();
-  if (!words.empty() && !send(words, now)) return;
-  if (!wire_->ready()) return;
-  core::LogBounds log;
-  if (!read_bounds(log)) return;
-  end_ = log.end;
-  if (wire_->wants_tail_check()) tail_ = core::TailCheck(log, settings_.tail_check_bytes);
+void ClientService::fall_back() {
   host_.info("master " + master_.text() + " did not answer within " +
-             std::to_string(wire_->patience_ms()) +
-             " ms, so it is taken for a RocketMQ broker; asking for " +
-             std::to_string(next().bytes()));
-  if (report_if_due(now)) arm_timer();
+             std::to_string(settings_.wire_probe_ms) + " ms, so it is taken for a RocketMQ broker");
+  wire_ = fallback_.get();
+  if (begin_wire(steady_now())) arm_timer();
 }
 
 Time ClientService::heartbeat() const {
@@ -418,7 +415,7 @@ bool ClientService::begin_frame(const ClientWire::Frame& frame) {
                " for us; this empty log starts there");
     end_ = frame.offset;
   }
-  if (frame.size > 0 && wire_->has_checksums() && !refuse(whole_.begin(end_, frame.size))) {
+  if (frame.size > 0 && wire_->is_native() && !refuse(whole_.begin(end_, frame.size))) {
     return false;
   }
   body_left_ = frame.size;

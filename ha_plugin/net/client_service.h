@@ -46,10 +46,11 @@ namespace ha::net {
 
 class ClientService {
  public:
-  // on_grown: this log has new bytes (slaves of this slave want them).
+  // fallback: what to speak to a master that does not answer `wire` within wire_probe_ms; none =
+  // wait on. on_grown: this log has new bytes (slaves of this slave want them).
   ClientService(boost::asio::io_context& context, const Host& host, const Settings& settings,
                 metrics::HaMetrics& metrics, std::unique_ptr<ClientWire> wire,
-                std::function<void()> on_grown);
+                std::unique_ptr<ClientWire> fallback, std::function<void()> on_grown);
 
   // Follows that master from now on; ends the connection to another one.
   void follow(const Address& master);
@@ -81,8 +82,9 @@ class ClientService {
   std::optional<Received> receive(core::Time now);
   bool take(std::span<const std::byte> bytes);
   bool on_ready();
+  bool begin_wire(core::Time now);
   void wait_for_answer();
-  void nobody_answered();
+  void fall_back();
   bool fill(std::int64_t size);
   bool begin_frame(const ClientWire::Frame& frame);
   bool append(std::span<const std::byte> bytes);
@@ -112,7 +114,9 @@ class ClientService {
   const Host& host_;
   const Settings& settings_;
   metrics::HaMetrics& metrics_;
-  const std::unique_ptr<ClientWire> wire_;
+  const std::unique_ptr<ClientWire> first_;
+  const std::unique_ptr<ClientWire> fallback_;
+  ClientWire* wire_;  // the one of the two that is spoken
   const std::function<void()> on_grown_;
   std::minstd_rand random_{std::random_device{}()};
 

@@ -41,15 +41,18 @@ class ClientWire {
 
   // A connection stands. What to say first; empty = the first report is the beginning.
   virtual std::span<const std::byte> open() = 0;
-  // How long to wait for an answer to that; 0 = for ever. Then nobody_answered is called once, and
-  // what it returns is said next: another wire may have begun.
-  virtual std::int64_t patience_ms() const { return 0; }
-  virtual std::span<const std::byte> nobody_answered() { return {}; }
+  // Has the master said anything on this wire? Where silence is a RocketMQ master's way it always
+  // has.
+  virtual bool answered() const { return true; }
   // What take has found must be answered with, once; empty = with nothing.
   virtual std::span<const std::byte> reply() { return {}; }
 
-  // Does it say that this slave is of our own kind? Then it has heartbeats of its own.
+  // The native wire has heartbeats of its own; its acks say what is durable too; its frames carry a
+  // checksum, so that a body becomes part of the log only as a whole: its bytes are given to body()
+  // as they come, and body_is_whole() says whether they may.
   virtual bool is_native() const { return false; }
+  virtual void body(std::span<const std::byte>) {}
+  virtual bool body_is_whole() const { return true; }
 
   // Does the wire leave open whether the master's log goes on where this one ends? Then some of its
   // last bytes are asked for again and compared.
@@ -69,12 +72,6 @@ class ClientWire {
   // Judges the frame that take found, and does whatever must be done before its body is stored,
   // but for the reset that the verdict may ask for.
   virtual core::FrameVerdict begin(const Frame& frame, const core::LogBounds& log) = 0;
-
-  // Do its frames carry a checksum? Then a body becomes part of the log only as a whole: its bytes
-  // are given to body() as they come, and body_is_whole() says whether they may.
-  virtual bool has_checksums() const { return false; }
-  virtual void body(std::span<const std::byte>) {}
-  virtual bool body_is_whole() const { return true; }
 
   // Body bytes were stored; the log ends at end.
   virtual Refusal grown(core::Offset end) = 0;

@@ -171,7 +171,8 @@ bool HaConnection::take_hello(Time now) {
   }
   session_.accept(answer.offset);
   joined(now);
-  return acked(now);
+  pump(now, events_.log_bounds());
+  return open_;
 }
 
 // False = closed.

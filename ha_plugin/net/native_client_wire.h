@@ -1,16 +1,12 @@
 // The native protocol, the slave's side: it says who it is and what its log's last bytes are, does
 // what the master decides, takes frames whose checksum holds, and acknowledges what it has received
 // and what of that is durable.
-//
-// AutoClientWire begins in the same way and goes on as a RocketMQ slave when nobody answers: a
-// RocketMQ master takes the opening for a slave that has not reported yet.
 #pragma once
 
 #include <functional>
 
 #include "ha_plugin/host.h"
 #include "ha_plugin/net/client_wire.h"
-#include "ha_plugin/net/rocketmq_client_wire.h"
 #include "ha_plugin/settings.h"
 #include "ha_plugin/wire/native.h"
 
@@ -31,20 +27,17 @@ class NativeClientWire final : public ClientWire {
 
   std::span<const std::byte> open() override;
   std::span<const std::byte> reply() override;
+  bool answered() const override { return reader_.greeted(); }
   bool is_native() const override { return true; }
   bool wants_tail_check() const override { return false; }
   bool ready() const override { return ready_; }
   core::Offset position(core::Offset end) const override { return end; }
   std::span<const std::byte> report(core::Offset position) override;
   Refusal take(std::span<const std::byte>& bytes, std::optional<Frame>& frame) override;
-  bool has_checksums() const override { return true; }
   void body(std::span<const std::byte> bytes) override { reader_.body(bytes); }
   bool body_is_whole() const override { return reader_.body_is_whole(); }
   core::FrameVerdict begin(const Frame& frame, const core::LogBounds& log) override;
   Refusal grown(core::Offset) override { return {}; }
-
-  // The master has said something.
-  bool answered() const { return reader_.greeted(); }
 
  private:
   Refusal on_greeting();
@@ -63,51 +56,6 @@ class NativeClientWire final : public ClientWire {
   wire::native::AckBytes ack_{};
   core::Offset durable_;  // as the last ack had it
   bool ready_ = false;
-};
-
-class AutoClientWire final : public ClientWire {
- public:
-  AutoClientWire(std::unique_ptr<NativeClientWire> native, const Settings& settings)
-      : settings_(settings), native_(std::move(native)) {}
-
-  std::span<const std::byte> open() override {
-    now_ = native_.get();
-    return now_->open();
-  }
-  std::int64_t patience_ms() const override { return settings_.wire_probe_ms; }
-  std::span<const std::byte> nobody_answered() override {
-    if (native_->answered()) return {};
-    now_ = &rocketmq_;
-    return now_->open();
-  }
-  std::span<const std::byte> reply() override { return now_->reply(); }
-  bool is_native() const override { return now_->is_native(); }
-  bool wants_tail_check() const override { return now_->wants_tail_check(); }
-  bool ready() const override { return now_->ready(); }
-  core::Offset position(core::Offset end) const override { return now_->position(end); }
-  std::span<const std::byte> report(core::Offset position) override {
-    return now_->report(position);
-  }
-  Refusal take(std::span<const std::byte>& bytes, std::optional<Frame>& frame) override {
-    Refusal refusal = now_->take(bytes, frame);
-    // No RocketMQ log is that long; a greeting looks like that.
-    const bool late = frame && !now_->is_native() && frame->offset.bytes() >> 32 == 0x48410100;
-    if (late) return {core::Reason::kProtocol, "it answered late (raise option 'wire_probe_ms')"};
-    return refusal;
-  }
-  bool has_checksums() const override { return now_->has_checksums(); }
-  void body(std::span<const std::byte> bytes) override { now_->body(bytes); }
-  bool body_is_whole() const override { return now_->body_is_whole(); }
-  core::FrameVerdict begin(const Frame& frame, const core::LogBounds& log) override {
-    return now_->begin(frame, log);
-  }
-  Refusal grown(core::Offset end) override { return now_->grown(end); }
-
- private:
-  const Settings& settings_;
-  const std::unique_ptr<NativeClientWire> native_;
-  RocketmqClientWire rocketmq_;
-  ClientWire* now_ = native_.get();
 };
 
 }  // namespace ha::net

@@ -23,6 +23,11 @@ class RocketmqClientWire final : public ClientWire {
   Refusal take(std::span<const std::byte>& bytes, std::optional<Frame>& frame) override {
     if (header_.take(bytes)) {
       const wire::FrameHeader header = wire::decode_header(header_.bytes());
+      // No log is that long; the native greeting of a master that answered late looks like that.
+      if (header.offset.bytes() >> 32 == 0x48410100) {
+        return {core::Reason::kProtocol,
+                "it is of our own kind and answered late (raise option 'wire_probe_ms')"};
+      }
       frame = Frame{header.offset, header.size};
     }
     return {};

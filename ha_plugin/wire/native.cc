@@ -4,6 +4,8 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <initializer_list>
+#include <limits>
 
 #include "ha_plugin/wire/big_endian.h"
 
@@ -13,25 +15,94 @@ namespace {
 constexpr std::uint16_t kMagic = 0x4841;       // "HA"
 constexpr std::size_t kChecksummedPrefix = 8;  // magic, type, 0, size
 
-std::uint64_t hash(std::span<const std::byte> a, std::span<const std::byte> b) {
+std::uint64_t hash(std::initializer_list<std::span<const std::byte>> pieces) {
   XXH3_state_t state;
   XXH3_64bits_reset(&state);
-  XXH3_64bits_update(&state, a.data(), a.size());
-  if (!b.empty()) XXH3_64bits_update(&state, b.data(), b.size());
+  for (const auto piece : pieces) {
+    if (!piece.empty()) XXH3_64bits_update(&state, piece.data(), piece.size());
+  }
   return XXH3_64bits_digest(&state);
 }
 
-void put_prefix(std::byte* to, Type type, std::size_t size) {
-  put_big_endian(to, kMagic);
-  put_big_endian(to + 2, static_cast<std::uint8_t>(type));
-  put_big_endian(to + 3, std::uint8_t{0});
-  put_big_endian(to + 4, static_cast<std::uint32_t>(size));
+// The fields of each message's body in their order, for writing and reading alike.
+template <class Io, class Message>
+void greeting_fields(Io& io, Message& m) {
+  io.number(m.oldest_version);
+  io.number(m.newest_version);
+  io.offset(m.min);
+  io.offset(m.end);
+}
+template <class Io, class Message>
+void hello_fields(Io& io, Message& m) {
+  io.number(m.oldest_version);
+  io.number(m.newest_version);
+  io.number(m.incarnation);
+  io.number(m.segment_size);
+  io.offset(m.min);
+  io.offset(m.end);
+  io.offset(m.tail_start);
+  io.number(m.tail_hash);
+  io.short_text(m.cluster);
+  io.short_text(m.replica);
+}
+template <class Io, class Message>
+void answer_fields(Io& io, Message& m) {
+  io.byte(m.decision);
+  io.byte(m.reason);
+  io.number(m.version);
+  io.offset(m.offset);
+  io.offset(m.min);
+  io.offset(m.end);
+  io.short_text(m.master);
+  io.long_text(m.text);
+}
+template <class Io, class Message>
+void ack_fields(Io& io, Message& m) {
+  io.offset(m.received);
+  io.offset(m.durable);
+  io.number(m.epoch);
+}
+template <class Io, class Message>
+void data_fields(Io& io, Message& m) {
+  io.number(m.epoch);
+  io.offset(m.offset);
+  io.offset(m.confirm);
+  io.number(m.sent_ms);
 }
 
+// Writes numbers where there is room for them.
+class FixedWriter {
+ public:
+  explicit FixedWriter(std::byte* to) : to_(to) {}
+  template <class Int>
+  void number(Int value) {
+    put_big_endian(to_, value);
+    to_ += sizeof(Int);
+  }
+  void offset(core::Offset value) { number(value.bytes()); }
+
+ private:
+  std::byte* to_;
+};
+
+void put_prefix(std::byte* to, Type type, std::size_t size) {
+  FixedWriter out(to);
+  out.number(kMagic);
+  out.number(static_cast<std::uint8_t>(type));
+  out.number(std::uint8_t{0});
+  out.number(static_cast<std::uint32_t>(size));
+}
+
+// body: what the checksum is over beside the prefix.
+void put_checksum(std::span<std::byte> message, std::span<const std::byte> body_elsewhere = {}) {
+  const std::uint64_t sum =
+      hash({message.first(kChecksummedPrefix), message.subspan(kPrefixBytes), body_elsewhere});
+  put_big_endian(message.data() + kChecksummedPrefix, sum);
+}
+
+// A message of whatever length. A text that is too long for its length field is cut off.
 class Writer {
  public:
-  explicit Writer(Type type) : type_(type), bytes_(kPrefixBytes) {}
-
   template <class Int>
   void number(Int value) {
     std::array<std::byte, sizeof(Int)> bytes{};
@@ -39,29 +110,32 @@ class Writer {
     bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
   }
   void offset(core::Offset value) { number(value.bytes()); }
+  template <class Enum>
+  void byte(Enum value) {
+    number(static_cast<std::uint8_t>(value));
+  }
+  void short_text(std::string_view value) { text<std::uint8_t>(value); }
+  void long_text(std::string_view value) { text<std::uint16_t>(value); }
   void raw(std::string_view value) {
     const auto* from = reinterpret_cast<const std::byte*>(value.data());
     bytes_.insert(bytes_.end(), from, from + value.size());
   }
-  // Length is the type of the length before it; what does not fit is cut off.
-  template <class Length>
-  void text(std::string_view value) {
-    const auto size = std::min<std::size_t>(value.size(), std::numeric_limits<Length>::max());
-    number(static_cast<Length>(size));
-    raw(value.substr(0, size));
-  }
 
-  Bytes finish() {
-    const std::span<std::byte> all(bytes_);
-    put_prefix(all.data(), type_, all.size() - kPrefixBytes);
-    put_big_endian(all.data() + kChecksummedPrefix,
-                   hash(all.first(kChecksummedPrefix), all.subspan(kPrefixBytes)));
+  Bytes finish(Type type) {
+    put_prefix(bytes_.data(), type, bytes_.size() - kPrefixBytes);
+    put_checksum(bytes_);
     return std::move(bytes_);
   }
 
  private:
-  const Type type_;
-  Bytes bytes_;
+  template <class Length>
+  void text(std::string_view value) {
+    value = value.substr(0, std::numeric_limits<Length>::max());
+    number(static_cast<Length>(value.size()));
+    raw(value);
+  }
+
+  Bytes bytes_ = Bytes(kPrefixBytes);
 };
 
 // Reads beyond the end give zeros; whole() says that exactly all was read.
@@ -70,75 +144,51 @@ class BodyReader {
   explicit BodyReader(std::span<const std::byte> bytes) : left_(bytes) {}
 
   template <class Int>
-  Int number() {
-    if (left_.size() < sizeof(Int)) {
-      short_ = true;
-      return 0;
-    }
-    const Int value = get_big_endian<Int>(left_.data());
-    left_ = left_.subspan(sizeof(Int));
-    return value;
+  void number(Int& out) {
+    out = 0;
+    const auto bytes = take(sizeof(Int));
+    if (bytes.size() == sizeof(Int)) out = get_big_endian<Int>(bytes.data());
   }
-  core::Offset offset() { return core::Offset(number<std::int64_t>()); }
-  template <class Length>
-  std::string text() {
-    const std::size_t size = number<Length>();
+  void offset(core::Offset& out) {
+    std::int64_t value = 0;
+    number(value);
+    out = core::Offset(value);
+  }
+  template <class Enum>
+  void byte(Enum& out) {
+    std::uint8_t value = 0;
+    number(value);
+    out = static_cast<Enum>(value);
+  }
+  void short_text(std::string& out) { text<std::uint8_t>(out); }
+  void long_text(std::string& out) { text<std::uint16_t>(out); }
+  bool whole() const { return !short_ && left_.empty(); }
+
+ private:
+  // So many, or none.
+  std::span<const std::byte> take(std::size_t size) {
     if (left_.size() < size) {
       short_ = true;
       return {};
     }
-    std::string value(reinterpret_cast<const char*>(left_.data()), size);
+    const auto taken = left_.first(size);
     left_ = left_.subspan(size);
-    return value;
+    return taken;
   }
-  bool whole() const { return !short_ && left_.empty(); }
+  template <class Length>
+  void text(std::string& out) {
+    Length size = 0;
+    number(size);
+    const auto bytes = take(size);
+    out.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  }
 
- private:
   std::span<const std::byte> left_;
   bool short_ = false;
 };
 
-bool read(BodyReader in, core::Greeting& out) {
-  out.oldest_version = in.number<std::uint16_t>();
-  out.newest_version = in.number<std::uint16_t>();
-  out.min = in.offset();
-  out.end = in.offset();
-  return in.whole();
-}
-
-bool read(BodyReader in, core::Hello& out) {
-  out.oldest_version = in.number<std::uint16_t>();
-  out.newest_version = in.number<std::uint16_t>();
-  out.incarnation = in.number<std::uint64_t>();
-  out.segment_size = in.number<std::int64_t>();
-  out.min = in.offset();
-  out.end = in.offset();
-  out.tail_start = in.offset();
-  out.tail_hash = in.number<std::uint64_t>();
-  out.cluster = in.text<std::uint8_t>();
-  out.replica = in.text<std::uint8_t>();
-  return in.whole() && core::check_name(out.cluster).empty() &&
-         core::check_name(out.replica).empty();
-}
-
-bool read(BodyReader in, core::Answer& out) {
-  out.decision = static_cast<core::Decision>(in.number<std::uint8_t>());
-  out.reason = static_cast<core::Reason>(in.number<std::uint8_t>());
-  out.version = in.number<std::uint16_t>();
-  out.offset = in.offset();
-  out.min = in.offset();
-  out.end = in.offset();
-  out.master = in.text<std::uint8_t>();
-  out.text = in.text<std::uint16_t>();
-  return in.whole() && out.decision >= core::Decision::kResume &&
-         out.decision <= core::Decision::kRefuse && core::check_name(out.master).empty();
-}
-
-bool read(BodyReader in, Ack& out) {
-  out.received = in.offset();
-  out.durable = in.offset();
-  out.epoch = in.number<std::int64_t>();
-  return in.whole();
+bool are_names(const std::string& a, const std::string& b) {
+  return core::check_name(a).empty() && core::check_name(b).empty();
 }
 
 bool is_size_of(Type type, std::uint32_t size) {
@@ -158,75 +208,45 @@ bool is_size_of(Type type, std::uint32_t size) {
 }  // namespace
 
 Bytes encode_greeting(const core::Greeting& greeting) {
-  Writer out(Type::kGreeting);
-  out.number(greeting.oldest_version);
-  out.number(greeting.newest_version);
-  out.offset(greeting.min);
-  out.offset(greeting.end);
-  return out.finish();
+  Writer out;
+  greeting_fields(out, greeting);
+  return out.finish(Type::kGreeting);
 }
 
 Bytes encode_hello(const core::Hello& hello) {
-  Writer out(Type::kHello);
-  out.number(hello.oldest_version);
-  out.number(hello.newest_version);
-  out.number(hello.incarnation);
-  out.number(hello.segment_size);
-  out.offset(hello.min);
-  out.offset(hello.end);
-  out.offset(hello.tail_start);
-  out.number(hello.tail_hash);
-  out.text<std::uint8_t>(hello.cluster);
-  out.text<std::uint8_t>(hello.replica);
-  return out.finish();
+  Writer out;
+  hello_fields(out, hello);
+  return out.finish(Type::kHello);
 }
 
 Bytes encode_answer(const core::Answer& answer) {
-  Writer out(Type::kAnswer);
-  out.number(static_cast<std::uint8_t>(answer.decision));
-  out.number(static_cast<std::uint8_t>(answer.reason));
-  out.number(answer.version);
-  out.offset(answer.offset);
-  out.offset(answer.min);
-  out.offset(answer.end);
-  out.text<std::uint8_t>(answer.master);
-  out.text<std::uint16_t>(answer.text);
-  return out.finish();
+  Writer out;
+  answer_fields(out, answer);
+  return out.finish(Type::kAnswer);
 }
 
 Bytes encode_metadata(std::string_view state) {
-  Writer out(Type::kMetadata);
+  Writer out;
   out.raw(state);
-  return out.finish();
+  return out.finish(Type::kMetadata);
 }
 
 AckBytes encode_ack(const Ack& ack) {
   AckBytes bytes{};
-  const std::span<std::byte> all(bytes);
-  put_prefix(all.data(), Type::kAck, kAckBytes - kPrefixBytes);
-  put_big_endian(all.data() + kPrefixBytes, ack.received.bytes());
-  put_big_endian(all.data() + kPrefixBytes + 8, ack.durable.bytes());
-  put_big_endian(all.data() + kPrefixBytes + 16, ack.epoch);
-  put_big_endian(all.data() + kChecksummedPrefix,
-                 hash(all.first(kChecksummedPrefix), all.subspan(kPrefixBytes)));
+  put_prefix(bytes.data(), Type::kAck, kAckBytes - kPrefixBytes);
+  FixedWriter out(bytes.data() + kPrefixBytes);
+  ack_fields(out, ack);
+  put_checksum(bytes);
   return bytes;
 }
 
 DataStart encode_data(const DataHeader& header, const std::byte* body) {
   DataStart bytes{};
-  std::byte* at = bytes.data();
   const auto size = static_cast<std::size_t>(header.size);
-  put_prefix(at, Type::kData, kDataHeaderBytes + size);
-  put_big_endian(at + kPrefixBytes, header.epoch);
-  put_big_endian(at + kPrefixBytes + 8, header.offset.bytes());
-  put_big_endian(at + kPrefixBytes + 16, header.confirm.bytes());
-  put_big_endian(at + kPrefixBytes + 24, header.sent_ms);
-  XXH3_state_t state;
-  XXH3_64bits_reset(&state);
-  XXH3_64bits_update(&state, at, kChecksummedPrefix);
-  XXH3_64bits_update(&state, at + kPrefixBytes, kDataHeaderBytes);
-  if (size > 0) XXH3_64bits_update(&state, body, size);
-  put_big_endian(at + kChecksummedPrefix, XXH3_64bits_digest(&state));
+  put_prefix(bytes.data(), Type::kData, kDataHeaderBytes + size);
+  FixedWriter out(bytes.data() + kPrefixBytes);
+  data_fields(out, header);
+  put_checksum(bytes, {body, size});
   return bytes;
 }
 
@@ -267,10 +287,9 @@ Reader::Found Reader::take(std::span<const std::byte>& bytes) {
 Reader::Found Reader::on_prefix() {
   const std::byte* at = prefix_.bytes().data();
   if (get_big_endian<std::uint16_t>(at) != kMagic) return Found::kBadMagic;
-  type_ = get_big_endian<std::uint8_t>(at + 2);
+  now_ = static_cast<Type>(at[2]);
   size_ = get_big_endian<std::uint32_t>(at + 4);
   checksum_ = get_big_endian<std::uint64_t>(at + kChecksummedPrefix);
-  now_ = static_cast<Type>(type_);
   if (!has_place(now_) || at[3] != std::byte{0}) return Found::kBadType;
   if (!is_size_of(now_, size_)) return Found::kBadSize;
   hasher_.reset();
@@ -283,34 +302,36 @@ Reader::Found Reader::on_prefix() {
 Reader::Found Reader::on_body() {
   const bool body_follows = now_ == Type::kData && size_ > kDataHeaderBytes;
   if (!body_follows && !body_is_whole()) return Found::kBadChecksum;
-  const BodyReader in(held_);
+  BodyReader in(held_);
   switch (now_) {
     case Type::kGreeting:
-      if (!read(in, greeting_)) return Found::kBadBody;
+      greeting_fields(in, greeting_);
       next_ = Type::kAnswer;
-      return Found::kGreeting;
+      return in.whole() ? Found::kGreeting : Found::kBadBody;
     case Type::kHello:
-      if (!read(in, hello_)) return Found::kBadBody;
+      hello_fields(in, hello_);
       next_ = Type::kAck;
-      return Found::kHello;
-    case Type::kAnswer:
-      if (!read(in, answer_)) return Found::kBadBody;
+      return in.whole() && are_names(hello_.cluster, hello_.replica) ? Found::kHello
+                                                                     : Found::kBadBody;
+    case Type::kAnswer: {
+      answer_fields(in, answer_);
       next_ = Type::kData;
-      return Found::kAnswer;
+      const bool known = answer_.decision >= core::Decision::kResume &&
+                         answer_.decision <= core::Decision::kRefuse;
+      return in.whole() && known && are_names(answer_.master, "") ? Found::kAnswer
+                                                                  : Found::kBadBody;
+    }
     case Type::kAck:
-      return read(in, ack_) ? Found::kAck : Found::kBadBody;
-    case Type::kMetadata:
-      return Found::kMetadata;
+      ack_fields(in, ack_);
+      return Found::kAck;  // its size is judged already, as a DATA's is
     case Type::kData:
+      data_fields(in, data_);
+      data_.size = static_cast<std::int64_t>(size_ - kDataHeaderBytes);
+      return Found::kData;
+    case Type::kMetadata:
       break;
   }
-  BodyReader data(held_);
-  data_.epoch = data.number<std::int64_t>();
-  data_.offset = data.offset();
-  data_.confirm = data.offset();
-  data_.sent_ms = data.number<std::int64_t>();
-  data_.size = static_cast<std::int64_t>(size_ - kDataHeaderBytes);
-  return Found::kData;
+  return Found::kMetadata;
 }
 
 }  // namespace ha::wire::native

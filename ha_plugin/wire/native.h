@@ -137,7 +137,7 @@ class Reader {
   const Ack& ack() const { return ack_; }
   const DataHeader& data() const { return data_; }
   std::span<const std::byte> metadata() const { return held_; }  // until the next take
-  int type() const { return type_; }
+  int type() const { return static_cast<int>(now_); }
   std::uint32_t size() const { return size_; }
   bool greeted() const { return next_ != Type::kGreeting; }  // slave: the master has answered
 
@@ -145,16 +145,15 @@ class Reader {
   Found on_prefix();
   Found on_body();
 
-  const Side side_;
   bool has_place(Type type) const {
     return type == next_ || (next_ == Type::kData && type == Type::kMetadata);
   }
 
+  const Side side_;
   Type next_ = Type::kHello;  // the type that has its place now, METADATA beside DATA
   Type now_ = Type::kHello;   // of the message that is being read
   Gather<kPrefixBytes> prefix_;
   bool in_body_ = false;
-  int type_ = 0;
   std::uint32_t size_ = 0;
   std::uint64_t checksum_ = 0;
   Bytes held_;  // of the body; grows as bytes come, not as a peer announces
