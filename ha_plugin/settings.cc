@@ -61,100 +61,48 @@ std::string apply_metrics_listen(Settings& s, std::string_view v) {
   s.metrics_listen = v;
   return "";
 }
-std::string apply_bootstrap(Settings& s, std::string_view v) {
-  if (v == "latest_segment")
-    s.bootstrap = core::Bootstrap::kLatestSegment;
-  else if (v == "earliest")
-    s.bootstrap = core::Bootstrap::kEarliest;
-  else
-    return "is neither latest_segment nor earliest";
-  return "";
-}
-std::string show_bootstrap(const Settings& s) {
-  return s.bootstrap == core::Bootstrap::kEarliest ? "earliest" : "latest_segment";
-}
-std::string apply_identity(Settings& s, std::string_view v) {
-  if (v == "auto")
-    s.rocketmq_replica_identity = ReplicaIdentity::kAuto;
-  else if (v == "address")
-    s.rocketmq_replica_identity = ReplicaIdentity::kAddress;
-  else if (v == "connection")
-    s.rocketmq_replica_identity = ReplicaIdentity::kConnection;
-  else
-    return "is none of auto, address, connection";
-  return "";
-}
-std::string show_identity(const Settings& s) {
-  switch (s.rocketmq_replica_identity) {
-    case ReplicaIdentity::kAddress:
-      return "address";
-    case ReplicaIdentity::kConnection:
-      return "connection";
-    case ReplicaIdentity::kAuto:
-      break;
-  }
-  return "auto";
-}
-template <bool Settings::*Member>
-std::string apply_flag(Settings& s, std::string_view v) {
-  if (v != "true" && v != "false") return "is neither true nor false";
-  s.*Member = v == "true";
-  return "";
-}
-template <bool Settings::*Member>
-std::string show_flag(const Settings& s) {
-  return s.*Member ? "true" : "false";
-}
-std::string apply_send_from(Settings& s, std::string_view v) {
-  if (v == "memory")
-    s.send_from = SendFrom::kMemory;
-  else if (v == "file")
-    s.send_from = SendFrom::kFile;
-  else
-    return "is neither memory nor file";
-  return "";
-}
-std::string show_send_from(const Settings& s) {
-  return s.send_from == SendFrom::kMemory ? "memory" : "file";
-}
-struct WireName {
-  Wire wire;
+// An option with a few values that have names.
+template <class Value>
+struct Choice {
+  Value value;
   const char* name;
 };
-constexpr WireName kWires[] = {{Wire::kAuto, "auto"},
-                               {Wire::kNative, "native"},
-                               {Wire::kRocketmq, "rocketmq"},
-                               {Wire::kRocketmqAutoswitch, "rocketmq-autoswitch"}};
+constexpr Choice<bool> kFlags[] = {{true, "true"}, {false, "false"}};
+constexpr Choice<bool> kDurabilities[] = {{false, "received"}, {true, "durable"}};
+constexpr Choice<core::Bootstrap> kBootstraps[] = {
+    {core::Bootstrap::kLatestSegment, "latest_segment"}, {core::Bootstrap::kEarliest, "earliest"}};
+constexpr Choice<ReplicaIdentity> kIdentities[] = {{ReplicaIdentity::kAuto, "auto"},
+                                                   {ReplicaIdentity::kAddress, "address"},
+                                                   {ReplicaIdentity::kConnection, "connection"}};
+constexpr Choice<SendFrom> kSources[] = {{SendFrom::kMemory, "memory"}, {SendFrom::kFile, "file"}};
+constexpr Choice<Wire> kWires[] = {{Wire::kAuto, "auto"},
+                                   {Wire::kNative, "native"},
+                                   {Wire::kRocketmq, "rocketmq"},
+                                   {Wire::kRocketmqAutoswitch, "rocketmq-autoswitch"}};
 
-std::string apply_wire(Settings& s, std::string_view v) {
-  for (const WireName& known : kWires) {
-    if (v != known.name) continue;
-    s.wire = known.wire;
-    return "";
+template <auto Member, const auto& Choices>
+std::string apply_choice(Settings& s, std::string_view v) {
+  std::string names;
+  constexpr bool kTwo = std::size(Choices) == 2;
+  for (const auto& choice : Choices) {
+    if (v == choice.name) {
+      s.*Member = choice.value;
+      return "";
+    }
+    names += (names.empty() ? "" : kTwo ? " nor " : ", ") + std::string(choice.name);
   }
-  return "is none of auto, native, rocketmq, rocketmq-autoswitch";
+  return (kTwo ? "is neither " : "is none of ") + names;
 }
-std::string show_wire(const Settings& s) {
-  return std::find_if(std::begin(kWires), std::end(kWires),
-                      [&](const WireName& known) { return known.wire == s.wire; })
-      ->name;
-}
-
-// Calls each with every part of a list, until one is wrong.
-template <class Each>
-std::string for_each_part(std::string_view list, Each&& each) {
-  while (!list.empty()) {
-    const std::size_t comma = list.find(',');
-    const std::string_view part = list.substr(0, comma);
-    list.remove_prefix(comma == std::string_view::npos ? list.size() : comma + 1);
-    if (std::string wrong = each(part); !wrong.empty()) return wrong;
-  }
-  return "";
+template <auto Member, const auto& Choices>
+std::string show_choice(const Settings& s) {
+  const auto* at = std::find_if(std::begin(Choices), std::end(Choices),
+                                [&](const auto& choice) { return choice.value == s.*Member; });
+  return at->name;
 }
 
 std::string apply_accept(Settings& s, std::string_view v) {
   Accept accept{false, false};
-  std::string wrong = for_each_part(v, [&](std::string_view part) -> std::string {
+  std::string wrong = net::for_each_item(v, [&](std::string_view part) -> std::string {
     if (part == "native")
       accept.native = true;
     else if (part == "rocketmq")
@@ -181,7 +129,7 @@ std::string show_text(const Settings& s) {
 
 std::string apply_replicas(Settings& s, std::string_view v) {
   ReplicaList list;
-  std::string wrong = for_each_part(v, [&](std::string_view part) -> std::string {
+  std::string wrong = net::for_each_item(v, [&](std::string_view part) -> std::string {
     const std::size_t at = part.find('@');
     const std::string id(part.substr(0, at));
     ReplicaList::Node node{id, {}};
@@ -203,11 +151,6 @@ std::string apply_replicas(Settings& s, std::string_view v) {
   return wrong;
 }
 
-std::string apply_durability(Settings& s, std::string_view v) {
-  if (v != "received" && v != "durable") return "is neither received nor durable";
-  s.durable_by_default = v == "durable";
-  return "";
-}
 std::string apply_state_dir(Settings& s, std::string_view v) {
   std::error_code ignored;
   if (!v.empty() && !std::filesystem::is_directory(std::filesystem::path(v), ignored)) {
@@ -222,7 +165,9 @@ constexpr std::int64_t kHourMs = 3'600'000;
 // The order is the README's.
 #define HA_NUMBER(member, least, most) \
   apply_number<&Settings::member, least, most>, show_number<&Settings::member>
-#define HA_FLAG(member) apply_flag<&Settings::member>, show_flag<&Settings::member>
+#define HA_CHOICE(member, choices) \
+  apply_choice<&Settings::member, choices>, show_choice<&Settings::member, choices>
+#define HA_FLAG(member) HA_CHOICE(member, kFlags)
 
 const Spec kSpecs[] = {
     {"listen", "address", "IPv4 or IPv6 address and port; port 0 = the system picks", false,
@@ -243,8 +188,7 @@ const Spec kSpecs[] = {
      HA_NUMBER(housekeeping_ms, 20, kHourMs)},
     {"first_report_timeout_ms", "milliseconds", "10000 to 3600000", true,
      "A connection that sends no report for so long after connecting is closed. RocketMQ 4.x "
-     "slaves "
-     "need more than 5 s.",
+     "slaves need more than 5 s.",
      HA_NUMBER(first_report_timeout_ms, 10'000, kHourMs)},
     {"transfer_batch_bytes", "bytes", "1024 to 4194292", true,
      "The most log bytes in one frame; the bound is RocketMQ's slave's buffer.",
@@ -267,12 +211,11 @@ const Spec kSpecs[] = {
      "Where log bytes are sent from when the host offers both: its pinned memory (writev) or its "
      "segment files (sendfile). Which is faster depends on network and kernel; on loopback, "
      "memory.",
-     apply_send_from, show_send_from},
+     HA_CHOICE(send_from, kSources)},
     {"bootstrap", "choice", "latest_segment, earliest", true,
      "Where a slave that asks for offset 0 starts: at the start of the last segment, as RocketMQ, "
-     "or "
-     "at the first byte held.",
-     apply_bootstrap, show_bootstrap},
+     "or at the first byte held.",
+     HA_CHOICE(bootstrap, kBootstraps)},
     {"in_sync_replicas", "count", "1 to max_connections + 1", true,
      "Copies that a wait with default acks is for, the master's included. 1 waits for nobody.",
      HA_NUMBER(in_sync_replicas, 1, 4097)},
@@ -293,13 +236,12 @@ const Spec kSpecs[] = {
     {"rocketmq_replica_identity", "choice", "auto, address, connection", false,
      "What tells one replica from another on the RocketMQ wire, which has no names: the remote IP "
      "address, or the connection. auto: the address, but the connection for loopback addresses.",
-     apply_identity, show_identity},
+     HA_CHOICE(rocketmq_replica_identity, kIdentities)},
     {"wire", "choice", "auto, native, rocketmq, rocketmq-autoswitch", false,
      "What this node speaks to its master as a slave: the native protocol; RocketMQ's default "
-     "mode; "
-     "its controller mode (5.1.1 and later) as a learner that is never elected. auto: native, and "
-     "RocketMQ's default mode to a master that does not answer that.",
-     apply_wire, show_wire},
+     "mode; its controller mode (5.1.1 and later) as a learner that is never elected. auto: "
+     "native, and RocketMQ's default mode to a master that does not answer that.",
+     HA_CHOICE(wire, kWires)},
     {"accept", "choices", "native, rocketmq, comma-separated", true,
      "Which wires slaves may speak to this node.", apply_accept,
      [](const Settings& s) { return s.accept.text(); }},
@@ -307,24 +249,19 @@ const Spec kSpecs[] = {
      "On the native wire a slave whose cluster has another name is refused.",
      apply_name<&Settings::cluster_id>, show_text<&Settings::cluster_id>},
     {"replica_id", "name", "as cluster_id; empty = none", false,
-     "What this node is called on the native wire. Has one vote, however many connections. Without "
-     "a "
-     "name a slave is told from others as on the RocketMQ wire.",
+     "What this node is called on the native wire. Has one vote, however many connections. "
+     "Without a name a slave is told from others as on the RocketMQ wire.",
      apply_name<&Settings::replica_id>, show_text<&Settings::replica_id>},
     {"replicas", "nodes", "ID@HOST:PORT, comma-separated; empty = no set", false,
      "The configured set, this node included, the same on every node. Slaves with another "
      "replica_id, or none (RocketMQ's), are refused, and acks can be asked for from a majority of "
-     "the "
-     "set.",
+     "the set.",
      apply_replicas, [](const Settings& s) { return s.replicas.text(); }},
     {"default_durability", "choice", "received, durable", true,
      "What waits with default durability ask of each copy, the master's included: that the bytes "
      "have arrived, or that they survive a loss of power too. RocketMQ slaves cannot say the "
      "latter.",
-     apply_durability,
-     [](const Settings& s) -> std::string {
-       return s.durable_by_default ? "durable" : "received";
-     }},
+     HA_CHOICE(durable_by_default, kDurabilities)},
     {"wire_probe_ms", "milliseconds", "10 to 3600000", true,
      "With wire=auto, how long a master may take to answer before it is taken for a RocketMQ "
      "broker.",
@@ -343,8 +280,8 @@ const Spec kSpecs[] = {
      "that the controller knows (those are 1, 2, 3...), and another one for each learner.",
      HA_NUMBER(rocketmq_broker_id, 1, INT64_MAX)},
     {"rocketmq_sync_from_last_file", "flag", "true, false", true,
-     "Ask a master in controller mode for its last segment only when this log is empty, instead of "
-     "all that it holds.",
+     "Ask a master in controller mode for its last segment only when this log is empty, instead "
+     "of all that it holds.",
      HA_FLAG(rocketmq_sync_from_last_file)},
     {"connect_timeout_ms", "milliseconds", "10 to 3600000", true,
      "How long a slave waits for a TCP connection to its master.",
@@ -354,22 +291,18 @@ const Spec kSpecs[] = {
      HA_NUMBER(reconnect_max_ms, 50, kHourMs)},
     {"tail_check_bytes", "bytes", "0 to 1073741824", true,
      "On RocketMQ's default wire a slave asks its master for so many of its own last bytes again, "
-     "at "
-     "most "
-     "back to its last segment's start, and stops when they differ or do not come. 0 trusts the "
-     "master.",
+     "at most back to its last segment's start, and stops when they differ or do not come. 0 "
+     "trusts the master.",
      HA_NUMBER(tail_check_bytes, 0, std::int64_t{1} << 30)},
     {"ack_durable", "flag", "true, false", false,
      "A slave acknowledges only what its host has made durable (hook flush), on either wire. One "
      "flush covers all that arrived during the one before. Without this flag the native wire's "
-     "acks "
-     "say what has arrived and what of it the host's own flushes have made durable.",
+     "acks say what has arrived and what of it the host's own flushes have made durable.",
      HA_FLAG(ack_durable)},
     {"busy_poll_us", "microseconds", "0 to 1000000", true,
      "While work comes so often that its last sleep was shorter than twice this, the I/O thread "
-     "looks "
-     "for more for so long before it sleeps again. Saves the wake-up, which is most of a message's "
-     "latency and more CPU than the looking. 0 = never.",
+     "looks for more for so long before it sleeps again. Saves the wake-up, which is most of a "
+     "message's latency and more CPU than the looking. 0 = never.",
      HA_NUMBER(busy_poll_us, 0, 1'000'000)},
     {"metrics_listen", "address",
      "IP address and port; port 0 = the system picks; empty = not served", false,
@@ -378,6 +311,7 @@ const Spec kSpecs[] = {
 };
 #undef HA_NUMBER
 #undef HA_FLAG
+#undef HA_CHOICE
 
 const Spec* find(std::string_view key) {
   const auto* at = std::find_if(std::begin(kSpecs), std::end(kSpecs),

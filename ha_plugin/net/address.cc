@@ -71,13 +71,19 @@ bool AllowList::to_bytes(const std::string& ip, Bytes& out, bool& is_v4) {
   return true;
 }
 
+std::string for_each_item(std::string_view list,
+                          const std::function<std::string(std::string_view)>& each) {
+  while (!trim(list).empty()) {
+    const std::size_t comma = list.find(',');
+    if (std::string wrong = each(trim(list.substr(0, comma))); !wrong.empty()) return wrong;
+    list = comma == std::string_view::npos ? std::string_view{} : list.substr(comma + 1);
+  }
+  return "";
+}
+
 std::string AllowList::parse(std::string_view text, AllowList& out) {
   AllowList list;
-  while (!trim(text).empty()) {
-    const std::size_t comma = text.find(',');
-    const std::string_view item = trim(text.substr(0, comma));
-    text = comma == std::string_view::npos ? std::string_view{} : text.substr(comma + 1);
-
+  std::string wrong = for_each_item(text, [&](std::string_view item) -> std::string {
     const std::size_t slash = item.find('/');
     Network network;
     network.text = item;
@@ -95,9 +101,10 @@ std::string AllowList::parse(std::string_view text, AllowList& out) {
     }
     if (is_v4) network.bits += 96;
     list.networks_.push_back(std::move(network));
-  }
-  out = std::move(list);
-  return "";
+    return "";
+  });
+  if (wrong.empty()) out = std::move(list);
+  return wrong;
 }
 
 bool AllowList::allows(const std::string& ip) const {

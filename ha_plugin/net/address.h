@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,11 @@ struct Address {
 
 // allow_port_0: for addresses to listen on.
 std::string parse_address(std::string_view text, bool allow_port_0, Address& out);
+
+// Calls each, a function of a string_view, with every item of a comma-separated list, spaces
+// trimmed, until one says what is wrong with it.
+std::string for_each_item(std::string_view list,
+                          const std::function<std::string(std::string_view)>& each);
 
 // Networks in CIDR notation; empty allows everybody.
 class AllowList {
