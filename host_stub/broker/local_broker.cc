@@ -30,6 +30,16 @@ std::vector<ha::Option> all_plugin_options(const BrokerOptions& from) {
   return out;
 }
 
+// What the plugin takes HA_DURABILITY_DEFAULT for.
+std::int32_t default_durability(const BrokerOptions& from) {
+  std::int32_t durability = HA_DURABILITY_RECEIVED;
+  for (const auto& [key, value] : from.plugin_options) {
+    if (key != "default_durability") continue;
+    durability = value == "durable" ? HA_DURABILITY_DURABLE : HA_DURABILITY_RECEIVED;
+  }
+  return durability;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Broker>> Broker::open(BrokerOptions options) {
@@ -67,6 +77,7 @@ std::optional<Error> LocalBroker::open_all() {
   auto groups = GroupOffsets::open(options_.store_dir);
   if (auto* error = std::get_if<Error>(&groups)) return std::move(*error);
   groups_ = std::move(std::get<std::unique_ptr<GroupOffsets>>(groups));
+  default_durability_ = default_durability(options_);
   scheduler_ = std::make_unique<Scheduler>(*log_, index_, system_now_ms);
 
   hooks_ = std::make_unique<LogHooks>(*log_, *groups_, options_.consensus_log,

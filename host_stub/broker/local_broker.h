@@ -90,7 +90,8 @@ class LocalBroker final : public Broker {
   std::unique_ptr<Scheduler> scheduler_;
   std::unique_ptr<LogHooks> hooks_;
   std::optional<ha::Instance> instance_;
-  std::atomic<ha::Instance*> notified_{nullptr};  // set once instance_ exists
+  std::atomic<ha::Instance*> notified_{nullptr};              // set once instance_ exists
+  std::int32_t default_durability_ = HA_DURABILITY_RECEIVED;  // as the plugin was told
   std::atomic<unsigned> next_queue_{0};
   std::atomic<bool> stopping_{false};
 

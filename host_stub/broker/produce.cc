@@ -128,6 +128,7 @@ void LocalBroker::produce(ProduceRequest request, std::function<void(ProduceResu
   auto pending = std::make_shared<Pending>();
   pending->done = std::move(done);
   pending->acks = request.acks;
+  if (request.durability == HA_DURABILITY_DEFAULT) request.durability = default_durability_;
   pending->durability = request.durability;
   pending->timeout_ms = request.timeout_ms;
   if (auto error = check_request(request)) return pending->finish(error->status, error->text);

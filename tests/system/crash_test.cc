@@ -34,6 +34,27 @@ TEST_F(Crash, KilledSlaveCatchesUpAndItsSegmentsAreTheMasters) {
   EXPECT_EQ(missing_or_doubled(load.acknowledged(), consume_all(slave, "T")), "");
 }
 
+// By request, and where the plugin is told that durable is what everybody means.
+TEST_F(Crash, ADurableAnswerIsForWhatIsOnTheDisk) {
+  const auto on_disk = [](Node& node) { return number_at(node.status(), "bounds/durable"); };
+  NodeOptions seldom{.name = "seldom", .more = {"--flush-interval-ms", "60000"}};
+  Node& by_request = add(seldom);
+  ASSERT_EQ(by_request.produce("T", "any", "1").status, 200);
+  EXPECT_LT(on_disk(by_request), by_request.log_end());
+  ASSERT_EQ(by_request.produce("T", "durable", "1", "&durability=durable").status, 200);
+  EXPECT_EQ(on_disk(by_request), by_request.log_end());
+
+  seldom.name = "always";
+  seldom.options = {"default_durability=durable"};
+  Node& always = add(seldom);
+  for (const char* acks : {"1", "default"}) {
+    ASSERT_EQ(always.produce("T", "durable", acks).status, 200);
+    EXPECT_EQ(on_disk(always), always.log_end()) << acks;
+  }
+  ASSERT_EQ(always.produce("T", "any", "1", "&durability=received").status, 200);
+  EXPECT_LT(on_disk(always), always.log_end());
+}
+
 TEST_F(Crash, KilledMasterHoldsEverythingAcknowledgedAndItsSlaveResumes) {
   Node& master = add_master();
   Node& slave = add_slave(master, "slave");

@@ -24,6 +24,13 @@ bool read_one(Peer& peer, Reader& reader, Reader::Found want) {
 
 }  // namespace
 
+Options native(Options more) {
+  more.insert(more.begin(), {"wire", "native"});
+  return more;
+}
+
+std::string address_of(const Instance& node) { return "127.0.0.1:" + std::to_string(node.port()); }
+
 std::uint64_t hash_of_log(std::int64_t begin, std::int64_t end) {
   wire::native::Hasher hasher;
   hasher.add(bytes_at(begin, end - begin));
@@ -121,6 +128,14 @@ bool NativeMaster::resume(const core::Hello& hello) {
 
 bool NativeMaster::send_log(std::int64_t offset, std::int64_t size) {
   return peer_.send(native_frame(offset, size));
+}
+
+std::optional<wire::native::Ack> NativeMaster::ack_with(std::int64_t received,
+                                                        std::int64_t durable) {
+  for (auto heard = ack(); heard; heard = ack()) {
+    if (heard->received >= Offset(received) && heard->durable >= Offset(durable)) return heard;
+  }
+  return std::nullopt;
 }
 
 std::optional<wire::native::Ack> NativeMaster::ack() {

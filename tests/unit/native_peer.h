@@ -6,6 +6,7 @@
 #include <string>
 
 #include "ha_plugin/wire/native.h"
+#include "tests/unit/instance.h"
 #include "tests/unit/peer.h"
 
 namespace ha::testing {
@@ -38,6 +39,10 @@ class NativeSlave {
   wire::native::Reader reader_{wire::native::Reader::Side::kSlave};
 };
 
+// Options of a node that speaks the native protocol only.
+Options native(Options more = {});
+std::string address_of(const Instance& node);
+
 core::Hello hello_of(const std::string& name, std::int64_t min, std::int64_t end,
                      std::int64_t segment_size = 4096);
 std::uint64_t hash_of_log(std::int64_t begin, std::int64_t end);
@@ -55,6 +60,8 @@ class NativeMaster {
   bool send_log(std::int64_t offset, std::int64_t size);
   bool heartbeat(std::int64_t offset) { return send_log(offset, 0); }
   std::optional<wire::native::Ack> ack();
+  // Hears acks until one has that; none when they end before.
+  std::optional<wire::native::Ack> ack_with(std::int64_t received, std::int64_t durable = 0);
 
   Peer& peer() { return peer_; }
 
