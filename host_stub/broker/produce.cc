@@ -46,6 +46,20 @@ std::optional<std::string> item_fault(const ProduceItem& item, std::size_t numbe
   return std::nullopt;
 }
 
+// As a client asks for them.
+std::string acks_name(std::int32_t acks) {
+  switch (acks) {
+    case HA_ACKS_DEFAULT:
+      return "default";
+    case HA_ACKS_ALL_IN_SYNC:
+      return "all";
+    case HA_ACKS_QUORUM:
+      return "quorum";
+    default:
+      return std::to_string(acks);
+  }
+}
+
 }  // namespace
 
 struct LocalBroker::Pending {
@@ -191,7 +205,7 @@ std::string LocalBroker::wait_text(std::int32_t status, const Pending& pending) 
           ? "; nothing was stored"
           : "; stored here: " + std::to_string(pending.result.stored) +
                 ", which may yet reach the slaves: sending again may duplicate them";
-  const std::string acks = "acks " + std::to_string(pending.acks);
+  const std::string acks = "acks " + acks_name(pending.acks);
   switch (status) {
     case HA_FLUSH_SLAVE_TIMEOUT:
       return acks + ": not enough copies within " + std::to_string(pending.timeout_ms) + " ms" +

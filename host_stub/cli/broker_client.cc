@@ -105,21 +105,25 @@ Result<NodeStatus> BrokerClient::status(std::chrono::milliseconds timeout) {
   out.role = text_at(top, "role");
   out.master = text_at(top, "master");
   out.client_state = text_at(object_at(ha, "client"), "state");
+  out.client_reason = text_at(object_at(ha, "client"), "last_reason");
   out.ha_address = text_at(ha, "listen_address");
   out.min = number_at(bounds, "min", 0);
   out.end = number_at(bounds, "end", 0);
   out.whole_end = number_at(top, "whole_end", 0);
   out.confirm = number_at(bounds, "confirm", out.whole_end);
   for (const auto& value : array_at(ha, "replicas")) {
-    if (!value.is_object() || !true_at(value.get_object(), "connected")) continue;
+    if (!value.is_object()) continue;
     const auto& replica = value.get_object();
-    out.replicas.push_back({.id = text_at(replica, "id"),
-                            .address = text_at(replica, "address"),
-                            .state = text_at(replica, "state"),
-                            .in_sync = true_at(replica, "in_sync"),
-                            .ack_offset = number_at(replica, "ack_offset", -1),
-                            .lag_bytes = number_at(replica, "lag_bytes", 0),
-                            .lag_ms = number_at(replica, "lag_ms", -1)});
+    auto& list = true_at(replica, "connected") ? out.replicas : out.gone;
+    list.push_back({.id = text_at(replica, "id"),
+                    .address = text_at(replica, "address"),
+                    .state = text_at(replica, "state"),
+                    .in_sync = true_at(replica, "in_sync"),
+                    .ack_offset = number_at(replica, "ack_offset", -1),
+                    .lag_bytes = number_at(replica, "lag_bytes", 0),
+                    .lag_ms = number_at(replica, "lag_ms", -1),
+                    .gone_ms = number_at(replica, "gone_ms", 0),
+                    .gone_reason = text_at(replica, "last_close_reason")});
   }
   for (const auto& value : array_at(ha, "warnings")) {
     if (value.is_string()) out.warnings.emplace_back(value.get_string().c_str());

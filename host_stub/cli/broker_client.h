@@ -22,18 +22,22 @@ struct ReplicaStatus {
   std::int64_t ack_offset = -1;
   std::int64_t lag_bytes = 0;
   std::int64_t lag_ms = -1;  // -1 = unknown
+  std::int64_t gone_ms = 0;  // since it left
+  std::string gone_reason;   // why it left
 };
 
 struct NodeStatus {
   std::string role;    // "master", "slave", "none"
   std::string master;  // what a slave follows; "" = nobody
   std::string ha_address;
-  std::string client_state;  // a slave's link to its master
+  std::string client_state;   // a slave's link to its master
+  std::string client_reason;  // why that link last ended; "none" = it never did
   std::int64_t min = 0;
   std::int64_t end = 0;
   std::int64_t whole_end = 0;           // end of the last whole record
   std::int64_t confirm = 0;             // readers see the records below
   std::vector<ReplicaStatus> replicas;  // those connected
+  std::vector<ReplicaStatus> gone;      // those that were
   std::vector<std::string> warnings;
   std::string json;  // all of it, as the broker sent it
 };

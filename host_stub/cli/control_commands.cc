@@ -16,11 +16,19 @@ namespace {
 
 constexpr std::chrono::seconds kWatchInterval{1};
 
+std::string row(const ReplicaStatus& one, const std::string& state) {
+  return fmt::format("{:<24}{:<24}{:<11}{:<9}{:>18}{:>12}{:>10}", one.id, one.address, state,
+                     one.in_sync ? "yes" : "no", grouped(one.ack_offset), bytes_text(one.lag_bytes),
+                     one.lag_ms < 0 ? "?" : duration_text(one.lag_ms * 1000));
+}
+
 std::string table(const std::string& url, const NodeStatus& node) {
   std::string out = fmt::format("{:<11}{}\n{:<11}{}\n", "broker", url, "role", node.role);
   if (node.role == "slave") {
-    out += fmt::format("{:<11}{} ({})\n", "master", node.master.empty() ? "nobody" : node.master,
-                       node.client_state);
+    const bool up = node.client_state == "transfer" || node.client_reason == "none";
+    out += fmt::format("{:<11}{} ({}{})\n", "master", node.master.empty() ? "nobody" : node.master,
+                       node.client_state,
+                       up ? "" : "; last ended: " + node.client_reason + ", see this node's log");
   }
   out += fmt::format("{:<11}{}\n{:<11}{} .. {}, whole records up to {}", "ha", node.ha_address,
                      "log", grouped(node.min), grouped(node.end), grouped(node.whole_end));
@@ -30,11 +38,10 @@ std::string table(const std::string& url, const NodeStatus& node) {
   if (node.role == "master") {
     out += fmt::format("\n{:<24}{:<24}{:<11}{:<9}{:>18}{:>12}{:>10}\n", "replica", "address",
                        "state", "in sync", "acknowledged", "lag", "behind");
-    for (const auto& one : node.replicas) {
-      out += fmt::format("{:<24}{:<24}{:<11}{:<9}{:>18}{:>12}{:>10}\n", one.id, one.address,
-                         one.state, one.in_sync ? "yes" : "no", grouped(one.ack_offset),
-                         bytes_text(one.lag_bytes),
-                         one.lag_ms < 0 ? "?" : duration_text(one.lag_ms * 1000));
+    for (const auto& one : node.replicas) out += row(one, one.state) + "\n";
+    for (const auto& one : node.gone) {
+      out += row(one, "gone") + "  left " + duration_text(one.gone_ms * 1000) +
+             " ago: " + one.gone_reason + "\n";
     }
     if (node.replicas.empty()) out += "(no replica is connected)\n";
   }

@@ -198,6 +198,29 @@ TEST_F(CommandLine, StatusIsTextForPeopleAndJsonForPrograms) {
   EXPECT_EQ(text_at(parse_json(programs.output), "ha/role"), "master");
 }
 
+TEST_F(CommandLine, StatusSaysWhoIsAwayAndWhy) {
+  Node& master = add_master({"min_in_sync_replicas=1", "in_sync_replicas=2"});
+  Node& slave = add_slave(master, "slave", {"replica_id=b", "cluster_id=other"});
+  slave.wait_for("was refused", [](const json::value& now) {
+    return text_at(now, "ha/client/last_reason") == "cluster";
+  });
+  EXPECT_NE(stub({"status", "--broker", slave.url()}).output.find("last ended: cluster"),
+            std::string::npos);
+  Node& other = add_slave(master, "other");
+  master.wait_for_replicas(1);
+  other.kill();
+  master.wait_for_replicas(0);
+  const std::string text = stub({"status", "--broker", master.url()}).output;
+  EXPECT_NE(text.find("gone"), std::string::npos) << text;
+  // The kernel says goodbye for it, in either way.
+  EXPECT_TRUE(text.find("ago: peer_closed") != std::string::npos ||
+              text.find("ago: network") != std::string::npos)
+      << text;
+  const auto refused = master.produce("T", "x", "default");
+  EXPECT_NE(refused.body.find("acks default: no slave is connected"), std::string::npos)
+      << refused.body;
+}
+
 TEST_F(CommandLine, VerifyNamesTheFirstFaultWithItsOffset) {
   Node& node = add({.name = "node"});
   ASSERT_EQ(node.produce("T", "whole", "1").status, 200);
