@@ -24,6 +24,7 @@ void Case1JavaMaster::follow(int messages) {
   const int quarter = messages / 4;
 
   Node& early = add_our_slave("early", master);
+  wait_until_connected(early);
   produce({.prefix = "a", .count = quarter});
 
   // An empty slave gets the last segment; one that was given the full segments gets the rest.

@@ -28,6 +28,8 @@ TEST_P(Case4CopyBoots, ARealBrokerStartsOnOurCopy) {
   Broker& broker = add_broker({});
   create_topic(broker, "T", kQueues);
   Node& slave = add_our_slave("copy", broker);
+  // An empty slave that comes when the first segment is full is served from the second one.
+  wait_until_connected(slave);
   produce({.count = 5000});
   const std::int64_t end = driver().max_offset(broker);
   ASSERT_GT(end, kSegmentBytes);

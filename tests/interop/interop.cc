@@ -128,6 +128,12 @@ Node& Interop::add_our_slave(const std::string& name, const Broker& master,
               .options = std::move(options)});
 }
 
+void Interop::wait_until_connected(const Node& slave) {
+  slave.wait_for("is connected", [](const json::value& now) {
+    return system::text_at(now, "ha/client/state") == "transfer";
+  });
+}
+
 Node& Interop::add_our_master(const std::string& name, std::vector<std::string> options) {
   options.insert(options.begin(), {"heartbeat_ms=500", "housekeeping_ms=3000"});
   return add({.name = name,

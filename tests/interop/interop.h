@@ -32,6 +32,8 @@ class Interop : public system::Cluster, public testing::WithParamInterface<const
   // A slave of ours, with the timers that fit Broker's.
   system::Node& add_our_slave(const std::string& name, const Broker& master,
                               std::vector<std::string> options = {});
+  // It takes a second until a slave has found out that its master is a real broker.
+  static void wait_until_connected(const system::Node& slave);
   system::Node& add_our_master(const std::string& name, std::vector<std::string> options = {});
 
   // Makes a topic and waits until the name server knows where it is.
