@@ -29,13 +29,13 @@ static_assert(static_cast<int>(core::Status::kInternal) == HA_INTERNAL);
 static_assert(static_cast<int>(core::Status::kNotMaster) == HA_NOT_MASTER);
 static_assert(static_cast<int>(core::Status::kShutdown) == HA_SHUTDOWN);
 static_assert(static_cast<int>(core::Reason::kNotServing) == HA_REASON_NOT_SERVING);
-static_assert(static_cast<int>(core::Reason::kChecksum) == HA_REASON_CHECKSUM);
+static_assert(static_cast<int>(core::Reason::kNoQuorum) == HA_REASON_NO_QUORUM);
 static_assert(static_cast<int>(core::Reason::kOffsetMismatch) == HA_REASON_OFFSET_MISMATCH);
 static_assert(static_cast<int>(core::Reason::kHousekeeping) == HA_REASON_HOUSEKEEPING);
 static_assert(static_cast<int>(core::State::kShutdown) == HA_STATE_SHUTDOWN);
 static_assert(static_cast<int>(core::Role::kSlave) == HA_ROLE_SLAVE);
 static_assert(core::kAcksAllInSync == HA_ACKS_ALL_IN_SYNC && core::kAcksQuorum == HA_ACKS_QUORUM);
-static_assert(HA_REASON_CHECKSUM < metrics::kReasonSlots);
+static_assert(HA_REASON_NO_QUORUM < metrics::kReasonSlots);
 static_assert(-HA_IN_SYNC_REPLICAS_NOT_ENOUGH < static_cast<int>(metrics::kStatusSlots));
 
 // Up to the last member of the first version: a shorter struct is from no version.
@@ -59,11 +59,19 @@ Outcome to_role_change(const ha_role_change* change, RoleChange& out) {
     return {core::Status::kInvalid,
             "role " + std::to_string(change->role) + " is none of 0 (none), 1 (master), 2 (slave)"};
   }
-  if (change->epoch != 0) {
-    return {core::Status::kUnsupported,
-            "epoch " + std::to_string(change->epoch) + ": this version keeps no epochs; pass 0"};
-  }
   out.role = static_cast<core::Role>(change->role);
+  if (change->epoch < 0 || (change->epoch != 0 && out.role != core::Role::kMaster)) {
+    return {core::Status::kInvalid,
+            "epoch " + std::to_string(change->epoch) + ": only a master has one; pass 0"};
+  }
+  out.epoch = change->epoch;
+  if (change->struct_size >= offsetof(ha_role_change, flags) + sizeof(change->flags)) {
+    if ((change->flags & ~HA_ROLE_CHANGE_FORCE) != 0) {
+      return {core::Status::kInvalid,
+              "flags " + std::to_string(change->flags) + ": only HA_ROLE_CHANGE_FORCE is known"};
+    }
+    out.force = (change->flags & HA_ROLE_CHANGE_FORCE) != 0;
+  }
   const std::string address = change->master_address == nullptr ? "" : change->master_address;
   if (address.empty()) return {};
   if (out.role != core::Role::kSlave) {

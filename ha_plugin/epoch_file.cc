@@ -1,26 +1,14 @@
 #include "ha_plugin/epoch_file.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <boost/crc.hpp>
-#include <cerrno>
 #include <charconv>
 #include <cstdint>
 #include <cstdio>
-#include <system_error>
+
+#include "ha_plugin/durable_file.h"
 
 namespace ha {
 namespace {
-
-// Far beyond what RocketMQ's handshake can carry (1000 epochs, 31 KB); more is some other file.
-constexpr std::size_t kMostBytes = std::size_t{1} << 20;
-
-std::string errno_text() { return std::generic_category().message(errno); }
-
-std::string cannot(const char* what, const std::string& path) {
-  return std::string("cannot ") + what + " '" + path + "': " + errno_text();
-}
 
 // RocketMQ's UtilAll.crc32.
 std::uint32_t crc_of(std::string_view lines) {
@@ -41,57 +29,6 @@ std::string_view take_line(std::string_view& text) {
   const std::string_view line = text.substr(0, end);
   text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
   return line;
-}
-
-// "" or what failed; a file that is not there is no failure and leaves `missing` true.
-std::string read_file(const std::string& path, std::string& text, bool& missing) {
-  missing = false;
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) {
-    missing = errno == ENOENT;
-    return missing ? "" : cannot("open", path);
-  }
-  text.resize(kMostBytes + 1);
-  std::size_t have = 0;
-  ssize_t n = 0;
-  while (have < text.size() && (n = ::read(fd, text.data() + have, text.size() - have)) != 0) {
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) break;
-    have += static_cast<std::size_t>(n);
-  }
-  std::string failed = n < 0 ? cannot("read", path) : "";
-  ::close(fd);
-  text.resize(have);
-  if (failed.empty() && have > kMostBytes) {
-    return "'" + path + "' has more than " + std::to_string(kMostBytes) + " bytes";
-  }
-  return failed;
-}
-
-std::string write_file(const std::string& path, std::string_view text) {
-  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (fd < 0) return cannot("create", path);
-  std::string failed;
-  while (failed.empty() && !text.empty()) {
-    const ssize_t n = ::write(fd, text.data(), text.size());
-    if (n > 0) text.remove_prefix(static_cast<std::size_t>(n));
-    if (n < 0 && errno != EINTR) failed = cannot("write", path);
-  }
-  if (failed.empty() && ::fsync(fd) != 0) failed = cannot("fsync", path);
-  if (::close(fd) != 0 && failed.empty()) failed = cannot("close", path);
-  return failed;
-}
-
-std::string sync_directory(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return cannot("open", path);
-  std::string failed = ::fsync(fd) != 0 ? cannot("fsync", path) : "";
-  ::close(fd);
-  return failed;
-}
-
-std::string remove_file(const std::string& path) {
-  return ::unlink(path.c_str()) != 0 && errno != ENOENT ? cannot("remove", path) : "";
 }
 
 struct Read {
@@ -142,12 +79,10 @@ std::string EpochFile::save(const core::EpochHistory& history) const {
   // A damaged file must not take the place of a good backup. Between the two renames the backup is
   // what a crash leaves: the content before this save.
   const Read before = read_epochs(path_);
-  if (before.error.empty() && !before.history.empty() &&
-      ::rename(path_.c_str(), backup_.c_str()) != 0) {
-    return cannot("rename", path_);
-  }
-  if (::rename(fresh.c_str(), path_.c_str()) != 0) return cannot("rename", fresh);
-  return sync_directory(directory_);
+  std::string failed;
+  if (before.error.empty() && !before.history.empty()) failed = rename_file(path_, backup_);
+  if (failed.empty()) failed = rename_file(fresh, path_);
+  return failed.empty() ? sync_directory(directory_) : failed;
 }
 
 std::string format_epochs(const core::EpochHistory& history) {

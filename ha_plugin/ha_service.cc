@@ -35,19 +35,24 @@ HaService::HaService(const ha_host_api* host, void* host_ctx, const Settings& se
                                               std::chrono::nanoseconds(1))),
       settings_(settings),
       exporter_(metrics_),
+      terms_(settings_, metrics_),
       transfer_(
           metrics_, ack_policy(), settings.max_pending_waits, [this] { io_.ring(); },
-          host_.wants_progress()
-              ? std::function<void(Offset)>([this](Offset reached) { host_.progress(reached); })
+          host_.wants_progress() || settings.keeps_epochs()
+              ? std::function<void(Offset)>([this](Offset reached) { on_progress(reached); })
               : nullptr),
-      accept_(io_.context(), host_, settings_, transfer_, metrics_),
+      accept_(io_.context(), host_, settings_, transfer_, terms_, metrics_,
+              [this](const std::string& candidate) { yield_to(candidate); }),
       client_(io_.context(), host_, settings_, metrics_, make_client_wire(),
-              wire_ == Wire::kAuto ? std::make_unique<net::RocketmqClientWire>() : nullptr,
+              // A node with epochs follows nobody that has none.
+              wire_ == Wire::kAuto && !settings.keeps_epochs()
+                  ? std::make_unique<net::RocketmqClientWire>()
+                  : nullptr,
               [this] { turn(); }),
       wait_timer_(io_.context()),
       tick_timer_(io_.context()) {
   transfer_.set_durable_by_default(settings.durable_by_default);
-  metrics_.configured_in_sync.set(settings.in_sync_replicas);
+  metrics_.configured_in_sync.set(settings.copies_by_default());
   metrics_.configured_min_in_sync.set(settings.min_in_sync_replicas);
 }
 
@@ -68,15 +73,16 @@ std::unique_ptr<net::ClientWire> HaService::make_client_wire() {
     case Wire::kAuto:
       break;
   }
-  return std::make_unique<net::NativeClientWire>(host_, settings_, incarnation_, on_cut);
+  return std::make_unique<net::NativeClientWire>(host_, settings_, metrics_, terms_, incarnation_,
+                                                 on_cut);
 }
 
 core::AckPolicy HaService::ack_policy() const {
-  return {static_cast<std::int32_t>(settings_.in_sync_replicas),
+  return {static_cast<std::int32_t>(settings_.copies_by_default()),
           static_cast<std::int32_t>(settings_.min_in_sync_replicas),
           settings_.max_gap_not_in_sync_bytes,
           settings_.auto_in_sync_replicas,
-          static_cast<std::int32_t>(settings_.max_connections + 1),
+          static_cast<std::int32_t>(settings_.most_copies()),
           settings_.replicas.quorum()};
 }
 
@@ -100,7 +106,7 @@ Outcome HaService::wrong_state(const char* call) const {
 
 Outcome HaService::start(const RoleChange& role) {
   if (life_ != Life::kCreated) return wrong_state("start");
-  if (Outcome refused = refuse_role("start", role.role); refused.status != Status::kOk) {
+  if (Outcome refused = refuse_role("start", role); refused.status != Status::kOk) {
     return refused;
   }
   if (host_.log_has_consensus()) {
@@ -153,7 +159,9 @@ Outcome HaService::start(const RoleChange& role) {
   });
   host_.info("listening for slaves on " + listen_.text());
   control_ = net::start_quiet_thread([this] { run_control_thread(); });
-  return set_role(role);
+  RoleChange first = role;
+  first.patient = terms_.keeps_epochs();
+  return set_role(first);
 }
 
 Outcome HaService::stop(std::int64_t timeout_ms) {
@@ -177,6 +185,7 @@ Outcome HaService::stop(std::int64_t timeout_ms) {
     client_.stop(Reason::kShutdown);
     transfer_.fail_all_for_good(Status::kShutdown);
     transfer_.set_master(false);
+    terms_.set_mastered(0);
     wait_timer_.cancel();
     tick_timer_.cancel();
   });
@@ -192,7 +201,13 @@ Outcome HaService::stop(std::int64_t timeout_ms) {
 // ---- roles -----------------------------------------------------------------------------------
 
 // Whoever becomes master must hold all that was acknowledged, and a learner never counted.
-Outcome HaService::refuse_role(const char* call, Role role) const {
+Outcome HaService::refuse_role(const char* call, const RoleChange& change) const {
+  const Role role = change.role;
+  if ((change.epoch != 0 || change.force) && !settings_.keeps_epochs()) {
+    return {Status::kUnsupported, std::string(call) + ": " +
+                                      (change.force ? "HA_ROLE_CHANGE_FORCE" : "an epoch") +
+                                      " needs option 'replicas'"};
+  }
   if (wire_ != Wire::kRocketmqAutoswitch || role != Role::kMaster) return {};
   return {
       Status::kUnsupported,
@@ -204,6 +219,12 @@ Outcome HaService::refuse_role(const char* call, Role role) const {
 
 // Read again on each connection; here, so that a damaged file is told to whoever starts the node.
 Outcome HaService::load_epochs(const ha_bounds& bounds) {
+  if (std::string wrong = terms_.load(Offset(bounds.min), Offset(bounds.end)); !wrong.empty()) {
+    return {Status::kCorrupt,
+            "start: what this node has promised cannot be read: " + wrong +
+                "; restore the file. Without it this node may take part again only as one that is "
+                "new: with an empty store, once the others agree on a master"};
+  }
   if (wire_ != Wire::kRocketmqAutoswitch) return {};
   EpochFile::Loaded loaded = EpochFile(settings_.state_dir).load();
   if (!loaded.error.empty()) {
@@ -212,18 +233,19 @@ Outcome HaService::load_epochs(const ha_bounds& bounds) {
   }
   loaded.history.truncate_suffix(Offset(bounds.end));
   metrics_.epoch.set(loaded.history.last_epoch());
-  metrics_.epochs.set(net::to_metrics(loaded.history));
+  metrics_.epochs.set(to_metrics(loaded.history));
   return {};
 }
 
 Outcome HaService::set_role(const RoleChange& change) {
   if (life_ != Life::kStarted) return wrong_state("set_role");
-  if (Outcome refused = refuse_role("set_role", change.role); refused.status != Status::kOk) {
+  if (Outcome refused = refuse_role("set_role", change); refused.status != Status::kOk) {
     return refused;
   }
   {
     const std::lock_guard lock(mutex_);
     changes_.push_back(change);
+    changes_.back().fall_back = settings_.keeps_epochs() && wanted_role_ != Role::kNone;
     wanted_role_ = change.role;
     master_ = change.master;
   }
@@ -263,39 +285,62 @@ void HaService::run_control_thread() {
     const RoleChange change = changes_.front();
     changes_.pop_front();
     lock.unlock();
-    change_role(change, Reason::kRequested);
+    change_role(change);
     lock.lock();
   }
   lock.unlock();
   host_.thread_stopping("ha-control");
 }
 
-void HaService::change_role(const RoleChange& change, Reason reason) {
+void HaService::change_role(RoleChange change) {
   io_.run_sync([this] { leave_role(Reason::kRoleChanged); });
-  Outcome cut;
-  if (change.role != Role::kNone) cut = cut_to_whole_record();
-  if (cut.status != Status::kOk) {
-    const std::string text = std::string("cannot become ") +
-                             metrics::role_name(static_cast<std::int32_t>(change.role)) + ": " +
-                             cut.text;
-    host_.log(HA_LOG_ERROR, text);
-    {
-      // Unless the next change is waiting already, the node is no slave that has a master.
-      const std::lock_guard lock(mutex_);
-      if (changes_.empty()) {
-        wanted_role_ = Role::kNone;
-        master_ = {};
-      }
+  if (change.role != Role::kNone) {
+    if (const Outcome cut = cut_to_whole_record(); cut.status != Status::kOk) {
+      return refuse_change(change, Reason::kHostError, cut);
     }
-    host_.role_changed(Role::kNone, Reason::kHostError, cut.status, text);
-    return;
+  }
+  std::int64_t epoch = 0;
+  if (change.role == Role::kMaster && terms_.keeps_epochs()) {
+    Outcome failed;
+    Reason reason = Reason::kNone;
+    epoch = campaign(change, reason, failed);
+    if (failed.status != Status::kOk) return refuse_change(change, reason, failed);
   }
   // The host enters the role before a slave can ask anything of it, and a master's first append may
   // come from inside role_changed: so the plugin is ready first.
-  io_.run_sync([&] { enter_role(change); });
-  const std::string text = warn_of_role(change);
+  bool outrun = false;
+  io_.run_sync([&] {
+    // Another candidate may have had this node's promise meanwhile.
+    outrun = epoch != 0 && terms_.now().promised != epoch;
+    if (!outrun) enter_role(change, epoch);
+  });
+  if (outrun) {
+    return refuse_change(change, Reason::kEpoch,
+                         {Status::kEpoch, "another node was promised a newer epoch meanwhile"});
+  }
+  std::string text = warn_of_role(change);
+  if (!change.note.empty()) text += "; " + change.note;
   host_.info(text);
-  host_.role_changed(change.role, reason, Status::kOk, text);
+  host_.role_changed(change.role, change.reason, Status::kOk, text, epoch);
+}
+
+void HaService::refuse_change(const RoleChange& change, Reason reason, const Outcome& why) {
+  const std::string text = std::string("cannot become ") +
+                           metrics::role_name(static_cast<std::int32_t>(change.role)) + ": " +
+                           why.text;
+  host_.log(HA_LOG_ERROR, text);
+  RoleChange instead;
+  if (change.fall_back && reason != Reason::kHostError) instead.role = Role::kSlave;
+  {
+    // Unless the next change is waiting already, the node is no slave that has a master.
+    const std::lock_guard lock(mutex_);
+    if (changes_.empty()) {
+      wanted_role_ = instead.role;
+      master_ = {};
+    }
+  }
+  if (instead.role == Role::kSlave) io_.run_sync([&] { enter_role(instead, 0); });
+  host_.role_changed(instead.role, reason, why.status, text);
 }
 
 void HaService::leave_role(Reason reason) {
@@ -304,6 +349,7 @@ void HaService::leave_role(Reason reason) {
   accept_.close_all(reason);
   client_.stop(reason);
   transfer_.fail_all(Status::kNotMaster);
+  terms_.set_mastered(0);
   role_ = Role::kNone;
   metrics_.role.set(HA_ROLE_NONE);
 }
@@ -322,12 +368,17 @@ Outcome HaService::cut_to_whole_record() {
   return {};
 }
 
-void HaService::enter_role(const RoleChange& change) {
+void HaService::enter_role(const RoleChange& change, std::int64_t epoch) {
   accept_.forget_history();
   role_ = change.role;
   metrics_.role.set(static_cast<std::int64_t>(change.role));
   metrics_.role_changes.add();
-  transfer_.set_master(change.role == Role::kMaster);
+  // Whoever was greeted by a node without a role would take this one for another than it is.
+  accept_.close_all(Reason::kRoleChanged);
+  terms_.set_mastered(epoch);
+  transfer_.set_master(change.role == Role::kMaster, epoch);
+  // From here on readers have a bound, which rises as copies arrive.
+  if (epoch != 0 && host_.can_confirm()) on_confirmed(host_.confirm(Offset(0)));
   accept_.set_serving(change.role != Role::kNone);
   if (change.role == Role::kSlave) {
     net::Address master;
@@ -335,7 +386,7 @@ void HaService::enter_role(const RoleChange& change) {
       const std::lock_guard lock(mutex_);
       master = changes_.empty() ? master_ : change.master;
     }
-    if (!master.host.empty()) client_.follow(master);
+    if (!master.host.empty() || terms_.keeps_epochs()) client_.follow(master);
   }
   turn();
 }
@@ -343,13 +394,16 @@ void HaService::enter_role(const RoleChange& change) {
 std::string HaService::warn_of_role(const RoleChange& change) const {
   switch (change.role) {
     case Role::kMaster:
-      if (transfer_.policy().in_sync_replicas == 1) {
+      if (transfer_.policy().in_sync_replicas == 1 && !terms_.keeps_epochs()) {
         return "this node is master; option 'in_sync_replicas' is 1: waits with default acks wait "
                "for nobody";
       }
       return "this node is master; default acks wait for " +
              std::to_string(transfer_.policy().in_sync_replicas) + " copies, its own included";
     case Role::kSlave:
+      if (change.master.host.empty() && terms_.keeps_epochs()) {
+        return "this node is a slave and looks for its master among option 'replicas'";
+      }
       return change.master.host.empty() ? "this node is a slave without a master's address"
                                         : "this node is a slave of " + change.master.text();
     case Role::kNone:
@@ -376,7 +430,7 @@ Outcome HaService::set_option(const std::string& key, const std::string& value) 
     io_.set_busy_poll(std::chrono::microseconds(changed.busy_poll_us));
     transfer_.set_policy(ack_policy());
     transfer_.set_durable_by_default(changed.durable_by_default);
-    metrics_.configured_in_sync.set(changed.in_sync_replicas);
+    metrics_.configured_in_sync.set(changed.copies_by_default());
     metrics_.configured_min_in_sync.set(changed.min_in_sync_replicas);
     turn();
   });
@@ -429,6 +483,15 @@ core::LogBounds HaService::read_bounds() {
   metrics_.log_confirm.set(bounds.confirm);
   metrics_.segment_size.set(bounds.segment_size);
   return last_bounds_;
+}
+
+void HaService::on_progress(Offset reached) {
+  if (host_.wants_progress()) host_.progress(reached);
+  if (terms_.mastered() != 0 && host_.can_confirm()) on_confirmed(host_.confirm(reached));
+}
+
+void HaService::on_confirmed(const HostResult& result) {
+  if (!result.ok()) host_.log(HA_LOG_ERROR, "readers are not shown more: " + result.text);
 }
 
 void HaService::turn() {

@@ -30,6 +30,7 @@
 #include "ha_plugin/net/io_thread.h"
 #include "ha_plugin/settings.h"
 #include "ha_plugin/status.h"
+#include "ha_plugin/term_keeper.h"
 #include "ha_plugin/transfer_service.h"
 #include "metrics/exporter.h"
 #include "metrics/ha_metrics.h"
@@ -45,7 +46,15 @@ struct Outcome {
 
 struct RoleChange {
   core::Role role = core::Role::kNone;
-  net::Address master;  // empty = none known yet
+  net::Address master;     // empty = none known yet
+  std::int64_t epoch = 0;  // of a master: the least to take
+  bool force = false;      // master, whatever other nodes say
+  // Master, unless another node is it, and as soon as enough nodes are there: a start.
+  bool patient = false;
+  bool fall_back =
+      false;  // a failed master looks for the one that is: it was slave or master before
+  core::Reason reason = core::Reason::kRequested;
+  std::string note = {};  // how it came to be, for the host
 };
 
 class HaService {
@@ -76,20 +85,28 @@ class HaService {
   enum class Life { kCreated, kStarted, kStopped };
 
   Outcome wrong_state(const char* call) const;
-  Outcome refuse_role(const char* call, core::Role role) const;
+  Outcome refuse_role(const char* call, const RoleChange& change) const;
   Outcome load_epochs(const ha_bounds& bounds);
   std::unique_ptr<net::ClientWire> make_client_wire();
 
   void run_control_thread();
-  void change_role(const RoleChange& change, core::Reason reason);
+  void change_role(RoleChange change);
+  void refuse_change(const RoleChange& change, core::Reason reason, const Outcome& why);
+  std::int64_t campaign(RoleChange& change, core::Reason& reason, Outcome& failed);
+  std::int64_t run_once(RoleChange& change, core::Reason& reason, Outcome& failed);
+  void follow_instead(RoleChange& change, const net::Address& master);
+  bool wait_for_another_change();
+  void yield_to(const std::string& candidate);
   void leave_role(core::Reason reason);
   Outcome cut_to_whole_record();
-  void enter_role(const RoleChange& change);
+  void enter_role(const RoleChange& change, std::int64_t epoch);
   std::string warn_of_role(const RoleChange& change) const;
 
   // On the I/O thread.
   void turn();
   void tick();
+  void on_progress(core::Offset reached);
+  void on_confirmed(const HostResult& result);
   void arm_wait_timer();
   void set_wait_timer_for(core::Time due);
   void arm_tick_timer();
@@ -104,6 +121,7 @@ class HaService {
   Settings settings_;                // changed on the I/O thread while it runs
   mutable metrics::HaMetrics metrics_;
   metrics::Exporter exporter_;
+  TermKeeper terms_;  // I/O thread
   net::IoThread io_;
   TransferService transfer_;
   net::AcceptService accept_;

@@ -99,13 +99,14 @@ HostResult Host::append(core::Offset offset, const void* data, std::int64_t size
   return result_of(status, error, "append");
 }
 
-HostResult Host::truncate(core::Offset new_end) const {
+HostResult Host::truncate(core::Offset new_end, bool unsafe) const {
   if (api_.truncate == nullptr) {
     return {core::Status::kUnsupported,
             "the host has no hook 'truncate' to cut the log to " + std::to_string(new_end.bytes())};
   }
   ha_error error = empty_error();
-  return result_of(api_.truncate(ctx_, 0, new_end.bytes(), 0, &error), error, "truncate");
+  return result_of(api_.truncate(ctx_, 0, new_end.bytes(), unsafe ? HA_TRUNCATE_UNSAFE : 0, &error),
+                   error, "truncate");
 }
 
 HostResult Host::reset(core::Offset new_min) const {
@@ -177,12 +178,13 @@ HostResult Host::write_metadata(std::span<const std::byte> state) const {
 }
 
 void Host::role_changed(core::Role role, core::Reason reason, core::Status status,
-                        const std::string& text) const {
+                        const std::string& text, std::int64_t epoch) const {
   ha_role_report report{};
   report.struct_size = sizeof(report);
   report.role = static_cast<std::int32_t>(role);
   report.reason = static_cast<std::int32_t>(reason);
   report.status = static_cast<std::int32_t>(status);
+  report.epoch = epoch;
   report.text = text.c_str();
   api_.role_changed(ctx_, &report);
 }

@@ -40,7 +40,8 @@ class Host {
   HostResult bounds(ha_bounds& out) const;
   HostResult record_floor(core::Offset offset, core::Offset& out) const;
   HostResult append(core::Offset offset, const void* data, std::int64_t size) const;
-  HostResult truncate(core::Offset new_end) const;
+  // unsafe: also below what readers may have seen.
+  HostResult truncate(core::Offset new_end, bool unsafe = false) const;
   HostResult reset(core::Offset new_min) const;
 
   bool can_flush() const { return api_.flush != nullptr; }
@@ -73,7 +74,7 @@ class Host {
   HostResult write_metadata(std::span<const std::byte> state) const;
 
   void role_changed(core::Role role, core::Reason reason, core::Status status,
-                    const std::string& text) const;
+                    const std::string& text, std::int64_t epoch = 0) const;
   void replica_changed(const ha_replica_event& event) const;
   bool wants_progress() const { return api_.progress != nullptr; }
   void progress(core::Offset offset) const { api_.progress(ctx_, offset.bytes()); }

@@ -253,10 +253,25 @@ const Spec kSpecs[] = {
      "Without a name a slave is told from others as on the RocketMQ wire.",
      apply_name<&Settings::replica_id>, show_text<&Settings::replica_id>},
     {"replicas", "nodes", "ID@HOST:PORT, comma-separated; empty = no set", false,
-     "The configured set, this node included, the same on every node. Slaves with another "
-     "replica_id, or none (RocketMQ's), are refused, and acks can be asked for from a majority of "
-     "the set.",
+     "The configured set, this node included, the same on every node. Its nodes keep epochs: one "
+     "of "
+     "them becomes master only when enough others promise it, and a master that comes back is cut "
+     "to what was acknowledged. Slaves with another replica_id, or none (RocketMQ's), are refused. "
+     "Needs state_dir.",
      apply_replicas, [](const Settings& s) { return s.replicas.text(); }},
+    {"default_copies", "count", "0 = a majority of replicas, or 1 to their number", false,
+     "With replicas: the copies that waits with default acks are for, the master's included, and "
+     "that survive every change of master. The same on every node: with N nodes and this many "
+     "copies, N - copies + 1 nodes must promise before one becomes master.",
+     HA_NUMBER(default_copies, 0, 1024)},
+    {"prepare_timeout_ms", "milliseconds", "10 to 3600000", true,
+     "With replicas: how long a node that shall become master waits for the promises of the "
+     "others.",
+     HA_NUMBER(prepare_timeout_ms, 10, kHourMs)},
+    {"allow_unsafe_truncation", "flag", "true, false", true,
+     "With replicas: let a slave cut off what its readers may have seen when its master's log went "
+     "on differently. Otherwise it stops. What is cut is kept in state_dir either way.",
+     HA_FLAG(allow_unsafe_truncation)},
     {"default_durability", "choice", "received, durable", true,
      "What waits with default durability ask of each copy, the master's included: that the bytes "
      "have arrived, or that they survive a loss of power too. RocketMQ slaves cannot say the "
@@ -272,8 +287,9 @@ const Spec kSpecs[] = {
      "housekeeping_ms on the native wire. More than twice native_heartbeat_ms.",
      HA_NUMBER(native_housekeeping_ms, 20, kHourMs)},
     {"state_dir", "directory", "a directory that is there; empty = none", false,
-     "Where the plugin keeps what must outlive it: the epochs of this log, as RocketMQ's "
-     "epochFileCheckpoint. Belongs to this store alone. rocketmq-autoswitch needs it.",
+     "Where the plugin keeps what must outlive it: promises and epochs (ha_term.json), bytes that "
+     "were cut, or, as a learner, RocketMQ's epochFileCheckpoint. Belongs to this store alone. "
+     "replicas and rocketmq-autoswitch need it.",
      apply_state_dir, [](const Settings& s) { return s.state_dir; }},
     {"rocketmq_broker_id", "number", "1 and up", false,
      "What this node calls itself towards a master in controller mode. Must be no id of a broker "
@@ -382,9 +398,31 @@ std::string check_together(const Settings& s) {
     return "option 'replica_id': '" + s.replica_id +
            "' is not in option 'replicas', which names this node too: '" + s.replicas.text() + "'";
   }
-  if (s.min_in_sync_replicas > s.in_sync_replicas) {
+  if (s.keeps_epochs()) {
+    if (s.state_dir.empty()) {
+      return "option 'replicas' needs option 'state_dir', a directory for this node's promises and "
+             "epochs (such as that of the store)";
+    }
+    if (s.default_copies > s.most_copies()) {
+      return clash("default_copies", s.default_copies, "must not be above the number of",
+                   "replicas", s.most_copies());
+    }
+    if (s.in_sync_replicas != 1) {
+      return "option 'in_sync_replicas': with option 'replicas' the number of copies is option "
+             "'default_copies'";
+    }
+    if (s.auto_in_sync_replicas) {
+      return "option 'auto_in_sync_replicas': 'true' would promise fewer copies than option "
+             "'replicas' needs; leave it out";
+    }
+    if (s.wire == Wire::kRocketmq || s.wire == Wire::kRocketmqAutoswitch) {
+      return "option 'wire': nodes of option 'replicas' follow each other on the native wire only "
+             "(try auto)";
+    }
+  }
+  if (s.min_in_sync_replicas > s.copies_by_default()) {
     return clash("min_in_sync_replicas", s.min_in_sync_replicas, "must not be above",
-                 "in_sync_replicas", s.in_sync_replicas);
+                 s.keeps_epochs() ? "default_copies" : "in_sync_replicas", s.copies_by_default());
   }
   if (s.in_sync_replicas > s.max_connections + 1) {
     return clash("in_sync_replicas", s.in_sync_replicas, "must not be more than one above",

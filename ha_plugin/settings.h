@@ -66,6 +66,9 @@ struct Settings {
   std::string cluster_id;
   std::string replica_id;
   ReplicaList replicas;
+  std::int64_t default_copies = 0;
+  std::int64_t prepare_timeout_ms = 2000;
+  bool allow_unsafe_truncation = false;
   bool durable_by_default = false;
   std::int64_t wire_probe_ms = 1000;
   std::int64_t native_heartbeat_ms = 500;
@@ -83,6 +86,18 @@ struct Settings {
   bool ack_durable = false;
   std::int64_t busy_poll_us = 50;
   std::string metrics_listen;
+
+  // Nodes of a configured set keep a history of epochs, and change their master by its rules.
+  bool keeps_epochs() const { return !replicas.nodes.empty(); }
+  // What waits with default acks ask for.
+  std::int64_t copies_by_default() const {
+    if (!keeps_epochs()) return in_sync_replicas;
+    return default_copies > 0 ? default_copies : replicas.quorum();
+  }
+  // Copies that can exist.
+  std::int64_t most_copies() const {
+    return keeps_epochs() ? static_cast<std::int64_t>(replicas.nodes.size()) : max_connections + 1;
+  }
 };
 
 struct OptionDoc {

@@ -105,7 +105,9 @@ json::object waits_json(const StatusInput& in) {
 json::array epochs_json(const metrics::EpochList& list) {
   json::array all;
   for (const metrics::Epoch& epoch : list.get()) {
-    all.push_back(json::object{{"epoch", epoch.number}, {"start", epoch.start}});
+    json::object entry{{"epoch", epoch.number}, {"start", epoch.start}};
+    if (!epoch.master.empty()) entry["master"] = epoch.master;
+    all.push_back(std::move(entry));
   }
   return all;
 }
@@ -121,6 +123,7 @@ json::object client_json(const StatusInput& in) {
       {"last_read_ms", c.last_read_ms.value()},
       {"last_write_ms", c.last_write_ms.value()},
       {"connects", c.connects.value()},
+      {"truncated_bytes", c.truncated_bytes.value()},
       {"mismatches", c.mismatches.value()}};
   if (in.learner) {
     out["master_confirm"] = c.master_confirm.value();
@@ -214,6 +217,7 @@ std::string make_status_json(const StatusInput& in) {
       {"role", metrics::role_name(static_cast<std::int32_t>(m.role.value()))},
       {"epoch", m.epoch.value()},
       {"epochs", epochs_json(m.epochs)},
+      {"promised_epoch", m.promised_epoch.value()},
       {"listen_address", in.listen_address},
       {"metrics_address", in.metrics_address},
       {"bounds", bounds_json(m)},

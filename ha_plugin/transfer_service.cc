@@ -111,7 +111,11 @@ Status TransferService::wait(const ha_wait_request& request, core::Time now) {
   if (request.fn == nullptr || request.end < 0 || request.timeout_ns <= 0) {
     return answer(Status::kInvalid);
   }
-  if (request.epoch != 0) return answer(Status::kUnsupported);
+  if (request.epoch < 0) return answer(Status::kInvalid);
+  // Only nodes of a configured set keep epochs.
+  if (request.epoch != 0 && quorum_.load(std::memory_order_relaxed) == 0) {
+    return answer(Status::kUnsupported);
+  }
   bool durable = false;
   if (const Status s = resolve_durability(request.durability, durable); s != Status::kOk) {
     return answer(s);
@@ -121,6 +125,9 @@ Status TransferService::wait(const ha_wait_request& request, core::Time now) {
   core::AckDecision decision;
   if (!accepting_.load(std::memory_order_seq_cst)) {
     decision.status = Status::kShutdown;
+  } else if (Published{*this}.master() && request.epoch != 0 &&
+             request.epoch != epoch_.load(std::memory_order_seq_cst)) {
+    decision.status = Status::kEpoch;
   } else {
     decision = judge(request.acks, durable, Offset(request.end));
     if (decision.status == Status::kOk && before >= max_pending_waits_) {
@@ -134,7 +141,7 @@ Status TransferService::wait(const ha_wait_request& request, core::Time now) {
   const core::Time timeout(std::min(request.timeout_ns, INT64_MAX - now.count()));
   const core::Wait wait{Offset(request.end), decision.level, now,
                         now + timeout,       request.fn,     request.user};
-  auto* arrival = new (std::nothrow) Arrival{wait};
+  auto* arrival = new (std::nothrow) Arrival{wait, request.epoch};
   if (arrival == nullptr) {
     end_pending(1);
     return answer(Status::kNoMemory);
@@ -223,10 +230,18 @@ void TransferService::take_arrivals() {
   Arrival* arrival = arrivals_.exchange(nullptr, std::memory_order_seq_cst);
   taken_.clear();
   while (arrival != nullptr) {
-    taken_.push_back(arrival->wait);
+    taken_.push_back(*arrival);
     delete std::exchange(arrival, arrival->next);
   }
-  std::for_each(taken_.rbegin(), taken_.rend(), [&](const core::Wait& w) { queue_.add(w); });
+  // Whoever was held up between being judged and here may have appended under another master.
+  const std::int64_t now = epoch_.load(std::memory_order_relaxed);
+  std::for_each(taken_.rbegin(), taken_.rend(), [&](const Arrival& a) {
+    if (a.epoch != 0 && a.epoch != now) {
+      ended_.push_back({a.wait, Status::kEpoch});
+    } else {
+      queue_.add(a.wait);
+    }
+  });
 }
 
 Offset TransferService::reached_by(core::Level level, Offset log_end) const {
@@ -309,14 +324,18 @@ bool TransferService::is_in_sync(Offset ack, Offset log_end) const {
   return ack != core::kNoOffset && log_end - ack < max_gap_.load(std::memory_order_relaxed);
 }
 
-void TransferService::set_master(bool master) {
+void TransferService::set_master(bool master, std::int64_t epoch) {
   last_progress_ = core::kNoOffset;
+  epoch_.store(epoch, std::memory_order_seq_cst);
   master_.store(master, std::memory_order_seq_cst);
 }
 
 void TransferService::report_progress(Offset log_end) {
   const std::int32_t copies = core::default_copies(policy(), tracker_, log_end);
-  const Offset reached = copies <= 1 ? log_end : tracker_.held_by(copies);
+  const bool durable = durable_by_default_.load(std::memory_order_relaxed);
+  const Offset reached = durable       ? reached_by(core::durable_level(copies), log_end)
+                         : copies <= 1 ? log_end
+                                       : tracker_.held_by(copies);
   if (reached <= last_progress_) return;
   last_progress_ = reached;
   progress_(reached);

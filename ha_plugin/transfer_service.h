@@ -60,7 +60,8 @@ class TransferService {
   bool wait_until_drained(core::Time deadline);
 
   // ---- I/O thread ----
-  void set_master(bool master);
+  // epoch: the master's; 0 where epochs are not kept.
+  void set_master(bool master, std::int64_t epoch = 0);
   // durable: as far as the replica says that its copy survives a loss of power; kNoOffset when its
   // wire cannot say that. connections are numbered from 1.
   void join(core::AckTracker::ConnectionId connection, const std::string& replica, core::Offset ack,
@@ -85,10 +86,16 @@ class TransferService {
   // Would a replica with this ack be in the in-sync set?
   bool is_in_sync(core::Offset ack, core::Offset log_end) const;
   const core::AckTracker& tracker() const { return tracker_; }
+  // As far as the default policy reaches, where somebody is told of it and epochs are kept; else
+  // kNoOffset.
+  core::Offset confirmed() const {
+    return epoch_.load(std::memory_order_relaxed) == 0 ? core::kNoOffset : last_progress_;
+  }
 
  private:
   struct Arrival {
     core::Wait wait;
+    std::int64_t epoch = 0;  // that the caller appended in; 0 = it did not say
     Arrival* next = nullptr;
   };
   // What host threads judge by.
@@ -122,6 +129,7 @@ class TransferService {
 
   std::atomic<bool> accepting_{true};
   std::atomic<bool> master_{false};
+  std::atomic<std::int64_t> epoch_{0};
   std::atomic<std::int64_t> pending_{0};
   std::mutex drained_mutex_;
   std::condition_variable drained_;
@@ -144,7 +152,7 @@ class TransferService {
   core::AckTracker durable_;  // of durable positions; the master's own is one of them
   core::Offset own_durable_ = core::Offset(0);
   std::vector<core::EndedWait> ended_;
-  std::vector<core::Wait> taken_;
+  std::vector<Arrival> taken_;
 };
 
 }  // namespace ha

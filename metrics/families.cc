@@ -17,7 +17,7 @@ constexpr double kNsPerSecond = 1e9;
 constexpr double kMsPerSecond = 1e3;
 
 // The ABI's numbers that the arrays of HaMetrics have room for and that have a name.
-constexpr std::int32_t kLastReason = HA_REASON_CHECKSUM;
+constexpr std::int32_t kLastReason = HA_REASON_NO_QUORUM;
 constexpr std::int32_t kLastStatus = -HA_IN_SYNC_REPLICAS_NOT_ENOUGH;
 static_assert(kLastReason < static_cast<std::int32_t>(kReasonSlots));
 static_assert(kLastStatus < static_cast<std::int32_t>(kStatusSlots));
@@ -89,6 +89,7 @@ void put_node(Sheet& sheet, const HaMetrics& m) {
   }
   sheet.put("ha_role_changes_total", m.role_changes.value());
   sheet.put("ha_epoch", m.epoch.value());
+  sheet.put("ha_promised_epoch", m.promised_epoch.value());
   sheet.put("ha_log_min_offset_bytes", m.log_min.value());
   sheet.put("ha_log_end_offset_bytes", m.log_end.value());
   sheet.put("ha_log_durable_offset_bytes", m.log_durable.value());
@@ -195,6 +196,7 @@ void put_client(Sheet& sheet, const ClientMetrics& c, bool slave) {
   sheet.put("ha_client_heartbeats_received_total", c.heartbeats_received.value());
   sheet.put("ha_client_appended_bytes_total", c.bytes_appended.value());
   sheet.put("ha_client_reports_sent_total", c.reports_sent.value());
+  sheet.put("ha_client_truncated_bytes_total", c.truncated_bytes.value());
   sheet.put("ha_client_offset_mismatches_total", c.mismatches.value());
   // 0 would read as 1970, and as an age of half a century in every alert.
   if (const auto ms = c.last_read_ms.value(); ms > 0) {

@@ -27,6 +27,12 @@ inline constexpr FamilySpec kFamilies[] = {
      kGauge,
      {},
      "The newest epoch (a master's term) in this log's history; 0 where epochs are not used."},
+    {"ha_promised_epoch",
+     kGauge,
+     {},
+     "This node takes, acknowledges and completes nothing of an epoch below; 0 where epochs are "
+     "not "
+     "used."},
     {"ha_log_min_offset_bytes", kGauge, {}, "Offset of the first byte that the log holds."},
     {"ha_log_end_offset_bytes", kGauge, {}, "Offset one past the last byte that the log holds."},
     {"ha_log_durable_offset_bytes",
@@ -189,6 +195,10 @@ inline constexpr FamilySpec kFamilies[] = {
      {},
      "Log bytes from a master that the host has appended."},
     {"ha_client_reports_sent_total", kCounter, {}, "Reports sent to a master."},
+    {"ha_client_truncated_bytes_total",
+     kCounter,
+     {},
+     "Bytes cut off this log because its master's went on differently."},
     {"ha_client_offset_mismatches_total",
      kCounter,
      {},

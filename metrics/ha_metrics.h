@@ -66,7 +66,8 @@ class LatencyHistogram {
 
 struct Epoch {
   std::int64_t number = 0;
-  std::int64_t start = 0;  // offset
+  std::int64_t start = 0;   // offset
+  std::string master = {};  // its replica id; "" = not known
 };
 
 // A log's epochs, for those who ask what they are; the newest is a gauge of its own.
@@ -145,6 +146,7 @@ struct ClientMetrics {
   Counter frames_received;
   Counter heartbeats_received;
   Counter reports_sent;
+  Counter truncated_bytes;
   Counter mismatches;  // frames whose offset was not this log's end
   std::array<Counter, kReasonSlots> closes;
   Gauge master_confirm;     // told by the master; -1 = not yet, or its wire has none
@@ -161,6 +163,7 @@ struct HaMetrics {
   Gauge role;        // HA_ROLE_*
   Gauge epoch;       // the newest that this log has a history of; 0 = none
   EpochList epochs;  // of this log
+  Gauge promised_epoch;
   Gauge log_min;
   Gauge log_end;
   Gauge log_durable;

@@ -66,6 +66,10 @@ const char* reason_name(std::int32_t reason) noexcept {
       return "replaced";
     case HA_REASON_CHECKSUM:
       return "checksum";
+    case HA_REASON_BEHIND:
+      return "behind";
+    case HA_REASON_NO_QUORUM:
+      return "no_quorum";
     default:
       return "unknown";
   }

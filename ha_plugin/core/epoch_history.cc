@@ -20,6 +20,23 @@ bool EpochHistory::append(const EpochEntry& entry) {
   return true;
 }
 
+bool EpochHistory::enter(const EpochEntry& entry) {
+  if (entry.epoch <= last_epoch() || entry.start < Offset(0)) return false;
+  if (!empty() && entry.start < entries_.back().start) return false;
+  truncate_suffix(entry.start);
+  return append(entry);
+}
+
+EpochHistory EpochHistory::entered_by(Offset end) const {
+  EpochHistory out = *this;
+  out.truncate_suffix(end + 1);
+  return out;
+}
+
+Offset end_of_epoch_0(const EpochHistory& history, Offset end) {
+  return history.empty() ? end : history.entries().front().start;
+}
+
 std::optional<EpochEntry> EpochHistory::epoch_at(Offset offset) const {
   const auto next = std::upper_bound(entries_.begin(), entries_.end(), offset,
                                      [](Offset o, const EpochEntry& e) { return o < e.start; });

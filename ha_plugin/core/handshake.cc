@@ -52,27 +52,95 @@ std::optional<Answer> judge_identity(const Hello& hello, const Acceptor& accepto
   return std::nullopt;
 }
 
+// Nodes of a configured set follow its master only, and no master whose time is over.
+std::optional<Answer> judge_epoch(const Hello& hello, const Acceptor& acceptor) {
+  if (!acceptor.keeps_epochs) return std::nullopt;
+  if (acceptor.epoch == 0) {
+    return refuse(Reason::kNotServing, "this node is not master", acceptor);
+  }
+  if (hello.promised <= acceptor.epoch) return std::nullopt;
+  return refuse(Reason::kEpoch,
+                "it has promised epoch " + std::to_string(hello.promised) + " to " +
+                    shown(hello.promised_to) + "; this node is master of epoch " +
+                    std::to_string(acceptor.epoch) + " only",
+                acceptor);
+}
+
+// Are the last bytes of what shall be the same really the same?
+std::optional<Answer> judge_tail(const Hello& hello, const Acceptor& acceptor,
+                                 const HashOf& hash_of) {
+  const auto no = [&](Reason reason, std::string why) {
+    return refuse(reason, std::move(why), acceptor);
+  };
+  if (hello.tail_start == hello.tail_end) {
+    if (hello.tail_end <= std::max(hello.min, acceptor.log.min)) return std::nullopt;
+    return no(Reason::kProtocol, "it did not say what its log's last bytes are");
+  }
+  if (hello.tail_start < acceptor.log.min) {
+    return no(Reason::kRequestBelowMin,
+              "bytes that were to be compared are being deleted here; it may try again");
+  }
+  const std::optional<std::uint64_t> hash = hash_of(hello.tail_start, hello.tail_end);
+  const std::string range = text(hello.tail_start) + " to " + text(hello.tail_end);
+  if (!hash) return no(Reason::kHostError, "this node cannot read its log from " + range);
+  if (*hash == hello.tail_hash) return std::nullopt;
+  return no(Reason::kDiverged, "the bytes from " + range +
+                                   " differ: the two logs parted there or before; empty its store "
+                                   "to copy afresh");
+}
+
 }  // namespace
 
-Offset tail_start(const LogBounds& slave, const Greeting& master) {
-  if (slave.end > master.end) return slave.end;
+Offset common_end(const EpochHistory& slave, Offset slave_end, const EpochHistory& master,
+                  Offset master_end) {
+  const auto proven = find_consistent_point(slave, slave_end, master, master_end);
+  return proven ? *proven
+                : std::min(end_of_epoch_0(slave, slave_end), end_of_epoch_0(master, master_end));
+}
+
+std::optional<EpochHistory> told_history(const std::vector<EpochEntry>& entries, Offset end) {
+  EpochHistory history;
+  if (entries.size() > kMostEpochsTold) return std::nullopt;
+  for (const EpochEntry& entry : entries) {
+    if (entry.epoch < 1 || entry.start > end || !history.append(entry)) return std::nullopt;
+  }
+  return history;
+}
+
+std::vector<EpochEntry> history_to_tell(const EpochHistory& history) {
+  const auto& all = history.entries();
+  return {all.size() > kMostEpochsTold ? all.end() - kMostEpochsTold : all.begin(), all.end()};
+}
+
+std::string plan_tail(const LogBounds& slave, const Term& term, const Greeting& master,
+                      Hello& hello) {
+  const auto told = told_history(master.history, master.end);
+  if (!told || (master.epoch != 0 && told->last_epoch() != master.epoch)) {
+    return "its epochs do not rise, begin beyond its end, " + text(master.end) +
+           ", or are not those of a master of epoch " + std::to_string(master.epoch);
+  }
+  const Offset common = common_end(term.history, slave.end, *told, master.end);
+  hello.tail_end = std::max(common, slave.min);
   const Offset earliest = std::max(slave.min, master.min);
-  return std::min(slave.end, std::max(earliest, slave.end + -kTailBytes));
+  hello.tail_start = std::min(hello.tail_end, std::max(earliest, hello.tail_end + -kTailBytes));
+  return "";
 }
 
 Answer judge_hello(const Hello& hello, const Acceptor& acceptor, const HashOf& hash_of) {
   if (auto refused = judge_identity(hello, acceptor)) return *refused;
+  if (auto refused = judge_epoch(hello, acceptor)) return *refused;
   const auto no = [&](Reason reason, std::string why) {
     return refuse(reason, std::move(why), acceptor);
   };
   const LogBounds& log = acceptor.log;
+  const auto told = told_history(hello.history, hello.end);
   // Whoever may name a longer tail could keep this node reading.
   if (hello.min < Offset(0) || hello.end < hello.min || hello.tail_start < hello.min ||
-      hello.tail_start > hello.end || hello.end - hello.tail_start > kTailBytes) {
-    return no(Reason::kProtocol, "its log's bounds contradict each other, or its tail is too long");
+      hello.tail_start > hello.tail_end || hello.tail_end > hello.end ||
+      hello.tail_end - hello.tail_start > kTailBytes || !told) {
+    return no(Reason::kProtocol,
+              "its log's bounds or epochs contradict each other, or its tail is too long");
   }
-  // A log that was just reset lies elsewhere than at 0 and goes on there.
-  const bool fresh = hello.end == Offset(0);
   if (hello.end < log.min && hello.end > hello.min && acceptor.cluster.empty()) {
     return no(Reason::kRequestBelowMin,
               "its log ends at " + text(hello.end) + ", and what follows was deleted here, up to " +
@@ -80,37 +148,44 @@ Answer judge_hello(const Hello& hello, const Acceptor& acceptor, const HashOf& h
                   ": empty its store to copy afresh (with option 'cluster_id' on "
                   "both nodes that is done without asking)");
   }
-  if (fresh || hello.end < log.min) {
+  // A log that was just reset holds nothing, lies elsewhere than at 0 and goes on there.
+  const bool empty = hello.end == hello.min;
+  if (empty && hello.end > Offset(0) && hello.end >= log.min && hello.end <= log.end) {
+    return serve(Decision::kResume, hello.end, acceptor);
+  }
+  if (empty || hello.end < log.min) {
     const Offset from = bootstrap_start(log, acceptor.bootstrap);
     return serve(from == hello.end ? Decision::kResume : Decision::kReset, from, acceptor);
   }
-  if (hello.end > log.end) {
+  if (hello.end > log.end && !acceptor.keeps_epochs) {
     return no(Reason::kRequestAboveEnd,
               "its log ends at " + text(hello.end) + ", this node's at " + text(log.end) +
                   ": it holds what this node never had; empty its store to copy afresh");
   }
-  if (hello.tail_start == hello.end) {
-    if (hello.end > std::max(hello.min, log.min)) {
-      return no(Reason::kProtocol, "it did not say what its log's last bytes are");
-    }
-    return serve(Decision::kResume, hello.end, acceptor);
+  const Offset common = common_end(*told, hello.end, acceptor.term.history, log.end);
+  if (common < hello.end && (common < hello.min || common < log.min)) {
+    return no(Reason::kDiverged,
+              "the two logs are the same only below " + text(common) +
+                  ", which one of them no longer holds; empty its store to copy afresh");
   }
-  if (hello.tail_start < log.min) {
-    return no(Reason::kRequestBelowMin,
-              "bytes that were to be compared are being deleted here; it may try again");
+  if (hello.tail_end != common) {
+    return no(Reason::kProtocol, "its tail ends at " + text(hello.tail_end) +
+                                     ", and the two histories say " + text(common));
   }
-  const std::optional<std::uint64_t> hash = hash_of(hello.tail_start, hello.end);
-  if (!hash) {
-    return no(Reason::kHostError, "this node cannot read its log from " + text(hello.tail_start) +
-                                      " to " + text(hello.end));
+  if (auto refused = judge_tail(hello, acceptor, hash_of)) return *refused;
+  return serve(common == hello.end ? Decision::kResume : Decision::kTruncate, common, acceptor);
+}
+
+Term term_as_slave(const Term& term, const Greeting& greeting, const std::string& master,
+                   const EpochHistory& told, Offset min, Offset end) {
+  Term out = term;
+  if (greeting.epoch > out.promised) {
+    out.promised = greeting.epoch;
+    out.promised_to = master;
   }
-  if (*hash != hello.tail_hash) {
-    return no(Reason::kDiverged, "the bytes from " + text(hello.tail_start) + " to " +
-                                     text(hello.end) +
-                                     " differ: the two logs parted there or before; empty its "
-                                     "store to copy afresh");
-  }
-  return serve(Decision::kResume, hello.end, acceptor);
+  out.history = told.entered_by(end);
+  out.history.truncate_prefix(min);
+  return out;
 }
 
 bool is_refusal(Reason reason) {
@@ -125,13 +200,15 @@ bool is_refusal(Reason reason) {
     case Reason::kCluster:
     case Reason::kUnknownReplica:
     case Reason::kReplaced:
+    case Reason::kNotServing:
+    case Reason::kEpoch:
       return true;
     default:
       return false;
   }
 }
 
-std::string check_answer(const Answer& answer, const Hello& hello) {
+std::string check_answer(const Answer& answer, const Hello& hello, const Greeting& greeting) {
   if (answer.decision == Decision::kRefuse) return "";
   if (answer.version != kNativeVersion) {
     return "it chose version " + std::to_string(answer.version);
@@ -139,12 +216,22 @@ std::string check_answer(const Answer& answer, const Hello& hello) {
   if (answer.decision == Decision::kResume && answer.offset != hello.end) {
     return "it goes on at " + text(answer.offset) + ", but this log ends at " + text(hello.end);
   }
+  if (answer.decision == Decision::kResume && hello.end != hello.tail_end) {
+    return "it goes on at " + text(answer.offset) + ", but the two logs part at " +
+           text(hello.tail_end);
+  }
+  if (answer.decision == Decision::kTruncate &&
+      (answer.offset != hello.tail_end || answer.offset >= hello.end || greeting.epoch == 0)) {
+    return "it wants this log cut to " + text(answer.offset) + "; it ends at " + text(hello.end) +
+           ", and the two histories part at " + text(hello.tail_end);
+  }
   if (answer.decision != Decision::kReset) return "";
   const std::string start = "it wants this log to start at " + text(answer.offset);
   if (answer.offset.bytes() % hello.segment_size != 0)
     return start + ", which is no segment's start";
   // Whatever is thrown away must have been deleted there before.
-  if (answer.offset <= hello.end) return start + ", but it ends at " + text(hello.end);
+  if (answer.offset <= hello.end && hello.end > hello.min)
+    return start + ", but it ends at " + text(hello.end);
   if (answer.offset < answer.min || answer.offset > answer.end) {
     return start + ", which is not in the master's log, " + text(answer.min) + " to " +
            text(answer.end);

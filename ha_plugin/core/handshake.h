@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "ha_plugin/core/replica_session.h"
+#include "ha_plugin/core/term.h"
 #include "ha_plugin/core/types.h"
 
 namespace ha::core {
@@ -24,12 +25,17 @@ inline constexpr std::uint16_t kNativeVersion = 1;
 // that went apart differ in their newest records; 1 MiB is read and hashed in under a millisecond.
 inline constexpr std::int64_t kTailBytes = std::int64_t{1} << 20;
 
-// The master's first words: what it speaks, and where its log lies.
+// So many epochs are told at most, the newest: 64 KiB of them, and each is a change of master.
+inline constexpr std::size_t kMostEpochsTold = 512;
+
+// The master's first words: what it speaks, where its log lies, and who wrote it.
 struct Greeting {
   std::uint16_t oldest_version = kNativeVersion;
   std::uint16_t newest_version = kNativeVersion;
   Offset min;
   Offset end;
+  std::int64_t epoch = 0;  // of which it is master; 0 = it is none, or its nodes keep no epochs
+  std::vector<EpochEntry> history = {};
 };
 
 struct Hello {
@@ -39,16 +45,21 @@ struct Hello {
   std::int64_t segment_size = 0;
   Offset min;
   Offset end;
-  Offset tail_start;            // the hash is of [tail_start, end); tail_start == end: of nothing
+  Offset tail_start;            // the hash is of [tail_start, tail_end), which may be nothing
+  Offset tail_end;              // up to where both histories say that the logs are the same
   std::uint64_t tail_hash = 0;  // XXH3-64
+  std::int64_t promised = 0;    // it takes nothing of an epoch below
+  std::string promised_to;
   std::string cluster;
   std::string replica;  // "" = it has no name
+  std::vector<EpochEntry> history = {};
 };
 
 enum class Decision : std::uint8_t {
   kResume = 1,  // go on at the slave's end
   kReset = 2,   // empty the log and start at the offset
   kRefuse = 3,
+  kTruncate = 4,  // cut the log to the offset, where the histories part, and go on there
 };
 
 struct Answer {
@@ -69,10 +80,26 @@ struct Acceptor {
   std::vector<std::string> replicas;  // the configured set; empty = anybody
   LogBounds log;
   Bootstrap bootstrap = Bootstrap::kLatestSegment;
+  bool keeps_epochs = false;  // nodes of a configured set do
+  std::int64_t epoch = 0;     // of which it is master; 0 = it is none
+  Term term = {};
 };
 
-// Where the slave's tail begins, given the greeting; its end when nothing is in common.
-Offset tail_start(const LogBounds& slave, const Greeting& master);
+// Up to where two logs are the same as far as their histories prove it: the smaller end of the
+// newest epoch that both have entered. Without one, where what has no epoch ends in either.
+Offset common_end(const EpochHistory& slave, Offset slave_end, const EpochHistory& master,
+                  Offset master_end);
+
+// A history as a peer told it; none when its entries do not rise, begin below 0 or beyond end, or
+// are too many.
+std::optional<EpochHistory> told_history(const std::vector<EpochEntry>& entries, Offset end);
+// What a node tells of its own.
+std::vector<EpochEntry> history_to_tell(const EpochHistory& history);
+
+// What a slave with that log and term says of its tail, given a greeting: sets tail_start and
+// tail_end. "" or what is wrong with the greeting.
+std::string plan_tail(const LogBounds& slave, const Term& term, const Greeting& master,
+                      Hello& hello);
 
 // The hash of [begin, end) of the judging node's log; nothing when it cannot be read.
 using HashOf = std::function<std::optional<std::uint64_t>(Offset begin, Offset end)>;
@@ -83,7 +110,14 @@ Answer judge_hello(const Hello& hello, const Acceptor& acceptor, const HashOf& h
 bool is_refusal(Reason reason);
 
 // What is wrong with an answer, given what was said; "" = nothing.
-std::string check_answer(const Answer& answer, const Hello& hello);
+std::string check_answer(const Answer& answer, const Hello& hello, const Greeting& greeting);
+
+// The term of a slave whose log ends at end from now on, once it follows a master that greeted like
+// this: it has entered all of the master's epochs that begin at end or below, and takes nothing
+// older than the master. REQUIRES of the caller: durable before the first byte beyond is stored and
+// before the next ack.
+Term term_as_slave(const Term& term, const Greeting& greeting, const std::string& master,
+                   const EpochHistory& told, Offset min, Offset end);
 
 // "" or what is wrong with a cluster's or replica's name. Never one that looks like an address,
 // which is what nameless replicas are called.

@@ -46,8 +46,10 @@ class ReplicaSession {
   void accept(Offset start);
   // A report arrived. kNone = it is good; else why the connection must close.
   Reason on_report(Offset value, const LogBounds& log, Bootstrap bootstrap);
-  // The same for a native ack. REQUIRES: accept was called.
-  Reason on_ack(Offset received, Offset durable);
+  // The same for a native ack. entered: the replica has entered this master's epoch; what it holds
+  // counts only from then on, since it may be older bytes of a history that ends elsewhere.
+  // REQUIRES: accept was called.
+  Reason on_ack(Offset received, Offset durable, bool entered);
   // Bytes arrived, whether or not they complete a report.
   void on_bytes(Time now) { last_read_ = now; }
 
@@ -80,6 +82,8 @@ class ReplicaSession {
   Time last_write_;
   Offset ack_ = kNoOffset;
   Offset durable_ = kNoOffset;
+  Offset told_received_ = kNoOffset;  // of a native ack, whether or not it counts
+  Offset told_durable_ = kNoOffset;
   Offset start_ = kNoOffset;
   Offset next_ = kNoOffset;
   bool greeted_ = false;  // a frame went out since the first report

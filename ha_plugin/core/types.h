@@ -107,6 +107,8 @@ enum class Reason : std::int32_t {
   kUnknownReplica = 27,
   kReplaced = 28,
   kChecksum = 29,
+  kBehind = 30,
+  kNoQuorum = 31,
 };
 
 }  // namespace ha::core

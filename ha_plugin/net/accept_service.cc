@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ha_plugin/net/clock.h"
+#include "ha_plugin/net/cloexec_socket.h"
 #include "ha_plugin/net/native_client_wire.h"
 #include "metrics/names.h"
 
@@ -43,14 +44,16 @@ bool is_loopback(const std::string& ip) {
 }  // namespace
 
 AcceptService::AcceptService(boost::asio::io_context& context, const Host& host,
-                             const Settings& settings, TransferService& transfer,
-                             metrics::HaMetrics& metrics)
+                             const Settings& settings, TransferService& transfer, TermKeeper& terms,
+                             metrics::HaMetrics& metrics, YieldTo yield_to)
     : acceptor_(context),
       retry_(context),
       host_(host),
       settings_(settings),
       transfer_(transfer),
-      metrics_(metrics) {}
+      terms_(terms),
+      metrics_(metrics),
+      yield_to_(std::move(yield_to)) {}
 
 std::string AcceptService::open(int& os_errno) {
   const std::string shown = settings_.listen.text();
@@ -69,14 +72,9 @@ std::string AcceptService::open(int& os_errno) {
            " (choose a free port, or 0 to let the system pick)";
   };
   const tcp::endpoint endpoint(ip, settings_.listen.port);
-  // Asio's own open would leave the descriptor open across exec.
-  const int fd = ::socket(endpoint.protocol().family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) {
-    error.assign(errno, boost::system::system_category());
-    return fail("open a socket for");
-  }
-  acceptor_.assign(endpoint.protocol(), fd, error);
-  if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
+  error = open_cloexec(acceptor_, endpoint.protocol());
+  if (error) return fail("open a socket for");
+  acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
   if (!error && ip.is_v6()) acceptor_.set_option(boost::asio::ip::v6_only(false), error);
   if (!error) acceptor_.bind(endpoint, error);
   if (error) return fail("bind");
@@ -138,7 +136,7 @@ void AcceptService::admit(tcp::socket socket, const Address& remote) {
     return reject(remote, Reason::kNotAllowed,
                   "not on the allow list (option 'allow': " + settings_.allow.text() + ")");
   }
-  if (!serving_) return reject(remote, Reason::kNotServing, "this node has no role yet");
+  if (speaks_to_nobody()) return reject(remote, Reason::kNotServing, "this node has no role yet");
   if (connections_.size() >= static_cast<std::size_t>(settings_.max_connections)) {
     return reject(
         remote, Reason::kConnectionLimit,
@@ -163,10 +161,12 @@ void AcceptService::reject(const Address& remote, Reason reason, const std::stri
 // open, but not that of a process that was started later.
 core::Answer AcceptService::on_hello(HaConnection& connection, const core::Hello& hello) {
   const core::Acceptor self{settings_.cluster_id, settings_.replica_id, settings_.replicas.ids(),
-                            log_bounds(), settings_.bootstrap};
+                            log_bounds(),         settings_.bootstrap,  terms_.keeps_epochs(),
+                            terms_.mastered(),    terms_.now()};
   core::Answer answer = core::judge_hello(
       hello, self,
       [this](core::Offset begin, core::Offset end) { return hash_log(host_, begin, end); });
+  if (answer.reason == Reason::kEpoch) hear_of_promise(hello);
   if (answer.decision == core::Decision::kRefuse || hello.replica.empty()) return answer;
   std::vector<std::shared_ptr<HaConnection>> older;
   for (auto& [id, entry] : connections_) {
@@ -185,6 +185,64 @@ core::Answer AcceptService::on_hello(HaConnection& connection, const core::Hello
                  "'" + hello.replica + "' connected anew, from " + connection.remote().text());
   }
   return answer;
+}
+
+// A slave will follow no master of this node's epoch any more: its time is over.
+void AcceptService::hear_of_promise(const core::Hello& hello) {
+  Reason reason = Reason::kNone;
+  std::string wrong =
+      core::check_candidate(hello.promised, hello.promised_to, terms_.now(), voter(), reason);
+  if (wrong.empty()) wrong = promise(hello.promised, hello.promised_to);
+  if (!wrong.empty()) {
+    host_.warn("'" + hello.replica + "' says that it has promised epoch " +
+               std::to_string(hello.promised) + " to '" + hello.promised_to +
+               "', which is not believed: " + wrong);
+  }
+}
+
+core::Voter AcceptService::voter() {
+  return {settings_.cluster_id, settings_.replica_id, settings_.replicas.ids(),
+          terms_.position(log_bounds().end), terms_.mastered() != 0};
+}
+
+core::Greeting AcceptService::greeting() {
+  const core::LogBounds log = log_bounds();
+  return {core::kNativeVersion,
+          core::kNativeVersion,
+          log.min,
+          log.end,
+          terms_.mastered(),
+          core::history_to_tell(terms_.now().history)};
+}
+
+core::Promise AcceptService::on_prepare(const core::Prepare& prepare) {
+  const std::string asked =
+      "'" + prepare.candidate + "' asks to become master of epoch " + std::to_string(prepare.epoch);
+  if (!terms_.keeps_epochs()) {
+    core::Promise answer;
+    answer.reason = Reason::kUnknownReplica;
+    answer.text = "it keeps no epochs: it has no option 'replicas'";
+    return answer;
+  }
+  core::Promise answer = core::judge_prepare(prepare, terms_.now(), voter());
+  if (answer.granted && prepare.mode != core::Prepare::Mode::kAsk) {
+    if (std::string failed = promise(prepare.epoch, prepare.candidate); !failed.empty()) {
+      answer.granted = false;
+      answer.reason = Reason::kHostError;
+      answer.text = failed;
+    }
+  }
+  host_.info(asked + (!answer.granted                             ? ": refused: " + answer.text
+                      : prepare.mode == core::Prepare::Mode::kAsk ? ": it may"
+                                                                  : ": promised"));
+  return answer;
+}
+
+// "" or what failed.
+std::string AcceptService::promise(std::int64_t epoch, const std::string& candidate) {
+  std::string failed = terms_.set(core::promised_by(terms_.now(), epoch, candidate));
+  if (failed.empty()) yield_to_(candidate);
+  return failed;
 }
 
 // The lowest free number: a slave that comes back takes up its old name, and names stay few.
@@ -305,9 +363,15 @@ void AcceptService::tell_host(const std::string& address, core::State state, cor
   host_.replica_changed(report);
 }
 
-void AcceptService::close_all(Reason reason) {
+void AcceptService::close_all(Reason reason) { close_some(reason, false); }
+
+void AcceptService::close_replicas(Reason reason) { close_some(reason, true); }
+
+void AcceptService::close_some(Reason reason, bool joined_only) {
   std::vector<std::shared_ptr<HaConnection>> all;
-  for (auto& [id, entry] : connections_) all.push_back(entry.connection);
+  for (auto& [id, entry] : connections_) {
+    if (!joined_only || !entry.replica_id.empty()) all.push_back(entry.connection);
+  }
   for (auto& connection : all) connection->close(reason, "this node closes all connections");
 }
 

@@ -21,6 +21,7 @@
 #include "ha_plugin/host.h"
 #include "ha_plugin/net/ha_connection.h"
 #include "ha_plugin/settings.h"
+#include "ha_plugin/term_keeper.h"
 #include "ha_plugin/transfer_service.h"
 #include "metrics/ha_metrics.h"
 
@@ -28,8 +29,12 @@ namespace ha::net {
 
 class AcceptService : private ConnectionEvents {
  public:
+  // Another node was promised that it may become master: this one takes no part in what is older.
+  using YieldTo = std::function<void(const std::string& candidate)>;
+
   AcceptService(boost::asio::io_context& context, const Host& host, const Settings& settings,
-                TransferService& transfer, metrics::HaMetrics& metrics);
+                TransferService& transfer, TermKeeper& terms, metrics::HaMetrics& metrics,
+                YieldTo yield_to);
 
   // Binds and listens. "" or what is wrong; os_errno is set then.
   std::string open(int& os_errno);
@@ -42,6 +47,8 @@ class AcceptService : private ConnectionEvents {
   // Whether connections are served; closing all of them is the caller's part.
   void set_serving(bool serving) { serving_ = serving; }
   void close_all(core::Reason reason);
+  // All but those that have not joined, such as a candidate's.
+  void close_replicas(core::Reason reason);
 
   // The log ends at log.end: every connection sends what it can.
   void pump(core::Time now, const core::LogBounds& log);
@@ -56,6 +63,12 @@ class AcceptService : private ConnectionEvents {
     std::uint64_t bytes_at_tick = 0;  // for the rate
     std::uint64_t metadata_sent = 0;  // its serial
   };
+
+  bool speaks_to_nobody() const { return !serving_ && !terms_.keeps_epochs(); }
+  core::Voter voter();
+  void close_some(core::Reason reason, bool joined_only);
+  void hear_of_promise(const core::Hello& hello);
+  std::string promise(std::int64_t epoch, const std::string& candidate);
 
   void wait_acceptable();
   void on_acceptable();
@@ -72,6 +85,10 @@ class AcceptService : private ConnectionEvents {
 
   core::LogBounds log_bounds() override;
   core::Answer on_hello(HaConnection& connection, const core::Hello& hello) override;
+  core::Promise on_prepare(const core::Prepare& prepare) override;
+  core::Greeting greeting() override;
+  std::int64_t epoch() const override { return terms_.mastered(); }
+  core::Offset confirmed() const override { return transfer_.confirmed(); }
   std::shared_ptr<metrics::ReplicaMetrics> on_joined(HaConnection& connection) override;
   void on_ack(HaConnection& connection) override;
   void on_caught_up(HaConnection& connection) override;
@@ -82,7 +99,9 @@ class AcceptService : private ConnectionEvents {
   const Host& host_;
   const Settings& settings_;
   TransferService& transfer_;
+  TermKeeper& terms_;
   metrics::HaMetrics& metrics_;
+  const YieldTo yield_to_;
   Address local_;
   bool serving_ = false;
   bool accepting_ = false;

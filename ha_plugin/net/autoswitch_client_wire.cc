@@ -2,20 +2,14 @@
 
 #include <utility>
 
+#include "ha_plugin/term_keeper.h"
+
 namespace ha::net {
 
 using core::Offset;
 using core::Reason;
 using core::Status;
 using wire::autoswitch::MasterReader;
-
-std::vector<metrics::Epoch> to_metrics(const core::EpochHistory& history) {
-  std::vector<metrics::Epoch> all;
-  for (const core::EpochEntry& entry : history.entries()) {
-    all.push_back({entry.epoch, entry.start.bytes()});
-  }
-  return all;
-}
 
 AutoswitchClientWire::AutoswitchClientWire(const Host& host, const Settings& settings,
                                            metrics::HaMetrics& metrics,

@@ -53,7 +53,4 @@ class AutoswitchClientWire final : public ClientWire {
   bool warned_of_readers_ = false;
 };
 
-// For the list in the metrics.
-std::vector<metrics::Epoch> to_metrics(const core::EpochHistory& history);
-
 }  // namespace ha::net

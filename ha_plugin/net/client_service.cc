@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "ha_plugin/net/clock.h"
+#include "ha_plugin/net/cloexec_socket.h"
 #include "ha_plugin/net/io_thread.h"
 #include "metrics/names.h"
 
@@ -66,7 +67,15 @@ void ClientService::set_state(State state) {
 
 void ClientService::follow(const Address& master) {
   stop(Reason::kRequested);
-  master_ = master;
+  candidates_.clear();
+  if (!master.host.empty()) candidates_.push_back(master);
+  for (const ReplicaList::Node& node : settings_.replicas.nodes) {
+    if (node.id != settings_.replica_id && node.address.text() != master.text()) {
+      candidates_.push_back(node.address);
+    }
+  }
+  tries_ = 0;
+  if (candidates_.empty()) return;  // a set of one node: nobody can be its master
   backoff_.reset();
   refused_in_a_row_ = 0;
   set_state(State::kReady);
@@ -89,6 +98,7 @@ void ClientService::stop(Reason reason) {
 
 void ClientService::connect() {
   const std::uint64_t attempt = ++attempt_;
+  master_ = candidates_[tries_ % candidates_.size()];
   timer_.expires_after(ms(settings_.connect_timeout_ms));
   timer_.async_wait([this, attempt](const boost::system::error_code& error) {
     if (error || attempt != attempt_) return;
@@ -114,11 +124,10 @@ void ClientService::connect() {
 
 void ClientService::connect_to(const tcp::endpoint& endpoint) {
   const std::uint64_t attempt = attempt_;
-  const int fd = ::socket(endpoint.protocol().family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return close(Reason::kNetwork, "socket: " + errno_text(errno));
-  boost::system::error_code error;
   socket_ = tcp::socket(context_);
-  socket_.assign(endpoint.protocol(), fd, error);
+  if (const auto error = open_cloexec(socket_, endpoint.protocol())) {
+    return close(Reason::kNetwork, "socket: " + error.message());
+  }
   socket_.async_connect(endpoint, [this, attempt](const boost::system::error_code& failed) {
     if (attempt != attempt_) return;
     if (failed) return close(Reason::kNetwork, "cannot connect: " + failed.message());
@@ -240,7 +249,10 @@ void ClientService::close(Reason reason, const std::string& text) {
 
 void ClientService::schedule_retry(Reason reason) {
   if (core::is_final(reason)) return set_state(State::kSuspend);
-  const bool patient = core::is_up_to_the_master(reason);
+  ++tries_;
+  // Where there are others to try, a node that is no master is no reason to wait long.
+  const bool wrong_node = reason == Reason::kNotServing || reason == Reason::kEpoch;
+  const bool patient = core::is_up_to_the_master(reason) && !(wrong_node && candidates_.size() > 1);
   set_state(patient ? State::kSuspend : State::kReady);
   const Time most = ms(settings_.reconnect_max_ms);
   const Time pause = patient ? most : backoff_.next(random_(), most);

@@ -121,6 +121,8 @@ class ClientService {
   std::minstd_rand random_{std::random_device{}()};
 
   Address master_;
+  std::vector<Address> candidates_;  // who may be master: the one that was named, then the set
+  std::size_t tries_ = 0;            // in vain; says which of them is next
   core::State state_ = core::State::kReady;
   std::uint64_t attempt_ = 0;  // handlers of an earlier one see that they are late
   core::Backoff backoff_;

@@ -105,10 +105,9 @@ bool HaConnection::hear_first_words() {
   }
   if (!wire::native::is_opening(first)) return may_speak_rocketmq();
   native_ = std::make_unique<wire::native::Reader>(wire::native::Reader::Side::kMaster);
-  const core::LogBounds log = events_.log_bounds();
-  message_ = std::make_shared<const wire::native::Bytes>(wire::native::encode_greeting(
-      {core::kNativeVersion, core::kNativeVersion, log.min, log.end}));
-  pump(steady_now(), log);
+  message_ = std::make_shared<const wire::native::Bytes>(
+      wire::native::encode_greeting(events_.greeting()));
+  pump(steady_now(), events_.log_bounds());
   return open_;
 }
 
@@ -135,6 +134,10 @@ bool HaConnection::take_messages(std::span<const std::byte> bytes, Time now) {
         break;
       case Found::kHello:
         if (!take_hello(now)) return false;
+        break;
+      case Found::kPrepare:
+        take_prepare(now);
+        if (!open_) return false;
         break;
       case Found::kAck:
         if (!take_ack(native_->ack())) return false;
@@ -177,12 +180,12 @@ bool HaConnection::take_hello(Time now) {
 
 // False = closed.
 bool HaConnection::take_ack(const wire::native::Ack& ack) {
-  if (ack.epoch != 0) {
+  if (ack.epoch > events_.epoch()) {
     close(Reason::kEpoch, "it acknowledges bytes of epoch " + std::to_string(ack.epoch) +
-                              "; this version knows epoch 0 only");
+                              "; this node is master of epoch " + std::to_string(events_.epoch()));
     return false;
   }
-  const Reason reason = session_.on_ack(ack.received, ack.durable);
+  const Reason reason = session_.on_ack(ack.received, ack.durable, ack.epoch == events_.epoch());
   if (reason != Reason::kNone) {
     close(reason,
           "its ack (received " + std::to_string(ack.received.bytes()) + ", durable " +
@@ -194,9 +197,15 @@ bool HaConnection::take_ack(const wire::native::Ack& ack) {
     return false;
   }
   metrics_->reports_received.add();
-  metrics_->ack_offset.set(ack.received.bytes());
-  metrics_->durable_offset.set(ack.durable.bytes());
+  metrics_->ack_offset.set(session_.ack().bytes());
+  metrics_->durable_offset.set(session_.durable().bytes());
   return true;
+}
+
+void HaConnection::take_prepare(Time now) {
+  message_ = std::make_shared<const wire::native::Bytes>(
+      wire::native::encode_promise(events_.on_prepare(native_->prepare())));
+  pump(now, events_.log_bounds());
 }
 
 // The replica counts from now on.
@@ -326,7 +335,8 @@ bool HaConnection::send_frames(Time now, const core::LogBounds& log) {
 core::Status HaConnection::open_frame(core::Frame& frame) {
   if (!native()) return frame_.open(frame);
   wire::native::DataHeader label;
-  label.confirm = core::kNoOffset;
+  label.epoch = events_.epoch();
+  label.confirm = events_.confirmed();
   label.sent_ms = unix_now_ms();
   return frame_.open_native(frame, label);
 }

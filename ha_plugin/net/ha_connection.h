@@ -39,6 +39,13 @@ class ConnectionEvents {
   virtual core::LogBounds log_bounds() = 0;
   // A native slave said who it is. What becomes of it; unless refused, on_joined follows.
   virtual core::Answer on_hello(HaConnection& connection, const core::Hello& hello) = 0;
+  // A node that wants to become master asks for this one's promise.
+  virtual core::Promise on_prepare(const core::Prepare& prepare) = 0;
+  // What this node says of itself first.
+  virtual core::Greeting greeting() = 0;
+  // The epoch of which this node is master, or 0; up to where its readers may see, or kNoOffset.
+  virtual std::int64_t epoch() const = 0;
+  virtual core::Offset confirmed() const = 0;
   // The first report was good: the replica counts from now on. Gives it its identity.
   virtual std::shared_ptr<metrics::ReplicaMetrics> on_joined(HaConnection& connection) = 0;
   virtual void on_ack(HaConnection& connection) = 0;
@@ -81,6 +88,7 @@ class HaConnection : public std::enable_shared_from_this<HaConnection> {
   bool may_speak_rocketmq();
   bool take_messages(std::span<const std::byte> bytes, core::Time now);
   bool take_hello(core::Time now);
+  void take_prepare(core::Time now);
   bool take_ack(const wire::native::Ack& ack);
   void joined(core::Time now);
   bool acked(core::Time now);

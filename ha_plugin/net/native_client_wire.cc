@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "ha_plugin/durable_file.h"
+
 namespace ha::net {
 
 using core::Decision;
@@ -42,9 +44,28 @@ std::optional<std::uint64_t> hash_log(const Host& host, Offset begin, Offset end
   return hasher.value();
 }
 
+// Keeps [begin, end) of the log in a file. "" or what failed.
+std::string save_log(const Host& host, Offset begin, Offset end, const std::string& directory,
+                     const std::string& path) {
+  std::string bytes(static_cast<std::size_t>(std::min(end - begin, kReadBytes)), '\0');
+  std::string failed = write_file(path, "");
+  for (Offset at = begin; failed.empty() && at < end;) {
+    const std::int64_t want = std::min(end - at, kReadBytes);
+    std::int64_t got = 0;
+    const core::Status status = host.read(at, bytes.data(), want, got);
+    if (status != core::Status::kOk || got < 1 || got > want) {
+      return "the host could not read its log at " + text(at);
+    }
+    failed = append_file(path, std::string_view(bytes).substr(0, static_cast<std::size_t>(got)));
+    at = at + got;
+  }
+  return failed.empty() ? sync_directory(directory) : failed;
+}
+
 std::span<const std::byte> NativeClientWire::open() {
   ready_ = false;
   durable_ = {};
+  confirm_ = told_confirm_ = core::kNoOffset;
   reader_.restart();
   reply_.clear();
   opening_ = wire::native::opening();
@@ -59,7 +80,7 @@ std::span<const std::byte> NativeClientWire::reply() {
 std::span<const std::byte> NativeClientWire::report(Offset position) {
   ha_bounds bounds{};
   if (host_.bounds(bounds).ok()) durable_ = std::min(Offset(bounds.durable), position);
-  ack_ = wire::native::encode_ack({position, durable_, 0});
+  ack_ = wire::native::encode_ack({position, durable_, terms_.now().history.last_epoch()});
   return ack_;
 }
 
@@ -106,12 +127,19 @@ Refusal NativeClientWire::on_greeting() {
   hello_.segment_size = log.segment_size;
   hello_.min = log.min;
   hello_.end = log.end;
-  hello_.tail_start = core::tail_start(log, greeting);
-  const auto hash = hash_log(host_, hello_.tail_start, hello_.end);
+  const core::Term& term = terms_.now();
+  if (std::string wrong = core::plan_tail(log, term, greeting, hello_); !wrong.empty()) {
+    return {Reason::kProtocol, "the master's greeting is wrong: " + wrong};
+  }
+  told_ = core::told_history(greeting.history, greeting.end).value_or(core::EpochHistory{});
+  const auto hash = hash_log(host_, hello_.tail_start, hello_.tail_end);
   if (!hash) {
     return {Reason::kHostError, "the host could not read its log from " + text(hello_.tail_start) +
-                                    " to " + text(hello_.end)};
+                                    " to " + text(hello_.tail_end)};
   }
+  hello_.promised = term.promised;
+  hello_.promised_to = term.promised_to;
+  hello_.history = core::history_to_tell(term.history);
   hello_.tail_hash = *hash;
   hello_.cluster = settings_.cluster_id;
   hello_.replica = settings_.replica_id;
@@ -125,25 +153,105 @@ Refusal NativeClientWire::on_answer() {
     return {core::is_refusal(answer.reason) ? answer.reason : Reason::kProtocol,
             "the master refused this slave: " + one_line(answer.text)};
   }
-  if (std::string wrong = core::check_answer(answer, hello_); !wrong.empty()) {
+  if (Refusal refusal = check_epoch(answer); !refusal.ok()) return refusal;
+  if (std::string wrong = core::check_answer(answer, hello_, reader_.greeting()); !wrong.empty()) {
     return {Reason::kProtocol, "the master's answer is wrong: " + wrong};
   }
-  if (answer.decision == Decision::kReset) {
-    on_reset_();
-    if (HostResult r = host_.reset(answer.offset); !r.ok()) {
-      return {Reason::kHostError, std::move(r.text)};
-    }
-    const std::string line =
-        "this log starts at " + text(answer.offset) + ", where the master's begins for it";
-    if (hello_.end == hello_.min) {
-      host_.info(line);
-    } else {
-      host_.warn(line + "; what it held, from " + text(hello_.min) + " to " + text(hello_.end) +
-                 ", was deleted at the master before this slave had the rest");
-    }
+  Refusal refusal;
+  if (answer.decision == Decision::kReset) refusal = reset(answer.offset);
+  if (answer.decision == Decision::kTruncate) refusal = cut(answer.offset);
+  // Log first, history second: a crash in between leaves epochs beyond the log's end, which prove
+  // nothing and are left out when they are read.
+  const Offset min = answer.decision == Decision::kReset ? answer.offset : hello_.min;
+  if (refusal.ok()) refusal = enter(min, answer.offset);
+  ready_ = refusal.ok();
+  return refusal;
+}
+
+Refusal NativeClientWire::check_epoch(const core::Answer& answer) const {
+  const std::int64_t epoch = reader_.greeting().epoch;
+  if (!terms_.keeps_epochs()) {
+    if (epoch == 0) return {};
+    return {Reason::kUnknownReplica, "master '" + answer.master +
+                                         "' keeps epochs and this node does not: give it the same "
+                                         "option 'replicas'"};
   }
-  ready_ = true;
+  if (epoch == 0) {
+    return {Reason::kUnknownReplica, "master '" + answer.master +
+                                         "' keeps no epochs: give it the same option 'replicas' as "
+                                         "this node"};
+  }
+  if (epoch >= terms_.now().known()) return {};
+  return {Reason::kEpoch, "'" + answer.master + "' is master of epoch " + std::to_string(epoch) +
+                              "; this node has promised or holds epoch " +
+                              std::to_string(terms_.now().known())};
+}
+
+Refusal NativeClientWire::reset(Offset start) {
+  on_cut_();
+  if (HostResult r = host_.reset(start); !r.ok()) {
+    return {Reason::kHostError, std::move(r.text)};
+  }
+  const std::string line =
+      "this log starts at " + text(start) + ", where the master's begins for it";
+  if (hello_.end == hello_.min) {
+    host_.info(line);
+  } else {
+    host_.warn(line + "; what it held, from " + text(hello_.min) + " to " + text(hello_.end) +
+               ", was deleted at the master before this slave had the rest");
+  }
   return {};
+}
+
+// What goes is kept beside the log: somebody may want to know what a master took that no other node
+// ever held.
+Refusal NativeClientWire::cut(Offset to) {
+  const std::string range = "from " + text(to) + " to " + text(hello_.end) +
+                            ", where the master's log went on differently";
+  on_cut_();
+  const std::string path = settings_.state_dir + "/ha_cut-" + text(to) + "-" + text(hello_.end) +
+                           "-epoch-" + std::to_string(terms_.now().history.last_epoch());
+  if (std::string failed = save_log(host_, to, hello_.end, settings_.state_dir, path);
+      !failed.empty()) {
+    return {Reason::kHostError, "the bytes to be cut could not be kept: " + failed};
+  }
+  HostResult result = host_.truncate(to, settings_.allow_unsafe_truncation);
+  switch (result.status) {
+    case core::Status::kOk:
+      metrics_.client.truncated_bytes.add(static_cast<std::uint64_t>(hello_.end - to));
+      host_.warn("cut the log " + range + "; what was cut is kept in " + path);
+      return {};
+    case core::Status::kRange:
+    case core::Status::kUnsupported:
+      return {Reason::kDiverged,
+              "this log must be cut " + range + ", and cannot be: " + result.text +
+                  "; set option 'allow_unsafe_truncation' to 'true' to cut it all the same, or "
+                  "empty this store to copy afresh"};
+    default:
+      return {Reason::kHostError, std::move(result.text)};
+  }
+}
+
+// This log ends at end, or is about to.
+Refusal NativeClientWire::enter(Offset min, Offset end) {
+  if (!terms_.keeps_epochs()) return {};
+  const std::int64_t before = terms_.now().history.last_epoch();
+  std::string failed = terms_.set(core::term_as_slave(terms_.now(), reader_.greeting(),
+                                                      reader_.answer().master, told_, min, end));
+  if (!failed.empty()) return {Reason::kHostError, std::move(failed)};
+  if (const std::int64_t now = terms_.now().history.last_epoch(); now != before) {
+    host_.info("entered epoch " + std::to_string(now));
+  }
+  return {};
+}
+
+Refusal NativeClientWire::grown(Offset end) {
+  metrics_.client.master_confirm.set(confirm_.bytes());
+  const Offset now = std::min(confirm_, end);
+  if (!terms_.keeps_epochs() || now <= told_confirm_ || !host_.can_confirm()) return {};
+  told_confirm_ = now;
+  HostResult result = host_.confirm(now);
+  return result.ok() ? Refusal{} : Refusal{Reason::kHostError, std::move(result.text)};
 }
 
 // The log goes on whatever becomes of it.
@@ -155,14 +263,28 @@ void NativeClientWire::on_metadata() {
 }
 
 core::FrameVerdict NativeClientWire::begin(const Frame& frame, const core::LogBounds& log) {
-  if (reader_.data().epoch != 0) {
+  const wire::native::DataHeader& data = reader_.data();
+  if (data.epoch != reader_.greeting().epoch || data.epoch < terms_.now().promised) {
     return {Reason::kEpoch, false,
-            "the master sent bytes of epoch " + std::to_string(reader_.data().epoch) +
-                "; this version knows epoch 0 only"};
+            "the master of epoch " + std::to_string(reader_.greeting().epoch) +
+                " sent bytes of epoch " + std::to_string(data.epoch) + "; this node has promised " +
+                std::to_string(terms_.now().promised)};
   }
   // Where an empty log starts was the answer's to say.
   if (frame.offset != log.end) return {Reason::kOffsetMismatch, false, {}};
-  return core::judge_frame(frame.offset, frame.size, log);
+  core::FrameVerdict verdict = core::judge_frame(frame.offset, frame.size, log);
+  if (verdict.reason != Reason::kNone) return verdict;
+  confirm_ = std::max(confirm_, data.confirm);
+  Refusal refusal;
+  const Offset end = frame.offset + frame.size;
+  if (told_.last_epoch() > terms_.now().history.last_epoch() &&
+      told_.entered_by(end).last_epoch() > terms_.now().history.last_epoch()) {
+    refusal = enter(log.min, end);
+  }
+  // Before the first byte: from then on the host's readers have a bound.
+  if (refusal.ok()) refusal = grown(log.end);
+  if (!refusal.ok()) return {refusal.reason, false, std::move(refusal.text)};
+  return verdict;
 }
 
 }  // namespace ha::net

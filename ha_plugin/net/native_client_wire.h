@@ -8,7 +8,9 @@
 #include "ha_plugin/host.h"
 #include "ha_plugin/net/client_wire.h"
 #include "ha_plugin/settings.h"
+#include "ha_plugin/term_keeper.h"
 #include "ha_plugin/wire/native.h"
+#include "metrics/ha_metrics.h"
 
 namespace ha::net {
 
@@ -17,13 +19,15 @@ std::optional<std::uint64_t> hash_log(const Host& host, core::Offset begin, core
 
 class NativeClientWire final : public ClientWire {
  public:
-  // incarnation: higher at each start of this node. on_reset: this log is about to be emptied.
-  NativeClientWire(const Host& host, const Settings& settings, std::uint64_t incarnation,
-                   std::function<void()> on_reset)
+  // incarnation: higher at each start of this node. on_cut: this log is about to be cut or emptied.
+  NativeClientWire(const Host& host, const Settings& settings, metrics::HaMetrics& metrics,
+                   TermKeeper& terms, std::uint64_t incarnation, std::function<void()> on_cut)
       : host_(host),
         settings_(settings),
+        metrics_(metrics),
+        terms_(terms),
         incarnation_(incarnation),
-        on_reset_(std::move(on_reset)) {}
+        on_cut_(std::move(on_cut)) {}
 
   std::span<const std::byte> open() override;
   std::span<const std::byte> reply() override;
@@ -37,24 +41,33 @@ class NativeClientWire final : public ClientWire {
   void body(std::span<const std::byte> bytes) override { reader_.body(bytes); }
   bool body_is_whole() const override { return reader_.body_is_whole(); }
   core::FrameVerdict begin(const Frame& frame, const core::LogBounds& log) override;
-  Refusal grown(core::Offset) override { return {}; }
+  Refusal grown(core::Offset end) override;
 
  private:
   Refusal on_greeting();
   Refusal on_answer();
+  Refusal check_epoch(const core::Answer& answer) const;
+  Refusal reset(core::Offset start);
+  Refusal cut(core::Offset to);
+  Refusal enter(core::Offset min, core::Offset end);
   void on_metadata();
 
   const Host& host_;
   const Settings& settings_;
+  metrics::HaMetrics& metrics_;
+  TermKeeper& terms_;
   const std::uint64_t incarnation_;
-  const std::function<void()> on_reset_;
+  const std::function<void()> on_cut_;
   wire::native::Reader reader_{wire::native::Reader::Side::kSlave};
   wire::Report opening_{};
   core::Hello hello_;
   wire::native::Bytes reply_;
   wire::native::Bytes said_;
   wire::native::AckBytes ack_{};
-  core::Offset durable_;  // as the last ack had it
+  core::EpochHistory told_;    // the master's
+  core::Offset confirm_;       // the newest that the master told
+  core::Offset told_confirm_;  // and that the host was told
+  core::Offset durable_;       // as the last ack had it
   bool ready_ = false;
 };
 

@@ -31,6 +31,34 @@ void greeting_fields(Io& io, Message& m) {
   io.number(m.newest_version);
   io.offset(m.min);
   io.offset(m.end);
+  io.number(m.epoch);
+  io.epochs(m.history);
+}
+template <class Io, class Entry>
+void epoch_fields(Io& io, Entry& e) {
+  io.number(e.epoch);
+  io.offset(e.start);
+  io.short_text(e.master);
+}
+template <class Io, class Message>
+void prepare_fields(Io& io, Message& m) {
+  io.byte(m.mode);
+  io.number(m.epoch);
+  io.number(m.position.epoch);
+  io.offset(m.position.end);
+  io.short_text(m.cluster);
+  io.short_text(m.candidate);
+}
+template <class Io, class Message>
+void promise_fields(Io& io, Message& m) {
+  io.byte(m.granted);
+  io.byte(m.master);
+  io.byte(m.reason);
+  io.number(m.known);
+  io.number(m.position.epoch);
+  io.offset(m.position.end);
+  io.short_text(m.id);
+  io.long_text(m.text);
 }
 template <class Io, class Message>
 void hello_fields(Io& io, Message& m) {
@@ -41,9 +69,13 @@ void hello_fields(Io& io, Message& m) {
   io.offset(m.min);
   io.offset(m.end);
   io.offset(m.tail_start);
+  io.offset(m.tail_end);
   io.number(m.tail_hash);
+  io.number(m.promised);
+  io.short_text(m.promised_to);
   io.short_text(m.cluster);
   io.short_text(m.replica);
+  io.epochs(m.history);
 }
 template <class Io, class Message>
 void answer_fields(Io& io, Message& m) {
@@ -116,6 +148,10 @@ class Writer {
   }
   void short_text(std::string_view value) { text<std::uint8_t>(value); }
   void long_text(std::string_view value) { text<std::uint16_t>(value); }
+  void epochs(const std::vector<core::EpochEntry>& entries) {
+    number(static_cast<std::uint16_t>(entries.size()));
+    for (const core::EpochEntry& entry : entries) epoch_fields(*this, entry);
+  }
   void raw(std::string_view value) {
     const auto* from = reinterpret_cast<const std::byte*>(value.data());
     bytes_.insert(bytes_.end(), from, from + value.size());
@@ -162,6 +198,17 @@ class BodyReader {
   }
   void short_text(std::string& out) { text<std::uint8_t>(out); }
   void long_text(std::string& out) { text<std::uint16_t>(out); }
+  // More than a node may tell make the body wrong, and are not read.
+  void epochs(std::vector<core::EpochEntry>& out) {
+    std::uint16_t count = 0;
+    number(count);
+    out.clear();
+    if (count > core::kMostEpochsTold) short_ = true;
+    for (std::uint16_t i = 0; i < count && !short_; ++i) {
+      epoch_fields(*this, out.emplace_back());
+      if (!core::check_name(out.back().master).empty()) short_ = true;
+    }
+  }
   bool whole() const { return !short_ && left_.empty(); }
 
  private:
@@ -229,6 +276,18 @@ Bytes encode_metadata(std::string_view state) {
   Writer out;
   out.raw(state);
   return out.finish(Type::kMetadata);
+}
+
+Bytes encode_prepare(const core::Prepare& prepare) {
+  Writer out;
+  prepare_fields(out, prepare);
+  return out.finish(Type::kPrepare);
+}
+
+Bytes encode_promise(const core::Promise& promise) {
+  Writer out;
+  promise_fields(out, promise);
+  return out.finish(Type::kPromise);
 }
 
 AckBytes encode_ack(const Ack& ack) {
@@ -306,21 +365,34 @@ Reader::Found Reader::on_body() {
   switch (now_) {
     case Type::kGreeting:
       greeting_fields(in, greeting_);
-      next_ = Type::kAnswer;
+      next_ = side_ == Side::kCandidate ? Type::kPromise : Type::kAnswer;
       return in.whole() ? Found::kGreeting : Found::kBadBody;
     case Type::kHello:
       hello_fields(in, hello_);
       next_ = Type::kAck;
-      return in.whole() && are_names(hello_.cluster, hello_.replica) ? Found::kHello
-                                                                     : Found::kBadBody;
+      return in.whole() && are_names(hello_.cluster, hello_.replica) &&
+                     are_names(hello_.promised_to, "")
+                 ? Found::kHello
+                 : Found::kBadBody;
     case Type::kAnswer: {
       answer_fields(in, answer_);
       next_ = Type::kData;
       const bool known = answer_.decision >= core::Decision::kResume &&
-                         answer_.decision <= core::Decision::kRefuse;
+                         answer_.decision <= core::Decision::kTruncate;
       return in.whole() && known && are_names(answer_.master, "") ? Found::kAnswer
                                                                   : Found::kBadBody;
     }
+    case Type::kPrepare: {
+      prepare_fields(in, prepare_);
+      const bool known = prepare_.mode >= core::Prepare::Mode::kAsk &&
+                         prepare_.mode <= core::Prepare::Mode::kForce;
+      return in.whole() && known && are_names(prepare_.cluster, prepare_.candidate)
+                 ? Found::kPrepare
+                 : Found::kBadBody;
+    }
+    case Type::kPromise:
+      promise_fields(in, promise_);
+      return in.whole() && are_names(promise_.id, "") ? Found::kPromise : Found::kBadBody;
     case Type::kAck:
       ack_fields(in, ack_);
       return Found::kAck;  // its size is judged already, as a DATA's is

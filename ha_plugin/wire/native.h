@@ -4,6 +4,8 @@
 //   slave -> master   opening, 8 bytes of 0xFF; HELLO; then ACKs
 //   master -> slave   GREETING; ANSWER; then DATA, without a body as heartbeat, and METADATA
 //
+// A candidate says PREPARE instead of HELLO, as often as it likes, and hears a PROMISE for each.
+//
 // Every message but the opening is a prefix of 16 bytes (magic, type, size, checksum) and a body.
 // The checksum is XXH3-64 over the prefix's first 8 bytes and the body. This codec does no I/O and
 // judges only what a message must be to be one; core decides what its values may be.
@@ -41,7 +43,9 @@ enum class Type : std::uint8_t {
   kAnswer = 3,
   kData = 4,
   kAck = 5,
-  kMetadata = 6
+  kMetadata = 6,
+  kPrepare = 7,
+  kPromise = 8
 };
 
 struct DataHeader {
@@ -76,6 +80,8 @@ Bytes encode_greeting(const core::Greeting& greeting);
 Bytes encode_hello(const core::Hello& hello);
 Bytes encode_answer(const core::Answer& answer);
 AckBytes encode_ack(const Ack& ack);
+Bytes encode_prepare(const core::Prepare& prepare);
+Bytes encode_promise(const core::Promise& promise);
 Bytes encode_metadata(std::string_view state);
 // What goes before the log bytes; body has header.size of them, in one piece.
 DataStart encode_data(const DataHeader& header, const std::byte* body);
@@ -107,6 +113,8 @@ class Reader {
     kHello,
     kAnswer,
     kAck,
+    kPrepare,
+    kPromise,
     kMetadata,     // metadata() is complete
     kData,         // data() is complete; unless a heartbeat, its log bytes follow, unchecked yet
     kBadMagic,     // this is no message of this protocol
@@ -116,8 +124,9 @@ class Reader {
     kBadBody,      // a body that does not say what such a message says
   };
 
-  // A master hears HELLO and then ACKs; a slave GREETING, ANSWER and then DATA and METADATA.
-  enum class Side { kMaster, kSlave };
+  // A master hears HELLO and then ACKs, or PREPAREs; a slave GREETING, ANSWER and then DATA and
+  // METADATA; a candidate GREETING and then PROMISEs.
+  enum class Side { kMaster, kSlave, kCandidate };
   explicit Reader(Side side) : side_(side) { restart(); }
 
   // A new connection.
@@ -135,6 +144,8 @@ class Reader {
   const core::Hello& hello() const { return hello_; }
   const core::Answer& answer() const { return answer_; }
   const Ack& ack() const { return ack_; }
+  const core::Prepare& prepare() const { return prepare_; }
+  const core::Promise& promise() const { return promise_; }
   const DataHeader& data() const { return data_; }
   std::span<const std::byte> metadata() const { return held_; }  // until the next take
   int type() const { return static_cast<int>(now_); }
@@ -146,11 +157,12 @@ class Reader {
   Found on_body();
 
   bool has_place(Type type) const {
-    return type == next_ || (next_ == Type::kData && type == Type::kMetadata);
+    return type == next_ || (next_ == Type::kData && type == Type::kMetadata) ||
+           (next_ == Type::kHello && type == Type::kPrepare);
   }
 
   const Side side_;
-  Type next_ = Type::kHello;  // the type that has its place now, METADATA beside DATA
+  Type next_ = Type::kHello;  // the type that has its place now; beside it METADATA, or PREPARE
   Type now_ = Type::kHello;   // of the message that is being read
   Gather<kPrefixBytes> prefix_;
   bool in_body_ = false;
@@ -162,6 +174,8 @@ class Reader {
   core::Hello hello_;
   core::Answer answer_;
   Ack ack_;
+  core::Prepare prepare_;
+  core::Promise promise_;
   DataHeader data_;
 };
 

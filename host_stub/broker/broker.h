@@ -42,8 +42,7 @@ struct BrokerOptions {
   std::string metrics_listen;  // "" = not served
   Role role = Role::kNone;
   std::string master_address;
-  // A plugin that speaks rocketmq-autoswitch is given the store as its state_dir unless one is
-  // here.
+  // A plugin that keeps epochs is given the store as its state_dir unless one is here.
   std::vector<std::pair<std::string, std::string>> plugin_options;
 };
 
@@ -127,9 +126,12 @@ class Broker {
                                                   const std::string& topic, int queue,
                                                   std::int64_t next) = 0;
 
-  // Changes the role and returns when it holds (or could not be taken).
-  virtual Result<std::monostate> promote() = 0;
+  // Changes the role and returns when it holds (or could not be taken). force: in a configured set,
+  // without the promises of enough other nodes.
+  virtual Result<std::monostate> promote(bool force) = 0;
   virtual Result<std::monostate> follow(const std::string& master_address) = 0;
+  // A slave without a master; in a configured set it looks for the one that is.
+  virtual Result<std::monostate> demote() = 0;
 
   // One JSON object: role, master, bounds, last whole record, topics, flush, and under "ha" what
   // the plugin's status_json says.

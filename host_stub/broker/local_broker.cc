@@ -22,12 +22,18 @@ std::vector<ha::Option> all_plugin_options(const BrokerOptions& from) {
   bool has_place = false;
   for (const auto& [key, value] : from.plugin_options) {
     out.push_back({key, value});
-    keeps_state = keeps_state || (key == "wire" && value == "rocketmq-autoswitch");
+    keeps_state =
+        keeps_state || key == "replicas" || (key == "wire" && value == "rocketmq-autoswitch");
     has_place = has_place || key == "state_dir";
   }
   // Its epochs belong to this log: they lie beside it, as RocketMQ's do.
   if (keeps_state && !has_place) out.push_back({"state_dir", from.store_dir});
   return out;
+}
+
+bool in_a_set(const BrokerOptions& from) {
+  return std::any_of(from.plugin_options.begin(), from.plugin_options.end(),
+                     [](const auto& option) { return option.first == "replicas"; });
 }
 
 // What the plugin takes HA_DURABILITY_DEFAULT for.
@@ -90,9 +96,10 @@ std::optional<Error> LocalBroker::open_all() {
   instance_.emplace(std::move(*instance));
   notified_ = &*instance_;
 
+  // A node of a set gets its role when enough others are there.
   const auto started = change_role(
       {.role = static_cast<std::int32_t>(options_.role), .master_address = options_.master_address},
-      true);
+      true, !in_a_set(options_));
   if (const auto* error = std::get_if<Error>(&started)) return *error;
   return std::nullopt;
 }

@@ -55,8 +55,9 @@ class LocalBroker final : public Broker {
   std::int64_t group_offset(const std::string& group, const std::string& topic, int queue) override;
   Result<std::monostate> set_group_offset(const std::string& group, const std::string& topic,
                                           int queue, std::int64_t next) override;
-  Result<std::monostate> promote() override;
+  Result<std::monostate> promote(bool force) override;
   Result<std::monostate> follow(const std::string& master_address) override;
+  Result<std::monostate> demote() override;
   std::string status_json() override;
   std::string metrics_text() override;
   std::string not_ready_reason() override;
@@ -78,8 +79,10 @@ class LocalBroker final : public Broker {
 
   // roles.cc
   void on_role_changed(const ha_role_report& report);
-  Result<std::monostate> change_role(const ha::RoleRequest& request, bool starting);
+  Result<std::monostate> change_role(const ha::RoleRequest& request, bool starting,
+                                     bool until_it_holds = true);
   std::string master_address() const;
+  std::string role_text() const;  // what the plugin said of the last change of role
 
   ha::Snapshot snapshot() const;
 
@@ -104,6 +107,7 @@ class LocalBroker final : public Broker {
   std::uint64_t role_reports_ = 0;
   std::int32_t last_role_status_ = HA_OK;
   std::string last_role_text_;
+  std::atomic<std::int64_t> epoch_{0};  // of which this node is master; 0 = none, or no set
 };
 
 }  // namespace stub

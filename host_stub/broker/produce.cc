@@ -69,6 +69,7 @@ struct LocalBroker::Pending {
   std::int32_t durability = HA_DURABILITY_DEFAULT;
   std::chrono::steady_clock::time_point deadline;
   std::int64_t timeout_ms = 0;
+  std::int64_t epoch = 0;  // in which the messages were appended
 
   void finish(std::int32_t status, std::string text) {
     result.status = status;
@@ -162,6 +163,8 @@ void LocalBroker::produce(ProduceRequest request, std::function<void(ProduceResu
   std::vector<store::NewMessage> messages;
   messages.reserve(request.items.size());
   for (const auto& item : request.items) messages.push_back(encode(request, item, now_ms));
+  // Read first: if the master changes meanwhile the wait ends with EPOCH, not with another's bytes.
+  pending->epoch = epoch_;
   const store::Appended appended = log_->append_messages(messages);
   pending->result.stored = appended.stored;
   pending->result.first_offset = appended.first;
@@ -190,7 +193,8 @@ void LocalBroker::replicate(const std::shared_ptr<Pending>& pending) {
       instance_->wait({.end = pending->result.end_offset,
                        .acks = pending->acks,
                        .timeout = left,
-                       .durability = pending->durability},
+                       .durability = pending->durability,
+                       .epoch = pending->epoch},
                       [this, pending](std::int32_t waited, std::int64_t) {
                         pending->finish(waited, wait_text(waited, *pending));
                       });

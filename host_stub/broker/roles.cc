@@ -29,14 +29,16 @@ void LocalBroker::on_role_changed(const ha_role_report& report) {
   {
     const std::lock_guard lock(role_mutex_);
     master = report.role == HA_ROLE_MASTER && wanted_role_ == HA_ROLE_MASTER && !stopping_;
-    // A new master's log is the log, so its readers see all of it.
     if (master && role_ != Role::kMaster) {
-      log_->confirm_all();
+      // Without epochs a new master's log is the log, so its readers see all of it. With them the
+      // plugin goes on saying what enough nodes hold.
+      if (report.epoch == 0) log_->confirm_all();
       groups_->limit([this](const std::string& topic, int queue) {
         return index_.next_queue_offset(topic, queue);
       });
     }
     // Under the lock: a change that is asked for right now closes the log after this, not before.
+    epoch_ = report.epoch;
     log_->set_writable(master);
   }
   if (master)
@@ -51,12 +53,17 @@ void LocalBroker::on_role_changed(const ha_role_report& report) {
     role_ = static_cast<Role>(report.role);
     last_role_status_ = report.status;
     last_role_text_ = text;
+    // The plugin chose the master itself.
+    if (report.role == HA_ROLE_SLAVE && report.reason == HA_REASON_EPOCH) {
+      if (const auto now = instance_->snapshot()) master_address_ = now->values.master_address;
+    }
     ++role_reports_;
   }
   role_reported_.notify_all();
 }
 
-Result<std::monostate> LocalBroker::change_role(const ha::RoleRequest& request, bool starting) {
+Result<std::monostate> LocalBroker::change_role(const ha::RoleRequest& request, bool starting,
+                                                bool until_it_holds) {
   const std::lock_guard control(control_mutex_);
   if (stopping_) return make_error(HA_SHUTDOWN, "this node is stopping; its role stays as it is");
   std::uint64_t reports_before = 0;
@@ -79,6 +86,7 @@ Result<std::monostate> LocalBroker::change_role(const ha::RoleRequest& request, 
     log_->set_writable(role() == Role::kMaster && wanted_role_ == HA_ROLE_MASTER && !stopping_);
     return Error{accepted.error().status, accepted.error().os_errno, accepted.error().text};
   }
+  if (!until_it_holds) return std::monostate{};
   std::unique_lock lock(role_mutex_);
   const bool reported = role_reported_.wait_for(lock, kRoleChangeTimeout, [&] {
     if (role_reports_ == reports_before) return false;
@@ -89,16 +97,16 @@ Result<std::monostate> LocalBroker::change_role(const ha::RoleRequest& request, 
                                       " was accepted but does not hold after " +
                                       std::to_string(kRoleChangeTimeout.count()) +
                                       " s; look at the log and the status, then try again");
-  if (last_role_status_ < 0)
-    return make_error(last_role_status_, "cannot become " + std::string(role_name(request.role)) +
-                                             ": " + last_role_text_);
+  if (last_role_status_ < 0) return make_error(last_role_status_, last_role_text_);
   return std::monostate{};
 }
 
-Result<std::monostate> LocalBroker::promote() {
+Result<std::monostate> LocalBroker::promote(bool force) {
   if (role() == Role::kMaster) return std::monostate{};
-  return change_role({.role = HA_ROLE_MASTER}, false);
+  return change_role({.role = HA_ROLE_MASTER, .force = force}, false);
 }
+
+Result<std::monostate> LocalBroker::demote() { return change_role({.role = HA_ROLE_SLAVE}, false); }
 
 Result<std::monostate> LocalBroker::follow(const std::string& master_address) {
   if (master_address.empty())
@@ -109,6 +117,11 @@ Result<std::monostate> LocalBroker::follow(const std::string& master_address) {
 std::string LocalBroker::master_address() const {
   const std::lock_guard lock(role_mutex_);
   return master_address_;
+}
+
+std::string LocalBroker::role_text() const {
+  const std::lock_guard lock(role_mutex_);
+  return last_role_text_;
 }
 
 }  // namespace stub

@@ -37,6 +37,7 @@ std::string LocalBroker::status_json() {
   for (const auto& topic : index_.topics())
     topics[topic.topic] = {{"messages", topic.messages}, {"queues", topic.queues}};
   json::object out{{"role", role_word(role())},
+                   {"role_text", role_text()},
                    {"master", nullptr},
                    {"bounds",
                     {{"min", bounds.min},

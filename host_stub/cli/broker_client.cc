@@ -103,7 +103,11 @@ Result<NodeStatus> BrokerClient::status(std::chrono::milliseconds timeout) {
   const auto& bounds = object_at(top, "bounds");
   NodeStatus out;
   out.role = text_at(top, "role");
+  out.role_text = text_at(top, "role_text");
   out.master = text_at(top, "master");
+  out.epoch = number_at(ha, "epoch", 0);
+  out.promised = number_at(ha, "promised_epoch", 0);
+  out.truncated = number_at(object_at(ha, "client"), "truncated_bytes", 0);
   out.client_state = text_at(object_at(ha, "client"), "state");
   out.client_reason = text_at(object_at(ha, "client"), "last_reason");
   out.ha_address = text_at(ha, "listen_address");
@@ -132,11 +136,17 @@ Result<NodeStatus> BrokerClient::status(std::chrono::milliseconds timeout) {
   return out;
 }
 
-Result<std::monostate> BrokerClient::promote() {
-  auto body = call({.method = "POST", .target = "/v1/promote"}, kRoleTimeout);
+Result<std::monostate> BrokerClient::change_role(const std::string& target) {
+  auto body = call({.method = "POST", .target = target}, kRoleTimeout);
   if (auto* error = std::get_if<Error>(&body)) return std::move(*error);
   return std::monostate{};
 }
+
+Result<std::monostate> BrokerClient::promote(bool force) {
+  return change_role(force ? "/v1/promote?force=true" : "/v1/promote");
+}
+
+Result<std::monostate> BrokerClient::demote() { return change_role("/v1/demote"); }
 
 Result<std::monostate> BrokerClient::follow(const std::string& master) {
   auto body = call({.method = "POST",

@@ -27,8 +27,12 @@ struct ReplicaStatus {
 };
 
 struct NodeStatus {
-  std::string role;    // "master", "slave", "none"
-  std::string master;  // what a slave follows; "" = nobody
+  std::string role;            // "master", "slave", "none"
+  std::string role_text;       // how it came to be
+  std::string master;          // what a slave follows; "" = nobody
+  std::int64_t epoch = 0;      // the newest that its log has entered; 0 = it keeps none
+  std::int64_t promised = 0;   // nothing of an epoch below is taken
+  std::int64_t truncated = 0;  // bytes cut off its log since its start
   std::string ha_address;
   std::string client_state;   // a slave's link to its master
   std::string client_reason;  // why that link last ended; "none" = it never did
@@ -53,7 +57,9 @@ class BrokerClient {
   static constexpr std::chrono::milliseconds kRoleTimeout{30'000};
 
   Result<NodeStatus> status(std::chrono::milliseconds timeout = kTimeout);
-  Result<std::monostate> promote();
+  // force: in a configured set, whatever its other nodes say.
+  Result<std::monostate> promote(bool force = false);
+  Result<std::monostate> demote();
   Result<std::monostate> follow(const std::string& master);
   // wait_ms: how long the broker may wait for a first message.
   Result<ConsumeResult> consume(const ConsumeQuery& query, std::int64_t wait_ms = 0);
@@ -63,6 +69,7 @@ class BrokerClient {
 
  private:
   explicit BrokerClient(http::Client connection) : connection_(std::move(connection)) {}
+  Result<std::monostate> change_role(const std::string& target);
   Result<std::string> call(const http::ClientRequest& request, std::chrono::milliseconds timeout);
 
   http::Client connection_;

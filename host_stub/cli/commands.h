@@ -45,7 +45,8 @@ int run_serve(const ServeSettings& settings);
 int run_produce(const ProduceOptions& options);
 int run_consume(const ConsumeOptions& options);
 int run_status(const StatusOptions& options);
-int run_promote(const std::string& broker, const std::vector<std::string>& peers);
+int run_promote(const std::string& broker, const std::vector<std::string>& peers, bool force);
+int run_demote(const std::string& broker);
 int run_follow(const std::string& broker, const std::string& master);
 int run_verify(const std::string& store_dir);
 

@@ -1,4 +1,4 @@
-// `ha_stub status`, `promote`, `follow`.
+// `ha_stub status`, `promote`, `demote`, `follow`.
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -29,6 +29,16 @@ std::string table(const std::string& url, const NodeStatus& node) {
     out += fmt::format("{:<11}{} ({}{})\n", "master", node.master.empty() ? "nobody" : node.master,
                        node.client_state,
                        up ? "" : "; last ended: " + node.client_reason + ", see this node's log");
+  }
+  if (node.epoch > 0 || node.promised > 0) {
+    out +=
+        fmt::format("{:<11}{}{}\n", "epoch", node.epoch,
+                    node.promised > node.epoch ? fmt::format(", promised {}", node.promised) : "");
+  }
+  if (!node.role_text.empty()) out += fmt::format("{:<11}{}\n", "", node.role_text);
+  if (node.truncated > 0) {
+    out += fmt::format("{:<11}{} bytes were cut off this log, see this node's log\n", "",
+                       grouped(node.truncated));
   }
   out += fmt::format("{:<11}{}\n{:<11}{} .. {}, whole records up to {}", "ha", node.ha_address,
                      "log", grouped(node.min), grouped(node.end), grouped(node.whole_end));
@@ -79,12 +89,22 @@ int run_status(const StatusOptions& options) {
   }
 }
 
-int run_promote(const std::string& broker, const std::vector<std::string>& peers) {
-  const auto done = promote(broker, peers);
+int run_promote(const std::string& broker, const std::vector<std::string>& peers, bool force) {
+  const auto done = promote(broker, peers, force);
   if (const auto* error = std::get_if<Error>(&done)) return complain(error->text);
   const auto& promotion = std::get<Promotion>(done);
   for (const auto& note : promotion.notes) fmt::print(stderr, "ha_stub: {}\n", note);
   fmt::print("{} is master now; it holds whole records up to {}\n", broker, promotion.whole_end);
+  if (!promotion.text.empty()) fmt::print("{}\n", promotion.text);
+  return kExitOk;
+}
+
+int run_demote(const std::string& broker) {
+  auto opened = BrokerClient::open(broker);
+  if (const auto* error = std::get_if<Error>(&opened)) return complain(error->text);
+  const auto done = std::get<BrokerClient>(opened).demote();
+  if (const auto* error = std::get_if<Error>(&done)) return complain(error->text);
+  fmt::print("{} is a slave without a master now\n", broker);
   return kExitOk;
 }
 

@@ -145,6 +145,13 @@ int run(int argc, const char* const* argv) {
                    "ask these first; refuse when one of them holds more whole records")
       ->type_name("URL,...")
       ->delimiter(',');
+  bool force = false;
+  promote->add_flag("--force", force,
+                    "in a set of --replicas: without the promises of enough other nodes; what was "
+                    "acknowledged and only they hold is lost");
+
+  std::string demote_broker;
+  auto* demote = add_client(app, "demote", "Make a broker a slave without a master", demote_broker);
 
   std::string follow_broker;
   std::string master;
@@ -180,7 +187,8 @@ int run(int argc, const char* const* argv) {
   if (p->parsed()) return run_produce(produce);
   if (c->parsed()) return run_consume(consume);
   if (s->parsed()) return run_status(status);
-  if (promote->parsed()) return run_promote(promote_broker, peers);
+  if (promote->parsed()) return run_promote(promote_broker, peers, force);
+  if (demote->parsed()) return run_demote(demote_broker);
   if (follow->parsed()) return run_follow(follow_broker, master);
   return run_verify(store);
 }

@@ -16,7 +16,8 @@ Result<std::int64_t> whole_end(const std::string& url) {
 
 }  // namespace
 
-Result<Promotion> promote(const std::string& broker_url, const std::vector<std::string>& peers) {
+Result<Promotion> promote(const std::string& broker_url, const std::vector<std::string>& peers,
+                          bool force) {
   auto own = whole_end(broker_url);
   if (auto* error = std::get_if<Error>(&own)) return std::move(*error);
   Promotion out{.whole_end = std::get<std::int64_t>(own)};
@@ -37,8 +38,10 @@ Result<Promotion> promote(const std::string& broker_url, const std::vector<std::
   }
   auto client = BrokerClient::open(broker_url);
   if (auto* error = std::get_if<Error>(&client)) return std::move(*error);
-  auto done = std::get<BrokerClient>(client).promote();
+  auto done = std::get<BrokerClient>(client).promote(force);
   if (auto* error = std::get_if<Error>(&done)) return std::move(*error);
+  const auto status = std::get<BrokerClient>(client).status();
+  if (const auto* now = std::get_if<NodeStatus>(&status)) out.text = now->role_text;
   return out;
 }
 

@@ -12,11 +12,14 @@ namespace stub::cli {
 struct Promotion {
   std::int64_t whole_end = 0;           // what the promoted node held
   std::vector<std::string> notes = {};  // peers that could not be asked, one sentence each
+  std::string text = {};                // what the node says of its new role
 };
 
 // Promotes the broker unless a peer holds more whole records; the Error then names the peer and
 // both numbers. A peer that cannot be reached is noted and passed over.
-Result<Promotion> promote(const std::string& broker_url, const std::vector<std::string>& peers);
+// force: in a configured set, whose nodes the broker asks itself, whatever they say.
+Result<Promotion> promote(const std::string& broker_url, const std::vector<std::string>& peers,
+                          bool force = false);
 
 struct Fullest {
   std::size_t index = 0;

@@ -113,9 +113,9 @@ const std::vector<std::pair<ServeKey, Setter>>& keys() {
       {{"replica-id", "NAME", "what this node is called; has one vote in acks"},
        [](auto& s, auto& v) { return add_option(s, "replica_id", v); }},
       {{"replicas", "ID@ADDR:PORT,...",
-        "all nodes of the set by their HA addresses, this one included, the same on each; lets in "
-        "no "
-        "others and gives `--acks quorum` its meaning"},
+        "all nodes of the set by their HA addresses, this one included, the same on each; they "
+        "keep "
+        "epochs: a node becomes master only when enough others promise, an old one rejoins"},
        [](auto& s, auto& v) { return add_option(s, "replicas", v); }},
       {{"cluster-id", "NAME", "nodes of another cluster are refused"},
        [](auto& s, auto& v) { return add_option(s, "cluster_id", v); }},

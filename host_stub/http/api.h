@@ -67,6 +67,8 @@ class Api {
   std::optional<LongPoll> metrics(const Call& call);
   std::optional<LongPoll> promote(const Call& call);
   std::optional<LongPoll> follow(const Call& call);
+  std::optional<LongPoll> demote(const Call& call);
+  void reply_with_role(const Call& call, const Result<std::monostate>& done);
 
   Broker& broker_;
 };

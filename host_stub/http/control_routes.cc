@@ -1,4 +1,4 @@
-// Status, health, metrics, and the operator's commands promote and follow.
+// Status, health, metrics, and the operator's commands promote, demote and follow.
 
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
@@ -80,12 +80,26 @@ std::optional<LongPoll> Api::metrics(const Call& call) {
 }
 
 std::optional<LongPoll> Api::promote(const Call& call) {
-  const auto done = broker_.promote();
+  Query query(call.request, {"force"});
+  const bool force = query.flag("force");
+  if (query.error()) {
+    call.reply(error_response(*query.error()));
+    return std::nullopt;
+  }
+  reply_with_role(call, broker_.promote(force));
+  return std::nullopt;
+}
+
+std::optional<LongPoll> Api::demote(const Call& call) {
+  reply_with_role(call, broker_.demote());
+  return std::nullopt;
+}
+
+void Api::reply_with_role(const Call& call, const Result<std::monostate>& done) {
   const auto* error = std::get_if<Error>(&done);
   call.reply(error != nullptr ? error_response(*error)
                               : json_response("{\"status\":\"OK\",\"role\":\"" +
                                               std::string(role_name(broker_.role())) + "\"}"));
-  return std::nullopt;
 }
 
 std::optional<LongPoll> Api::follow(const Call& call) {

@@ -17,7 +17,8 @@ namespace stub::store {
 namespace {
 
 constexpr std::int64_t kPageBytes = 4096;
-constexpr std::int64_t kWarmBytes = 64 << 10;  // 0.2 ms even where each page comes from a hypervisor
+constexpr std::int64_t kWarmBytes = 64
+                                    << 10;  // 0.2 ms even where each page comes from a hypervisor
 
 bool all_zero(const char* bytes, std::int64_t size) {
   return size == 0 ||

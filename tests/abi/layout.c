@@ -85,11 +85,12 @@ AT(ha_create_params, options, 8);
 AT(ha_create_params, option_count, 16);
 AT(ha_create_params, host_ctx, 24);
 
-SIZE(ha_role_change, 24);
+SIZE(ha_role_change, 32);
 AT(ha_role_change, struct_size, 0);
 AT(ha_role_change, role, 4);
 AT(ha_role_change, epoch, 8);
 AT(ha_role_change, master_address, 16);
+AT(ha_role_change, flags, 24);
 
 SIZE(ha_wait_request, 56);
 AT(ha_wait_request, struct_size, 0);

@@ -241,7 +241,7 @@ class HoldingBroker : public FakeBroker {
   std::string status_json() override {
     return "{\"role\":\"slave\",\"whole_end\":" + std::to_string(whole_end_) + "}";
   }
-  Result<std::monostate> promote() override {
+  Result<std::monostate> promote(bool) override {
     promoted = true;
     return std::monostate{};
   }

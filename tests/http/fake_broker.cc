@@ -182,14 +182,26 @@ Result<std::monostate> FakeBroker::set_group_offset(const std::string& group,
   return std::monostate{};
 }
 
-Result<std::monostate> FakeBroker::promote() {
+Result<std::monostate> FakeBroker::promote(bool force) {
   std::unique_lock lock(mutex_);
+  forced_ = force;
   promoting_ = true;
   changed_.notify_all();
   changed_.wait(lock, [&] { return !promote_blocked_; });
   promoting_ = false;
   role_ = Role::kMaster;
   return std::monostate{};
+}
+
+Result<std::monostate> FakeBroker::demote() {
+  const std::lock_guard lock(mutex_);
+  role_ = Role::kSlave;
+  return std::monostate{};
+}
+
+bool FakeBroker::forced() const {
+  const std::lock_guard lock(mutex_);
+  return forced_;
 }
 
 Result<std::monostate> FakeBroker::follow(const std::string& master_address) {

@@ -39,7 +39,9 @@ class FakeBroker : public Broker {
   std::int64_t group_offset(const std::string& group, const std::string& topic, int queue) override;
   Result<std::monostate> set_group_offset(const std::string& group, const std::string& topic,
                                           int queue, std::int64_t next) override;
-  Result<std::monostate> promote() override;
+  Result<std::monostate> promote(bool force) override;
+  Result<std::monostate> demote() override;
+  bool forced() const;
   Result<std::monostate> follow(const std::string& master_address) override;
   std::string status_json() override;
   std::string metrics_text() override;
@@ -75,6 +77,7 @@ class FakeBroker : public Broker {
   bool holding_ = false;
   bool promote_blocked_ = false;
   bool promoting_ = false;
+  bool forced_ = false;
   std::string not_ready_;
   std::string followed_;
   Role role_ = Role::kMaster;

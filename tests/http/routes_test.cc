@@ -73,6 +73,17 @@ TEST_F(Routes, FollowRefusesWhatIsNoAddress) {
   EXPECT_EQ(broker_.followed(), "");
 }
 
+TEST_F(Routes, PromotionMayBeForcedAndTakenBack) {
+  EXPECT_EQ(call("POST", "/v1/promote").status, 200);
+  EXPECT_FALSE(broker_.forced());
+  EXPECT_EQ(call("POST", "/v1/promote?force=true").status, 200);
+  EXPECT_TRUE(broker_.forced());
+  EXPECT_EQ(call("POST", "/v1/promote?forced=true").status, 400);
+  const auto demoted = call("POST", "/v1/demote");
+  EXPECT_EQ(demoted.status, 200);
+  EXPECT_EQ(demoted.body, "{\"status\":\"OK\",\"role\":\"slave\"}\n");
+}
+
 TEST_F(Routes, ASlowPromotionHoldsUpNobodyElse) {
   serve({.threads = 1});
   broker_.block_promote(true);

@@ -35,12 +35,13 @@ class Populated : public testing::Test {
 };
 
 TEST_F(Populated, NodeShowsRoleBoundsAndSettings) {
-  EXPECT_EQ(get("ha_build_info{version=\"" HA_PLUGIN_VERSION "\",abi=\"1.2\"}"), "1");
+  EXPECT_EQ(get("ha_build_info{version=\"" HA_PLUGIN_VERSION "\",abi=\"1.3\"}"), "1");
   EXPECT_EQ(get("ha_role{role=\"master\"}"), "1");
   EXPECT_EQ(get("ha_role{role=\"slave\"}"), "0");
   EXPECT_EQ(get("ha_role{role=\"none\"}"), "0");
   EXPECT_EQ(get("ha_role_changes_total"), "13");
   EXPECT_EQ(get("ha_epoch"), "3");
+  EXPECT_EQ(get("ha_promised_epoch"), "4");
   EXPECT_EQ(get("ha_log_min_offset_bytes"), "1024");
   EXPECT_EQ(get("ha_log_end_offset_bytes"), "10000");
   EXPECT_EQ(get("ha_log_durable_offset_bytes"), "9000");
@@ -139,6 +140,7 @@ TEST_F(Populated, ClientShowsItsLinkAndCounters) {
   EXPECT_EQ(get("ha_client_received_frames_total"), "35");
   EXPECT_EQ(get("ha_client_heartbeats_received_total"), "36");
   EXPECT_EQ(get("ha_client_reports_sent_total"), "37");
+  EXPECT_EQ(get("ha_client_truncated_bytes_total"), "39");
   EXPECT_EQ(get("ha_client_offset_mismatches_total"), "38");
   EXPECT_EQ(get("ha_client_closes_total{reason=\"offset_mismatch\"}"), "39");
   EXPECT_DOUBLE_EQ(std::stod(get("ha_client_last_read_timestamp_seconds")), 1'700'000'000.5);

@@ -12,6 +12,7 @@ inline constexpr std::int64_t kNowNs = 100'000'000'000;
 inline void populate(HaMetrics& m) {
   m.role.set(HA_ROLE_MASTER);
   m.epoch.set(3);
+  m.promised_epoch.set(4);
   m.log_min.set(1024);
   m.log_end.set(10'000);
   m.log_durable.set(9'000);
@@ -71,6 +72,7 @@ inline void populate(HaMetrics& m) {
   c.frames_received.add(35);
   c.heartbeats_received.add(36);
   c.reports_sent.add(37);
+  c.truncated_bytes.add(39);
   c.mismatches.add(38);
   c.closes[HA_REASON_OFFSET_MISMATCH].add(39);
 }

@@ -139,7 +139,7 @@ TEST(Broker, RolesMoveAndWritesAreFenced) {
   const auto broker = open_broker(broker_options(dir.path(), Role::kNone));
   EXPECT_EQ(produce(*broker, request("t", {"b"})).status, HA_NOT_MASTER);
   EXPECT_NE(broker->not_ready_reason(), "");
-  ASSERT_TRUE(std::holds_alternative<std::monostate>(broker->promote()));
+  ASSERT_TRUE(std::holds_alternative<std::monostate>(broker->promote(false)));
   EXPECT_EQ(broker->role(), Role::kMaster);
   EXPECT_EQ(produce(*broker, request("t", {"b"})).status, HA_OK);
   std::int32_t waited = HA_OK;
@@ -151,7 +151,7 @@ TEST(Broker, RolesMoveAndWritesAreFenced) {
   EXPECT_EQ(result.status, HA_NOT_MASTER);
   EXPECT_NE(result.text.find("10.0.0.9:1"), std::string::npos);
   // A refused change leaves the role, the address and the fence as they were.
-  ASSERT_TRUE(std::holds_alternative<std::monostate>(broker->promote()));
+  ASSERT_TRUE(std::holds_alternative<std::monostate>(broker->promote(false)));
   fake.refuse_roles(HA_INVALID);
   EXPECT_EQ(std::get<Error>(broker->follow("x")).text, "the fake refuses");
   fake.refuse_roles(0);
@@ -177,7 +177,7 @@ TEST(Broker, NoLocalAppendHappensOnceASlavesRoleHolds) {
     std::this_thread::yield();
     host.bounds(ctx, &after);
     ASSERT_EQ(before.end, after.end);
-    ASSERT_TRUE(std::holds_alternative<std::monostate>(broker->promote()));
+    ASSERT_TRUE(std::holds_alternative<std::monostate>(broker->promote(false)));
   }
   over = true;
   for (auto& producer : producers) producer.join();
@@ -224,7 +224,7 @@ TEST(Broker, ReadersOfASlaveSeeWhatThePluginConfirmed) {
   slave = open_broker(broker_options(slave_dir.path(), Role::kSlave));
   EXPECT_EQ(bodies(*slave, "t").size(), 1u);
   // What a master holds is the log. As a slave again it shows all, until the plugin confirms.
-  ASSERT_TRUE(std::holds_alternative<std::monostate>(slave->promote()));
+  ASSERT_TRUE(std::holds_alternative<std::monostate>(slave->promote(false)));
   EXPECT_EQ(bodies(*slave, "t").size(), 3u);
   ASSERT_TRUE(std::holds_alternative<std::monostate>(slave->follow("10.0.0.9:1")));
   EXPECT_EQ(bodies(*slave, "t").size(), 3u);

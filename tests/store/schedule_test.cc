@@ -48,7 +48,7 @@ TEST(Schedule, ASlaveDeliversNothingUntilItIsPromoted) {
   ASSERT_EQ(fake.replicate(0, 1), HA_OK);
   EXPECT_EQ(bodies(*slave, "t").size(), 2u);
   // Both are delivered in the log it holds, so promoting it delivers neither again.
-  ASSERT_TRUE(std::holds_alternative<std::monostate>(slave->promote()));
+  ASSERT_TRUE(std::holds_alternative<std::monostate>(slave->promote(false)));
   produce(*slave, delayed("c", 1));
   ASSERT_TRUE(wait_until_holds(*slave, "t", 3));
   EXPECT_EQ(bodies(*slave, "t").size(), 3u);
@@ -76,7 +76,7 @@ TEST(Schedule, APromotedNodeDeliversWhatItsLogDidNot) {
   ASSERT_EQ(host.append(ctx, 0, 0, raw.data(), cut, nullptr), HA_OK);
   const auto before = bodies(*slave, "t");
   ASSERT_LT(before.size(), 20u);
-  ASSERT_TRUE(std::holds_alternative<std::monostate>(slave->promote()));
+  ASSERT_TRUE(std::holds_alternative<std::monostate>(slave->promote(false)));
   ASSERT_TRUE(wait_until_holds(*slave, "t", 20));
   // A restart finds nothing left to deliver either.
   slave.reset();
@@ -94,7 +94,7 @@ TEST(Schedule, GoesOnWhenTheRoleComesBack) {
   const auto broker = open_broker(broker_options(dir.path(), Role::kMaster));
   produce(*broker, delayed("a", 200));  // most likely not due before the role has moved
   ASSERT_TRUE(std::holds_alternative<std::monostate>(broker->follow("10.0.0.9:1")));
-  ASSERT_TRUE(std::holds_alternative<std::monostate>(broker->promote()));
+  ASSERT_TRUE(std::holds_alternative<std::monostate>(broker->promote(false)));
   ASSERT_TRUE(wait_until_holds(*broker, "t", 1));
   EXPECT_EQ(bodies(*broker, "t"), std::vector<std::string>{"a"});
 }

@@ -27,6 +27,10 @@ class Surroundings : public ConnectionEvents {
   core::LogBounds log_bounds() override {
     return {core::Offset(host_.min()), core::Offset(host_.end()), 4096};
   }
+  core::Promise on_prepare(const core::Prepare&) override { return {}; }
+  core::Greeting greeting() override { return {}; }
+  std::int64_t epoch() const override { return 0; }
+  core::Offset confirmed() const override { return core::kNoOffset; }
   core::Answer on_hello(HaConnection&, const core::Hello&) override { return {}; }
   std::shared_ptr<metrics::ReplicaMetrics> on_joined(HaConnection&) override {
     return std::make_shared<metrics::ReplicaMetrics>("one");

@@ -69,8 +69,15 @@ void Instance::start_and_hold(std::int32_t role, const std::string& master) {
   ASSERT_TRUE(host_.wait_for_role(role));
 }
 
-std::int32_t Instance::set_role(std::int32_t role, const std::string& master) {
-  const ha_role_change change = change_to(role, master);
+void Instance::start_forced_master() {
+  start_and_hold(HA_ROLE_NONE, "");
+  ASSERT_EQ(set_role(HA_ROLE_MASTER, "", HA_ROLE_CHANGE_FORCE), HA_OK) << error_.text;
+  ASSERT_TRUE(host_.wait_for_role(HA_ROLE_MASTER, 2));
+}
+
+std::int32_t Instance::set_role(std::int32_t role, const std::string& master, std::uint32_t flags) {
+  ha_role_change change = change_to(role, master);
+  change.flags = flags;
   return api_->set_role(instance_, &change, fresh_error());
 }
 
@@ -132,8 +139,9 @@ bool Instance::eventually(const std::function<bool()>& met) {
 }
 
 std::int32_t WaitLog::wait(Instance& instance, std::int64_t end, std::int32_t acks,
-                           std::int64_t timeout_ms, std::int32_t durability) {
+                           std::int64_t timeout_ms, std::int32_t durability, std::int64_t epoch) {
   ha_wait_request request{};
+  request.epoch = epoch;
   request.durability = durability;
   request.struct_size = sizeof(request);
   request.acks = acks;

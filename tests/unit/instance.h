@@ -35,7 +35,9 @@ class Instance {
   // Starts and waits until the role holds.
   void start_master() { start_and_hold(HA_ROLE_MASTER, ""); }
   void start_slave(const std::string& master) { start_and_hold(HA_ROLE_SLAVE, master); }
-  std::int32_t set_role(std::int32_t role, const std::string& master = "");
+  std::int32_t set_role(std::int32_t role, const std::string& master = "", std::uint32_t flags = 0);
+  // Starts and makes it master of a set whose other nodes need not be there.
+  void start_forced_master();
   std::int32_t set_master_address(const char* address);
   std::int32_t set_option(const std::string& key, const std::string& value);
   std::int32_t stop(std::int64_t timeout_ms = 0);
@@ -76,7 +78,8 @@ class WaitLog {
 
   // HA_OK: fn will run; else what the call answered.
   std::int32_t wait(Instance& instance, std::int64_t end, std::int32_t acks,
-                    std::int64_t timeout_ms, std::int32_t durability = HA_DURABILITY_DEFAULT);
+                    std::int64_t timeout_ms, std::int32_t durability = HA_DURABILITY_DEFAULT,
+                    std::int64_t epoch = 0);
   bool wait_for(std::size_t count);
   std::vector<Ended> ended() const;
   void on_end(std::function<void()> hook) { hook_ = std::move(hook); }

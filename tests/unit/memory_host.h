@@ -55,6 +55,7 @@ struct RoleSeen {
   std::int32_t status;
   std::string text;
   std::string thread;  // the name of the thread that told it
+  std::int64_t epoch;
 };
 
 struct ReplicaSeen {

@@ -43,7 +43,7 @@ core::Hello hello_of(const std::string& name, std::int64_t min, std::int64_t end
   hello.incarnation = 1;
   hello.segment_size = segment_size;
   hello.min = hello.tail_start = Offset(min);
-  hello.end = Offset(end);
+  hello.end = hello.tail_end = Offset(end);
   hello.tail_hash = hash_of_log(min, end);
   hello.replica = name;
   return hello;

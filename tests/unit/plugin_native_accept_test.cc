@@ -6,6 +6,7 @@
 #include "tests/unit/instance.h"
 #include "tests/unit/memory_host.h"
 #include "tests/unit/native_peer.h"
+#include "tests/unit/state_dir.h"
 
 namespace ha::testing {
 namespace {
@@ -55,10 +56,12 @@ TEST(Native, DurableIsUnsupportedWhileOnlyRocketmqSlavesAreThere) {
 
 TEST(Native, AStrangerIsToldWhyAndClosed) {
   MemoryHost host;
-  Instance master(
-      host,
-      {{"replica_id", "a"}, {"replicas", "a@10.0.0.1:1,b@10.0.0.2:1"}, {"cluster_id", "prod"}});
-  master.start_master();
+  StateDir state;
+  Instance master(host, native({{"replica_id", "a"},
+                                {"replicas", "a@127.0.0.1:1,b@127.0.0.1:1"},
+                                {"state_dir", state.path()},
+                                {"cluster_id", "prod"}}));
+  master.start_forced_master();
   NativeSlave other_cluster(master.port());
   const auto first = other_cluster.join("b", 0);
   ASSERT_TRUE(first);
@@ -78,8 +81,11 @@ TEST(Native, AStrangerIsToldWhyAndClosed) {
 
 TEST(Native, ARocketmqSlaveIsNoMemberOfAConfiguredSet) {
   MemoryHost host;
-  Instance master(host, {{"replica_id", "a"}, {"replicas", "a@h:1,b@h:2,c@h:3"}});
-  master.start_master();
+  StateDir state;
+  Instance master(host, native({{"replica_id", "a"},
+                                {"replicas", "a@127.0.0.1:1,b@127.0.0.1:1,c@127.0.0.1:1"},
+                                {"state_dir", state.path()}}));
+  master.start_forced_master();
   Peer rocketmq = Peer::to(master.port());
   ASSERT_TRUE(rocketmq.report(0));
   EXPECT_TRUE(rocketmq.wait_closed());
@@ -225,27 +231,6 @@ TEST(Native, AReplicaCountsFromItsFirstAck) {
   ASSERT_EQ(slave.frame().size, 0);
   EXPECT_TRUE(waits.ended().empty());
   ASSERT_TRUE(slave.ack(100, 0));
-  ASSERT_TRUE(waits.wait_for(1));
-  EXPECT_EQ(waits.ended()[0].status, HA_OK);
-}
-
-TEST(Native, AQuorumIsAMajorityOfTheConfiguredSet) {
-  MemoryHost host;
-  host.grow(100);
-  Instance master(host, {{"replica_id", "a"}, {"replicas", "a@h:1,b@h:2,c@h:3,d@h:4,e@h:5"}});
-  master.start_master();
-  NativeSlave b(master.port());
-  NativeSlave c(master.port());
-  ASSERT_EQ(b.join("b", 100)->decision, Decision::kResume);
-  ASSERT_TRUE(b.ack(100, 0));
-  ASSERT_TRUE(host.wait_for_replica(HA_REPLICA_CAUGHT_UP, HA_REASON_NONE));
-  WaitLog waits;
-  ASSERT_EQ(waits.wait(master, 100, HA_ACKS_QUORUM, kLongMs), HA_OK);
-  ASSERT_EQ(c.join("c", 99)->decision, Decision::kResume);
-  ASSERT_TRUE(host.wait_for_replica(HA_REPLICA_JOINED, HA_REASON_NONE, 2));
-  EXPECT_TRUE(waits.ended().empty());
-  ASSERT_EQ(c.follow_to(99, 100), "");
-  ASSERT_TRUE(c.ack(100, 0));
   ASSERT_TRUE(waits.wait_for(1));
   EXPECT_EQ(waits.ended()[0].status, HA_OK);
 }

@@ -215,6 +215,21 @@ TEST(Settings, NamesAndTheConfiguredSet) {
   EXPECT_EQ(s.replicas.ids(), (std::vector<std::string>{"a", "b", "c"}));
   EXPECT_EQ(s.replicas.quorum(), 2);
   EXPECT_NE(check_together(s).find("is not in option 'replicas'"), std::string::npos);
+  s.replica_id = "a";
+  EXPECT_NE(check_together(s).find("needs option 'state_dir'"), std::string::npos);
+  s.state_dir = "/";
+  EXPECT_EQ(check_together(s), "");
+  EXPECT_EQ(s.copies_by_default(), 2);
+  const auto clashes = [&](auto change, const char* part) {
+    Settings other = s;
+    change(other);
+    EXPECT_NE(check_together(other).find(part), std::string::npos) << check_together(other);
+  };
+  clashes([](Settings& o) { o.default_copies = 4; }, "'default_copies': 4");
+  clashes([](Settings& o) { o.in_sync_replicas = 2; }, "'in_sync_replicas'");
+  clashes([](Settings& o) { o.auto_in_sync_replicas = true; }, "'auto_in_sync_replicas'");
+  clashes([](Settings& o) { o.wire = Wire::kRocketmq; }, "option 'wire'");
+  clashes([](Settings& o) { o.min_in_sync_replicas = 3; }, "'min_in_sync_replicas': 3");
   EXPECT_EQ(apply_option(s, "replica_id", "b"), "");
   EXPECT_EQ(check_together(s), "");
   EXPECT_EQ(apply_option(s, "replicas", "a@h:1,b@h:2,c@h:3,d@h:4"), "");

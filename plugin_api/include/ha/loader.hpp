@@ -93,6 +93,7 @@ struct RoleRequest {
   std::int32_t role = HA_ROLE_NONE;
   std::string master_address = {};  // a slave's; empty = wait for set_master_address
   std::int64_t epoch = 0;
+  bool force = false;  // HA_ROLE_CHANGE_FORCE
 };
 
 struct WaitRequest {

@@ -68,7 +68,7 @@ extern "C" {
 #endif
 
 #define HA_ABI_MAJOR 1u
-#define HA_ABI_MINOR 2u
+#define HA_ABI_MINOR 3u
 #define HA_ENTRY_NAME "ha_plugin_entry_v1"
 
 /* ---- status ------------------------------------------------------------------------------- */
@@ -165,8 +165,10 @@ typedef struct ha_span {
 #define HA_REASON_VERSION 25             /* no version of the native protocol in common */
 #define HA_REASON_CLUSTER 26             /* another cluster_id */
 #define HA_REASON_UNKNOWN_REPLICA 27     /* its replica_id is not in replicas, or is this node's */
-#define HA_REASON_REPLACED 28 /* its replica_id belongs to a newer connection, or newer process */
-#define HA_REASON_CHECKSUM 29 /* bytes were changed on the way; nothing of them was stored */
+#define HA_REASON_REPLACED 28  /* its replica_id belongs to a newer connection, or newer process */
+#define HA_REASON_CHECKSUM 29  /* bytes were changed on the way; nothing of them was stored */
+#define HA_REASON_BEHIND 30    /* another node of the set holds more: it must become master */
+#define HA_REASON_NO_QUORUM 31 /* too few nodes of the set promised to follow */
 
 /* ---- log levels --------------------------------------------------------------------------- */
 
@@ -184,7 +186,7 @@ typedef struct ha_role_report {
   int32_t role;     /* HA_ROLE_*: what this node is from now on */
   int32_t reason;   /* HA_REASON_* */
   int32_t status;   /* HA_OK, or why the role that was asked for could not be taken */
-  int64_t epoch;    /* 0 until epochs are supported */
+  int64_t epoch;    /* of which this node is master; 0 otherwise, and without option replicas */
   const char* text; /* one sentence, ends in NUL */
 } ha_role_report;
 
@@ -274,8 +276,11 @@ typedef struct ha_host_api {
   int32_t (*confirm)(void* ctx, int64_t epoch, int64_t offset) HA_NOEXCEPT;
 
   /* Required. Once per accepted start and set_role, when the role holds (or could not be taken:
-   * then report->status says why and report->role what holds instead). Services that belong to a
-   * role start and stop here. Not on the I/O thread; may block; calls do not overlap. [plugin-io]
+   * then report->status says why and report->role what holds instead), and alone when, with option
+   * replicas, another node is becoming master: reason EPOCH, first with role NONE on a node that
+   * was master, which must append nothing more, then as a slave of that node. Services that belong
+   * to a role start and stop here. Not on the I/O thread; may block; calls do not overlap.
+   * [plugin-io]
    */
   void (*role_changed)(void* ctx, const ha_role_report* report) HA_NOEXCEPT;
 
@@ -311,12 +316,20 @@ typedef struct ha_create_params {
   void* host_ctx; /* first argument of every hook */
 } ha_create_params;
 
+/* ha_role_change.flags */
+#define HA_ROLE_CHANGE_FORCE                                                                   \
+  1u /* master, with option replicas: without the promises of enough nodes, or over nodes that \
+        hold more. Acknowledged messages may be lost */
+
 typedef struct ha_role_change {
   uint32_t struct_size;
-  int32_t role;               /* HA_ROLE_* */
-  int64_t epoch;              /* 0; another value is UNSUPPORTED until epochs are supported */
+  int32_t role;  /* HA_ROLE_* */
+  int64_t epoch; /* master: the least epoch to take; 0 = the next one. Another value is INVALID for
+                    other roles, and UNSUPPORTED without option replicas */
   const char* master_address; /* slave: "host:port" or "[ipv6]:port"; NULL or "" = wait for
                                  set_master_address. Master: must be NULL or "" */
+  uint32_t flags;             /* HA_ROLE_CHANGE_* */
+  uint32_t reserved;
 } ha_role_change;
 
 /* How many copies a wait is for. The master's own copy counts: 1 waits for nobody. */
@@ -338,9 +351,10 @@ typedef void (*ha_wait_fn)(void* user, int32_t status, int64_t end) HA_NOEXCEPT;
 
 typedef struct ha_wait_request {
   uint32_t struct_size;
-  int32_t acks;       /* >= 1 copies, or HA_ACKS_* */
-  int64_t end;        /* wait until [0, end) is copied; may lie beyond the last notify_appended */
-  int64_t epoch;      /* 0 */
+  int32_t acks;  /* >= 1 copies, or HA_ACKS_* */
+  int64_t end;   /* wait until [0, end) is copied; may lie beyond the last notify_appended */
+  int64_t epoch; /* role_changed's, in which the bytes were appended: if that is over, EPOCH. 0 =
+                    not said; then a wait may outlive its bytes */
   int64_t timeout_ns; /* > 0; counted from the call */
   int32_t durability; /* HA_DURABILITY_* */
   uint32_t reserved;

@@ -14,6 +14,8 @@ constexpr std::uint64_t kSameBytes = 7;
 
 Acceptor acceptor() { return {"prod", "a", {}, {Offset(2000), Offset(5500), kSegment}}; }
 
+const Greeting kGreeting{1, 1, Offset(2000), Offset(5500)};
+
 Hello hello(std::int64_t min, std::int64_t end) {
   Hello h;
   h.segment_size = kSegment;
@@ -21,7 +23,7 @@ Hello hello(std::int64_t min, std::int64_t end) {
   h.replica = "b";
   h.min = Offset(min);
   h.end = Offset(end);
-  h.tail_start = tail_start({h.min, h.end, kSegment}, {1, 1, Offset(2000), Offset(5500)});
+  EXPECT_EQ(plan_tail({h.min, h.end, kSegment}, {}, kGreeting, h), "");
   h.tail_hash = kSameBytes;
   return h;
 }
@@ -49,6 +51,8 @@ TEST(Handshake, WhatBecomesOfALog) {
       {"was reset and got nothing yet", 4000, 4000, last, Decision::kResume, 4000, Reason::kNone},
       {"lacks what was deleted", 0, 1999, first, Decision::kReset, 2000, Reason::kNone},
       {"was reset elsewhere and got nothing", 1000, 1000, first, Decision::kReset, 2000,
+       Reason::kNone},
+      {"was reset beyond and got nothing", 6000, 6000, first, Decision::kReset, 2000,
        Reason::kNone},
       {"ahead", 0, 5501, last, Decision::kRefuse, 0, Reason::kRequestAboveEnd},
   };
@@ -89,7 +93,7 @@ TEST(Handshake, OtherBytesAreDivergedAndUnreadableOnesAreNot) {
 // A slave that keeps quiet about its bytes is not believed.
 TEST(Handshake, ATailIsAskedOfWhoeverHasOne) {
   Hello h = hello(0, 3000);
-  h.tail_start = h.end;
+  h.tail_start = h.tail_end;
   EXPECT_EQ(judge_hello(h, acceptor(), same).reason, Reason::kProtocol);
   h.tail_start = Offset(1999);  // deleted since the greeting
   EXPECT_EQ(judge_hello(h, acceptor(), same).reason, Reason::kRequestBelowMin);
@@ -104,6 +108,7 @@ TEST(Handshake, BoundsThatContradictEachOtherAreRefused) {
     h.min = Offset(min);
     h.end = Offset(end);
     h.tail_start = Offset(tail);
+    h.tail_end = std::max(h.tail_start, Offset(end));
     EXPECT_EQ(judge_hello(h, acceptor(), same).reason, Reason::kProtocol) << min << " " << end;
   }
 }
@@ -112,6 +117,7 @@ TEST(Handshake, NobodyIsReadAMebibyteMoreThanAgreed) {
   Acceptor self = acceptor();
   self.log = {Offset(0), Offset(4 * kTailBytes), kSegment};
   Hello h = hello(0, 3 * kTailBytes);
+  h.tail_end = h.end;
   h.tail_start = Offset(2 * kTailBytes);
   EXPECT_EQ(judge_hello(h, self, same).decision, Decision::kResume);
   h.tail_start = Offset(2 * kTailBytes - 1);
@@ -157,18 +163,19 @@ TEST(Handshake, WhoMayNotComeInIsToldWhy) {
 }
 
 TEST(Handshake, TheTailIsTheEndOfWhatBothHold) {
-  const Greeting master{1, 1, Offset(2000), Offset(5500)};
-  const auto tail = [&](std::int64_t min, std::int64_t end) {
-    return tail_start({Offset(min), Offset(end), kSegment}, master).bytes();
+  const auto tail = [](std::int64_t min, std::int64_t end, const Greeting& master) {
+    Hello h;
+    EXPECT_EQ(plan_tail({Offset(min), Offset(end), kSegment}, {}, master, h), "");
+    return std::pair(h.tail_start.bytes(), h.tail_end.bytes());
   };
-  EXPECT_EQ(tail(0, 3000), 2000);
-  EXPECT_EQ(tail(2500, 3000), 2500);
-  EXPECT_EQ(tail(0, 1000), 1000);  // nothing in common
-  EXPECT_EQ(tail(0, 5501), 5501);  // will be refused
-  EXPECT_EQ(tail(0, 0), 0);
+  EXPECT_EQ(tail(0, 3000, kGreeting), (std::pair(2000L, 3000L)));
+  EXPECT_EQ(tail(2500, 3000, kGreeting), (std::pair(2500L, 3000L)));
+  EXPECT_EQ(tail(0, 1000, kGreeting), (std::pair(1000L, 1000L)));  // nothing in common
+  EXPECT_EQ(tail(0, 5501, kGreeting), (std::pair(2000L, 5500L)));  // will be refused
+  EXPECT_EQ(tail(6000, 6500, kGreeting), (std::pair(6000L, 6000L)));
+  EXPECT_EQ(tail(0, 0, kGreeting), (std::pair(0L, 0L)));
   const Greeting large{1, 1, Offset(0), Offset(10 * kTailBytes)};
-  EXPECT_EQ(tail_start({Offset(0), Offset(3 * kTailBytes), kSegment}, large).bytes(),
-            2 * kTailBytes);
+  EXPECT_EQ(tail(0, 3 * kTailBytes, large), (std::pair(2 * kTailBytes, 3 * kTailBytes)));
 }
 
 // Where no cluster is named, nothing but its bytes says that a log is this one's.
@@ -197,27 +204,27 @@ TEST(Handshake, AnAnswerHasToFitWhatWasSaid) {
   Hello h = hello(0, 3000);
   Answer answer{Decision::kResume, Reason::kNone, 1,  Offset(3000),
                 Offset(2000),      Offset(9500),  "", ""};
-  EXPECT_EQ(check_answer(answer, h), "");
+  EXPECT_EQ(check_answer(answer, h, kGreeting), "");
   answer.offset = Offset(2999);
-  EXPECT_NE(check_answer(answer, h), "");
+  EXPECT_NE(check_answer(answer, h, kGreeting), "");
   answer.decision = Decision::kReset;
   for (const std::int64_t wrong : {2999, -1000, 0, 1000, 3000, 10'000}) {
     answer.offset = Offset(wrong);
-    EXPECT_NE(check_answer(answer, h), "") << wrong;
+    EXPECT_NE(check_answer(answer, h, kGreeting), "") << wrong;
   }
   for (const std::int64_t right : {4000, 9000}) {
     answer.offset = Offset(right);
-    EXPECT_EQ(check_answer(answer, h), "") << right;
+    EXPECT_EQ(check_answer(answer, h, kGreeting), "") << right;
   }
   h.cluster = "";
-  EXPECT_NE(check_answer(answer, h), "");  // it holds something
+  EXPECT_NE(check_answer(answer, h, kGreeting), "");  // it holds something
   h.end = h.min;
-  EXPECT_EQ(check_answer(answer, h), "");
+  EXPECT_EQ(check_answer(answer, h, kGreeting), "");
   h = hello(0, 3000);
   answer.version = 2;
-  EXPECT_NE(check_answer(answer, h), "");
+  EXPECT_NE(check_answer(answer, h, kGreeting), "");
   answer.decision = Decision::kRefuse;
-  EXPECT_EQ(check_answer(answer, h), "");
+  EXPECT_EQ(check_answer(answer, h, kGreeting), "");
 }
 
 TEST(Handshake, Names) {

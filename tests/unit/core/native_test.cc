@@ -253,10 +253,9 @@ TEST(NativeCodec, TheOpeningIsNoOffset) {
   EXPECT_EQ(decode_report(opening()), Offset(-1));
 }
 
-// The worked example of the README, decoded: each line is who speaks and bytes in hex, and ends
-// where two blanks begin a remark.
+// The worked example of the README, decoded: each line is who speaks and bytes in hex.
 struct Spoken {
-  bool slave = false;
+  std::string who;
   Bytes bytes;
 };
 
@@ -267,15 +266,13 @@ std::vector<Spoken> worked_example() {
   while (std::getline(file, line) && line != "## Worked example, native") {
   }
   while (std::getline(file, line) && !line.starts_with("## ")) {
-    const bool slave = line.starts_with("slave:");
-    if (slave || line.starts_with("master:")) {
-      all.push_back({slave, {}});
-      line = line.substr(line.find(':') + 1);
-    } else if (!line.starts_with("        ")) {
+    const std::size_t colon = line.find(':');
+    if (line.size() > 11 && colon < 11) {
+      all.push_back({line.substr(0, colon), {}});
+    } else if (!line.starts_with("           ")) {
       continue;
     }
-    if (all.empty()) continue;
-    std::istringstream words(line.substr(line.find_first_not_of(' ')).substr(0, 47));
+    std::istringstream words(line.substr(11));
     std::string word;
     while (words >> word) {
       all.back().bytes.push_back(static_cast<std::byte>(std::stoi(word, nullptr, 16)));
@@ -286,31 +283,44 @@ std::vector<Spoken> worked_example() {
 
 TEST(NativeCodec, TheReadmesExampleIsWhatIsSpoken) {
   const std::vector<Spoken> example = worked_example();
-  ASSERT_EQ(example.size(), 7u);
-  const auto opening_bytes = opening();
-  EXPECT_EQ(example[0].bytes, Bytes(opening_bytes.begin(), opening_bytes.end()));
+  ASSERT_EQ(example.size(), 9u);
+  EXPECT_EQ(example[0].who, "candidate");
+  Reader voter(Side::kMaster);
+  EXPECT_EQ(read_all(voter, example[0].bytes), std::vector{Found::kPrepare});
+  EXPECT_EQ(example[0].bytes, encode_prepare(voter.prepare()));
+  EXPECT_EQ(voter.prepare().position, (core::Position{1, Offset(5)}));
+  Reader candidate(Side::kCandidate);
+  EXPECT_EQ(read_all(candidate, example[3].bytes), std::vector{Found::kGreeting});
+  EXPECT_EQ(read_all(candidate, example[1].bytes), std::vector{Found::kPromise});
+  EXPECT_EQ(example[1].bytes, encode_promise(candidate.promise()));
+  EXPECT_TRUE(candidate.promise().granted);
 
+  const auto opening_bytes = opening();
+  EXPECT_EQ(example[2].bytes, Bytes(opening_bytes.begin(), opening_bytes.end()));
   Reader slave(Side::kSlave);
   Reader master(Side::kMaster);
   std::vector<Found> heard;
-  for (std::size_t i = 1; i < example.size(); ++i) {
-    for (const Found found : read_all(example[i].slave ? master : slave, example[i].bytes)) {
-      heard.push_back(found);
-    }
+  for (std::size_t i = 3; i < example.size(); ++i) {
+    Reader& reader = example[i].who == "slave" ? master : slave;
+    for (const Found found : read_all(reader, example[i].bytes)) heard.push_back(found);
   }
   EXPECT_EQ(heard, (std::vector{Found::kGreeting, Found::kHello, Found::kAnswer, Found::kData,
                                 Found::kAck, Found::kData}));
   EXPECT_EQ(slave.greeting().end, Offset(10));
   EXPECT_EQ(master.hello().replica, "b");
   EXPECT_EQ(master.hello().cluster, "prod");
-  EXPECT_EQ(master.hello().end, Offset(5));
-  EXPECT_EQ(slave.answer().decision, core::Decision::kResume);
+  EXPECT_EQ(master.hello().end, Offset(7));
+  EXPECT_EQ(master.hello().history, (std::vector<core::EpochEntry>{{1, Offset(0), "b"}}));
+  EXPECT_EQ(slave.greeting().history.size(), 2u);
+  EXPECT_EQ(slave.answer().decision, core::Decision::kTruncate);
+  EXPECT_EQ(slave.answer().offset, Offset(5));
   EXPECT_EQ(slave.answer().master, "a");
   EXPECT_EQ(master.ack().received, Offset(10));
   EXPECT_EQ(master.ack().durable, Offset(5));
-  EXPECT_EQ(example[1].bytes, encode_greeting(slave.greeting()));
-  EXPECT_EQ(example[2].bytes, encode_hello(master.hello()));
-  EXPECT_EQ(example[3].bytes, encode_answer(slave.answer()));
+  EXPECT_EQ(master.ack().epoch, 2);
+  EXPECT_EQ(example[3].bytes, encode_greeting(slave.greeting()));
+  EXPECT_EQ(example[4].bytes, encode_hello(master.hello()));
+  EXPECT_EQ(example[5].bytes, encode_answer(slave.answer()));
 }
 
 }  // namespace

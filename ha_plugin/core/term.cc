@@ -1,0 +1,125 @@
+#include "ha_plugin/core/term.h"
+
+#include <algorithm>
+
+namespace ha::core {
+namespace {
+
+std::string text_of(const Position& position) {
+  return "epoch " + std::to_string(position.epoch) + " up to " +
+         std::to_string(position.end.bytes());
+}
+
+std::string quoted(const std::string& id) { return "'" + id + "'"; }
+
+}  // namespace
+
+std::int64_t Term::known() const { return std::max(promised, history.last_epoch()); }
+
+std::string check_candidate(std::int64_t epoch, const std::string& candidate, const Term& term,
+                            const Voter& voter, Reason& reason) {
+  reason = Reason::kUnknownReplica;
+  const auto& all = voter.replicas;
+  if (std::find(all.begin(), all.end(), candidate) == all.end() || candidate == voter.id) {
+    return quoted(candidate) + " is not another node of option 'replicas' of " + quoted(voter.id);
+  }
+  reason = Reason::kEpoch;
+  if (epoch > term.known() + kMaxEpochJump) {
+    return "epoch " + std::to_string(epoch) + " is more than " + std::to_string(kMaxEpochJump) +
+           " above " + std::to_string(term.known()) + ", the newest that " + quoted(voter.id) +
+           " knows of";
+  }
+  const bool again = epoch == term.promised && candidate == term.promised_to;
+  if (epoch < term.known() || (epoch == term.known() && !again)) {
+    return "epoch " + std::to_string(epoch) + " is not above " + std::to_string(term.known()) +
+           ", which " + quoted(voter.id) + " has promised to " + quoted(term.promised_to) +
+           " or has bytes of";
+  }
+  reason = Reason::kNone;
+  return "";
+}
+
+Promise judge_prepare(const Prepare& prepare, const Term& term, const Voter& voter) {
+  Promise answer{false, voter.master, Reason::kNone, term.known(), voter.position, voter.id, {}};
+  if (prepare.cluster != voter.cluster) {
+    answer.reason = Reason::kCluster;
+    answer.text = "its cluster is " + quoted(prepare.cluster) + ", that of " + quoted(voter.id) +
+                  " is " + quoted(voter.cluster);
+    return answer;
+  }
+  // Who asks does not know yet what to ask for.
+  const std::int64_t epoch = prepare.mode == Prepare::Mode::kAsk
+                                 ? std::max(prepare.epoch, term.known() + 1)
+                                 : prepare.epoch;
+  answer.text = check_candidate(epoch, prepare.candidate, term, voter, answer.reason);
+  if (answer.reason != Reason::kNone) return answer;
+  if (prepare.mode != Prepare::Mode::kForce && voter.position > prepare.position) {
+    answer.reason = Reason::kBehind;
+    answer.text = quoted(voter.id) + " holds " + text_of(voter.position) + ", the candidate only " +
+                  text_of(prepare.position);
+    return answer;
+  }
+  answer.granted = true;
+  return answer;
+}
+
+Term promised_by(const Term& term, std::int64_t epoch, const std::string& candidate) {
+  return {epoch, candidate, term.history};
+}
+
+Verdict judge_round(const Candidacy& candidacy, const std::vector<Heard>& heard) {
+  std::int32_t granted = 1;
+  std::string who = quoted(candidacy.id) + " granted";
+  const Promise* ahead = nullptr;
+  for (const Heard& one : heard) {
+    who += ", " + quoted(one.id) + " ";
+    if (!one.promise) {
+      who += "did not answer (" + one.text + ")";
+      continue;
+    }
+    const Promise& promise = *one.promise;
+    if (promise.granted) {
+      ++granted;
+      who += "granted";
+    } else {
+      who += "refused (" + promise.text + ")";
+    }
+    if (promise.position > candidacy.position && promise.reason != Reason::kCluster &&
+        (ahead == nullptr || promise.position > ahead->position)) {
+      ahead = &promise;
+    }
+  }
+  if (ahead != nullptr && !candidacy.force) {
+    return {Reason::kBehind, quoted(ahead->id) + " holds more, " + text_of(ahead->position) +
+                                 ", than this node, " + text_of(candidacy.position) +
+                                 ": promote it instead (" + who + ")"};
+  }
+  if (granted < candidacy.needed()) {
+    return {Reason::kNoQuorum, std::to_string(granted) + " of " + std::to_string(candidacy.nodes) +
+                                   " nodes granted it, " + std::to_string(candidacy.needed()) +
+                                   " must: " + who};
+  }
+  return {Reason::kNone, who};
+}
+
+std::int64_t next_epoch(const Term& term, const std::vector<Heard>& heard) {
+  std::int64_t newest = term.known();
+  for (const Heard& one : heard) {
+    // A number out of reach is somebody's mistake and would be refused here too.
+    if (one.promise && one.promise->known <= term.known() + kMaxEpochJump) {
+      newest = std::max(newest, one.promise->known);
+    }
+  }
+  return newest + 1;
+}
+
+const Promise* master_among(const std::vector<Heard>& heard, const Term& term) {
+  const Promise* found = nullptr;
+  for (const Heard& one : heard) {
+    if (!one.promise || !one.promise->master || one.promise->known < term.known()) continue;
+    if (found == nullptr || one.promise->known > found->known) found = &*one.promise;
+  }
+  return found;
+}
+
+}  // namespace ha::core

@@ -1,0 +1,127 @@
+// What a node of a configured set must never forget, and the rules by which it changes its master.
+//
+// Nobody is elected here: a host, an operator or a coordinator says who shall be master. The rules
+// make that safe. A candidate becomes master of an epoch only after so many nodes have promised it
+// that epoch that every acknowledged byte is held by one of them, none of which is ahead of it. A
+// promise is durable before it is given, goes to one candidate per epoch, and ends everything
+// older: whoever gave it takes no bytes, sends no ack and completes no wait of an epoch below.
+//
+// With N nodes and waits for c copies, N - c + 1 promises meet every set of c copies in at least
+// one node. That node has entered the epoch of the wait and holds its bytes, so its position is at
+// least theirs; the candidate's is not below, so it holds them too.
+//
+// The rules only decide: files and sockets are the caller's.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ha_plugin/core/epoch_history.h"
+#include "ha_plugin/core/types.h"
+
+namespace ha::core {
+
+// A candidate whose epoch is this far above all that is known here is no node of this cluster, or a
+// broken one: the numbers shall not run out because of it.
+inline constexpr std::int64_t kMaxEpochJump = 1000;
+
+// How far a log reaches: the epoch that it has entered last, then its end. Of two logs the one with
+// the greater position holds whatever of the other was acknowledged.
+struct Position {
+  std::int64_t epoch = 0;
+  Offset end;
+  friend auto operator<=>(const Position&, const Position&) = default;
+};
+
+// Durable before anything that follows from it.
+struct Term {
+  std::int64_t promised = 0;  // nothing of an epoch below is taken, acknowledged or completed
+  std::string promised_to;    // the one candidate, or master, of that epoch
+  EpochHistory history;       // the epochs that this log has entered
+
+  // The newest epoch that this node knows of.
+  std::int64_t known() const;
+  friend bool operator==(const Term&, const Term&) = default;
+};
+
+struct Prepare {
+  enum class Mode : std::uint8_t {
+    kAsk = 1,      // would you? Nothing is promised: a candidate that must fail disturbs nobody
+    kPromise = 2,  // promise
+    kForce = 3,    // promise, though you may hold more: an operator accepts the loss
+  };
+  Mode mode = Mode::kAsk;
+  std::int64_t epoch = 0;
+  Position position;  // of the candidate's log
+  std::string cluster;
+  std::string candidate;
+};
+
+struct Promise {
+  bool granted = false;
+  bool master = false;            // the one who answers is master
+  Reason reason = Reason::kNone;  // of a refusal
+  std::int64_t known = 0;         // the newest epoch that the one who answers knows of
+  Position position;              // of its log
+  std::string id;
+  std::string text;  // of a refusal: one sentence
+};
+
+// What the judging node is.
+struct Voter {
+  std::string cluster;
+  std::string id;
+  std::vector<std::string> replicas;  // the configured set
+  Position position;
+  bool master = false;
+};
+
+// What to answer. When granted and not only asked for: REQUIRES of the caller that promised_by is
+// durable before the answer leaves.
+Promise judge_prepare(const Prepare& prepare, const Term& term, const Voter& voter);
+
+// "" or why the promise of an epoch to that candidate must not be given or taken over, whoever
+// tells of it: a candidate itself or a slave that has promised.
+std::string check_candidate(std::int64_t epoch, const std::string& candidate, const Term& term,
+                            const Voter& voter, Reason& reason);
+
+// The term of a node that has promised that.
+Term promised_by(const Term& term, std::int64_t epoch, const std::string& candidate);
+
+// What a candidate heard of one other node.
+struct Heard {
+  std::string id;
+  std::optional<Promise> promise;  // none = it did not answer
+  std::string text;                // then: why
+};
+
+struct Candidacy {
+  std::string id;
+  std::int32_t nodes = 1;   // N, itself included
+  std::int32_t copies = 1;  // c
+  Position position;
+  bool force = false;
+
+  // How many nodes must promise, the candidate included.
+  std::int32_t needed() const { return force ? 1 : nodes - copies + 1; }
+};
+
+struct Verdict {
+  Reason reason = Reason::kNone;  // kNone = go on
+  std::string text;               // why not; or, with force, what may be lost
+};
+
+// After each of the two rounds, first asking, then promising.
+Verdict judge_round(const Candidacy& candidacy, const std::vector<Heard>& heard);
+
+// The epoch to go for, above all that is known here and that was heard of.
+std::int64_t next_epoch(const Term& term, const std::vector<Heard>& heard);
+
+// Who of those is master of the newest epoch; nullptr = nobody that was heard of, or only of an
+// epoch below the one that is known here.
+const Promise* master_among(const std::vector<Heard>& heard, const Term& term);
+
+}  // namespace ha::core

@@ -1,0 +1,128 @@
+#include "ha_plugin/net/campaign.h"
+
+#include <array>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/write.hpp>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "ha_plugin/net/cloexec_socket.h"
+#include "ha_plugin/wire/native.h"
+
+namespace ha::net {
+namespace {
+
+using boost::asio::ip::tcp;
+using boost::system::error_code;
+using wire::native::Reader;
+
+// One node that is asked: name look-up, connection, opening, greeting, PREPARE, PROMISE.
+class Question {
+ public:
+  Question(boost::asio::io_context& context, const ReplicaList::Node& node,
+           const core::Prepare& prepare)
+      : socket_(context), resolver_(context), node_(node), prepare_(prepare) {
+    heard_.id = node.id;
+    heard_.text = "no answer in time";
+  }
+
+  void ask() {
+    resolver_.async_resolve(node_.address.host, std::to_string(node_.address.port),
+                            [this](error_code error, const tcp::resolver::results_type& found) {
+                              if (error) return fail("cannot resolve its name", error);
+                              connect(found.begin()->endpoint());
+                            });
+  }
+  core::Heard take() { return std::move(heard_); }
+
+ private:
+  void fail(const std::string& what, error_code error = {}) {
+    heard_.text = node_.address.text() + ": " + what + (error ? ": " + error.message() : "");
+    error_code ignored;
+    socket_.close(ignored);
+  }
+
+  void connect(const tcp::endpoint& endpoint) {
+    if (const error_code error = open_cloexec(socket_, endpoint.protocol())) {
+      return fail("socket", error);
+    }
+    socket_.async_connect(endpoint, [this](error_code error) {
+      if (error) return fail("cannot connect", error);
+      const wire::Report opening = wire::native::opening();
+      say({opening.begin(), opening.end()});
+      hear();
+    });
+  }
+
+  void say(wire::native::Bytes bytes) {
+    said_ = std::move(bytes);
+    boost::asio::async_write(socket_, boost::asio::buffer(said_),
+                             [this](error_code error, std::size_t) {
+                               if (error) fail("write", error);
+                             });
+  }
+
+  void hear() {
+    socket_.async_read_some(boost::asio::buffer(received_),
+                            [this](error_code error, std::size_t size) {
+                              if (error) return fail("read", error);
+                              if (take(std::span(received_).first(size))) hear();
+                            });
+  }
+
+  // True = there is more to come.
+  bool take(std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+      switch (reader_.take(bytes)) {
+        case Reader::Found::kNothing:
+          break;
+        case Reader::Found::kGreeting:
+          say(wire::native::encode_prepare(prepare_));
+          break;
+        case Reader::Found::kPromise:
+          if (reader_.promise().id != node_.id) {
+            fail("the node there calls itself '" + reader_.promise().id + "'");
+          } else {
+            heard_.promise = reader_.promise();
+            fail("it answered");  // there is nothing more to hear
+          }
+          return false;
+        default:
+          fail("its answer is no message of the native protocol");
+          return false;
+      }
+    }
+    return true;
+  }
+
+  tcp::socket socket_;
+  tcp::resolver resolver_;
+  const ReplicaList::Node& node_;
+  const core::Prepare& prepare_;
+  Reader reader_{Reader::Side::kCandidate};
+  wire::native::Bytes said_;
+  std::array<std::byte, 4096> received_{};
+  core::Heard heard_;
+};
+
+}  // namespace
+
+std::vector<core::Heard> ask_nodes(const std::vector<ReplicaList::Node>& nodes,
+                                   const core::Prepare& prepare,
+                                   std::chrono::milliseconds timeout) {
+  boost::asio::io_context context(1);
+  std::vector<std::unique_ptr<Question>> questions;
+  for (const ReplicaList::Node& node : nodes) {
+    questions.push_back(std::make_unique<Question>(context, node, prepare));
+    questions.back()->ask();
+  }
+  context.run_for(timeout);
+  std::vector<core::Heard> heard;
+  for (auto& question : questions) heard.push_back(question->take());
+  return heard;
+}
+
+}  // namespace ha::net

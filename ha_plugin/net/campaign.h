@@ -1,0 +1,17 @@
+// Asks the other nodes of a configured set for their promises, all at once.
+#pragma once
+
+#include <chrono>
+#include <vector>
+
+#include "ha_plugin/core/term.h"
+#include "ha_plugin/settings.h"
+
+namespace ha::net {
+
+// What each of the nodes answered, in their order. Blocks until all have answered or the timeout
+// has passed; the sockets are its own, so any thread but the I/O thread may call it.
+std::vector<core::Heard> ask_nodes(const std::vector<ReplicaList::Node>& nodes,
+                                   const core::Prepare& prepare, std::chrono::milliseconds timeout);
+
+}  // namespace ha::net

@@ -1,0 +1,163 @@
+// How a node of a configured set becomes master, and how it makes room for another.
+
+#include <algorithm>
+#include <chrono>
+
+#include "ha_plugin/ha_service.h"
+#include "ha_plugin/net/campaign.h"
+
+namespace ha {
+
+using core::Prepare;
+using core::Reason;
+using core::Role;
+using core::Status;
+
+namespace {
+
+// A node that starts as master asks again this often until enough others are there.
+constexpr auto kAskAgain = std::chrono::milliseconds(500);
+
+}  // namespace
+
+// The epoch that was won; 0 = none: failed says why, or another node is master and change has
+// become one to its slave.
+std::int64_t HaService::campaign(RoleChange& change, Reason& reason, Outcome& failed) {
+  std::string said;
+  for (;;) {
+    const std::int64_t epoch = run_once(change, reason, failed);
+    const bool again = change.patient && change.role == Role::kMaster && epoch == 0 &&
+                       failed.status != Status::kIo;
+    if (!again) return epoch;
+    if (failed.text != said) {
+      said = failed.text;
+      host_.warn("not master yet, asking again: " + said);
+    }
+    if (wait_for_another_change()) return 0;  // failed says why it is not master by then
+    failed = {};
+  }
+}
+
+// One try: ask, promise oneself, have it promised by the others, enter the epoch.
+std::int64_t HaService::run_once(RoleChange& change, Reason& reason, Outcome& failed) {
+  std::vector<ReplicaList::Node> others = settings_.replicas.nodes;
+  std::erase_if(others, [&](const auto& node) { return node.id == settings_.replica_id; });
+  core::Term term;
+  core::Candidacy candidacy{settings_.replica_id,
+                            static_cast<std::int32_t>(settings_.replicas.nodes.size()),
+                            static_cast<std::int32_t>(settings_.copies_by_default()),
+                            {},
+                            change.force};
+  std::chrono::milliseconds timeout{};
+  io_.run_sync([&] {
+    term = terms_.now();
+    candidacy.position = terms_.position(read_bounds().end);
+    timeout = std::chrono::milliseconds(settings_.prepare_timeout_ms);
+  });
+  const auto lost = [&](const core::Verdict& verdict) {
+    reason = verdict.reason;
+    failed = {verdict.reason == Reason::kBehind ? Status::kConflict : Status::kAgain, verdict.text};
+    return 0;
+  };
+
+  Prepare prepare{Prepare::Mode::kAsk, std::max(term.known() + 1, change.epoch), candidacy.position,
+                  settings_.cluster_id, settings_.replica_id};
+  std::vector<core::Heard> heard = net::ask_nodes(others, prepare, timeout);
+  if (const core::Promise* master = core::master_among(heard, term);
+      master != nullptr && change.patient) {
+    const auto at = std::find_if(others.begin(), others.end(),
+                                 [&](const auto& node) { return node.id == master->id; });
+    host_.info("'" + master->id + "' is master; this node follows it");
+    follow_instead(change, at->address);
+    return 0;
+  }
+  core::Verdict verdict = core::judge_round(candidacy, heard);
+  if (verdict.reason != Reason::kNone) return lost(verdict);
+
+  prepare.epoch = std::max(core::next_epoch(term, heard), change.epoch);
+  prepare.mode = change.force ? Prepare::Mode::kForce : Prepare::Mode::kPromise;
+  const auto keep = [&](auto&& next) {
+    io_.run_sync([&] {
+      if (terms_.now() != term) {
+        verdict = {Reason::kEpoch, "another node was promised a newer epoch meanwhile"};
+        failed.status = Status::kEpoch;
+        return;
+      }
+      if (std::string wrong = terms_.set(next); !wrong.empty()) {
+        verdict = {Reason::kHostError, std::move(wrong)};
+        failed.status = Status::kIo;
+        return;
+      }
+      term = terms_.now();
+    });
+    if (verdict.reason == Reason::kNone) return true;
+    reason = verdict.reason;
+    failed.text = verdict.text;
+    return false;
+  };
+  // Before anybody else promises it: a candidate that forgot could go for the same epoch twice.
+  if (!keep(core::promised_by(term, prepare.epoch, settings_.replica_id))) return 0;
+  heard = net::ask_nodes(others, prepare, timeout);
+  verdict = core::judge_round(candidacy, heard);
+  if (verdict.reason != Reason::kNone) return lost(verdict);
+  const std::string who = std::exchange(verdict.text, {});
+  core::Term next = term;
+  next.history.enter({prepare.epoch, candidacy.position.end, settings_.replica_id});
+  if (!keep(next)) return 0;
+  change.note = "epoch " + std::to_string(prepare.epoch) + " begins at " +
+                std::to_string(candidacy.position.end.bytes()) + ": " + who;
+  if (change.force) {
+    change.note += "; it was forced: acknowledged messages that only other nodes hold are lost";
+    host_.warn(change.note);
+  }
+  return prepare.epoch;
+}
+
+void HaService::follow_instead(RoleChange& change, const net::Address& master) {
+  change.role = Role::kSlave;
+  change.master = master;
+  change.reason = Reason::kEpoch;
+  const std::lock_guard lock(mutex_);
+  if (!changes_.empty()) return;
+  wanted_role_ = Role::kSlave;
+  master_ = master;
+}
+
+// False = the time is up and nothing came.
+bool HaService::wait_for_another_change() {
+  std::unique_lock lock(mutex_);
+  return control_wake_.wait_for(lock, kAskAgain,
+                                [this] { return control_stop_ || !changes_.empty(); });
+}
+
+// At once, on the I/O thread, nothing of an older epoch goes on here; then, on the control thread,
+// the host is told and the candidate is followed.
+void HaService::yield_to(const std::string& candidate) {
+  const Role before = role_;
+  if (before == Role::kNone) return;
+  const auto& nodes = settings_.replicas.nodes;
+  const auto at = std::find_if(nodes.begin(), nodes.end(),
+                               [&](const auto& node) { return node.id == candidate; });
+  transfer_.set_master(false);
+  terms_.set_mastered(0);
+  accept_.close_replicas(Reason::kEpoch);
+  client_.stop(Reason::kRoleChanged);
+  transfer_.fail_all(Status::kEpoch);
+  role_ = Role::kNone;
+  {
+    const std::lock_guard lock(mutex_);
+    if (control_stop_) return;
+    RoleChange change;
+    change.reason = Reason::kEpoch;
+    // A host that was master must have stopped appending before its log can be cut.
+    if (before == Role::kMaster) changes_.push_back(change);
+    change.role = Role::kSlave;
+    change.master = at->address;
+    changes_.push_back(change);
+    wanted_role_ = Role::kSlave;
+    master_ = at->address;
+  }
+  control_wake_.notify_all();
+}
+
+}  // namespace ha

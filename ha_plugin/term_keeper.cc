@@ -1,0 +1,41 @@
+#include "ha_plugin/term_keeper.h"
+
+#include <utility>
+
+namespace ha {
+
+TermKeeper::TermKeeper(const Settings& settings, metrics::HaMetrics& metrics)
+    : keeps_epochs_(settings.keeps_epochs()), metrics_(metrics), file_(settings.state_dir) {}
+
+std::string TermKeeper::load(core::Offset log_min, core::Offset log_end) {
+  if (!keeps_epochs_) return "";
+  if (std::string wrong = file_.load(term_); !wrong.empty()) return wrong;
+  term_.history = term_.history.entered_by(log_end);
+  term_.history.truncate_prefix(log_min);
+  publish();
+  return "";
+}
+
+std::string TermKeeper::set(core::Term next) {
+  if (!keeps_epochs_ || next == term_) return "";
+  if (std::string failed = file_.save(next); !failed.empty()) return failed;
+  term_ = std::move(next);
+  publish();
+  return "";
+}
+
+std::vector<metrics::Epoch> to_metrics(const core::EpochHistory& history) {
+  std::vector<metrics::Epoch> all;
+  for (const core::EpochEntry& entry : history.entries()) {
+    all.push_back({entry.epoch, entry.start.bytes(), entry.master});
+  }
+  return all;
+}
+
+void TermKeeper::publish() {
+  metrics_.epoch.set(term_.history.last_epoch());
+  metrics_.promised_epoch.set(term_.promised);
+  metrics_.epochs.set(to_metrics(term_.history));
+}
+
+}  // namespace ha

@@ -1,0 +1,227 @@
+// The native handshake between nodes that keep epochs: where two logs part, and who may follow
+// whom.
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "ha_plugin/core/handshake.h"
+#include "tests/unit/core/printing.h"
+
+namespace ha::core {
+namespace {
+
+constexpr std::int64_t kSegment = 1000;
+
+std::optional<std::uint64_t> same(Offset, Offset) { return 7; }
+
+EpochEntry entry(std::int64_t epoch, std::int64_t start, const char* master) {
+  return {epoch, Offset(start), master};
+}
+
+EpochHistory history(const std::vector<EpochEntry>& entries) {
+  EpochHistory out;
+  for (const EpochEntry& e : entries) EXPECT_TRUE(out.append(e));
+  return out;
+}
+
+// Master of epoch 3 from 5000; its log holds [2000, 5500).
+Acceptor master_of_3(const std::vector<EpochEntry>& entries = {
+                         entry(1, 0, "a"), entry(2, 3000, "b"), entry(3, 5000, "c")}) {
+  Acceptor self{"prod", "c", {"a", "b", "c"}, {Offset(2000), Offset(5500), kSegment}};
+  self.keeps_epochs = true;
+  self.epoch = 3;
+  self.term = {3, "c", history(entries)};
+  return self;
+}
+
+Greeting greeting_of(const Acceptor& self) {
+  return {1, 1, self.log.min, self.log.end, self.epoch, history_to_tell(self.term.history)};
+}
+
+Hello hello(const Acceptor& master, std::int64_t min, std::int64_t end, const Term& term) {
+  Hello h;
+  h.segment_size = kSegment;
+  h.cluster = "prod";
+  h.replica = "a";
+  h.min = Offset(min);
+  h.end = Offset(end);
+  EXPECT_EQ(plan_tail({h.min, h.end, kSegment}, term, greeting_of(master), h), "");
+  h.tail_hash = 7;
+  h.promised = term.promised;
+  h.promised_to = term.promised_to;
+  h.history = history_to_tell(term.history);
+  return h;
+}
+
+Answer ask(std::int64_t min, std::int64_t end, const std::vector<EpochEntry>& entries) {
+  const Acceptor self = master_of_3();
+  const Hello h = hello(self, min, end, {0, "", history(entries)});
+  const Answer answer = judge_hello(h, self, same);
+  if (answer.decision != Decision::kRefuse) {
+    EXPECT_EQ(check_answer(answer, h, greeting_of(self)), "");
+  }
+  return answer;
+}
+
+TEST(EpochHandshake, WhereTwoLogsPart) {
+  struct Row {
+    const char* name;
+    std::int64_t min, end;
+    std::vector<EpochEntry> entries;
+    Decision decision;
+    std::int64_t offset;
+  };
+  const EpochEntry one = entry(1, 0, "a");
+  const EpochEntry two = entry(2, 3000, "b");
+  const Row rows[] = {
+      {"behind in epoch 1", 0, 2500, {one}, Decision::kResume, 2500},
+      {"ends where epoch 2 begins", 0, 3000, {one}, Decision::kResume, 3000},
+      {"an old master that took more than it had acknowledged",
+       0,
+       3700,
+       {one},
+       Decision::kTruncate,
+       3000},
+      {"the same from the next one", 0, 5200, {one, two}, Decision::kTruncate, 5000},
+      {"another epoch 2", 0, 4000, {one, entry(2, 2800, "a")}, Decision::kTruncate, 2800},
+      {"an epoch that its master never had",
+       0,
+       4000,
+       {one, two, entry(4, 3500, "a")},
+       Decision::kTruncate,
+       3500},
+      {"all of it", 0, 5500, {one, two, entry(3, 5000, "c")}, Decision::kResume, 5500},
+      {"more than all, of the same epoch",
+       0,
+       5600,
+       {one, two, entry(3, 5000, "c")},
+       Decision::kTruncate,
+       5500},
+      {"bytes without epochs, as the master's first ones", 0, 2500, {}, Decision::kRefuse, 0},
+      {"parted below what the master still holds",
+       0,
+       4000,
+       {entry(2, 1500, "x")},
+       Decision::kRefuse,
+       0},
+      {"holds nothing", 0, 0, {}, Decision::kReset, 5000},
+      {"emptied at a segment's start", 4000, 4000, {}, Decision::kResume, 4000},
+  };
+  for (const Row& row : rows) {
+    const Answer answer = ask(row.min, row.end, row.entries);
+    EXPECT_EQ(answer.decision, row.decision) << row.name << ": " << answer.text;
+    EXPECT_EQ(answer.offset, Offset(row.offset)) << row.name;
+    if (row.decision == Decision::kRefuse) {
+      EXPECT_EQ(answer.reason, Reason::kDiverged) << row.name << ": " << answer.text;
+    }
+  }
+}
+
+// What was there before the nodes kept epochs is the same as far as its last bytes say so.
+TEST(EpochHandshake, BytesWithoutAnEpochAreComparedAndCutWhereTheFirstEpochBegins) {
+  Acceptor self = master_of_3({entry(3, 4000, "c")});
+  const Hello h = hello(self, 0, 4300, {});
+  EXPECT_EQ(h.tail_end, Offset(4000));
+  const Answer answer = judge_hello(h, self, same);
+  EXPECT_EQ(answer.decision, Decision::kTruncate);
+  EXPECT_EQ(answer.offset, Offset(4000));
+  const auto other = [](Offset, Offset) -> std::optional<std::uint64_t> { return 8; };
+  EXPECT_EQ(judge_hello(h, self, other).reason, Reason::kDiverged);
+}
+
+TEST(EpochHandshake, OnlyAMasterIsFollowed) {
+  Acceptor self = master_of_3();
+  self.epoch = 0;
+  Hello h;
+  h.segment_size = kSegment;
+  h.cluster = "prod";
+  h.replica = "a";
+  EXPECT_EQ(judge_hello(h, self, same).reason, Reason::kNotServing);
+  EXPECT_TRUE(is_refusal(Reason::kNotServing));
+}
+
+TEST(EpochHandshake, AMasterWhoseTimeIsOverIsToldSo) {
+  const Acceptor self = master_of_3();
+  Hello h = hello(self, 0, 2500, {4, "b", history({entry(1, 0, "a")})});
+  const Answer answer = judge_hello(h, self, same);
+  EXPECT_EQ(answer.reason, Reason::kEpoch);
+  EXPECT_NE(answer.text.find("'b'"), std::string::npos) << answer.text;
+  EXPECT_TRUE(is_refusal(Reason::kEpoch));
+  h.promised = 3;
+  EXPECT_EQ(judge_hello(h, self, same).decision, Decision::kResume);
+}
+
+// The two sides reckon from the same lists; a slave that says something else is not cut.
+TEST(EpochHandshake, APointThatTheHistoriesDoNotSayIsRefused) {
+  const Acceptor self = master_of_3();
+  Hello h = hello(self, 0, 3700, {0, "", history({entry(1, 0, "a")})});
+  h.tail_end = Offset(3100);
+  EXPECT_EQ(judge_hello(h, self, same).reason, Reason::kProtocol);
+}
+
+TEST(EpochHandshake, HistoriesThatCannotBeAreRefused) {
+  const Acceptor self = master_of_3();
+  for (const auto& told :
+       {std::vector{entry(1, 2600, "a")},  // beyond its end
+        std::vector{entry(2, 0, "a"), entry(1, 10, "a")}, std::vector{entry(0, 0, "a")},
+        std::vector(kMostEpochsTold + 1, entry(1, 0, "a"))}) {
+    Hello h = hello(self, 0, 2500, {});
+    h.history = told;
+    EXPECT_EQ(judge_hello(h, self, same).reason, Reason::kProtocol);
+    Greeting greeting = greeting_of(self);
+    greeting.history = told;
+    greeting.end = Offset(2500);
+    EXPECT_NE(plan_tail({Offset(0), Offset(100), kSegment}, {}, greeting, h), "");
+  }
+  Greeting greeting = greeting_of(self);
+  greeting.epoch = 4;  // not the last of its own
+  Hello h;
+  EXPECT_NE(plan_tail({Offset(0), Offset(100), kSegment}, {}, greeting, h), "");
+}
+
+TEST(EpochHandshake, ACutIsTakenOnlyWhereItWasReckoned) {
+  const Acceptor self = master_of_3();
+  const Hello h = hello(self, 0, 3700, {0, "", history({entry(1, 0, "a")})});
+  Answer answer = judge_hello(h, self, same);
+  Greeting greeting = greeting_of(self);
+  EXPECT_EQ(check_answer(answer, h, greeting), "");
+  for (const std::int64_t wrong : {2999, 3001, 3700, 3800}) {
+    answer.offset = Offset(wrong);
+    EXPECT_NE(check_answer(answer, h, greeting), "") << wrong;
+  }
+  answer.offset = Offset(3000);
+  greeting.epoch = 0;  // a master without epochs has no say in that
+  EXPECT_NE(check_answer(answer, h, greeting), "");
+  // And it does not go on where the two parted before.
+  greeting.epoch = 3;
+  answer.decision = Decision::kResume;
+  answer.offset = h.end;
+  EXPECT_NE(check_answer(answer, h, greeting), "");
+}
+
+TEST(EpochHandshake, ASlaveEntersWhatBeginsAtItsEndOrBelow) {
+  const Acceptor self = master_of_3();
+  const Greeting greeting = greeting_of(self);
+  const EpochHistory told = history(greeting.history);
+  const auto at = [&](std::int64_t end, const Term& before = {}) {
+    return term_as_slave(before, greeting, "c", told, Offset(0), Offset(end));
+  };
+  EXPECT_EQ(at(2999).history.last_epoch(), 1);
+  EXPECT_EQ(at(3000).history.last_epoch(), 2);
+  EXPECT_EQ(at(5000).history, told);
+  EXPECT_EQ(at(2999).promised, 3);
+  EXPECT_EQ(at(2999).promised_to, "c");
+  // A promise for later stands.
+  EXPECT_EQ(at(2999, {5, "b", {}}).promised, 5);
+  EXPECT_EQ(at(2999, {5, "b", {}}).promised_to, "b");
+  // What lies below the log's first byte is nobody's.
+  EXPECT_EQ(term_as_slave({}, greeting, "c", told, Offset(3000), Offset(5000))
+                .history.entries()
+                .front()
+                .epoch,
+            2);
+}
+
+}  // namespace
+}  // namespace ha::core

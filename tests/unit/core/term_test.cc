@@ -1,0 +1,142 @@
+#include "ha_plugin/core/term.h"
+
+#include <gtest/gtest.h>
+
+namespace ha::core {
+namespace {
+
+EpochHistory up_to(std::int64_t epoch) {
+  EpochHistory history;
+  history.append({epoch, Offset(0), "a"});
+  return history;
+}
+
+Voter voter() { return {"prod", "b", {"a", "b", "c"}, {2, Offset(1000)}, false}; }
+Term term() { return {2, "a", up_to(2)}; }
+Prepare prepare(std::int64_t epoch, Prepare::Mode mode = Prepare::Mode::kPromise) {
+  return {mode, epoch, {2, Offset(1000)}, "prod", "c"};
+}
+
+TEST(Term, APromiseIsGivenOnceForAnEpoch) {
+  EXPECT_TRUE(judge_prepare(prepare(3), term(), voter()).granted);
+  const Term promised = promised_by(term(), 3, "c");
+  EXPECT_EQ(promised.known(), 3);
+  EXPECT_EQ(promised.history, term().history);
+  EXPECT_TRUE(judge_prepare(prepare(3), promised, voter()).granted) << "asked again by the same";
+
+  Prepare other = prepare(3);
+  other.candidate = "a";
+  EXPECT_EQ(judge_prepare(other, promised, voter()).reason, Reason::kEpoch);
+  for (const std::int64_t old : {0, 1, 2}) {
+    EXPECT_EQ(judge_prepare(prepare(old), promised, voter()).reason, Reason::kEpoch) << old;
+    EXPECT_EQ(judge_prepare(prepare(old), promised, voter()).known, 3);
+  }
+}
+
+// An epoch that this node has bytes of was somebody's, whatever was promised.
+TEST(Term, AnEpochThatWasEnteredIsNotPromised) {
+  const Term entered{1, "c", up_to(3)};
+  EXPECT_EQ(judge_prepare(prepare(3), entered, voter()).reason, Reason::kEpoch);
+  EXPECT_TRUE(judge_prepare(prepare(4), entered, voter()).granted);
+}
+
+// Who asks only does not know the newest epoch.
+TEST(Term, AskingNeedsNoEpochAndPromisesNothing) {
+  const Promise answer =
+      judge_prepare(prepare(1, Prepare::Mode::kAsk), promised_by(term(), 9, "a"), voter());
+  EXPECT_TRUE(answer.granted);
+  EXPECT_EQ(answer.known, 9);
+}
+
+TEST(Term, WhoHoldsMoreDoesNotPromise) {
+  struct Row {
+    Position candidate;
+    bool granted;
+  };
+  for (const Row& row :
+       {Row{{2, Offset(999)}, false}, Row{{2, Offset(1000)}, true}, Row{{2, Offset(1001)}, true},
+        Row{{1, Offset(5000)}, false}, Row{{3, Offset(0)}, true}}) {
+    Prepare p = prepare(4);
+    p.position = row.candidate;
+    for (const auto mode : {Prepare::Mode::kAsk, Prepare::Mode::kPromise}) {
+      p.mode = mode;
+      const Promise answer = judge_prepare(p, term(), voter());
+      EXPECT_EQ(answer.granted, row.granted) << row.candidate.epoch;
+      EXPECT_EQ(answer.reason, row.granted ? Reason::kNone : Reason::kBehind);
+    }
+    p.mode = Prepare::Mode::kForce;
+    EXPECT_TRUE(judge_prepare(p, term(), voter()).granted) << "forced";
+  }
+}
+
+TEST(Term, StrangersAndJumpsAreRefused) {
+  Prepare p = prepare(3);
+  p.cluster = "test";
+  EXPECT_EQ(judge_prepare(p, term(), voter()).reason, Reason::kCluster);
+  for (const char* stranger : {"d", "", "b"}) {
+    p = prepare(3, Prepare::Mode::kForce);
+    p.candidate = stranger;
+    EXPECT_EQ(judge_prepare(p, term(), voter()).reason, Reason::kUnknownReplica) << stranger;
+  }
+  EXPECT_TRUE(judge_prepare(prepare(2 + kMaxEpochJump), term(), voter()).granted);
+  EXPECT_EQ(judge_prepare(prepare(3 + kMaxEpochJump), term(), voter()).reason, Reason::kEpoch);
+}
+
+Heard granted(const char* id, Position position = {2, Offset(1000)}, std::int64_t known = 2) {
+  return {id, Promise{true, false, Reason::kNone, known, position, id, ""}, ""};
+}
+Heard refused(const char* id, Position position, Reason reason = Reason::kBehind) {
+  return {id, Promise{false, false, reason, 2, position, id, "no"}, ""};
+}
+Heard silent(const char* id) { return {id, std::nullopt, "connection refused"}; }
+
+Candidacy candidacy(std::int32_t nodes, std::int32_t copies, bool force = false) {
+  return {"a", nodes, copies, {2, Offset(1000)}, force};
+}
+
+TEST(Term, EnoughPromisesMeetEveryAcknowledgedByte) {
+  EXPECT_EQ(candidacy(3, 2).needed(), 2);
+  EXPECT_EQ(candidacy(3, 3).needed(), 1);
+  EXPECT_EQ(candidacy(3, 1).needed(), 3);
+  EXPECT_EQ(candidacy(5, 3).needed(), 3);
+  EXPECT_EQ(candidacy(1, 1).needed(), 1);
+  EXPECT_EQ(candidacy(5, 3, true).needed(), 1);
+
+  EXPECT_EQ(judge_round(candidacy(3, 2), {granted("b"), silent("c")}).reason, Reason::kNone);
+  EXPECT_EQ(judge_round(candidacy(3, 1), {granted("b"), silent("c")}).reason, Reason::kNoQuorum);
+  EXPECT_EQ(judge_round(candidacy(3, 2), {silent("b"), silent("c")}).reason, Reason::kNoQuorum);
+  EXPECT_EQ(judge_round(candidacy(3, 2, true), {silent("b"), silent("c")}).reason, Reason::kNone);
+}
+
+TEST(Term, WhoeverIsAheadIsNamed) {
+  const std::vector<Heard> heard = {refused("b", {2, Offset(1001)}),
+                                    refused("c", {2, Offset(1002)})};
+  const Verdict verdict = judge_round(candidacy(3, 3), heard);
+  EXPECT_EQ(verdict.reason, Reason::kBehind);
+  EXPECT_TRUE(verdict.text.starts_with("'c' holds more")) << verdict.text;
+  EXPECT_EQ(judge_round(candidacy(3, 3, true), heard).reason, Reason::kNone);
+  // Also one that would follow: it may not see that it holds more.
+  EXPECT_EQ(judge_round(candidacy(3, 2), {granted("b", {3, Offset(0)}), silent("c")}).reason,
+            Reason::kBehind);
+}
+
+TEST(Term, TheNextEpochIsAboveAllThatIsKnown) {
+  EXPECT_EQ(next_epoch(term(), {silent("b")}), 3);
+  EXPECT_EQ(next_epoch(term(), {granted("b", {}, 7), granted("c", {}, 5)}), 8);
+  EXPECT_EQ(next_epoch(promised_by(term(), 9, "c"), {granted("b", {}, 7)}), 10);
+  EXPECT_EQ(next_epoch(term(), {granted("b", {}, 3 + kMaxEpochJump)}), 3) << "out of reach";
+}
+
+TEST(Term, TheNewestMasterIsFound) {
+  Heard old = granted("b", {}, 2);
+  Heard newer = granted("c", {}, 3);
+  EXPECT_EQ(master_among({old, newer, silent("d")}, term()), nullptr);
+  old.promise->master = true;
+  EXPECT_EQ(master_among({old, newer}, term())->id, "b");
+  newer.promise->master = true;
+  EXPECT_EQ(master_among({old, newer}, term())->id, "c");
+  EXPECT_EQ(master_among({old}, promised_by(term(), 3, "c")), nullptr) << "its time is over";
+}
+
+}  // namespace
+}  // namespace ha::core

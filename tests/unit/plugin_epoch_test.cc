@@ -1,0 +1,419 @@
+// Nodes of a configured set: who becomes master, what an old master's log becomes, what waits are
+// told.
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <vector>
+
+#include "ha_plugin/net/campaign.h"
+#include "tests/unit/instance.h"
+#include "tests/unit/memory_host.h"
+#include "tests/unit/native_peer.h"
+#include "tests/unit/peer.h"
+#include "tests/unit/state_dir.h"
+
+namespace ha::testing {
+namespace {
+
+using core::Offset;
+using core::Reason;
+
+constexpr std::int64_t kLongMs = 600'000;
+constexpr const char* kNames[] = {"a", "b", "c", "d", "e"};
+
+// Nodes a, b, c... on ports that were free a moment ago.
+class EpochSet : public ::testing::Test {
+ protected:
+  struct Node {
+    explicit Node(std::string name) : id(std::move(name)) {}
+    std::string id;
+    std::int64_t port = 0;
+    MemoryHost host;
+    StateDir state;
+    std::unique_ptr<Instance> plugin;
+  };
+
+  void make(std::size_t count) {
+    std::vector<std::unique_ptr<Listener>> free;
+    for (std::size_t i = 0; i < count; ++i) {
+      nodes_.push_back(std::make_unique<Node>(kNames[i]));
+      free.push_back(std::make_unique<Listener>());
+      nodes_[i]->port = free[i]->port();
+      replicas_ += (i == 0 ? "" : ",") + nodes_[i]->id + "@" + address(*nodes_[i]);
+    }
+  }
+  static std::string address(const Node& node) { return "127.0.0.1:" + std::to_string(node.port); }
+  Node& operator[](std::size_t i) { return *nodes_[i]; }
+
+  void load(Node& node, Options more = {}) {
+    Options options = native({{"listen", address(node)},
+                              {"replica_id", node.id},
+                              {"replicas", replicas_},
+                              {"cluster_id", "prod"},
+                              {"bootstrap", "earliest"},
+                              {"reconnect_max_ms", "200"},
+                              {"state_dir", node.state.path()}});
+    options.insert(options.end(), more.begin(), more.end());
+    node.plugin = std::make_unique<Instance>(node.host, options);
+  }
+  // a is master, the others follow it.
+  void start_all(Options more = {}) {
+    for (auto& node : nodes_) {
+      load(*node, more);
+      const bool first = node == nodes_.front();
+      ASSERT_EQ(node->plugin->start(first ? HA_ROLE_MASTER : HA_ROLE_SLAVE,
+                                    first ? "" : address(*nodes_.front())),
+                HA_OK)
+          << node->plugin->error().text;
+    }
+    ASSERT_TRUE(nodes_.front()->host.wait_for_role(HA_ROLE_MASTER));
+    for (std::size_t i = 1; i < nodes_.size(); ++i) {
+      ASSERT_TRUE(nodes_[i]->host.wait_for_log(
+          "master 127.0.0.1:" + std::to_string(nodes_[0]->port) + " answered"));
+    }
+  }
+  static std::int64_t promote(Node& node, std::uint32_t flags = 0) {
+    const std::size_t before = node.host.roles().size();
+    EXPECT_EQ(node.plugin->set_role(HA_ROLE_MASTER, "", flags), HA_OK);
+    EXPECT_TRUE(node.host.wait_for_role(HA_ROLE_MASTER, before + 1)) << last_role(node).text;
+    return last_role(node).epoch;
+  }
+  static RoleSeen last_role(const Node& node) { return node.host.roles().back(); }
+  // What the promotion of a node that may not become master is told.
+  static RoleSeen refused(Node& node) {
+    const std::size_t before = node.host.roles().size();
+    EXPECT_EQ(node.plugin->set_role(HA_ROLE_MASTER), HA_OK);
+    EXPECT_TRUE(Instance::eventually([&] { return node.host.roles().size() > before; }));
+    return node.host.roles()[before];
+  }
+  static std::int64_t grow(Node& node, std::int64_t size) {
+    const std::int64_t end = node.host.grow(size);
+    node.plugin->notify(end);
+    return end;
+  }
+
+  std::vector<std::unique_ptr<Node>> nodes_;
+  std::string replicas_;
+};
+
+TEST_F(EpochSet, ANodeThatStartsAsMasterWaitsUntilEnoughHavePromised) {
+  make(3);
+  load((*this)[0]);
+  Node& a = (*this)[0];
+  ASSERT_EQ(a.plugin->start(HA_ROLE_MASTER), HA_OK);
+  ASSERT_TRUE(a.host.wait_for_log("1 of 3 nodes granted it, 2 must"));
+  EXPECT_TRUE(a.host.roles().empty());
+  EXPECT_EQ(a.plugin->check_acks(1), HA_NOT_MASTER);
+
+  Node& b = (*this)[1];
+  load(b);
+  ASSERT_EQ(b.plugin->start(HA_ROLE_SLAVE), HA_OK);  // it finds its master itself
+  ASSERT_TRUE(a.host.wait_for_role(HA_ROLE_MASTER));
+  EXPECT_EQ(last_role(a).epoch, 1);
+  const std::int64_t end = grow(a, 100);
+  ASSERT_TRUE(b.host.wait_for_end(end));
+  WaitLog waits;
+  const std::int32_t status = waits.wait(*a.plugin, end, HA_ACKS_DEFAULT, kLongMs);
+  EXPECT_TRUE(status == HA_DONE || (waits.wait_for(1) && waits.ended()[0].status == HA_OK));
+  EXPECT_EQ(waits.wait(*a.plugin, end, 4, kLongMs), HA_INVALID) << "there are three nodes";
+}
+
+TEST_F(EpochSet, WhoeverIsPromotedTakesTheOldMastersPlace) {
+  make(3);
+  start_all();
+  Node& a = (*this)[0];
+  Node& b = (*this)[1];
+  Node& c = (*this)[2];
+  const std::int64_t end = grow(a, 5000);
+  ASSERT_TRUE(b.host.wait_for_end(end));
+  ASSERT_TRUE(c.host.wait_for_end(end));
+  WaitLog waits;
+  ASSERT_EQ(waits.wait(*a.plugin, end + 1, HA_ACKS_DEFAULT, kLongMs), HA_OK);
+
+  EXPECT_EQ(promote(b), 2);
+  // The old master is told first that it is none, then whom it follows; its waits end with the
+  // truth.
+  ASSERT_TRUE(waits.wait_for(1));
+  EXPECT_EQ(waits.ended()[0].status, HA_EPOCH);
+  ASSERT_TRUE(a.host.wait_for_role(HA_ROLE_SLAVE, 3));
+  const std::vector<RoleSeen> roles = a.host.roles();
+  EXPECT_EQ(roles[1].role, HA_ROLE_NONE);
+  EXPECT_EQ(roles[1].reason, HA_REASON_EPOCH);
+  EXPECT_EQ(roles[2].reason, HA_REASON_EPOCH);
+  EXPECT_NE(roles[2].text.find(address(b)), std::string::npos) << roles[2].text;
+  EXPECT_EQ(a.plugin->check_acks(1), HA_NOT_MASTER);
+
+  const std::int64_t further = grow(b, 300);
+  ASSERT_TRUE(a.host.wait_for_end(further));
+  ASSERT_TRUE(c.host.wait_for_end(further));
+  EXPECT_EQ(a.plugin->snapshot().total.epoch, 2);
+  const auto epochs = c.plugin->status().at("epochs").as_array();
+  ASSERT_EQ(epochs.size(), 2U);
+  EXPECT_EQ(epochs[1].at("epoch"), 2);
+  EXPECT_EQ(epochs[1].at("start"), end);
+  EXPECT_EQ(epochs[1].at("master"), "b");
+  EXPECT_EQ(a.plugin->sample("ha_promised_epoch"), 2);
+
+  // What a caller appended under the old master is not waited for under the new one.
+  EXPECT_EQ(waits.wait(*b.plugin, further, HA_ACKS_DEFAULT, kLongMs, HA_DURABILITY_DEFAULT, 1),
+            HA_EPOCH);
+}
+
+TEST_F(EpochSet, ANodeThatHoldsLessIsRefusedAndNobodyIsDisturbed) {
+  make(3);
+  start_all();
+  Node& a = (*this)[0];
+  Node& b = (*this)[1];
+  Node& c = (*this)[2];
+  c.host.fail_append(HA_IO);
+  const std::int64_t end = grow(a, 100);
+  ASSERT_TRUE(b.host.wait_for_end(end));
+  const RoleSeen told = refused(c);
+  EXPECT_EQ(told.role, HA_ROLE_SLAVE);  // which it stays
+  EXPECT_EQ(told.status, HA_CONFLICT);
+  EXPECT_EQ(told.reason, HA_REASON_BEHIND);
+  EXPECT_NE(told.text.find("holds more"), std::string::npos) << told.text;
+  EXPECT_EQ(a.host.roles().size(), 1U);
+  WaitLog waits;
+  EXPECT_EQ(waits.wait(*a.plugin, end, 3, kLongMs), HA_OK);
+  c.host.fail_append(HA_OK);
+  ASSERT_TRUE(waits.wait_for(1));
+  EXPECT_EQ(waits.ended()[0].status, HA_OK);
+}
+
+TEST_F(EpochSet, TooFewPromisesAreRefusedUnlessForced) {
+  make(3);
+  start_all();
+  Node& b = (*this)[1];
+  ASSERT_TRUE(b.host.wait_for_end(grow((*this)[0], 100)));
+  (*this)[0].plugin->stop();
+  (*this)[2].plugin->stop();
+  const RoleSeen told = refused(b);
+  EXPECT_EQ(told.status, HA_AGAIN);
+  EXPECT_EQ(told.reason, HA_REASON_NO_QUORUM);
+  EXPECT_NE(told.text.find("1 of 3 nodes granted it, 2 must"), std::string::npos) << told.text;
+  EXPECT_NE(told.text.find("'c' did not answer"), std::string::npos) << told.text;
+  EXPECT_EQ(promote(b, HA_ROLE_CHANGE_FORCE), 2);
+  EXPECT_TRUE(b.host.wait_for_log("acknowledged messages that only other nodes hold are lost"));
+}
+
+// The master takes messages that no slave gets, dies, and comes back to a new master.
+TEST_F(EpochSet, AnOldMasterIsCutToWhatWasAcknowledgedAndFollows) {
+  make(3);
+  start_all();
+  Node& a = (*this)[0];
+  Node& b = (*this)[1];
+  Node& c = (*this)[2];
+  const std::int64_t end = grow(a, 5000);
+  ASSERT_TRUE(b.host.wait_for_end(end));
+  ASSERT_TRUE(c.host.wait_for_end(end));
+  ASSERT_TRUE(a.host.wait_for_confirm(end));
+  b.host.fail_append(HA_IO);
+  c.host.fail_append(HA_IO);
+  grow(a, 700);
+  a.plugin.reset();
+  EXPECT_EQ(a.host.end(), end + 700);
+
+  b.host.fail_append(HA_OK);
+  c.host.fail_append(HA_OK);
+  EXPECT_EQ(promote(b), 2);
+  const std::int64_t further = grow(b, 60);
+  ASSERT_TRUE(c.host.wait_for_end(further));
+
+  // It is started as what it was, finds that another is master, and follows.
+  load(a);
+  ASSERT_EQ(a.plugin->start(HA_ROLE_MASTER), HA_OK);
+  ASSERT_TRUE(a.host.wait_for_end(further));
+  EXPECT_EQ(last_role(a).role, HA_ROLE_SLAVE);
+  EXPECT_EQ(last_role(a).reason, HA_REASON_EPOCH);
+  EXPECT_EQ(a.host.first_wrong_byte(), "");
+  EXPECT_EQ(a.plugin->sample("ha_client_truncated_bytes_total"), 700);
+  const std::string kept =
+      "ha_cut-" + std::to_string(end) + "-" + std::to_string(end + 700) + "-epoch-1";
+  const std::vector<std::byte> cut = bytes_at(end, 700);
+  EXPECT_EQ(a.state.read(kept), std::string(reinterpret_cast<const char*>(cut.data()), cut.size()));
+  WaitLog waits;
+  const std::int32_t status = waits.wait(*b.plugin, further, 3, kLongMs);
+  EXPECT_TRUE(status == HA_DONE || (waits.wait_for(1) && waits.ended()[0].status == HA_OK));
+}
+
+// Readers have seen what must go: that is said, and done only when it is allowed.
+TEST_F(EpochSet, WhatReadersSawIsCutOnlyWhenThatIsAllowed) {
+  make(3);
+  start_all();
+  Node& a = (*this)[0];
+  Node& b = (*this)[1];
+  b.host.fail_append(HA_IO);
+  (*this)[2].plugin->stop();
+  a.plugin->set_option("default_durability", "received");
+  const std::int64_t end = grow(a, 400);
+  ASSERT_EQ(a.host.api()->confirm(&a.host, 0, end), HA_OK);  // as if
+  a.plugin.reset();
+  b.host.fail_append(HA_OK);
+  promote(b, HA_ROLE_CHANGE_FORCE);
+  grow(b, 50);
+  load(a);
+  ASSERT_EQ(a.plugin->start(HA_ROLE_MASTER), HA_OK);
+  ASSERT_TRUE(a.host.wait_for_log("'allow_unsafe_truncation'"));
+  EXPECT_EQ(a.host.end(), end);
+  ASSERT_EQ(a.plugin->set_option("allow_unsafe_truncation", "true"), HA_OK);
+  ASSERT_EQ(a.plugin->set_master_address(address(b).c_str()), HA_OK);
+  ASSERT_TRUE(a.host.wait_for_end(50));
+}
+
+// Readers of a master see what the default number of copies holds, and its slaves hear of it.
+TEST_F(EpochSet, ReadersSeeWhatEnoughCopiesHold) {
+  make(3);
+  start_all({{"native_heartbeat_ms", "50"}});
+  Node& a = (*this)[0];
+  Node& b = (*this)[1];
+  Node& c = (*this)[2];
+  const std::int64_t end = grow(a, 1000);
+  ASSERT_TRUE(a.host.wait_for_confirm(end));
+  ASSERT_TRUE(b.host.wait_for_confirm(end));
+  b.host.fail_append(HA_IO);
+  c.host.fail_append(HA_IO);
+  grow(a, 10);
+  ASSERT_TRUE(a.host.wait_for_log("left"));
+  const auto told = a.host.confirms();
+  EXPECT_EQ(told.back(), end);
+}
+
+// Whoever follows no master of this node's epoch any more says so, and its time is over.
+TEST_F(EpochSet, AMasterHearsOfANewerPromiseFromASlave) {
+  make(2);
+  Node& a = (*this)[0];
+  load(a);
+  ASSERT_EQ(a.plugin->start(HA_ROLE_NONE), HA_OK);
+  ASSERT_TRUE(a.host.wait_for_role(HA_ROLE_NONE));
+  promote(a, HA_ROLE_CHANGE_FORCE);
+  WaitLog waits;
+  ASSERT_EQ(waits.wait(*a.plugin, 10, 2, kLongMs), HA_SLAVE_NOT_AVAILABLE);
+  NativeSlave b(a.port);
+  ASSERT_TRUE(b.open());
+  core::Hello hello = hello_of("b", 0, 0);
+  hello.cluster = "prod";
+  hello.promised = 1001;
+  hello.promised_to = "z";
+  EXPECT_EQ(b.say(hello)->reason, Reason::kEpoch);
+  ASSERT_TRUE(a.host.wait_for_log("'z' is not another node"));
+  EXPECT_EQ(last_role(a).role, HA_ROLE_MASTER) << "a stranger's name deposes nobody";
+
+  NativeSlave again(a.port);
+  ASSERT_TRUE(again.open());
+  hello.promised_to = "b";
+  EXPECT_EQ(again.say(hello)->reason, Reason::kEpoch);
+  ASSERT_TRUE(a.host.wait_for_role(HA_ROLE_SLAVE, 4));
+  EXPECT_EQ(a.plugin->sample("ha_promised_epoch"), 1001);
+}
+
+TEST_F(EpochSet, APromiseIsKeptAcrossARestart) {
+  make(3);
+  Node& a = (*this)[0];
+  load(a);
+  ASSERT_EQ(a.plugin->start(HA_ROLE_NONE), HA_OK);
+  ASSERT_TRUE(a.host.wait_for_role(HA_ROLE_NONE));
+  const auto ask = [&](const char* candidate, std::int64_t epoch) {
+    const core::Prepare prepare{core::Prepare::Mode::kPromise, epoch, {}, "prod", candidate};
+    net::Address at{"127.0.0.1", static_cast<std::uint16_t>(a.port)};
+    return net::ask_nodes({{"a", at}}, prepare, kPatience).at(0).promise.value();
+  };
+  EXPECT_TRUE(ask("b", 5).granted);
+  EXPECT_FALSE(ask("c", 5).granted);
+  a.plugin.reset();
+  load(a);
+  ASSERT_EQ(a.plugin->start(HA_ROLE_NONE), HA_OK);
+  ASSERT_TRUE(a.host.wait_for_role(HA_ROLE_NONE, 2));
+  EXPECT_FALSE(ask("c", 5).granted);
+  EXPECT_EQ(ask("c", 5).known, 5);
+  EXPECT_TRUE(ask("c", 6).granted);
+  EXPECT_FALSE(ask("d", 7).granted) << "it is none of the set";
+  EXPECT_EQ(ask("c", 7 + core::kMaxEpochJump).reason, Reason::kEpoch);
+
+  a.plugin.reset();
+  a.state.write("ha_term.json", "{\"promised\":0}");
+  load(a);
+  EXPECT_EQ(a.plugin->start(HA_ROLE_NONE), HA_CORRUPT);
+  EXPECT_NE(std::string(a.plugin->error().text).find("ha_term.json"), std::string::npos);
+}
+
+// A promise that is not on disk was not given.
+TEST_F(EpochSet, APromiseThatCannotBeKeptIsRefused) {
+  make(2);
+  Node& a = (*this)[0];
+  load(a);
+  ASSERT_EQ(a.plugin->start(HA_ROLE_NONE), HA_OK);
+  ASSERT_TRUE(a.host.wait_for_role(HA_ROLE_NONE));
+  std::filesystem::create_directory(a.state.path() + "/ha_term.json.tmp");
+  const core::Prepare prepare{core::Prepare::Mode::kPromise, 5, {}, "prod", "b"};
+  net::Address at{"127.0.0.1", static_cast<std::uint16_t>(a.port)};
+  const core::Promise answer =
+      net::ask_nodes({{"a", at}}, prepare, kPatience).at(0).promise.value();
+  EXPECT_FALSE(answer.granted);
+  EXPECT_EQ(answer.reason, Reason::kHostError);
+  EXPECT_NE(answer.text.find("ha_term.json.tmp"), std::string::npos) << answer.text;
+  EXPECT_EQ(a.plugin->sample("ha_promised_epoch"), 0);
+}
+
+// It was told of no epochs, and would take this node for one that keeps none.
+TEST_F(EpochSet, WhoeverWasGreetedBeforeTheNodeWasMasterComesAgain) {
+  make(2);
+  Node& a = (*this)[0];
+  load(a);
+  ASSERT_EQ(a.plugin->start(HA_ROLE_NONE), HA_OK);
+  ASSERT_TRUE(a.host.wait_for_role(HA_ROLE_NONE));
+  NativeSlave early(a.port);
+  const auto greeting = early.open();
+  ASSERT_TRUE(greeting);
+  EXPECT_EQ(greeting->epoch, 0);
+  promote(a, HA_ROLE_CHANGE_FORCE);
+  EXPECT_TRUE(early.peer().wait_closed());
+  NativeSlave late(a.port);
+  EXPECT_EQ(late.open()->epoch, 1);
+}
+
+TEST_F(EpochSet, EpochsAndForceNeedASet) {
+  MemoryHost host;
+  Instance alone(host);
+  alone.start_master();
+  EXPECT_EQ(alone.set_role(HA_ROLE_MASTER, "", HA_ROLE_CHANGE_FORCE), HA_UNSUPPORTED);
+  EXPECT_EQ(alone.set_role(HA_ROLE_MASTER, "", 2), HA_INVALID);
+}
+
+TEST_F(EpochSet, AQuorumIsAMajorityOfTheConfiguredSet) {
+  make(5);
+  Node& a = (*this)[0];
+  a.host.grow(100);
+  load(a);
+  a.plugin->start_forced_master();
+  const auto join = [&](NativeSlave& slave, const char* name, std::int64_t end) {
+    ASSERT_TRUE(slave.open());
+    core::Hello hello = hello_of(name, 0, end);
+    hello.cluster = "prod";
+    const auto answer = slave.say(hello);
+    ASSERT_TRUE(answer);
+    ASSERT_EQ(answer->decision, core::Decision::kResume) << answer->text;
+  };
+  NativeSlave b(a.port);
+  NativeSlave c(a.port);
+  join(b, "b", 100);
+  ASSERT_TRUE(b.ack(100, 0, 1));
+  ASSERT_TRUE(a.host.wait_for_replica(HA_REPLICA_CAUGHT_UP, HA_REASON_NONE));
+  WaitLog waits;
+  ASSERT_EQ(waits.wait(*a.plugin, 100, HA_ACKS_QUORUM, kLongMs), HA_OK);
+  join(c, "c", 100);
+  ASSERT_TRUE(a.host.wait_for_replica(HA_REPLICA_JOINED, HA_REASON_NONE, 2));
+  // Bytes of before this master's epoch are not what it promised.
+  ASSERT_TRUE(c.ack(100, 0, 0));
+  EXPECT_NE(c.frame().offset, -1);
+  EXPECT_TRUE(waits.ended().empty());
+  ASSERT_TRUE(c.ack(100, 0, 1));
+  ASSERT_TRUE(waits.wait_for(1));
+  EXPECT_EQ(waits.ended()[0].status, HA_OK);
+  ASSERT_TRUE(c.ack(100, 0, 2));
+  EXPECT_TRUE(a.host.wait_for_replica(HA_REPLICA_LEFT, HA_REASON_EPOCH));
+}
+
+}  // namespace
+}  // namespace ha::testing
