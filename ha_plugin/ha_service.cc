@@ -43,12 +43,17 @@ HaService::HaService(const ha_host_api* host, void* host_ctx, const Settings& se
               : nullptr),
       accept_(io_.context(), host_, settings_, transfer_, terms_, metrics_,
               [this](const std::string& candidate) { yield_to(candidate); }),
-      client_(io_.context(), host_, settings_, metrics_, make_client_wire(),
-              // A node with epochs follows nobody that has none.
-              wire_ == Wire::kAuto && !settings.keeps_epochs()
-                  ? std::make_unique<net::RocketmqClientWire>()
-                  : nullptr,
-              [this] { turn(); }),
+      client_(
+          io_.context(), host_, settings_, metrics_, make_client_wire(),
+          // A node with epochs follows nobody that has none.
+          wire_ == Wire::kAuto && !settings.keeps_epochs()
+              ? std::make_unique<net::RocketmqClientWire>()
+              : nullptr,
+          [this] { turn(); },
+          [this](const net::Address& master) {
+            const std::lock_guard lock(mutex_);
+            if (wanted_role_ == Role::kSlave) master_ = master;
+          }),
       wait_timer_(io_.context()),
       tick_timer_(io_.context()) {
   transfer_.set_durable_by_default(settings.durable_by_default);
@@ -83,7 +88,8 @@ core::AckPolicy HaService::ack_policy() const {
           settings_.max_gap_not_in_sync_bytes,
           settings_.auto_in_sync_replicas,
           static_cast<std::int32_t>(settings_.most_copies()),
-          settings_.replicas.quorum()};
+          settings_.replicas.quorum(),
+          settings_.wait_for_slaves};
 }
 
 Outcome HaService::wrong_state(const char* call) const {
@@ -374,7 +380,7 @@ void HaService::enter_role(const RoleChange& change, std::int64_t epoch) {
   metrics_.role.set(static_cast<std::int64_t>(change.role));
   metrics_.role_changes.add();
   // Whoever was greeted by a node without a role would take this one for another than it is.
-  accept_.close_all(Reason::kRoleChanged);
+  if (epoch != 0) accept_.close_all(Reason::kRoleChanged);
   terms_.set_mastered(epoch);
   transfer_.set_master(change.role == Role::kMaster, epoch);
   // From here on readers have a bound, which rises as copies arrive.
@@ -487,7 +493,9 @@ core::LogBounds HaService::read_bounds() {
 
 void HaService::on_progress(Offset reached) {
   if (host_.wants_progress()) host_.progress(reached);
-  if (terms_.mastered() != 0 && host_.can_confirm()) on_confirmed(host_.confirm(reached));
+  if (terms_.mastered() == 0) return;
+  if (host_.can_confirm()) on_confirmed(host_.confirm(reached));
+  accept_.confirm_rose();
 }
 
 void HaService::on_confirmed(const HostResult& result) {

@@ -68,6 +68,7 @@ struct Choice {
   const char* name;
 };
 constexpr Choice<bool> kFlags[] = {{true, "true"}, {false, "false"}};
+constexpr Choice<bool> kMissing[] = {{false, "fail"}, {true, "block"}};
 constexpr Choice<bool> kDurabilities[] = {{false, "received"}, {true, "durable"}};
 constexpr Choice<core::Bootstrap> kBootstraps[] = {
     {core::Bootstrap::kLatestSegment, "latest_segment"}, {core::Bootstrap::kEarliest, "earliest"}};
@@ -230,6 +231,11 @@ const Spec kSpecs[] = {
      "Lower the default number of copies to the replicas in sync, though never below "
      "min_in_sync_replicas.",
      HA_FLAG(auto_in_sync_replicas)},
+    {"missing_copies", "choice", "fail, block", true,
+     "When a wait needs slaves and none is connected: refuse it at once with SLAVE_NOT_AVAILABLE, "
+     "as "
+     "RocketMQ, or let it wait for one until its deadline.",
+     HA_CHOICE(wait_for_slaves, kMissing)},
     {"max_pending_waits", "count", "1 to 16777216", false,
      "Waits open at once; one more is refused with AGAIN. About 150 bytes each.",
      HA_NUMBER(max_pending_waits, 1, 16'777'216)},

@@ -59,6 +59,7 @@ struct Settings {
   std::int64_t min_in_sync_replicas = 1;
   std::int64_t max_gap_not_in_sync_bytes = std::int64_t{256} << 20;
   bool auto_in_sync_replicas = false;
+  bool wait_for_slaves = false;
   std::int64_t max_pending_waits = 65536;
   ReplicaIdentity rocketmq_replica_identity = ReplicaIdentity::kAuto;
   Wire wire = Wire::kAuto;

@@ -44,6 +44,7 @@ void TransferService::set_policy(const core::AckPolicy& policy) {
   min_in_sync_replicas_.store(policy.min_in_sync_replicas, std::memory_order_relaxed);
   max_gap_.store(policy.max_gap_not_in_sync_bytes, std::memory_order_relaxed);
   auto_in_sync_.store(policy.auto_in_sync_replicas, std::memory_order_relaxed);
+  wait_for_slaves_.store(policy.wait_for_slaves, std::memory_order_relaxed);
   quorum_.store(policy.quorum, std::memory_order_relaxed);
 }
 
@@ -53,7 +54,8 @@ core::AckPolicy TransferService::policy() const {
           max_gap_.load(std::memory_order_relaxed),
           auto_in_sync_.load(std::memory_order_relaxed),
           max_copies_,
-          quorum_.load(std::memory_order_relaxed)};
+          quorum_.load(std::memory_order_relaxed),
+          wait_for_slaves_.load(std::memory_order_relaxed)};
 }
 
 Offset TransferService::Published::held_by(std::int32_t copies) const {
@@ -84,8 +86,9 @@ core::AckDecision TransferService::judge(std::int32_t acks, bool durable, Offset
   }
   if (decision.status != Status::kOk) return decision;
   const std::int32_t tell = durable_replicas_.load(std::memory_order_acquire);
+  const std::int32_t there = replicas_.load(std::memory_order_acquire);
   const bool all_have_to = decision.level == core::kAllInSync;
-  if (tell == 0 || (all_have_to && tell < replicas_.load(std::memory_order_acquire))) {
+  if (there > 0 && (tell == 0 || (all_have_to && tell < there))) {
     return {Status::kUnsupported};
   }
   decision.level = core::durable_level(decision.level);

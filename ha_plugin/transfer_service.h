@@ -145,6 +145,7 @@ class TransferService {
   std::atomic<std::int64_t> max_gap_{0};
   std::atomic<bool> auto_in_sync_{false};
   std::atomic<std::int32_t> quorum_{0};
+  std::atomic<bool> wait_for_slaves_{false};
   std::atomic<bool> durable_by_default_{false};
 
   core::WaitQueue queue_;

@@ -24,8 +24,9 @@ struct AckPolicy {
   std::int32_t min_in_sync_replicas = 1;
   std::int64_t max_gap_not_in_sync_bytes = std::int64_t{256} << 20;
   bool auto_in_sync_replicas = false;
-  std::int32_t max_copies = 1;  // the master and one per connection that may be open
-  std::int32_t quorum = 0;      // a majority of the configured set; 0 = there is none
+  std::int32_t max_copies = 1;   // the master and one per connection that may be open
+  std::int32_t quorum = 0;       // a majority of the configured set; 0 = there is none
+  bool wait_for_slaves = false;  // where none is there, instead of refusing
 };
 
 // What the caller asks for; the ABI's numbers.
@@ -85,7 +86,7 @@ AckDecision judge_acks(const AckPolicy& policy, Held&& held, std::int32_t acks, 
   }
   const std::int32_t copies = acks == kAcksDefault ? default_copies(policy, held, end) : acks;
   if (copies <= 1) return {Status::kDone};
-  if (held.replicas() == 0) return {Status::kSlaveNotAvailable};
+  if (held.replicas() == 0 && !policy.wait_for_slaves) return {Status::kSlaveNotAvailable};
   return {Status::kOk, copies};
 }
 

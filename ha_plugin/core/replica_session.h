@@ -60,6 +60,7 @@ class ReplicaSession {
   // The frame's first byte is about to be handed to the socket. frame.size is what is really sent.
   void on_frame_started(const Frame& frame);
   void on_written(Time now) { last_write_ = now; }
+  Time last_write() const { return last_write_; }
 
   // Why the connection must close for silence, or kNone.
   Reason check_silence(Time now, const SessionOptions& options) const;

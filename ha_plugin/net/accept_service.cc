@@ -385,6 +385,10 @@ void AcceptService::pump(Time now, const core::LogBounds& log) {
   }
 }
 
+void AcceptService::confirm_rose() {
+  for (auto& [id, entry] : connections_) entry.connection->confirm_rose();
+}
+
 void AcceptService::update_gauges(HaConnection& connection, const core::LogBounds& log) {
   metrics::ReplicaMetrics& replica = *connection.metrics();
   const core::Offset ack = connection.session().ack();

@@ -52,6 +52,8 @@ class AcceptService : private ConnectionEvents {
 
   // The log ends at log.end: every connection sends what it can.
   void pump(core::Time now, const core::LogBounds& log);
+  // What readers may see has risen.
+  void confirm_rose();
   // Once a second: gauges and rates that change without events.
   void tick(core::Time now, const core::LogBounds& log, double seconds);
   void forget_history() { history_.forget(); }

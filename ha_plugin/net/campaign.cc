@@ -3,6 +3,7 @@
 #include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <memory>
 #include <span>
@@ -19,12 +20,14 @@ using boost::asio::ip::tcp;
 using boost::system::error_code;
 using wire::native::Reader;
 
+constexpr auto kAskAgain = std::chrono::milliseconds(20);
+
 // One node that is asked: name look-up, connection, opening, greeting, PREPARE, PROMISE.
 class Question {
  public:
   Question(boost::asio::io_context& context, const ReplicaList::Node& node,
            const core::Prepare& prepare)
-      : socket_(context), resolver_(context), node_(node), prepare_(prepare) {
+      : socket_(context), pause_(context), resolver_(context), node_(node), prepare_(prepare) {
     heard_.id = node.id;
     heard_.text = "no answer in time";
   }
@@ -45,12 +48,22 @@ class Question {
     socket_.close(ignored);
   }
 
+  // It is there, but closes: a node that changes its role closes all connections.
+  void ask_again(error_code error) {
+    fail("closed the connection", error);
+    pause_.expires_after(kAskAgain);
+    pause_.async_wait([this](error_code cancelled) {
+      if (!cancelled) ask();
+    });
+  }
+
   void connect(const tcp::endpoint& endpoint) {
     if (const error_code error = open_cloexec(socket_, endpoint.protocol())) {
       return fail("socket", error);
     }
     socket_.async_connect(endpoint, [this](error_code error) {
       if (error) return fail("cannot connect", error);
+      reader_.restart();
       const wire::Report opening = wire::native::opening();
       say({opening.begin(), opening.end()});
       hear();
@@ -60,15 +73,14 @@ class Question {
   void say(wire::native::Bytes bytes) {
     said_ = std::move(bytes);
     boost::asio::async_write(socket_, boost::asio::buffer(said_),
-                             [this](error_code error, std::size_t) {
-                               if (error) fail("write", error);
-                             });
+                             [](error_code, std::size_t) {});  // a failure shows in what is read
   }
 
   void hear() {
     socket_.async_read_some(boost::asio::buffer(received_),
                             [this](error_code error, std::size_t size) {
-                              if (error) return fail("read", error);
+                              if (!socket_.is_open()) return;
+                              if (error) return ask_again(error);
                               if (take(std::span(received_).first(size))) hear();
                             });
   }
@@ -99,6 +111,7 @@ class Question {
   }
 
   tcp::socket socket_;
+  boost::asio::steady_timer pause_;
   tcp::resolver resolver_;
   const ReplicaList::Node& node_;
   const core::Prepare& prepare_;

@@ -35,7 +35,8 @@ std::chrono::milliseconds ms(std::int64_t count) { return std::chrono::milliseco
 ClientService::ClientService(boost::asio::io_context& context, const Host& host,
                              const Settings& settings, metrics::HaMetrics& metrics,
                              std::unique_ptr<ClientWire> wire, std::unique_ptr<ClientWire> fallback,
-                             std::function<void()> on_grown)
+                             std::function<void()> on_grown,
+                             std::function<void(const Address&)> on_found)
     : context_(context),
       socket_(context),
       resolver_(context),
@@ -48,6 +49,7 @@ ClientService::ClientService(boost::asio::io_context& context, const Host& host,
       fallback_(std::move(fallback)),
       wire_(first_.get()),
       on_grown_(std::move(on_grown)),
+      on_found_(std::move(on_found)),
       whole_(host) {
   if (!settings.ack_durable) return;
   flusher_ = std::make_unique<LogFlusher>(

@@ -47,10 +47,12 @@ namespace ha::net {
 class ClientService {
  public:
   // fallback: what to speak to a master that does not answer `wire` within wire_probe_ms; none =
-  // wait on. on_grown: this log has new bytes (slaves of this slave want them).
+  // wait on. on_grown: this log has new bytes (slaves of this slave want them). on_found: that
+  // master takes this slave; in a configured set it need not be the one that was named.
   ClientService(boost::asio::io_context& context, const Host& host, const Settings& settings,
                 metrics::HaMetrics& metrics, std::unique_ptr<ClientWire> wire,
-                std::unique_ptr<ClientWire> fallback, std::function<void()> on_grown);
+                std::unique_ptr<ClientWire> fallback, std::function<void()> on_grown,
+                std::function<void(const Address&)> on_found);
 
   // Follows that master from now on; ends the connection to another one.
   void follow(const Address& master);
@@ -118,6 +120,7 @@ class ClientService {
   const std::unique_ptr<ClientWire> fallback_;
   ClientWire* wire_;  // the one of the two that is spoken
   const std::function<void()> on_grown_;
+  const std::function<void(const Address&)> on_found_;
   std::minstd_rand random_{std::random_device{}()};
 
   Address master_;

@@ -155,6 +155,7 @@ bool ClientService::on_ready() {
   core::LogBounds log;
   if (!read_bounds(log)) return false;
   end_ = log.end;
+  on_found_(master_);
   host_.info("master " + master_.text() + " answered; asking for " +
              std::to_string(wire_->position(end_).bytes()));
   follower_->on_frame();

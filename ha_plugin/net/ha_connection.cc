@@ -23,6 +23,10 @@ namespace {
 // A turn sends at most this much to one replica before the others have theirs.
 constexpr std::int64_t kMostPerTurn = std::int64_t{4} << 20;
 
+// A replica with nothing to receive hears this late what its readers may see: a frame for each ack
+// would double the traffic.
+constexpr auto kConfirmPause = std::chrono::milliseconds(10);
+
 std::string errno_text(int error) { return std::generic_category().message(error); }
 
 }  // namespace
@@ -294,6 +298,7 @@ bool HaConnection::send_frames(Time now, const core::LogBounds& log) {
         return false;
       }
       auto frame = session_.next_frame(now, log, bucket_.allowance(now), options);
+      if (!frame && now >= confirm_due()) frame = core::Frame{session_.next(), 0};
       if (!frame) return true;
       if (const core::Status status = open_frame(*frame); status != core::Status::kOk) {
         const std::string at = std::to_string(frame->offset.bytes());
@@ -336,9 +341,18 @@ core::Status HaConnection::open_frame(core::Frame& frame) {
   if (!native()) return frame_.open(frame);
   wire::native::DataHeader label;
   label.epoch = events_.epoch();
-  label.confirm = events_.confirmed();
+  label.confirm = told_confirm_ = events_.confirmed();
   label.sent_ms = unix_now_ms();
   return frame_.open_native(frame, label);
+}
+
+Time HaConnection::confirm_due() const {
+  const bool tell = native() && session_.reported() && events_.confirmed() > told_confirm_;
+  return tell ? session_.last_write() + kConfirmPause : core::kNever;
+}
+
+void HaConnection::confirm_rose() {
+  if (open_ && confirm_due() < armed_for_) arm_timer(steady_now(), events_.log_bounds());
 }
 
 void HaConnection::on_frame_started(const core::Frame& frame) {
@@ -369,6 +383,7 @@ void HaConnection::arm_timer(Time now, const core::LogBounds& log) {
       bucket_.allowance(now) == 0) {
     due = std::min(due, bucket_.ready_at(now));
   }
+  if (!writable_awaited_) due = std::min(due, confirm_due());
   if (due >= armed_for_) return;
   armed_for_ = due;
   timer_.expires_at(to_time_point(due));

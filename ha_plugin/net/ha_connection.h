@@ -68,6 +68,8 @@ class HaConnection : public std::enable_shared_from_this<HaConnection> {
   // Sends a message of the native protocol before the next frame. False = the one before is still
   // on its way. REQUIRES: native, and joined.
   bool send_message(std::shared_ptr<const wire::native::Bytes> message);
+  // Readers may see more than this replica was told: it hears of that with the next frame, soon.
+  void confirm_rose();
   void close(core::Reason reason, const std::string& text);
 
   Id id() const { return id_; }
@@ -94,6 +96,7 @@ class HaConnection : public std::enable_shared_from_this<HaConnection> {
   bool acked(core::Time now);
   core::Status open_frame(core::Frame& frame);
   bool take_report(core::Offset value, core::Time now);
+  core::Time confirm_due() const;
   void on_frame_started(const core::Frame& frame);
   void wait_writable();
   bool send_frames(core::Time now, const core::LogBounds& log);
@@ -121,6 +124,7 @@ class HaConnection : public std::enable_shared_from_this<HaConnection> {
   std::string name_;
   std::uint64_t incarnation_ = 0;
   std::shared_ptr<metrics::ReplicaMetrics> metrics_;
+  core::Offset told_confirm_ = core::kNoOffset;
   core::Time armed_for_ = core::kNever;
   bool writable_awaited_ = false;
   bool caught_up_ = false;

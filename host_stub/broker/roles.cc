@@ -53,10 +53,6 @@ void LocalBroker::on_role_changed(const ha_role_report& report) {
     role_ = static_cast<Role>(report.role);
     last_role_status_ = report.status;
     last_role_text_ = text;
-    // The plugin chose the master itself.
-    if (report.role == HA_ROLE_SLAVE && report.reason == HA_REASON_EPOCH) {
-      if (const auto now = instance_->snapshot()) master_address_ = now->values.master_address;
-    }
     ++role_reports_;
   }
   role_reported_.notify_all();
@@ -115,6 +111,10 @@ Result<std::monostate> LocalBroker::follow(const std::string& master_address) {
 }
 
 std::string LocalBroker::master_address() const {
+  // In a configured set the plugin may have found another than the one that was named.
+  if (const ha::Snapshot now = snapshot(); now.values.master_address[0] != '\0') {
+    return now.values.master_address;
+  }
   const std::lock_guard lock(role_mutex_);
   return master_address_;
 }

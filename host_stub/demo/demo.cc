@@ -7,6 +7,7 @@
 #include "cli/broker_client.h"
 #include "cli/progress.h"
 #include "cli/promotion.h"
+#include "demo/free_port.h"
 #include "demo/node.h"
 #include "demo/temp_dir.h"
 #include "demo/view.h"
@@ -36,6 +37,7 @@ class Demo {
     if (auto error = fail_over()) return with_logs(std::move(*error));
     if (auto error = feed_the_rest()) return with_logs(std::move(*error));
     if (auto error = wait_until_all_hold_everything()) return with_logs(std::move(*error));
+    if (auto error = leave_the_master_alone()) return with_logs(std::move(*error));
     view_.say(fmt::format("reading every line back from slave {} ({})", returned_ + 1,
                           nodes_[returned_]->url()));
     auto verdict = judge(nodes_[returned_]->url(), input_, feeder_, interrupt_);
@@ -47,7 +49,8 @@ class Demo {
         .seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(),
         .p50_us = progress.p50_us,
         .p99_us = progress.p99_us,
-        .killed_at = killed_at_};
+        .killed_at = killed_at_,
+        .cut_bytes = cut_bytes_};
   }
 
  private:
@@ -63,28 +66,43 @@ class Demo {
     return fmt::format("{}/node{}.log", dir_.path(), i + 1);
   }
 
-  // master: "" = it is one.
-  std::optional<Error> start_node(std::size_t i, const std::string& store,
-                                  const std::string& master) {
+  static std::string id(std::size_t i) { return fmt::format("n{}", i + 1); }
+
+  // The set names addresses before there is a node, so the ports are chosen here.
+  std::optional<Error> choose_ports() {
+    std::vector<std::unique_ptr<FreePort>> held;  // until all are chosen: no port twice
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+      auto port = FreePort::take();
+      if (auto* error = std::get_if<Error>(&port)) return std::move(*error);
+      held.push_back(std::move(std::get<std::unique_ptr<FreePort>>(port)));
+      addresses_[i] = fmt::format("127.0.0.1:{}", held.back()->number());
+      replicas_ += (i == 0 ? "" : ",") + id(i) + "@" + addresses_[i];
+    }
+    return std::nullopt;
+  }
+
+  std::optional<Error> start_node(std::size_t i, const std::string& role) {
     const std::vector<std::pair<std::string, std::string>> flags = {
-        {"--role", master.empty() ? "master" : "slave"},
-        {"--store", dir_.path() + "/" + store},
+        {"--role", role},
+        {"--store", dir_.path() + "/store" + id(i)},
         {"--http", "127.0.0.1:0"},
-        {"--ha-listen", "127.0.0.1:0"},
+        {"--ha-listen", addresses_[i]},
         {"--metrics", "127.0.0.1:0"},
         {"--segment-size", kSegmentSize},
-        {"--option", fmt::format("in_sync_replicas={}", kAcks)},
+        {"--cluster-id", "demo"},
+        {"--replica-id", id(i)},
+        {"--replicas", replicas_},
+        // A few producers may be quicker than the slaves of a new master.
+        {"--option", "missing_copies=block"},
         // An empty slave gets the whole log, not only its last segment as RocketMQ would have it.
         {"--option", "bootstrap=earliest"}};
     std::vector<std::string> arguments = {"serve"};
     for (const auto& [flag, value] : flags) arguments.insert(arguments.end(), {flag, value});
-    if (!master.empty()) arguments.insert(arguments.end(), {"--master", master});
     auto node = Node::start(options_.ha_stub, arguments, log_path(i));
     if (auto* error = std::get_if<Error>(&node)) return std::move(*error);
     nodes_[i] = std::get<std::unique_ptr<Node>>(std::move(node));
-    view_.say(fmt::format("node {} ({}, pid {}): status {}/v1/status, metrics {}", i + 1,
-                          master.empty() ? "master" : "slave", nodes_[i]->pid(), nodes_[i]->url(),
-                          nodes_[i]->metrics_url()));
+    view_.say(fmt::format("node {} ({}, pid {}): status {}/v1/status, metrics {}", i + 1, role,
+                          nodes_[i]->pid(), nodes_[i]->url(), nodes_[i]->metrics_url()));
     return std::nullopt;
   }
 
@@ -118,9 +136,10 @@ class Demo {
   }
 
   std::optional<Error> start_all() {
-    if (auto error = start_node(0, "store1", "")) return error;
+    if (auto error = choose_ports()) return error;
+    if (auto error = start_node(0, "master")) return error;
     for (const std::size_t i : {1u, 2u}) {
-      if (auto error = start_node(i, fmt::format("store{}", i + 1), nodes_[0]->ha())) return error;
+      if (auto error = start_node(i, "slave")) return error;
     }
     view_.set_master(nodes_[0]->url());
     return await_replicas(0, 2);
@@ -143,26 +162,76 @@ class Demo {
     return Error{HA_INTERNAL, 0, "the file was sent before the master could be killed"};
   }
 
+  // One of nodes 2 and 3 becomes master: the one that holds more, if they have not the same.
   std::optional<Error> fail_over() {
     const std::array<std::string, 2> slaves = {nodes_[1]->url(), nodes_[2]->url()};
     auto best = cli::fullest({slaves[0], slaves[1]});
     if (auto* error = std::get_if<Error>(&best)) return std::move(*error);
     const auto& held = std::get<cli::Fullest>(best);
-    const std::size_t chosen = held.index;
-    auto promoted = cli::promote(slaves[chosen], {slaves[1 - chosen]});
+    auto promoted = cli::promote(slaves[held.index], {});
     if (auto* error = std::get_if<Error>(&promoted)) return std::move(*error);
-    master_ = 1 + chosen;
-    other_ = 2 - chosen;
+    master_ = 1 + held.index;
+    other_ = 2 - held.index;
     view_.say(fmt::format("node 2 holds {} bytes of whole records, node 3 {}: node {} is promoted",
                           cli::grouped(held.whole_ends[0]), cli::grouped(held.whole_ends[1]),
                           master_ + 1));
-    auto client = cli::BrokerClient::open(nodes_[other_]->url());
-    if (auto* error = std::get_if<Error>(&client)) return std::move(*error);
-    auto followed = std::get<cli::BrokerClient>(client).follow(nodes_[master_]->ha());
-    if (auto* error = std::get_if<Error>(&followed)) return std::move(*error);
-    view_.say(fmt::format("node {} follows it", other_ + 1));
+    view_.say(std::get<cli::Promotion>(promoted).text);
     view_.set_master(nodes_[master_]->url());
-    return await_replicas(master_, 1);
+    if (auto error = await_replicas(master_, 1)) return error;
+    // What it took over is shown once a second node holds it too; only then can one ask what is
+    // there.
+    return await(master_, "that the new master shows what it holds",
+                 [](const cli::NodeStatus& now) { return now.confirm == now.whole_end; });
+  }
+
+  static std::optional<Error> produce_alone(const std::string& url) {
+    auto client = cli::BrokerClient::open(url);
+    if (auto* error = std::get_if<Error>(&client)) return std::move(*error);
+    http::Client& connection = std::get<cli::BrokerClient>(client).connection();
+    auto sent = connection.send({.method = "POST",
+                                 .target = "/v1/topics/alone/messages?acks=1",
+                                 .body = "no other node ever has this",
+                                 .content_type = "text/plain"},
+                                kStepTimeout);
+    if (auto* error = std::get_if<Error>(&sent)) return std::move(*error);
+    auto answer = connection.receive(kStepTimeout);
+    if (auto* error = std::get_if<Error>(&answer)) return std::move(*error);
+    const auto& response = std::get<http::ClientResponse>(answer);
+    if (response.status == 200) return std::nullopt;
+    return Error{HA_IO, 0, url + " did not take the message: " + cli::refusal_text(response)};
+  }
+
+  // The master takes a message that no other node gets, and dies. Two copies never existed, so it
+  // goes when the old master comes back.
+  std::optional<Error> leave_the_master_alone() {
+    const std::size_t old = master_;
+    view_.say(fmt::format("SIGKILL for both slaves; node {} alone takes a message more", old + 1));
+    for (const std::size_t slave : {other_, returned_}) nodes_[slave]->kill();
+    if (auto error = produce_alone(nodes_[old]->url())) return error;
+    view_.say(fmt::format("SIGKILL for node {}; the others come back", old + 1));
+    nodes_[old]->kill();
+    for (const std::size_t slave : {other_, returned_}) {
+      if (auto error = start_node(slave, "slave")) return error;
+    }
+    auto promoted = cli::promote(nodes_[other_]->url(), {});
+    if (auto* error = std::get_if<Error>(&promoted)) return std::move(*error);
+    view_.say(std::get<cli::Promotion>(promoted).text);
+    view_.say(fmt::format("node {} is master; node {} comes back as the master that it was",
+                          other_ + 1, old + 1));
+    if (auto error = start_node(old, "master")) return error;
+    auto error = await(old, "that the old master is cut", [&](const cli::NodeStatus& status) {
+      cut_bytes_ = status.truncated;
+      return status.role == "slave" && status.truncated > 0;
+    });
+    if (error) return error;
+    master_ = other_;
+    other_ = old;
+    view_.set_master(nodes_[master_]->url());
+    view_.say(
+        fmt::format("it found its successor, cut {} bytes that nobody else ever had off its log "
+                    "(kept beside its store) and follows",
+                    cli::grouped(cut_bytes_)));
+    return wait_until_all_hold_everything();
   }
 
   // Sends what is open until all is settled; the old master comes back half-way.
@@ -171,8 +240,8 @@ class Demo {
     bool back = false;
     const auto bring_back = [&] {
       back = true;
-      view_.say("node 1 comes back as a slave, with an empty store");
-      returned = start_node(0, "store1-again", nodes_[master_]->ha());
+      view_.say("node 1 comes back as the master that it was, and finds its successor");
+      returned = start_node(0, "master");
     };
     std::string last_trouble;
     for (int run = 0; run < kMaxRuns && !feeder_.done(); ++run) {
@@ -216,7 +285,7 @@ class Demo {
     for (const auto slave : {other_, returned_}) {
       if (auto error =
               await(slave, "that a slave shows what it holds",
-                    [&](const cli::NodeStatus& status) { return status.whole_end == end; })) {
+                    [&](const cli::NodeStatus& status) { return status.confirm == end; })) {
         return error;
       }
     }
@@ -228,12 +297,15 @@ class Demo {
   const Input& input_;
   TempDir dir_;  // outlives the nodes
   std::array<std::unique_ptr<Node>, 3> nodes_;
+  std::array<std::string, 3> addresses_;
+  std::string replicas_;
   Feeder feeder_{input_, interrupt_};
   View view_{feeder_, options_.json};
   std::size_t master_ = 0;
   std::size_t other_ = 0;
   const std::size_t returned_ = 0;  // the old master
   std::int64_t killed_at_ = 0;
+  std::int64_t cut_bytes_ = 0;
 };
 
 }  // namespace

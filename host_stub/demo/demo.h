@@ -24,6 +24,7 @@ struct DemoReport {
   std::int64_t p50_us = 0;
   std::int64_t p99_us = 0;
   std::int64_t killed_at = 0;  // lines acknowledged when the master was killed
+  std::int64_t cut_bytes = 0;  // off the second master's log, which no other node ever had
 };
 
 Result<DemoReport> run_demo(const DemoOptions& options, const Interrupt& interrupt);

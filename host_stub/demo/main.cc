@@ -26,10 +26,10 @@ void print_json(const stub::demo::DemoReport& report) {
   fmt::print(
       "{{\"ok\":{},\"lines\":{},\"acknowledged\":{},\"found\":{},\"lost\":{},\"duplicated\":{},"
       "\"differ\":{},\"missing\":{},\"strangers\":{},\"survived\":{},\"sent_again\":{},"
-      "\"killed_at\":{},\"seconds\":{:.3f},\"p50_us\":{},\"p99_us\":{}}}\n",
+      "\"killed_at\":{},\"cut_bytes\":{},\"seconds\":{:.3f},\"p50_us\":{},\"p99_us\":{}}}\n",
       v.good(), v.lines, v.acknowledged, v.found, v.lost, v.duplicated, v.differ, v.missing,
-      v.strangers, v.survived, v.sent_again, report.killed_at, report.seconds, report.p50_us,
-      report.p99_us);
+      v.strangers, v.survived, v.sent_again, report.killed_at, report.cut_bytes, report.seconds,
+      report.p50_us, report.p99_us);
 }
 
 void print_words(const stub::demo::DemoReport& report) {
@@ -46,9 +46,11 @@ void print_words(const stub::demo::DemoReport& report) {
       grouped(v.lost), grouped(v.duplicated), grouped(v.sent_again), grouped(v.differ));
   if (v.missing > 0) fmt::print("missing       {:>11}   never acknowledged\n", grouped(v.missing));
   if (v.strangers > 0) fmt::print("strangers     {:>11}   never sent\n", grouped(v.strangers));
+  fmt::print("cut           {:>11}   bytes off a returned master's log: never acknowledged\n",
+             grouped(report.cut_bytes));
   fmt::print("ack time      p50 {}, p99 {}; all of it took {:.1f} s\n\n{}\n",
              duration_text(report.p50_us), duration_text(report.p99_us), report.seconds,
-             v.good() ? "The master was killed, and nothing that was acknowledged was lost."
+             v.good() ? "Two masters were killed, and nothing that was acknowledged was lost."
                       : "FAILED: what was read back is not what was acknowledged.");
 }
 

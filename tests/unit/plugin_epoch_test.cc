@@ -110,6 +110,8 @@ TEST_F(EpochSet, ANodeThatStartsAsMasterWaitsUntilEnoughHavePromised) {
   load(b);
   ASSERT_EQ(b.plugin->start(HA_ROLE_SLAVE), HA_OK);  // it finds its master itself
   ASSERT_TRUE(a.host.wait_for_role(HA_ROLE_MASTER));
+  ASSERT_TRUE(Instance::eventually(
+      [&] { return b.plugin->snapshot().total.master_address == address(a); }));
   EXPECT_EQ(last_role(a).epoch, 1);
   const std::int64_t end = grow(a, 100);
   ASSERT_TRUE(b.host.wait_for_end(end));
@@ -265,7 +267,8 @@ TEST_F(EpochSet, WhatReadersSawIsCutOnlyWhenThatIsAllowed) {
 // Readers of a master see what the default number of copies holds, and its slaves hear of it.
 TEST_F(EpochSet, ReadersSeeWhatEnoughCopiesHold) {
   make(3);
-  start_all({{"native_heartbeat_ms", "50"}});
+  // An idle slave hears of it without waiting for a heartbeat.
+  start_all({{"native_heartbeat_ms", "100000"}, {"native_housekeeping_ms", "300000"}});
   Node& a = (*this)[0];
   Node& b = (*this)[1];
   Node& c = (*this)[2];

@@ -55,6 +55,10 @@ TEST(AckPolicy, RefusalsComeInOneOrder) {
   EXPECT_EQ(judge_wait(p, Acks{true, {}}, 2, Offset(10)).status, Status::kInSyncReplicasNotEnough);
   p.min_in_sync_replicas = 1;
   EXPECT_EQ(judge_wait(p, Acks{true, {}}, 2, Offset(10)).status, Status::kSlaveNotAvailable);
+  AckPolicy patient = p;
+  patient.wait_for_slaves = true;
+  EXPECT_EQ(judge_wait(patient, Acks{true, {}}, 2, Offset(10)).status, Status::kOk);
+  EXPECT_EQ(judge_wait(patient, Acks{true, {}}, 1, Offset(10)).status, Status::kDone);
   EXPECT_EQ(judge_wait(p, Acks{true, {10}}, 2, Offset(10)).status, Status::kDone);
   EXPECT_EQ(judge_wait(p, Acks{true, {9}}, 2, Offset(10)).status, Status::kOk);
 }
