@@ -269,10 +269,10 @@ typedef struct ha_host_api {
 
   /* Optional. Readers may see records below offset, and from the first call on no others; bytes
    * beyond the log's end stay unconfirmed. Never called by a plugin that is told no confirm offset.
-   * The host remembers it across restarts and forgets it when this node becomes master. It never
-   * takes back what readers may have seen (a lower offset changes nothing), so a slave's plugin
-   * calls this before it appends. epoch is 0 in this version.
-   * [plugin-io] */
+   * The host remembers it across restarts and forgets it when this node becomes master with epoch
+   * 0; with another one the plugin goes on calling, on the master too. It never takes back what
+   * readers may have seen (a lower offset changes nothing), so a slave's plugin calls this before
+   * it appends. epoch is 0 in this version. [plugin-io] */
   int32_t (*confirm)(void* ctx, int64_t epoch, int64_t offset) HA_NOEXCEPT;
 
   /* Required. Once per accepted start and set_role, when the role holds (or could not be taken:
