@@ -1,12 +1,8 @@
-// A peer's bytes, in pieces of any size, through the codecs and the rules that judge them.
-//
-//   cmake --preset fuzz && cmake --build --preset fuzz && build/fuzz/ha_fuzz_wire
-//   -max_total_time=60
+// A RocketMQ peer's bytes, in pieces of any size, through the codecs and the rules that judge them.
 //
 // What must hold whatever arrives: no frame is taken that does not begin at the log's end, crosses
 // a segment or is over the limit; no report is taken that falls or names bytes that were never
-// sent; no byte is taken whose epoch is not in the learner's history; no replica is let in whose
-// tail is not the master's, or whose log ends beyond it.
+// sent; no byte is taken whose epoch is not in the learner's history.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -14,32 +10,19 @@
 #include <span>
 
 #include "ha_plugin/core/follower.h"
-#include "ha_plugin/core/handshake.h"
 #include "ha_plugin/core/learner.h"
 #include "ha_plugin/core/replica_session.h"
-#include "ha_plugin/wire/native.h"
 #include "ha_plugin/wire/rocketmq.h"
 #include "ha_plugin/wire/rocketmq_autoswitch.h"
+#include "tests/fuzz/fuzz.h"
 
 namespace {
 
 using namespace ha;
+using fuzz::in_pieces;
+using fuzz::require;
 
 constexpr std::int64_t kSegment = 4096;
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
-
-// The first byte says how the rest is cut.
-template <class Fn>
-void in_pieces(std::span<const std::byte> bytes, std::size_t piece, Fn&& fn) {
-  while (!bytes.empty()) {
-    const std::size_t n = std::min(piece, bytes.size());
-    if (!fn(bytes.first(n))) return;
-    bytes = bytes.subspan(n);
-  }
-}
 
 void feed_slave(std::span<const std::byte> bytes, std::size_t piece) {
   wire::HeaderGather header;
@@ -177,103 +160,6 @@ void feed_master(std::span<const std::byte> bytes, std::size_t piece) {
   });
 }
 
-// The input is the bodies of native messages: behind a checksum that holds, where a fuzzer would
-// hardly get by itself.
-wire::native::Bytes sealed(wire::native::Type type, std::span<const std::byte> body) {
-  wire::native::Bytes all(wire::native::kPrefixBytes);
-  all[0] = std::byte{'H'};
-  all[1] = std::byte{'A'};
-  all[2] = static_cast<std::byte>(type);
-  for (int i = 0; i < 4; ++i) all[4 + i] = static_cast<std::byte>(body.size() >> (8 * (3 - i)));
-  wire::native::Hasher hasher;
-  hasher.add(std::span(all).first(8));
-  hasher.add(body);
-  for (int i = 0; i < 8; ++i) {
-    all[8 + i] = static_cast<std::byte>(hasher.value() >> (8 * (7 - i)));
-  }
-  all.insert(all.end(), body.begin(), body.end());
-  return all;
-}
-
-void judge(const core::Hello& hello) {
-  const core::Acceptor self{hello.cluster,
-                            "",
-                            {},
-                            {core::Offset(kSegment), core::Offset(5 * kSegment), kSegment},
-                            core::Bootstrap::kEarliest};
-  std::uint64_t truth = 0;
-  core::Hello said = hello;
-  said.segment_size = kSegment;
-  const auto hash = [&](core::Offset begin, core::Offset end) -> std::optional<std::uint64_t> {
-    require(begin >= self.log.min && begin < end && end <= self.log.end);
-    return truth;
-  };
-  const core::Answer answer = core::judge_hello(said, self, hash);
-  if (answer.decision == core::Decision::kRefuse) return require(!answer.text.empty());
-  require(core::check_answer(answer, said).empty());
-  require(answer.offset >= self.log.min && answer.offset <= self.log.end);
-  if (answer.decision == core::Decision::kResume && said.end > said.min) {
-    truth = said.tail_hash;  // whatever it said was held against something
-    require(said.tail_start < said.end || said.end <= self.log.min);
-  }
-}
-
-void feed_native(std::span<const std::byte> bytes, std::size_t piece) {
-  using wire::native::Reader;
-  using wire::native::Type;
-  for (const auto side : {Reader::Side::kMaster, Reader::Side::kSlave}) {
-    Reader raw(side);
-    in_pieces(bytes, piece, [&](std::span<const std::byte> some) {
-      while (!some.empty()) {
-        if (raw.take(some) != Reader::Found::kNothing) return false;
-      }
-      return true;
-    });
-  }
-  Reader master(Reader::Side::kMaster);
-  const auto hello = sealed(Type::kHello, bytes);
-  in_pieces(hello, piece, [&](std::span<const std::byte> some) {
-    while (!some.empty()) {
-      const auto found = master.take(some);
-      require(found != Reader::Found::kBadChecksum && found != Reader::Found::kBadMagic);
-      if (found == Reader::Found::kHello) judge(master.hello());
-      if (found != Reader::Found::kNothing) return false;
-    }
-    return true;
-  });
-  Reader slave(Reader::Side::kSlave);
-  auto stream = wire::native::encode_greeting({1, 1, core::Offset(0), core::Offset(9)});
-  const auto answer = sealed(Type::kAnswer, bytes);
-  stream.insert(stream.end(), answer.begin(), answer.end());
-  in_pieces(stream, piece, [&](std::span<const std::byte> some) {
-    while (!some.empty()) {
-      const auto found = slave.take(some);
-      core::Hello said;
-      said.segment_size = kSegment;
-      if (found == Reader::Found::kAnswer) core::check_answer(slave.answer(), said);
-      if (found != Reader::Found::kNothing && found != Reader::Found::kGreeting) return false;
-    }
-    return true;
-  });
-  if (bytes.size() < 24) return;
-  core::ReplicaSession session(core::Time(0));
-  session.accept(core::Offset(0));
-  session.on_frame_started({core::Offset(0), 1000});
-  Reader acks(Reader::Side::kMaster);
-  stream = wire::native::encode_hello({});
-  const auto ack = sealed(Type::kAck, bytes.first(24));
-  stream.insert(stream.end(), ack.begin(), ack.end());
-  in_pieces(stream, piece, [&](std::span<const std::byte> some) {
-    while (!some.empty()) {
-      if (acks.take(some) != Reader::Found::kAck) continue;
-      session.on_ack(acks.ack().received, acks.ack().durable);
-      require(session.ack() >= core::Offset(0) && session.ack() <= core::Offset(1000));
-      require(session.durable() <= session.ack());
-    }
-    return true;
-  });
-}
-
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -282,7 +168,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::span bytes = std::as_bytes(std::span(data + 1, size - 1));
   feed_slave(bytes, piece);
   feed_master(bytes, piece);
-  feed_native(bytes, piece);
   feed_learner(bytes, piece, {});
   feed_learner(bytes, piece, some_copy());
   return 0;
