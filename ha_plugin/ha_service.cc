@@ -57,6 +57,9 @@ HaService::HaService(const ha_host_api* host, void* host_ctx, const Settings& se
       wait_timer_(io_.context()),
       tick_timer_(io_.context()) {
   transfer_.set_durable_by_default(settings.durable_by_default);
+  for (const std::string& id : settings.replicas.ids()) {
+    if (id != settings.replica_id) others_.push_back(id);
+  }
   metrics_.configured_in_sync.set(settings.copies_by_default());
   metrics_.configured_min_in_sync.set(settings.min_in_sync_replicas);
 }
@@ -88,6 +91,7 @@ core::AckPolicy HaService::ack_policy() const {
           settings_.max_gap_not_in_sync_bytes,
           settings_.auto_in_sync_replicas,
           static_cast<std::int32_t>(settings_.most_copies()),
+          settings_.keeps_epochs() ? static_cast<std::int32_t>(settings_.copies_by_default()) : 1,
           settings_.replicas.quorum(),
           settings_.wait_for_slaves};
 }
@@ -382,7 +386,7 @@ void HaService::enter_role(const RoleChange& change, std::int64_t epoch) {
   // Whoever was greeted by a node without a role would take this one for another than it is.
   if (epoch != 0) accept_.close_all(Reason::kRoleChanged);
   terms_.set_mastered(epoch);
-  transfer_.set_master(change.role == Role::kMaster, epoch);
+  transfer_.set_master(change.role == Role::kMaster, epoch, terms_.mastered_from());
   // From here on readers have a bound, which rises as copies arrive.
   if (epoch != 0 && host_.can_confirm()) on_confirmed(host_.confirm(Offset(0)));
   accept_.set_serving(change.role != Role::kNone);
@@ -461,6 +465,7 @@ Status HaService::wait_replicated(const ha_wait_request& request) {
 
 StatusInput HaService::status_input() const {
   StatusInput in{metrics_, net::steady_now(), wire_ == Wire::kRocketmqAutoswitch, {}, 0, {}, 0, {}};
+  in.others = others_;
   const std::lock_guard lock(mutex_);
   in.listen_address = listen_.host.empty() ? "" : listen_.text();
   in.listen_port = listen_.port;

@@ -119,6 +119,7 @@ class HaService {
   const Wire wire_;
   const std::uint64_t incarnation_;  // Unix time in ns: higher at each start
   Settings settings_;                // changed on the I/O thread while it runs
+  std::vector<std::string> others_;  // of the configured set
   mutable metrics::HaMetrics metrics_;
   metrics::Exporter exporter_;
   TermKeeper terms_;  // I/O thread

@@ -50,8 +50,10 @@ std::int64_t HaService::run_once(RoleChange& change, Reason& reason, Outcome& fa
                             change.force};
   std::chrono::milliseconds timeout{};
   io_.run_sync([&] {
+    const core::LogBounds log = read_bounds();
+    terms_.trim(log.min, log.end);
     term = terms_.now();
-    candidacy.position = terms_.position(read_bounds().end);
+    candidacy.position = terms_.position(log.end);
     timeout = std::chrono::milliseconds(settings_.prepare_timeout_ms);
   });
   const auto lost = [&](const core::Verdict& verdict) {
@@ -102,7 +104,11 @@ std::int64_t HaService::run_once(RoleChange& change, Reason& reason, Outcome& fa
   if (verdict.reason != Reason::kNone) return lost(verdict);
   const std::string who = std::exchange(verdict.text, {});
   core::Term next = term;
-  next.history.enter({prepare.epoch, candidacy.position.end, settings_.replica_id});
+  if (!next.history.enter({prepare.epoch, candidacy.position.end, settings_.replica_id})) {
+    failed = {Status::kInternal,
+              "its history does not take epoch " + std::to_string(prepare.epoch)};
+    return 0;
+  }
   if (!keep(next)) return 0;
   change.note = "epoch " + std::to_string(prepare.epoch) + " begins at " +
                 std::to_string(candidacy.position.end.bytes()) + ": " + who;

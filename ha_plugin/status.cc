@@ -62,6 +62,39 @@ json::object bounds_json(const metrics::HaMetrics& m) {
           {"segment_size", m.segment_size.value()}};
 }
 
+// A producer that waits for so long is more than a slow disk or a collection of garbage somewhere.
+constexpr std::int64_t kBlockedAfterMs = 1000;
+
+// Producers wait: since when, and because of which replicas. null = they do not.
+json::value blocked_json(const StatusInput& in) {
+  const std::int64_t oldest_ms = age_ms(in.metrics.oldest_wait_since_ns, in.now);
+  if (in.metrics.role.value() != HA_ROLE_MASTER || oldest_ms < kBlockedAfterMs) return nullptr;
+  json::array because;
+  std::vector<std::string> unseen = in.others;
+  for (const auto& r : in.metrics.replicas()) {
+    std::erase(unseen, r->id);
+    const ha_replica_status s = status_of(*r, in);
+    if (r->connections.value() == 0) {
+      because.push_back(json::object{
+          {"id", r->id},
+          {"what", "gone"},
+          {"reason", metrics::reason_name(static_cast<std::int32_t>(r->last_close_reason.value()))},
+          {"for_ms", age_ms(r->disconnected_at_ns, in.now)}});
+    } else if (s.lag_bytes > 0) {
+      because.push_back(json::object{{"id", r->id},
+                                     {"what", "behind"},
+                                     {"lag_bytes", s.lag_bytes},
+                                     {"for_ms", std::max<std::int64_t>(s.lag_ms, 0)}});
+    }
+  }
+  for (const std::string& id : unseen) {
+    because.push_back(json::object{{"id", id}, {"what", "never seen"}});
+  }
+  return json::object{{"for_ms", oldest_ms},
+                      {"waits", in.metrics.waits_pending.value()},
+                      {"because", std::move(because)}};
+}
+
 json::array replicas_json(const StatusInput& in) {
   json::array all;
   for (const auto& r : in.metrics.replicas()) {
@@ -226,6 +259,7 @@ std::string make_status_json(const StatusInput& in) {
       {"min_in_sync_replicas", m.configured_min_in_sync.value()},
       {"replicas", replicas_json(in)},
       {"waits", waits_json(in)},
+      {"blocked", blocked_json(in)},
       {"client", client_json(in)},
       {"warnings", warnings_json(in)},
       {"ha_runtime_info", runtime_info_json(in)}};

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "ha/plugin.h"
 #include "ha_plugin/core/types.h"
@@ -19,6 +20,7 @@ struct StatusInput {
   std::string metrics_address;
   std::int64_t metrics_port = 0;
   std::string master_address;
+  std::vector<std::string> others = {};  // of the configured set, this node left out
 };
 
 // Fills no more than out.struct_size and, per replica, out.replica_stride bytes.

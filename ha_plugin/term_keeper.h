@@ -31,12 +31,18 @@ class TermKeeper {
   // "" or what failed.
   std::string set(core::Term next);
 
+  // The log lies there: what the history says of bytes that are not there is forgotten. A frame
+  // that did not come whole leaves such an entry.
+  void trim(core::Offset log_min, core::Offset log_end);
+
   // The epoch of which this node is master; 0 = it is none, or keeps no epochs.
   std::int64_t mastered() const { return mastered_; }
-  void set_mastered(std::int64_t epoch) { mastered_ = epoch; }
+  // Where it begins; 0 without one.
+  core::Offset mastered_from() const { return mastered_from_; }
+  void set_mastered(std::int64_t epoch);
 
   // The position of a log of this node that ends there.
-  core::Position position(core::Offset end) const { return {term_.history.last_epoch(), end}; }
+  core::Position position(core::Offset end) const { return {term_.history.entered_at(end), end}; }
 
  private:
   void publish();
@@ -45,7 +51,9 @@ class TermKeeper {
   metrics::HaMetrics& metrics_;
   const TermFile file_;
   core::Term term_;
+  core::Term saved_;  // what the file holds
   std::int64_t mastered_ = 0;
+  core::Offset mastered_from_;
 };
 
 // For the list in the metrics.

@@ -44,6 +44,7 @@ void TransferService::set_policy(const core::AckPolicy& policy) {
   min_in_sync_replicas_.store(policy.min_in_sync_replicas, std::memory_order_relaxed);
   max_gap_.store(policy.max_gap_not_in_sync_bytes, std::memory_order_relaxed);
   auto_in_sync_.store(policy.auto_in_sync_replicas, std::memory_order_relaxed);
+  promised_.store(policy.promised, std::memory_order_relaxed);
   wait_for_slaves_.store(policy.wait_for_slaves, std::memory_order_relaxed);
   quorum_.store(policy.quorum, std::memory_order_relaxed);
 }
@@ -54,6 +55,7 @@ core::AckPolicy TransferService::policy() const {
           max_gap_.load(std::memory_order_relaxed),
           auto_in_sync_.load(std::memory_order_relaxed),
           max_copies_,
+          promised_.load(std::memory_order_relaxed),
           quorum_.load(std::memory_order_relaxed),
           wait_for_slaves_.load(std::memory_order_relaxed)};
 }
@@ -217,8 +219,10 @@ void TransferService::leave(core::AckTracker::ConnectionId connection) {
   ring_();  // fewer in sync: a wait for all of them may be over
 }
 
-// A log that was cut or emptied is durable up to less than before.
+// A log that was cut or emptied is durable up to less than before. Below the start of its own epoch
+// a master's copy is as good as none: a loss of power would take the epoch with it.
 void TransferService::take_own_durable(Offset log_durable) {
+  if (log_durable < epoch_start_) log_durable = Offset(0);
   if (log_durable < own_durable_) {
     durable_.leave(kSelf);
     durable_.join(kSelf, "", log_durable);
@@ -255,10 +259,10 @@ Offset TransferService::reached_by(core::Level level, Offset log_end) const {
   }
   // The tracker adds a copy for the master, whose own is in here already.
   if (copies != core::kAllInSync) return durable_.held_by(copies + 1);
-  const std::int32_t in_sync_replicas = in_sync(log_end) - 1;
-  if (in_sync_replicas + 1 < policy().min_in_sync_replicas) return core::kNoOffset;
+  const std::int32_t in_sync_copies = in_sync(log_end);
+  if (in_sync_copies < core::all_in_sync_copies(policy(), in_sync_copies)) return core::kNoOffset;
   Offset reached = own_durable_;
-  tracker_.for_each_first(in_sync_replicas, [&](const std::string& replica) {
+  tracker_.for_each_first(in_sync_copies - 1, [&](const std::string& replica) {
     reached = std::min(reached, durable_.ack_of(replica));
   });
   return reached;
@@ -327,7 +331,8 @@ bool TransferService::is_in_sync(Offset ack, Offset log_end) const {
   return ack != core::kNoOffset && log_end - ack < max_gap_.load(std::memory_order_relaxed);
 }
 
-void TransferService::set_master(bool master, std::int64_t epoch) {
+void TransferService::set_master(bool master, std::int64_t epoch, Offset epoch_start) {
+  epoch_start_ = epoch_start;
   last_progress_ = core::kNoOffset;
   epoch_.store(epoch, std::memory_order_seq_cst);
   master_.store(master, std::memory_order_seq_cst);

@@ -60,8 +60,8 @@ class TransferService {
   bool wait_until_drained(core::Time deadline);
 
   // ---- I/O thread ----
-  // epoch: the master's; 0 where epochs are not kept.
-  void set_master(bool master, std::int64_t epoch = 0);
+  // epoch: the master's, and where it begins in the log; 0 where epochs are not kept.
+  void set_master(bool master, std::int64_t epoch = 0, core::Offset epoch_start = core::Offset(0));
   // durable: as far as the replica says that its copy survives a loss of power; kNoOffset when its
   // wire cannot say that. connections are numbered from 1.
   void join(core::AckTracker::ConnectionId connection, const std::string& replica, core::Offset ack,
@@ -144,6 +144,7 @@ class TransferService {
   std::atomic<std::int32_t> min_in_sync_replicas_{1};
   std::atomic<std::int64_t> max_gap_{0};
   std::atomic<bool> auto_in_sync_{false};
+  std::atomic<std::int32_t> promised_{1};
   std::atomic<std::int32_t> quorum_{0};
   std::atomic<bool> wait_for_slaves_{false};
   std::atomic<bool> durable_by_default_{false};
@@ -152,6 +153,7 @@ class TransferService {
   core::AckTracker tracker_;
   core::AckTracker durable_;  // of durable positions; the master's own is one of them
   core::Offset own_durable_ = core::Offset(0);
+  core::Offset epoch_start_ = core::Offset(0);
   std::vector<core::EndedWait> ended_;
   std::vector<Arrival> taken_;
 };

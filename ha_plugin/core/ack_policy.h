@@ -25,6 +25,7 @@ struct AckPolicy {
   std::int64_t max_gap_not_in_sync_bytes = std::int64_t{256} << 20;
   bool auto_in_sync_replicas = false;
   std::int32_t max_copies = 1;   // the master and one per connection that may be open
+  std::int32_t promised = 1;     // no wait for all in sync ends with fewer copies
   std::int32_t quorum = 0;       // a majority of the configured set; 0 = there is none
   bool wait_for_slaves = false;  // where none is there, instead of refusing
 };
@@ -52,11 +53,16 @@ std::int32_t in_sync_count(const AckPolicy& policy, Held&& held, Offset end) {
   return count;
 }
 
+// The copies that "all in sync" stands for when so many are.
+inline std::int32_t all_in_sync_copies(const AckPolicy& policy, std::int32_t in_sync) {
+  return std::max({policy.min_in_sync_replicas, policy.promised, in_sync});
+}
+
 // How far the in-sync set reaches together, and at least min_in_sync_replicas copies. With nobody
 // to wait for (the master is alone in sync and the minimum is 1) that is end.
 template <class Held>
 Offset held_by_in_sync(const AckPolicy& policy, Held&& held, Offset end) {
-  const std::int32_t need = std::max(policy.min_in_sync_replicas, in_sync_count(policy, held, end));
+  const std::int32_t need = all_in_sync_copies(policy, in_sync_count(policy, held, end));
   return need <= 1 ? end : held.held_by(need);
 }
 
@@ -81,7 +87,7 @@ AckDecision judge_acks(const AckPolicy& policy, Held&& held, std::int32_t acks, 
   const std::int32_t in_sync = in_sync_count(policy, held, end);
   if (in_sync < policy.min_in_sync_replicas) return {Status::kInSyncReplicasNotEnough};
   if (acks == kAcksAllInSync) {
-    if (std::max(policy.min_in_sync_replicas, in_sync) <= 1) return {Status::kDone};
+    if (all_in_sync_copies(policy, in_sync) <= 1) return {Status::kDone};
     return {Status::kOk, kAllInSync};
   }
   const std::int32_t copies = acks == kAcksDefault ? default_copies(policy, held, end) : acks;

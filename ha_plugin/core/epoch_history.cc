@@ -37,6 +37,13 @@ Offset end_of_epoch_0(const EpochHistory& history, Offset end) {
   return history.empty() ? end : history.entries().front().start;
 }
 
+std::int64_t EpochHistory::entered_at(Offset end) const {
+  for (auto entry = entries_.rbegin(); entry != entries_.rend(); ++entry) {
+    if (entry->start <= end) return entry->epoch;
+  }
+  return 0;
+}
+
 std::optional<EpochEntry> EpochHistory::epoch_at(Offset offset) const {
   const auto next = std::upper_bound(entries_.begin(), entries_.end(), offset,
                                      [](Offset o, const EpochEntry& e) { return o < e.start; });

@@ -49,6 +49,9 @@ class EpochHistory {
   // The entries that begin at end or below: those that a log which ends there has entered.
   EpochHistory entered_by(Offset end) const;
 
+  // The last of them; 0 = none.
+  std::int64_t entered_at(Offset end) const;
+
   const std::vector<EpochEntry>& entries() const { return entries_; }
   bool empty() const { return entries_.empty(); }
   std::int64_t last_epoch() const { return empty() ? 0 : entries_.back().epoch; }  // 0 = none

@@ -58,7 +58,8 @@ std::optional<Answer> judge_epoch(const Hello& hello, const Acceptor& acceptor) 
   if (acceptor.epoch == 0) {
     return refuse(Reason::kNotServing, "this node is not master", acceptor);
   }
-  if (hello.promised <= acceptor.epoch) return std::nullopt;
+  const bool to_another = hello.promised == acceptor.epoch && hello.promised_to != acceptor.id;
+  if (hello.promised <= acceptor.epoch && !to_another) return std::nullopt;
   return refuse(Reason::kEpoch,
                 "it has promised epoch " + std::to_string(hello.promised) + " to " +
                     shown(hello.promised_to) + "; this node is master of epoch " +
@@ -154,7 +155,9 @@ Answer judge_hello(const Hello& hello, const Acceptor& acceptor, const HashOf& h
     return serve(Decision::kResume, hello.end, acceptor);
   }
   if (empty || hello.end < log.min) {
-    const Offset from = bootstrap_start(log, acceptor.bootstrap);
+    // Whoever may be promoted one day, and counts as a copy of what was acknowledged, holds it.
+    const Offset from =
+        bootstrap_start(log, acceptor.keeps_epochs ? Bootstrap::kEarliest : acceptor.bootstrap);
     return serve(from == hello.end ? Decision::kResume : Decision::kReset, from, acceptor);
   }
   if (hello.end > log.end && !acceptor.keeps_epochs) {
@@ -174,6 +177,17 @@ Answer judge_hello(const Hello& hello, const Acceptor& acceptor, const HashOf& h
   }
   if (auto refused = judge_tail(hello, acceptor, hash_of)) return *refused;
   return serve(common == hello.end ? Decision::kResume : Decision::kTruncate, common, acceptor);
+}
+
+std::string check_master(std::int64_t epoch, const std::string& master, const Term& term) {
+  const std::string who = "'" + master + "' is master of epoch " + std::to_string(epoch);
+  if (epoch < term.known()) {
+    return who + "; this node has promised or holds epoch " + std::to_string(term.known());
+  }
+  if (epoch == term.promised && master != term.promised_to) {
+    return who + ", which this node has promised to '" + term.promised_to + "'";
+  }
+  return "";
 }
 
 Term term_as_slave(const Term& term, const Greeting& greeting, const std::string& master,

@@ -112,6 +112,12 @@ bool is_refusal(Reason reason);
 // What is wrong with an answer, given what was said; "" = nothing.
 std::string check_answer(const Answer& answer, const Hello& hello, const Greeting& greeting);
 
+// "" or why a slave must not follow that master: its time is over, or the slave has promised its
+// epoch to another. (Two candidates may both find enough nodes for one epoch where twice that many
+// are no more than all. That is harmless as long as no slave serves both: whoever acknowledges for
+// one has no promise for the other.)
+std::string check_master(std::int64_t epoch, const std::string& master, const Term& term);
+
 // The term of a slave whose log ends at end from now on, once it follows a master that greeted like
 // this: it has entered all of the master's epochs that begin at end or below, and takes nothing
 // older than the master. REQUIRES of the caller: durable before the first byte beyond is stored and

@@ -14,14 +14,14 @@ void ReplicaSession::accept(Offset start) {
   start_ = next_ = start;
 }
 
-Reason ReplicaSession::on_ack(Offset received, Offset durable, bool entered) {
+Reason ReplicaSession::on_ack(Offset received, Offset durable, bool entered, Offset epoch_start) {
   if (received < told_received_ || durable < told_durable_) return Reason::kReportBackward;
   if (received > std::max(start_, next_) || durable > received) return Reason::kReportAhead;
   told_received_ = received;
   told_durable_ = durable;
   if (!entered) return Reason::kNone;
   ack_ = received;
-  durable_ = durable;
+  durable_ = durable < epoch_start ? Offset(0) : durable;
   return Reason::kNone;
 }
 

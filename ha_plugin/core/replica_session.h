@@ -47,9 +47,10 @@ class ReplicaSession {
   // A report arrived. kNone = it is good; else why the connection must close.
   Reason on_report(Offset value, const LogBounds& log, Bootstrap bootstrap);
   // The same for a native ack. entered: the replica has entered this master's epoch; what it holds
-  // counts only from then on, since it may be older bytes of a history that ends elsewhere.
+  // counts only from then on, since it may be older bytes of a history that ends elsewhere. Its
+  // durable part counts from epoch_start on: below, a loss of power would take the entry with it.
   // REQUIRES: accept was called.
-  Reason on_ack(Offset received, Offset durable, bool entered);
+  Reason on_ack(Offset received, Offset durable, bool entered, Offset epoch_start);
   // Bytes arrived, whether or not they complete a report.
   void on_bytes(Time now) { last_read_ = now; }
 

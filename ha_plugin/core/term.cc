@@ -71,6 +71,7 @@ Verdict judge_round(const Candidacy& candidacy, const std::vector<Heard>& heard)
   std::int32_t granted = 1;
   std::string who = quoted(candidacy.id) + " granted";
   const Promise* ahead = nullptr;
+  bool outrun = false;
   for (const Heard& one : heard) {
     who += ", " + quoted(one.id) + " ";
     if (!one.promise) {
@@ -83,12 +84,14 @@ Verdict judge_round(const Candidacy& candidacy, const std::vector<Heard>& heard)
       who += "granted";
     } else {
       who += "refused (" + promise.text + ")";
+      outrun = outrun || promise.reason == Reason::kEpoch;
     }
     if (promise.position > candidacy.position && promise.reason != Reason::kCluster &&
         (ahead == nullptr || promise.position > ahead->position)) {
       ahead = &promise;
     }
   }
+  if (outrun && candidacy.force) return {Reason::kEpoch, who};
   if (ahead != nullptr && !candidacy.force) {
     return {Reason::kBehind, quoted(ahead->id) + " holds more, " + text_of(ahead->position) +
                                  ", than this node, " + text_of(candidacy.position) +

@@ -114,7 +114,8 @@ struct Verdict {
   std::string text;               // why not; or, with force, what may be lost
 };
 
-// After each of the two rounds, first asking, then promising.
+// After each of the two rounds, first asking, then promising. A candidate that is forced stops only
+// before a newer epoch: that is no matter of enough nodes.
 Verdict judge_round(const Candidacy& candidacy, const std::vector<Heard>& heard);
 
 // The epoch to go for, above all that is known here and that was heard of.

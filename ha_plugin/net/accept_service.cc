@@ -212,7 +212,7 @@ core::Greeting AcceptService::greeting() {
           log.min,
           log.end,
           terms_.mastered(),
-          core::history_to_tell(terms_.now().history)};
+          core::history_to_tell(terms_.now().history.entered_by(log.end))};
 }
 
 core::Promise AcceptService::on_prepare(const core::Prepare& prepare) {

@@ -90,6 +90,7 @@ class AcceptService : private ConnectionEvents {
   core::Promise on_prepare(const core::Prepare& prepare) override;
   core::Greeting greeting() override;
   std::int64_t epoch() const override { return terms_.mastered(); }
+  core::Offset epoch_start() const override { return terms_.mastered_from(); }
   core::Offset confirmed() const override { return transfer_.confirmed(); }
   std::shared_ptr<metrics::ReplicaMetrics> on_joined(HaConnection& connection) override;
   void on_ack(HaConnection& connection) override;

@@ -189,7 +189,8 @@ bool HaConnection::take_ack(const wire::native::Ack& ack) {
                               "; this node is master of epoch " + std::to_string(events_.epoch()));
     return false;
   }
-  const Reason reason = session_.on_ack(ack.received, ack.durable, ack.epoch == events_.epoch());
+  const Reason reason = session_.on_ack(ack.received, ack.durable, ack.epoch == events_.epoch(),
+                                        events_.epoch_start());
   if (reason != Reason::kNone) {
     close(reason,
           "its ack (received " + std::to_string(ack.received.bytes()) + ", durable " +

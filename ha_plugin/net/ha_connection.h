@@ -43,8 +43,10 @@ class ConnectionEvents {
   virtual core::Promise on_prepare(const core::Prepare& prepare) = 0;
   // What this node says of itself first.
   virtual core::Greeting greeting() = 0;
-  // The epoch of which this node is master, or 0; up to where its readers may see, or kNoOffset.
+  // The epoch of which this node is master, or 0; where it begins; up to where its readers may see,
+  // or kNoOffset.
   virtual std::int64_t epoch() const = 0;
+  virtual core::Offset epoch_start() const = 0;
   virtual core::Offset confirmed() const = 0;
   // The first report was good: the replica counts from now on. Gives it its identity.
   virtual std::shared_ptr<metrics::ReplicaMetrics> on_joined(HaConnection& connection) = 0;

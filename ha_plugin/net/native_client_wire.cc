@@ -80,7 +80,7 @@ std::span<const std::byte> NativeClientWire::reply() {
 std::span<const std::byte> NativeClientWire::report(Offset position) {
   ha_bounds bounds{};
   if (host_.bounds(bounds).ok()) durable_ = std::min(Offset(bounds.durable), position);
-  ack_ = wire::native::encode_ack({position, durable_, terms_.now().history.last_epoch()});
+  ack_ = wire::native::encode_ack({position, durable_, terms_.now().history.entered_at(position)});
   return ack_;
 }
 
@@ -127,6 +127,7 @@ Refusal NativeClientWire::on_greeting() {
   hello_.segment_size = log.segment_size;
   hello_.min = log.min;
   hello_.end = log.end;
+  terms_.trim(log.min, log.end);
   const core::Term& term = terms_.now();
   if (std::string wrong = core::plan_tail(log, term, greeting, hello_); !wrong.empty()) {
     return {Reason::kProtocol, "the master's greeting is wrong: " + wrong};
@@ -181,10 +182,8 @@ Refusal NativeClientWire::check_epoch(const core::Answer& answer) const {
                                          "' keeps no epochs: give it the same option 'replicas' as "
                                          "this node"};
   }
-  if (epoch >= terms_.now().known()) return {};
-  return {Reason::kEpoch, "'" + answer.master + "' is master of epoch " + std::to_string(epoch) +
-                              "; this node has promised or holds epoch " +
-                              std::to_string(terms_.now().known())};
+  std::string wrong = core::check_master(epoch, answer.master, terms_.now());
+  return wrong.empty() ? Refusal{} : Refusal{Reason::kEpoch, std::move(wrong)};
 }
 
 Refusal NativeClientWire::reset(Offset start) {

@@ -4,7 +4,8 @@
 //   slave -> master   opening, 8 bytes of 0xFF; HELLO; then ACKs
 //   master -> slave   GREETING; ANSWER; then DATA, without a body as heartbeat, and METADATA
 //
-// A candidate says PREPARE instead of HELLO, as often as it likes, and hears a PROMISE for each.
+// A candidate says PREPARE instead of HELLO and hears a PROMISE, on a connection of its own for
+// each question: a PROMISE does not say which one it answers.
 //
 // Every message but the opening is a prefix of 16 bytes (magic, type, size, checksum) and a body.
 // The checksum is XXH3-64 over the prefix's first 8 bytes and the body. This codec does no I/O and

@@ -1,8 +1,11 @@
 #include "cli/broker_client.h"
 
+#include <fmt/format.h>
+
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 
+#include "cli/progress.h"
 #include "ha/plugin.h"
 #include "http/text.h"
 
@@ -59,6 +62,25 @@ Result<json::object> parse_object(const std::string& text, const http::HostPort&
                      http::in_quotes(text) + " (is it a ha_stub?)"};
   }
   return std::move(value.get_object());
+}
+
+// Who holds the producers up, in one line; "" = nobody does.
+std::string blocked_line(const json::object& blocked) {
+  if (blocked.empty()) return "";
+  std::string out = fmt::format("{} wait, the first for {}", number_at(blocked, "waits", 0),
+                                duration_text(number_at(blocked, "for_ms", 0) * 1000));
+  for (const auto& value : array_at(blocked, "because")) {
+    if (!value.is_object()) continue;
+    const auto& one = value.get_object();
+    const std::string reason = text_at(one, "reason");
+    out += fmt::format("; {} {}{}", text_at(one, "id"), text_at(one, "what"),
+                       reason.empty() ? "" : " (" + reason + ")");
+    if (const auto lag = number_at(one, "lag_bytes", 0); lag > 0) out += " " + bytes_text(lag);
+    if (const auto ms = number_at(one, "for_ms", -1); ms >= 0) {
+      out += " for " + duration_text(ms * 1000);
+    }
+  }
+  return out;
 }
 
 }  // namespace
@@ -129,6 +151,7 @@ Result<NodeStatus> BrokerClient::status(std::chrono::milliseconds timeout) {
                     .gone_ms = number_at(replica, "gone_ms", 0),
                     .gone_reason = text_at(replica, "last_close_reason")});
   }
+  out.blocked = blocked_line(object_at(ha, "blocked"));
   for (const auto& value : array_at(ha, "warnings")) {
     if (value.is_string()) out.warnings.emplace_back(value.get_string().c_str());
   }

@@ -55,6 +55,7 @@ std::string table(const std::string& url, const NodeStatus& node) {
     }
     if (node.replicas.empty()) out += "(no replica is connected)\n";
   }
+  if (!node.blocked.empty()) out += "blocked    " + node.blocked + "\n";
   for (const auto& warning : node.warnings) out += "warning    " + warning + "\n";
   return out;
 }

@@ -150,7 +150,8 @@ void feed_acceptor(std::span<const std::byte> bytes, std::size_t piece, bool mas
         case Reader::Found::kAck: {
           const Offset before = session.ack();
           const bool entered = reader.ack().epoch == node.epoch;
-          const auto reason = session.on_ack(reader.ack().received, reader.ack().durable, entered);
+          const auto reason =
+              session.on_ack(reader.ack().received, reader.ack().durable, entered, Offset(100));
           require(session.ack() >= before && session.ack() <= std::max(session.next(), before));
           require(session.durable() <= session.ack());
           require(entered || session.ack() == before);

@@ -30,6 +30,7 @@ class Surroundings : public ConnectionEvents {
   core::Promise on_prepare(const core::Prepare&) override { return {}; }
   core::Greeting greeting() override { return {}; }
   std::int64_t epoch() const override { return 0; }
+  core::Offset epoch_start() const override { return core::Offset(0); }
   core::Offset confirmed() const override { return core::kNoOffset; }
   core::Answer on_hello(HaConnection&, const core::Hello&) override { return {}; }
   std::shared_ptr<metrics::ReplicaMetrics> on_joined(HaConnection&) override {

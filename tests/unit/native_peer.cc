@@ -106,11 +106,9 @@ std::string NativeSlave::follow_to(std::int64_t from, std::int64_t end) {
 
 bool NativeMaster::read_message(Reader::Found want) { return read_one(peer_, reader_, want); }
 
-std::optional<core::Hello> NativeMaster::greet(std::int64_t min, std::int64_t end) {
+std::optional<core::Hello> NativeMaster::greet(const core::Greeting& greeting) {
   if (peer_.read_report() != -1) return std::nullopt;
-  if (!peer_.send(wire::native::encode_greeting({1, 1, Offset(min), Offset(end)}))) {
-    return std::nullopt;
-  }
+  if (!peer_.send(wire::native::encode_greeting(greeting))) return std::nullopt;
   if (!read_message(Reader::Found::kHello)) return std::nullopt;
   return reader_.hello();
 }

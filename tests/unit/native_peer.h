@@ -53,7 +53,10 @@ class NativeMaster {
   explicit NativeMaster(Peer peer) : peer_(std::move(peer)) {}
 
   // Hears the opening, greets, hears what the slave says of itself.
-  std::optional<core::Hello> greet(std::int64_t min, std::int64_t end);
+  std::optional<core::Hello> greet(std::int64_t min, std::int64_t end) {
+    return greet({1, 1, core::Offset(min), core::Offset(end)});
+  }
+  std::optional<core::Hello> greet(const core::Greeting& greeting);
   bool answer(const core::Answer& answer);
   // Lets it go on where its log ends.
   bool resume(const core::Hello& hello);

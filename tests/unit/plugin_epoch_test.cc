@@ -216,6 +216,9 @@ TEST_F(EpochSet, AnOldMasterIsCutToWhatWasAcknowledgedAndFollows) {
   grow(a, 700);
   a.plugin.reset();
   EXPECT_EQ(a.host.end(), end + 700);
+  // Nothing of it is under way any more.
+  ASSERT_TRUE(b.host.wait_for_log("cannot connect"));
+  ASSERT_TRUE(c.host.wait_for_log("cannot connect"));
 
   b.host.fail_append(HA_OK);
   c.host.fail_append(HA_OK);
@@ -252,6 +255,7 @@ TEST_F(EpochSet, WhatReadersSawIsCutOnlyWhenThatIsAllowed) {
   const std::int64_t end = grow(a, 400);
   ASSERT_EQ(a.host.api()->confirm(&a.host, 0, end), HA_OK);  // as if
   a.plugin.reset();
+  ASSERT_TRUE(b.host.wait_for_log("cannot connect"));
   b.host.fail_append(HA_OK);
   promote(b, HA_ROLE_CHANGE_FORCE);
   grow(b, 50);
@@ -309,6 +313,48 @@ TEST_F(EpochSet, AMasterHearsOfANewerPromiseFromASlave) {
   EXPECT_EQ(again.say(hello)->reason, Reason::kEpoch);
   ASSERT_TRUE(a.host.wait_for_role(HA_ROLE_SLAVE, 4));
   EXPECT_EQ(a.plugin->sample("ha_promised_epoch"), 1001);
+}
+
+// A frame that does not come whole was about to take this log into an epoch, and did not.
+TEST_F(EpochSet, AnEpochIsEnteredWithItsBytesOnly) {
+  make(2);
+  Listener as_a;
+  replicas_ = "a@" + as_a.address() + ",b@" + address((*this)[1]);
+  Node& b = (*this)[1];
+  load(b);
+  ASSERT_EQ(b.plugin->start(HA_ROLE_SLAVE, as_a.address()), HA_OK);
+  const std::vector<core::EpochEntry> epochs = {{1, Offset(0), "a"}, {2, Offset(100), "a"}};
+  const core::Greeting greeting{1, 1, Offset(0), Offset(200), 2, epochs};
+  const auto serve = [&](NativeMaster& master) {
+    const auto hello = master.greet(greeting);
+    EXPECT_TRUE(hello);
+    core::Answer answer;
+    answer.decision = core::Decision::kResume;
+    answer.offset = hello ? hello->end : Offset(0);
+    answer.master = "a";
+    EXPECT_TRUE(master.answer(answer));
+    return hello.value_or(core::Hello{});
+  };
+  {
+    NativeMaster a(as_a.accept());
+    serve(a);
+    ASSERT_TRUE(a.peer().send(native_frame(0, 80, 2)));
+    const auto ack = a.ack_with(80);
+    ASSERT_TRUE(ack);
+    EXPECT_EQ(ack->epoch, 1) << "it has not come to epoch 2";
+    const auto frame = native_frame(80, 70, 2);
+    ASSERT_TRUE(a.peer().send(std::span(frame).first(frame.size() - 1)));
+  }
+  NativeMaster a(as_a.accept());
+  const core::Hello hello = serve(a);
+  EXPECT_EQ(hello.end, Offset(80));
+  EXPECT_EQ(hello.history, std::vector<core::EpochEntry>{epochs[0]});
+  EXPECT_EQ(hello.promised, 2);
+  EXPECT_EQ(hello.promised_to, "a");
+  ASSERT_TRUE(a.peer().send(native_frame(80, 20, 2)));
+  const auto ack = a.ack_with(100);
+  ASSERT_TRUE(ack);
+  EXPECT_EQ(ack->epoch, 2) << "its end is where epoch 2 begins";
 }
 
 TEST_F(EpochSet, APromiseIsKeptAcrossARestart) {
@@ -374,6 +420,29 @@ TEST_F(EpochSet, WhoeverWasGreetedBeforeTheNodeWasMasterComesAgain) {
   EXPECT_TRUE(early.peer().wait_closed());
   NativeSlave late(a.port);
   EXPECT_EQ(late.open()->epoch, 1);
+}
+
+// What the night call asks first: who holds the producers up, since when, and why.
+TEST_F(EpochSet, StatusSaysWhoBlocksTheProducers) {
+  make(3);
+  start_all({{"missing_copies", "block"}});
+  Node& a = (*this)[0];
+  EXPECT_TRUE(a.plugin->status().at("blocked").is_null());
+  (*this)[1].plugin.reset();
+  (*this)[2].host.fail_append(HA_IO);
+  WaitLog waits;
+  ASSERT_EQ(waits.wait(*a.plugin, grow(a, 10), 3, kLongMs), HA_OK);
+  ASSERT_TRUE(Instance::eventually([&] { return !a.plugin->status().at("blocked").is_null(); }));
+  const auto blocked = a.plugin->status().at("blocked");
+  EXPECT_EQ(blocked.at("waits"), 1);
+  EXPECT_GE(blocked.at("for_ms").as_int64(), 1000);
+  std::vector<std::string> who;
+  for (const auto& one : blocked.at("because").as_array())
+    who.emplace_back(one.at("id").as_string());
+  EXPECT_EQ(who, (std::vector<std::string>{"b", "c"}));
+  EXPECT_EQ(blocked.at("because").at(0).at("what"), "gone");
+  EXPECT_NE(blocked.at("because").at(0).at("reason"), "none");
+  a.plugin->stop();  // ends the wait
 }
 
 TEST_F(EpochSet, EpochsAndForceNeedASet) {

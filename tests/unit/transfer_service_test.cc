@@ -72,6 +72,7 @@ class TransferServiceTest : public ::testing::Test {
   metrics::HaMetrics metrics_;
   std::unique_ptr<TransferService> service_;
   Time now_ = std::chrono::seconds(100);
+  std::int32_t durable_status_ = 99;
   int rings_ = 0;
   std::vector<std::int64_t> progress_;
   std::deque<Ticket> tickets_;
@@ -244,6 +245,34 @@ TEST_F(TransferServiceTest, ATimeoutBeyondAllTimesDoesNotEndTheWait) {
   turn(1000);
   EXPECT_TRUE(ended_.empty());
   service_->fail_all(Status::kShutdown);
+}
+
+// A loss of power would take the epoch with it, and the position that a rival is measured by.
+TEST_F(TransferServiceTest, TheMastersOwnCopyIsDurableFromItsEpochOn) {
+  make({1, 1, 1000, false, 8, 1, 2});
+  service_->set_master(true, 3, Offset(500));
+  service_->join(1, "b", Offset(600), Offset(600));
+  const auto durable_wait = [&](std::int64_t end, std::int64_t epoch) {
+    ha_wait_request request{};
+    request.struct_size = sizeof(request);
+    request.acks = 2;
+    request.end = end;
+    request.epoch = epoch;
+    request.timeout_ns = kLongNs;
+    request.durability = HA_DURABILITY_DURABLE;
+    request.fn = [](void* user, std::int32_t status, std::int64_t) noexcept {
+      *static_cast<std::int32_t*>(user) = status;
+    };
+    request.user = &durable_status_;
+    return service_->wait(request, now_);
+  };
+  ASSERT_EQ(durable_wait(400, 3), Status::kOk);
+  EXPECT_EQ(durable_wait(400, 2), Status::kEpoch);
+  durable_status_ = 99;
+  service_->turn(now_, Offset(600), Offset(499));
+  EXPECT_EQ(durable_status_, 99);
+  service_->turn(now_, Offset(600), Offset(500));
+  EXPECT_EQ(durable_status_, HA_OK);
 }
 
 TEST_F(TransferServiceTest, RefusesWhatCanNeverBeRight) {

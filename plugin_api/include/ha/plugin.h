@@ -352,7 +352,7 @@ typedef void (*ha_wait_fn)(void* user, int32_t status, int64_t end) HA_NOEXCEPT;
 typedef struct ha_wait_request {
   uint32_t struct_size;
   int32_t acks;  /* >= 1 copies, or HA_ACKS_* */
-  int64_t end;   /* wait until [0, end) is copied; may lie beyond the last notify_appended */
+  int64_t end;   /* a record's end: wait until [0, end) is copied; may lie beyond the last hint */
   int64_t epoch; /* role_changed's, in which the bytes were appended: if that is over, EPOCH. 0 =
                     not said; then a wait may outlive its bytes */
   int64_t timeout_ns; /* > 0; counted from the call */

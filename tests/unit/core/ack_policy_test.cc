@@ -119,6 +119,15 @@ TEST(AckPolicy, AllInSyncIsALevelOfItsOwnUnlessTheMasterIsAlone) {
   EXPECT_EQ(decision.level, kAllInSync);
 }
 
+// In a set "all" is never fewer than what is promised.
+TEST(AckPolicy, AllInSyncIsAtLeastWhatIsPromised) {
+  AckPolicy p = policy();
+  p.promised = 2;
+  EXPECT_EQ(judge_wait(p, Acks{true, {0}}, kAcksAllInSync, Offset(2 * kGap)).level, kAllInSync);
+  EXPECT_EQ(held_by_in_sync(p, Acks{true, {7}}, Offset(2 * kGap)), Offset(7));
+  EXPECT_EQ(held_by_in_sync(p, Acks{true, {}}, Offset(10)), kNoOffset);
+}
+
 TEST(AckPolicy, AllInSyncReachesAsFarAsItsSlowestMember) {
   const Offset end(5000);
   EXPECT_EQ(held_by_in_sync(policy(), Acks{true, {5000, 4800}}, end), Offset(4800));

@@ -105,7 +105,7 @@ TEST(EpochHandshake, WhereTwoLogsPart) {
        {entry(2, 1500, "x")},
        Decision::kRefuse,
        0},
-      {"holds nothing", 0, 0, {}, Decision::kReset, 5000},
+      {"holds nothing: it gets all, whatever bootstrap says", 0, 0, {}, Decision::kReset, 2000},
       {"emptied at a segment's start", 4000, 4000, {}, Decision::kResume, 4000},
   };
   for (const Row& row : rows) {
@@ -149,7 +149,19 @@ TEST(EpochHandshake, AMasterWhoseTimeIsOverIsToldSo) {
   EXPECT_NE(answer.text.find("'b'"), std::string::npos) << answer.text;
   EXPECT_TRUE(is_refusal(Reason::kEpoch));
   h.promised = 3;
+  EXPECT_EQ(judge_hello(h, self, same).reason, Reason::kEpoch) << "3 was promised to another";
+  h.promised_to = "c";
   EXPECT_EQ(judge_hello(h, self, same).decision, Decision::kResume);
+}
+
+// Two candidates can find enough nodes for one epoch where twice that many are no more than all.
+TEST(EpochHandshake, ASlaveFollowsTheOneItPromisedTo) {
+  const Term term{4, "b", history({entry(3, 0, "c")})};
+  EXPECT_EQ(check_master(4, "b", term), "");
+  EXPECT_EQ(check_master(5, "c", term), "");
+  EXPECT_NE(check_master(4, "c", term), "");
+  EXPECT_NE(check_master(3, "c", term), "");
+  EXPECT_NE(check_master(2, "c", {1, "c", history({entry(3, 0, "c")})}), "") << "it holds epoch 3";
 }
 
 // The two sides reckon from the same lists; a slave that says something else is not cut.

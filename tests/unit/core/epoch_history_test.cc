@@ -81,6 +81,29 @@ TEST(EpochHistory, WhatEndsBelowTheLogsStartCanGo) {
   EXPECT_EQ(h.entries(), Entries{entry(3, 500)});
 }
 
+TEST(EpochHistory, AnEpochWithoutBytesMakesRoomForTheNext) {
+  EpochHistory history;
+  EXPECT_TRUE(history.enter({1, Offset(0), "a"}));
+  EXPECT_TRUE(history.enter({2, Offset(100), "b"}));
+  EXPECT_TRUE(history.enter({4, Offset(100), "c"}));
+  ASSERT_EQ(history.entries().size(), 2U);
+  EXPECT_EQ(history.entries()[1], (EpochEntry{4, Offset(100), "c"}));
+  EXPECT_FALSE(history.enter({4, Offset(200), "d"})) << "no epoch twice";
+  EXPECT_FALSE(history.enter({5, Offset(99), "d"})) << "not before what is there";
+  EXPECT_EQ(history.last_epoch(), 4);
+}
+
+TEST(EpochHistory, ALogHasEnteredWhatBeginsAtItsEndOrBelow) {
+  EpochHistory history;
+  history.append({1, Offset(10), "a"});
+  history.append({3, Offset(100), "b"});
+  for (const auto& [end, epoch] :
+       {std::pair(9, 0), std::pair(10, 1), std::pair(99, 1), std::pair(100, 3)}) {
+    EXPECT_EQ(history.entered_at(Offset(end)), epoch) << end;
+    EXPECT_EQ(history.entered_by(Offset(end)).last_epoch(), epoch) << end;
+  }
+}
+
 TEST(ConsistentPoint, IsTheSmallerEndOfTheNewestCommonEntry) {
   struct Row {
     const char* name;

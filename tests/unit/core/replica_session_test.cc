@@ -162,6 +162,24 @@ TEST(ReplicaSession, AHeartbeatIsDueAlsoWhileTheRateLimitForbidsData) {
   EXPECT_EQ(heartbeat->offset, Offset(500));
 }
 
+// What is not of this master's epoch is no copy, and nothing is durable below the epoch's start.
+TEST(ReplicaSession, ANativeAckCountsFromTheEpochOn) {
+  ReplicaSession session(Time(0));
+  session.accept(Offset(100));
+  session.on_frame_started({Offset(100), 900});
+  const Offset start(500);
+  EXPECT_EQ(session.on_ack(Offset(400), Offset(300), false, start), Reason::kNone);
+  EXPECT_EQ(session.ack(), Offset(0));
+  EXPECT_EQ(session.durable(), Offset(0));
+  EXPECT_EQ(session.on_ack(Offset(399), Offset(300), false, start), Reason::kReportBackward);
+  EXPECT_EQ(session.on_ack(Offset(600), Offset(499), true, start), Reason::kNone);
+  EXPECT_EQ(session.ack(), Offset(600));
+  EXPECT_EQ(session.durable(), Offset(0));
+  EXPECT_EQ(session.on_ack(Offset(600), Offset(500), true, start), Reason::kNone);
+  EXPECT_EQ(session.durable(), Offset(500));
+  EXPECT_EQ(session.on_ack(Offset(1001), Offset(500), true, start), Reason::kReportAhead);
+}
+
 TEST(ReplicaSession, SilenceBeforeAndAfterTheFirstReport) {
   ReplicaSession session(Time(0));
   session.on_bytes(Time(14000));  // stray bytes are no report

@@ -120,6 +120,12 @@ TEST(Term, WhoeverIsAheadIsNamed) {
             Reason::kBehind);
 }
 
+// Another is master of a newer epoch, or will be: force is about too few nodes, not about that.
+TEST(Term, ForceStopsBeforeANewerEpoch) {
+  const std::vector<Heard> heard = {refused("b", {2, Offset(1000)}, Reason::kEpoch), silent("c")};
+  EXPECT_EQ(judge_round(candidacy(3, 2, true), heard).reason, Reason::kEpoch);
+}
+
 TEST(Term, TheNextEpochIsAboveAllThatIsKnown) {
   EXPECT_EQ(next_epoch(term(), {silent("b")}), 3);
   EXPECT_EQ(next_epoch(term(), {granted("b", {}, 7), granted("c", {}, 5)}), 8);

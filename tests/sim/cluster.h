@@ -1,0 +1,86 @@
+// One run: the nodes, the network, the faults, the operator, and the order in which things happen.
+#pragma once
+
+#include <cstdio>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/sim/checker.h"
+#include "tests/sim/config.h"
+#include "tests/sim/net.h"
+#include "tests/sim/rng.h"
+
+namespace ha::sim {
+
+class Node;
+
+class Cluster {
+ public:
+  explicit Cluster(const Config& config);
+  ~Cluster();
+  // Throws a Violation.
+  void run();
+  const Stats& stats() const { return stats_; }
+
+  // ---- what nodes use ----
+  const Config& config() const { return config_; }
+  Rng& rng() { return rng_; }
+  Net& net() { return net_; }
+  Checker& checker() { return checker_; }
+  Time now() const { return now_; }
+  bool calm() const { return calm_; }
+  bool made(Fault fault) const { return config_.fault == fault; }
+  void count(Stats::Counter counter, std::int64_t n = 1) { stats_.at[counter] += n; }
+  std::uint32_t next_record() { return ++records_; }
+  void promote_at(Time at, std::uint32_t node) { agenda_.add(at, What::kPromote, node); }
+  template <class Text>
+  void say(Text&& text) const {
+    if (config_.verbose) {
+      std::printf("%10.3f ms  %s\n", static_cast<double>(now_.count()) / 1e6, text().c_str());
+    }
+  }
+
+ private:
+  void step();
+  void on_event(const Event& event);
+  void on_open(ConnId id);
+  void on_deliver(const Event& event);
+  void in(std::uint32_t node, const std::function<void(Node&)>& act);
+  void crash(std::uint32_t node, bool power);
+  void restart_later(std::uint32_t node);
+
+  // ---- faults and the operator ----
+  void make_fault();
+  void cut_something();
+  void leap();
+  void black_out();
+  void cut_off(std::uint32_t a, std::uint32_t b);
+  void move_operator();
+  void promote_somebody();
+  Node& any();
+  Node* newest_master();
+
+  // ---- the end ----
+  void make_calm();
+  void converge();
+  bool elect();
+  bool all_follow(Node& master);
+  bool acknowledged_by_all(Node& master);
+  void run_for(Time time);
+  void compare_all() const;
+
+  const Config config_;
+  Rng rng_;
+  Time now_{};
+  Agenda agenda_;
+  Net net_;
+  Stats stats_;
+  Checker checker_;
+  std::vector<std::unique_ptr<Node>> nodes_;
+  std::uint32_t records_ = 0;
+  bool calm_ = false;
+};
+
+}  // namespace ha::sim

@@ -1,0 +1,118 @@
+#include "tests/sim/config.h"
+
+#include "tests/sim/rng.h"
+
+namespace ha::sim {
+namespace {
+
+constexpr std::array<std::string_view, Stats::kCounters> kNames{"steps",
+                                                                "promotions won",
+                                                                "promotions refused or failed",
+                                                                "of the won ones forced",
+                                                                "epochs with two masters",
+                                                                "records appended",
+                                                                "waits",
+                                                                "waits OK",
+                                                                "of those under the promise",
+                                                                "waits timed out",
+                                                                "waits ended NOT_MASTER",
+                                                                "waits ended EPOCH",
+                                                                "waits refused at once",
+                                                                "waits of a process that died",
+                                                                "kill -9",
+                                                                "power losses",
+                                                                "blackouts",
+                                                                "bytes lost by them",
+                                                                "restarts",
+                                                                "disk errors",
+                                                                "crashes inside a disk operation",
+                                                                "full disks",
+                                                                "cuts",
+                                                                "one-way cuts",
+                                                                "masters cut off and replaced",
+                                                                "connection resets",
+                                                                "SIGSTOPs",
+                                                                "clock jumps",
+                                                                "bits flipped",
+                                                                "of those found by the reader",
+                                                                "segments deleted",
+                                                                "RESUME",
+                                                                "TRUNCATE",
+                                                                "bytes cut by them",
+                                                                "RESET",
+                                                                "refusals",
+                                                                "promises taken over from a HELLO",
+                                                                "masters that yielded",
+                                                                "connections replaced",
+                                                                "DIVERGED",
+                                                                "stores emptied by the operator"};
+
+}  // namespace
+
+Config draw_config(std::uint64_t seed) {
+  Rng rng(seed ^ 0xC0FFEEU);
+  Config c;
+  c.seed = seed;
+  c.nodes = rng.percent(40) ? 3 : static_cast<std::int32_t>(rng.between(2, 5));
+  for (std::int32_t i = 0; i < c.nodes; ++i) c.ids.emplace_back(1, static_cast<char>('a' + i));
+  c.copies = rng.percent(70) ? c.nodes / 2 + 1 : static_cast<std::int32_t>(rng.between(1, c.nodes));
+  c.steps = rng.between(300, 2000);
+  c.power_losses = rng.percent(40);
+  c.crashes = rng.percent(70);
+  c.cuts = rng.percent(60);
+  c.resets = rng.percent(50);
+  c.stops = rng.percent(30);
+  c.force = rng.percent(8);
+  c.sync_percent = rng.percent(50) ? 40 : rng.between(3, 20);
+  c.retention = rng.percent(25);
+  c.garble = rng.percent(20);
+  c.full_disks = rng.percent(25);
+  c.leaps = rng.percent(40);
+  c.most_queued = rng.percent(40) ? 600 : 1;
+  c.eio_permille = rng.percent(30) ? rng.between(1, 40) : 0;
+  c.crash_permille = rng.percent(40) ? rng.between(1, 25) : 0;
+  c.slow_permille = rng.percent(50) ? rng.between(10, 150) : 2;
+  c.promote_percent = rng.between(5, 70);
+  c.between_faults = kMs * rng.between(8, 80);
+  c.between_moves = kMs * rng.between(8, 80);
+  c.segment_size = c.retention || rng.percent(20) ? 256 : 1 << 16;
+  c.session.heartbeat = kMs * 12;
+  c.session.housekeeping = kMs * rng.between(30, 60);
+  c.session.first_report_timeout = kMs * 40;
+  c.session.batch_bytes = rng.percent(30) ? rng.between(8, 24) : rng.between(12, 200);
+  c.session.bootstrap = core::Bootstrap::kEarliest;
+  if (rng.percent(25)) focus_on_power(c, rng);
+  return c;
+}
+
+void focus_on_power(Config& c, Rng& rng) {
+  c.ids = {"a", "b", "c"};
+  c.nodes = 3;
+  c.copies = 2;
+  c.power_losses = c.leaps = true;
+  c.force = c.crashes = c.cuts = c.resets = c.stops = c.garble = c.full_disks = false;
+  c.retention = false;
+  c.eio_permille = c.crash_permille = 0;
+  c.sync_percent = rng.between(5, 30);
+  c.steps = rng.between(800, 2500);
+  c.most_queued = 1;
+  c.session.batch_bytes = rng.between(8, 60);
+  c.between_faults = kMs * rng.between(15, 60);
+  c.promote_percent = 5;
+  c.old_waits_percent = 50;
+}
+
+void Stats::add(const Stats& other) {
+  runs += other.runs;
+  for (std::size_t i = 0; i < at.size(); ++i) at[i] += other.at[i];
+}
+
+std::string Stats::text() const {
+  std::string out = "runs: " + std::to_string(runs) + "\n";
+  for (std::size_t i = 0; i < at.size(); ++i) {
+    out += std::string(kNames[i]) + ": " + std::to_string(at[i]) + "\n";
+  }
+  return out;
+}
+
+}  // namespace ha::sim

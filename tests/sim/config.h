@@ -1,0 +1,157 @@
+// What a run is made of, what it counts, and which deliberate mistake it makes.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ha_plugin/core/replica_session.h"
+#include "ha_plugin/core/types.h"
+
+namespace ha::sim {
+
+class Rng;
+
+using core::Offset;
+using core::Time;
+
+inline constexpr Time kUs{1000};
+inline constexpr Time kMs{1000000};
+
+// A rule was broken: the run has failed.
+struct Violation : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// Mistakes of the glue (not of core) that a run can be told to make; see README.md.
+enum class Fault : std::uint8_t {
+  kNone,
+  kPromiseBeforeDurable,
+  kEpochBeforeDurable,
+  kAckBeforeEntry,
+  kHistoryNotCut,
+  kOldMasterStays,
+  kNoOwnPromise,
+  kStaleFrames,
+  kAppendBeforeTerm,
+  kCandidacySurvives,
+  kUnenteredPosition,
+  kLateAnswerCounts,
+  kAckMidFrame,
+};
+struct FaultName {
+  Fault fault;
+  std::string_view name;
+};
+inline constexpr std::array kFaultNames{
+    FaultName{Fault::kNone, "none"},
+    FaultName{Fault::kPromiseBeforeDurable, "promise-before-durable"},
+    FaultName{Fault::kEpochBeforeDurable, "epoch-before-durable"},
+    FaultName{Fault::kAckBeforeEntry, "ack-before-entry"},
+    FaultName{Fault::kHistoryNotCut, "history-not-cut"},
+    FaultName{Fault::kOldMasterStays, "old-master-stays"},
+    FaultName{Fault::kNoOwnPromise, "no-own-promise"},
+    FaultName{Fault::kStaleFrames, "stale-frames"},
+    FaultName{Fault::kAppendBeforeTerm, "append-before-term"},
+    FaultName{Fault::kCandidacySurvives, "candidacy-survives"},
+    FaultName{Fault::kUnenteredPosition, "unentered-position"},
+    FaultName{Fault::kLateAnswerCounts, "late-answer-counts"},
+    FaultName{Fault::kAckMidFrame, "ack-mid-frame"},
+};
+
+// Drawn from the seed. A run has some kinds of faults and not others: two rare things meet more
+// often when the rest is quiet.
+struct Config {
+  std::uint64_t seed = 0;
+  Fault fault = Fault::kNone;
+  bool verbose = false;
+
+  std::vector<std::string> ids;
+  std::int32_t nodes = 3;
+  std::int32_t copies = 2;
+  std::int64_t steps = 1000;
+  core::SessionOptions session{};
+  std::int64_t segment_size = 0;
+  bool power_losses = false;
+  bool crashes = false;
+  bool cuts = false;
+  bool resets = false;
+  bool stops = false;
+  bool force = false;
+  bool retention = false;
+  bool garble = false;
+  bool full_disks = false;
+  bool leaps = false;
+  std::int64_t old_waits_percent = 30;
+  std::int64_t most_queued = 600;    // bytes that a master has on the way to one slave
+  std::int64_t sync_percent = 40;    // of the ticks
+  std::int64_t eio_permille = 0;     // of each disk operation
+  std::int64_t crash_permille = 0;   // of each disk operation
+  std::int64_t slow_permille = 0;    // of each delivery
+  std::int64_t promote_percent = 0;  // of the operator's moves
+  Time between_faults{};
+  Time between_moves{};
+
+  // May two candidates find enough nodes for one epoch that have nobody in common?
+  bool epochs_may_be_shared() const { return force || 2 * (nodes - copies + 1) <= nodes; }
+};
+Config draw_config(std::uint64_t seed);
+// Three nodes that lose power and depose each other, and little else.
+void focus_on_power(Config& config, Rng& rng);
+
+struct Stats {
+  enum Counter {
+    kSteps,
+    kPromotionsWon,
+    kPromotionsLost,
+    kForcedWon,
+    kSharedEpochs,
+    kAppends,
+    kWaits,
+    kWaitsOk,
+    kWaitsPromised,
+    kWaitsTimeout,
+    kWaitsNotMaster,
+    kWaitsEpoch,
+    kWaitsRefused,
+    kWaitsDied,
+    kKills,
+    kPowerLosses,
+    kBlackouts,
+    kLostBytes,
+    kRestarts,
+    kEio,
+    kCrashesInDisk,
+    kDiskFull,
+    kCuts,
+    kOneWayCuts,
+    kLeaps,
+    kResets,
+    kStops,
+    kClockJumps,
+    kGarbled,
+    kGarbledFound,
+    kRetentions,
+    kResumes,
+    kTruncates,
+    kTruncatedBytes,
+    kStoreResets,
+    kRefusals,
+    kTakenOver,
+    kYieldsOfMasters,
+    kEvictions,
+    kDiverged,
+    kEmptied,
+    kCounters
+  };
+  std::array<std::int64_t, kCounters> at{};
+  std::int64_t runs = 0;
+  void add(const Stats& other);
+  std::string text() const;
+};
+
+}  // namespace ha::sim

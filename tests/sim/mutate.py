@@ -1,0 +1,225 @@
+#!/usr/bin/env python3
+"""Breaks the rules on purpose, one at a time, and says whether ha_sim notices.
+
+Works on a copy in a temporary directory; prints a markdown table; exits with 1 when a fault that
+should be caught is not. Usage: mutate.py [--seeds N] [--only PART_OF_A_NAME]
+"""
+
+import argparse
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CORE = "ha_plugin/core/"
+WIRE = "ha_plugin/wire/"
+
+# name, file, old text, new text, why it is wrong[, why it cannot be caught]
+# Where old and new are lists, all are replaced together.
+MUTATIONS = [
+    ("unentered-ack-counts", CORE + "replica_session.cc", "if (!entered) return Reason::kNone;",
+     "(void)entered;", "an ack of bytes of another epoch counts as a copy"),
+    ("ack-counts-twice", CORE + "ack_tracker.cc", "order_.push_back(&replica);",
+     "order_.push_back(&replica); order_.push_back(&replica);", "one replica is two copies"),
+    ("held-by-off-by-one", CORE + "ack_tracker.cc", "(copies - 2)", "(copies > 2 ? copies - 3 : 0)",
+     "n copies are said to reach as far as n - 1 do"),
+    ("left-replica-counts", CORE + "ack_tracker.cc", """  if (!replica.connections.empty()) {
+    settle(replica);
+    return;
+  }
+""", "  return;\n", "what a replica held before it left still counts"),
+    ("received-is-durable", CORE + "replica_session.cc", "durable_ = durable < epoch_start ? Offset(0) : durable;",
+     "durable_ = received < epoch_start ? Offset(0) : received;",
+     "a copy that does not survive a loss of power counts as durable"),
+    ("heads-not-offsets", CORE + "ack_policy.h", "if (held.held_by(decision.level) >= end)",
+     "if (held.replicas() >= decision.level - 1)", "a wait is done since enough replicas are there"),
+    ("wait-a-byte-early", CORE + "wait_queue.cc", "wait.end <= reached)", "wait.end <= reached + 1)",
+     "a wait ends before its last byte is held"),
+    ("needed-one-too-few", CORE + "term.h", "nodes - copies + 1; }", "nodes - copies; }",
+     "promises need not meet every set of copies"),
+    ("position-ignored", CORE + "term.cc", ["voter.position > prepare.position",
+                                           "promise.position > candidacy.position"],
+     ["false", "false"], "a candidate that holds less becomes master"),
+    ("position-by-end-only", CORE + "term.cc", ["voter.position > prepare.position",
+                                               "promise.position > candidacy.position"],
+     ["voter.position.end > prepare.position.end",
+      "promise.position.end > candidacy.position.end"],
+     "a longer log of an older epoch is preferred"),
+    ("voter-ignores-position", CORE + "term.cc", "voter.position > prepare.position", "false",
+     "a voter promises to a candidate that holds less",
+     "judge_round looks at every promise's position once more"),
+    ("round-ignores-position", CORE + "term.cc", "promise.position > candidacy.position", "false",
+     "a candidate does not step back before one that holds more",
+     "who holds more refuses, and the others are enough or not"),
+    ("promised-to-two", CORE + "term.cc", "epoch == term.promised && candidate == term.promised_to",
+     "epoch == term.promised", "one epoch is promised to two candidates"),
+    ("old-epoch-granted", CORE + "term.cc", "if (epoch < term.known() || (", "if ((",
+     "a promise may be of an epoch below the one that was promised"),
+    ("known-forgets-promise", CORE + "term.cc", "return std::max(promised, history.last_epoch());",
+     "return history.last_epoch();", "a promise without bytes binds nobody"),
+    ("refusal-counts", CORE + "term.cc", "if (promise.granted) {", "if (promise.granted || true) {",
+     "a refusal counts as a promise"),
+    ("promise-drops-history", CORE + "term.cc", "return {epoch, candidate, term.history};",
+     "return {epoch, candidate, {}};", "a promise forgets which epochs the log has entered"),
+    ("next-epoch-not-above", CORE + "term.cc", "return newest + 1;", "return newest;",
+     "a candidate goes for an epoch that exists"),
+    ("next-epoch-deaf", CORE + "term.cc", "newest = std::max(newest, one.promise->known);", "",
+     "the next epoch is not above what was heard",
+     "it is refused by whom it did not listen to, and goes one higher next time"),
+    ("larger-end", CORE + "epoch_history.cc",
+     "return std::min(end_of(ours, i, local_end), end_of(theirs, j, master_end));",
+     "return std::max(end_of(ours, i, local_end), end_of(theirs, j, master_end));",
+     "two logs are called the same where one of them ends"),
+    ("oldest-common-epoch", CORE + "epoch_history.cc", "for (std::size_t i = ours.size(); i-- > 0;)",
+     "for (std::size_t i = 0; i < ours.size(); ++i)", "a slave is cut where an old epoch ended"),
+    ("epoch-without-its-master", CORE + "epoch_history.cc",
+     "std::find(theirs.begin(), theirs.end(), ours[i])",
+     "std::find_if(theirs.begin(), theirs.end(), [&](const EpochEntry& e) "
+     "{ return e.epoch == ours[i].epoch; })",
+     "two masters' bytes of one number are called the same"),
+    ("entered-by-all", CORE + "epoch_history.cc", "out.truncate_suffix(end + 1);", "(void)end;",
+     "a log is said to have entered epochs that begin beyond its end"),
+    ("entered-by-too-much", CORE + "epoch_history.cc", "out.truncate_suffix(end + 1);",
+     "out.truncate_suffix(end + 41);", "a log is said to have entered an epoch 40 bytes early"),
+    ("empty-epoch-stays", CORE + "epoch_history.cc", "  truncate_suffix(entry.start);\n  return append",
+     "  return append", "no epoch can follow one without bytes"),
+    ("enters-at-once", CORE + "handshake.cc", "out.history = told.entered_by(end);",
+     "out.history = told;", "a slave claims its master's epochs before it has their bytes",
+     "the glue asks entered_by(end) wherever it uses a history"),
+    ("slave-promises-nothing", CORE + "handshake.cc", "if (greeting.epoch > out.promised) {",
+     "if (greeting.epoch > out.promised && false) {",
+     "a slave that lags behind takes bytes of an older master"),
+    ("cut-a-bit-short", CORE + "handshake.cc",
+     "Decision::kResume : Decision::kTruncate, common, acceptor",
+     "Decision::kResume : Decision::kTruncate, common == hello.end ? common : common + 8, acceptor",
+     "8 bytes of another history stay"),
+    ("resume-where-they-part", CORE + "handshake.cc",
+     ["serve(common == hello.end ? Decision::kResume : Decision::kTruncate, common, acceptor)",
+      "if (answer.decision == Decision::kResume && hello.end != hello.tail_end)"],
+     ["serve(Decision::kResume, std::min(hello.end, log.end), acceptor)", "if (false)"],
+     "a slave goes on at its end, wherever the histories part"),
+    ("old-master-serves", CORE + "handshake.cc", "if (hello.promised <= acceptor.epoch && !to_another) return",
+     "if (true) return", "a master is not deposed by a slave that has promised a newer epoch",
+     "the slave refuses such a master too; the master is deposed when it hears a PREPARE"),
+    ("durable-below-epoch", CORE + "replica_session.cc", "durable < epoch_start", "durable < Offset(0)",
+     "a durable ack counts though it ends below the start of the epoch"),
+    ("other-master-of-epoch", CORE + "handshake.cc",
+     ["if (epoch == term.promised && master != term.promised_to)", "hello.promised_to != acceptor.id;"],
+     ["if (false)", "false;"], "a slave follows another than the one it promised that epoch to"),
+    ("bootstrap-latest", CORE + "handshake.cc", "acceptor.keeps_epochs ? Bootstrap::kEarliest : acceptor.bootstrap",
+     "acceptor.bootstrap", "an empty slave starts at the last segment and counts as a copy of all"),
+    ("old-master-followed", CORE + "handshake.cc", "if (epoch < term.known()) {", "if (false) {",
+     "a slave follows a master of an epoch below its promise"),
+    ("checksum-not-verified", WIRE + "native.h", "return hasher_.value() == checksum_;",
+     "return true;", "bytes that were changed on the way are believed"),
+    ("masters-not-told", WIRE + "native.cc", "  io.short_text(e.master);\n", "",
+     "histories travel without the names of the masters"),
+    ("position-not-told", WIRE + "native.cc", """  io.number(m.known);
+  io.number(m.position.epoch);
+  io.offset(m.position.end);
+""", "  io.number(m.known);\n", "a PROMISE does not say what the voter holds",
+     "the voter judges as well; see round-ignores-position"),
+]
+
+# Of the glue: --fault NAME, why it is wrong[, why it cannot be caught]
+FAULTS = [
+    ("promise-before-durable", "PROMISE leaves before the promise is saved"),
+    ("epoch-before-durable", "a master appends before its epoch is saved"),
+    ("ack-before-entry", "a slave acks bytes of an epoch before it is saved that it entered it"),
+    ("append-before-term", "a slave stores bytes of an epoch before it is saved that it entered it"),
+    ("history-not-cut", "a log is cut, its history is not"),
+    ("unentered-position", "an epoch whose first frame did not come whole stays in the history"),
+    ("ack-mid-frame", "an ack between a frame's header and its end names the epoch that it enters",
+     "takes a crash within that frame and a rival's log of an epoch in between; not met so far"),
+    ("old-master-stays", "a master promises a newer epoch and goes on"),
+    ("stale-frames", "a slave promises a newer epoch and goes on taking the old master's bytes"),
+    ("no-own-promise", "a candidate does not promise itself"),
+    ("candidacy-survives", "a candidate promises a newer epoch and goes on with its own"),
+    ("late-answer-counts", "the answer to a mere question counts as a promise"),
+]
+
+MAKEFILE = """
+OBJECTS := $(patsubst %.cc,%.o,$(wildcard ha_plugin/core/*.cc tests/sim/*.cc)) ha_plugin/wire/native.o ha_plugin/wire/rocketmq.o
+sim: $(OBJECTS)
+\tg++ -o $@ $^ -lpthread
+%.o: %.cc
+\tg++ -std=c++20 -O1 -w -I. -MMD -c -o $@ $<
+-include $(OBJECTS:.o=.d)
+"""
+
+
+def build(directory):
+    done = subprocess.run(["make", "-s", "-j2", "sim"], cwd=directory, capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(done.stderr)
+
+
+def run(directory, seeds, more=()):
+    """What was violated and after how many seeds; None = nothing."""
+    command = ["./sim", "--seeds", str(seeds), "--threads", "1", *more]
+    try:
+        done = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=600)
+    except subprocess.TimeoutExpired:
+        return "a run that never ends", "?"
+    if done.returncode == 0:
+        return None
+    found = re.search(r"^seed (\d+) .*?: (.*)$", done.stdout, re.MULTILINE)
+    if found is None:
+        return f"exit code {done.returncode}", "?"
+    return found.group(2), found.group(1)
+
+
+def replaced(text, old, new, name):
+    for one, other in zip([old] if isinstance(old, str) else old, [new] if isinstance(new, str) else new):
+        if text.count(one) != 1:
+            sys.exit(f"{name}: its text is found {text.count(one)} times: {one}")
+        text = text.replace(one, other)
+    return text
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seeds", type=int, default=20000)
+    parser.add_argument("--only", default="")
+    options = parser.parse_args()
+    missed = []
+
+    def report(name, what, found, excuse):
+        by, seed = found if found else ("NOT CAUGHT" + (f": {excuse}" if excuse else ""), "")
+        if not found and not excuse:
+            missed.append(name)
+        print(f"| {name} | {what} | {by} | {seed} |", flush=True)
+
+    with tempfile.TemporaryDirectory() as temporary:
+        directory = pathlib.Path(temporary)
+        for part in ("ha_plugin/core", "ha_plugin/wire", "tests/sim"):
+            shutil.copytree(ROOT / part, directory / part)
+        (directory / "Makefile").write_text(MAKEFILE)
+        build(directory)
+        found = run(directory, options.seeds)
+        if found:
+            sys.exit(f"it fails as it is: {found}")
+        print("| name | what | caught by | seeds |\n|---|---|---|---|", flush=True)
+        for name, path, old, new, what, *excuse in MUTATIONS:
+            if options.only not in name:
+                continue
+            file = directory / path
+            text = file.read_text()
+            file.write_text(replaced(text, old, new, name))
+            build(directory)
+            report(name, what, run(directory, options.seeds), "".join(excuse))
+            file.write_text(text)
+        build(directory)
+        for name, what, *excuse in FAULTS:
+            if options.only in name:
+                report(name, "glue: " + what, run(directory, options.seeds, ["--fault", name]),
+                       "".join(excuse))
+    if missed:
+        sys.exit("not caught: " + ", ".join(missed))
+
+
+if __name__ == "__main__":
+    main()

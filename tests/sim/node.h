@@ -1,0 +1,193 @@
+// A node: core's rules, glued together as the plugin and its host do it.
+//
+// node.cc: its life, its disk, its roles. accepting.cc: what others connect to. following.cc: a
+// slave's link. promotion.cc: a candidate.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ha_plugin/core/follower.h"
+#include "ha_plugin/core/handshake.h"
+#include "ha_plugin/core/term.h"
+#include "ha_plugin/wire/native.h"
+#include "tests/sim/cluster.h"
+#include "tests/sim/waits.h"
+
+namespace ha::sim {
+
+// The process or the machine died in the midst of something.
+struct Crashed {
+  bool power = false;
+};
+
+class Node {
+ public:
+  Node(Cluster& cluster, std::uint32_t index);
+
+  // ---- the world ----
+  void start();
+  void die(bool power);
+  void on_accept(ConnId id);
+  void on_open(ConnId id);
+  void on_bytes(ConnId id, Side side, const Bytes& bytes);
+  void on_gone(ConnId id, Side side);
+  void on_tick();
+  void sweep();  // forgets what is closed
+  void fill_disk(Time until) { full_until_ = until; }
+  void stop_until(Time until) { stopped_until_ = until; }
+  void jump_clock(Time by) { clock_ahead_ += by; }
+  void delete_old();
+
+  // ---- the operator ----
+  void promote(bool force);
+  void follow(std::uint32_t target);
+  void rest();  // no role
+  void empty_store();
+  // Appends a record and waits for its copies; nothing when it could not be appended.
+  std::optional<std::uint64_t> produce(std::int32_t copies, bool durable, Time timeout);
+
+  std::uint32_t index() const { return index_; }
+  const std::string& id() const { return cluster_.config().ids[index_]; }
+  bool up() const { return up_; }
+  Time stopped_until() const { return stopped_until_; }
+  bool master() const { return epoch_ != 0; }
+  bool promoting() const { return promotion_ != nullptr; }
+  bool idle() const { return up_ && !master() && !promoting() && !target_; }
+  bool diverged() const { return diverged_; }
+  std::optional<std::uint32_t> target() const { return target_; }
+  std::int64_t epoch() const { return epoch_; }
+  core::Position position() const;
+  const core::Term& term() const { return term_; }
+  const Disk& disk() const { return disk_; }
+
+ private:
+  struct Inbound {
+    explicit Inbound(ConnId its_id, Time now) : id(its_id), session(now) {}
+    ConnId id;
+    bool closed = false;
+    bool opened = false;
+    bool accepted = false;
+    std::string replica;
+    std::uint64_t incarnation = 0;
+    wire::ReportGather opening;
+    wire::native::Reader reader{wire::native::Reader::Side::kMaster};
+    core::ReplicaSession session;
+  };
+  struct Link {
+    explicit Link(ConnId its_id, Time now) : id(its_id), follower(now) {}
+    ConnId id;
+    bool closed = false;
+    bool serving = false;
+    wire::native::Reader reader{wire::native::Reader::Side::kSlave};
+    core::Follower follower;
+    core::Hello hello;
+    core::EpochHistory told;
+    std::string master;
+    bool in_body = false;
+    Bytes body;
+    Offset told_durable;
+  };
+  struct Ballot {
+    explicit Ballot(ConnId its_id, std::uint32_t its_voter) : id(its_id), voter(its_voter) {}
+    ConnId id;
+    std::uint32_t voter;
+    bool closed = false;
+    bool greeted = false;
+    int unanswered = 0;
+    wire::native::Reader reader{wire::native::Reader::Side::kCandidate};
+  };
+  struct Promotion {
+    bool force = false;
+    bool promising = false;  // the second round
+    std::int64_t epoch = 0;
+    core::Position position;
+    Time deadline{};
+    std::vector<core::Heard> heard;  // of the round that is on
+    std::vector<bool> settled;
+    std::vector<std::unique_ptr<Ballot>> ballots;
+  };
+  using Found = wire::native::Reader::Found;
+
+  // node.cc
+  Time clock() const;
+  bool fails(const char* what);
+  void maybe_crash();
+  bool save(core::Term term);
+  bool append(std::span<const std::byte> bytes);
+  bool cut_log(Offset end);
+  void forget_unentered();
+  core::Voter voter() const;
+  std::uint64_t wait_for(Offset end, std::int32_t copies, bool durable, Time timeout);
+  void wait_for_old(std::int32_t copies, bool durable, Time timeout);
+  void leave_role(core::Status why, std::optional<ConnId> keep);
+  void yield_to(const std::string& candidate, std::optional<ConnId> keep);
+  void sync();
+  std::uint32_t index_of(const std::string& id) const;
+  bool is_bad(Found found);
+
+  // accepting.cc
+  void read(Inbound& in, std::span<const std::byte> bytes);
+  void greet(Inbound& in);
+  void on_prepare(Inbound& in);
+  void on_hello(Inbound& in);
+  core::Answer judge(const core::Hello& hello) const;
+  void on_ack(Inbound& in);
+  void pump(Inbound& in);
+  void pump_all();
+  void close(Inbound& in);
+  void turn();
+  Offset epoch_start() const;
+
+  // following.cc
+  void connect_to_master();
+  void read(Link& link, std::span<const std::byte> bytes);
+  void on_greeting(Link& link);
+  void on_answer(Link& link);
+  bool take_answer(Link& link, const core::Answer& answer);
+  void on_data(Link& link);
+  bool take_body(Link& link, std::span<const std::byte>& bytes);
+  bool take_frame(Link& link);
+  bool enter(Link& link, Offset end);
+  void ack(Link& link);
+  void close_link();
+  void tick_link();
+
+  // promotion.cc
+  void open_ballot(std::uint32_t other);
+  void read(Ballot& ballot, std::span<const std::byte> bytes);
+  void say_prepare(Ballot& ballot);
+  void settle(std::uint32_t other, std::optional<core::Promise> promise, const char* why);
+  void judge_if_settled();
+  void second_round();
+  void become_master();
+  void fail_promotion(const std::string& why, const core::Promise* master);
+  void end_promotion();
+  void tick_promotion();
+
+  Cluster& cluster_;
+  const std::uint32_t index_;
+  Disk disk_;
+  core::Term term_;
+  bool up_ = false;
+  bool diverged_ = false;
+  std::uint64_t incarnation_ = 0;
+  std::int64_t epoch_ = 0;  // of which it is master
+  std::optional<std::uint32_t> target_;
+  Waits waits_;
+  std::map<ConnId, std::unique_ptr<Inbound>> inbound_;
+  std::unique_ptr<Link> link_;
+  std::vector<std::unique_ptr<Link>> old_links_;
+  std::unique_ptr<Promotion> promotion_;
+  std::vector<std::unique_ptr<Promotion>> old_promotions_;
+  Time reconnect_at_{};
+  Time full_until_{};
+  Time stopped_until_{};
+  Time clock_ahead_{};
+  std::int64_t clock_rate_ = 1000;
+};
+
+}  // namespace ha::sim

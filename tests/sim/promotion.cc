@@ -1,0 +1,166 @@
+// A candidate: first it asks, then it is promised, then it is master.
+#include <algorithm>
+
+#include "tests/sim/node.h"
+
+namespace ha::sim {
+
+using core::Prepare;
+
+namespace native = wire::native;
+
+void Node::promote(bool force) {
+  if (promotion_) return;
+  leave_role(core::Status::kNotMaster, std::nullopt);
+  cluster_.say([&] { return id() + (force ? " is promoted by force" : " is promoted"); });
+  if (!cut_log(disk_.whole_end(disk_.end()))) return;
+  promotion_ = std::make_unique<Promotion>();
+  promotion_->force = force;
+  promotion_->position = position();
+  promotion_->deadline = clock() + kMs * 25;
+  const auto nodes = static_cast<std::uint32_t>(cluster_.config().nodes);
+  for (std::uint32_t i = 0; i < nodes; ++i) {
+    promotion_->heard.push_back({cluster_.config().ids[i], std::nullopt, "no answer"});
+  }
+  promotion_->settled.assign(nodes, false);
+  promotion_->settled[index_] = true;
+  for (std::uint32_t i = 0; i < nodes; ++i) {
+    if (i != index_) open_ballot(i);
+  }
+}
+
+void Node::open_ballot(std::uint32_t to) {
+  promotion_->ballots.push_back(std::make_unique<Ballot>(cluster_.net().connect(index_, to), to));
+}
+
+void Node::read(Ballot& ballot, std::span<const std::byte> bytes) {
+  const Promotion* mine = promotion_.get();
+  while (!bytes.empty() && promotion_.get() == mine && !ballot.closed) {
+    const Found found = ballot.reader.take(bytes);
+    if (is_bad(found)) {
+      ballot.closed = true;
+      cluster_.net().close(ballot.id, kClient);
+      return settle(ballot.voter, std::nullopt, "garbled");
+    }
+    if (found == Found::kGreeting) {
+      ballot.greeted = true;
+      say_prepare(ballot);
+    }
+    if (found != Found::kPromise) continue;
+    // A PROMISE does not say what it answers: one that only asks may be answered in round two.
+    if (--ballot.unanswered > 0 && !cluster_.made(Fault::kLateAnswerCounts)) continue;
+    settle(ballot.voter, ballot.reader.promise(), "");
+  }
+}
+
+void Node::say_prepare(Ballot& ballot) {
+  const Promotion& mine = *promotion_;
+  Prepare prepare;
+  prepare.mode = !mine.promising ? Prepare::Mode::kAsk
+                 : mine.force    ? Prepare::Mode::kForce
+                                 : Prepare::Mode::kPromise;
+  prepare.epoch = mine.promising ? mine.epoch : term_.known() + 1;
+  prepare.position = mine.position;
+  prepare.cluster = "sim";
+  prepare.candidate = id();
+  ++ballot.unanswered;
+  cluster_.net().send(ballot.id, kClient, native::encode_prepare(prepare));
+}
+
+void Node::settle(std::uint32_t voter, std::optional<core::Promise> promise, const char* why) {
+  Promotion& mine = *promotion_;
+  if (mine.settled[voter]) return;
+  mine.settled[voter] = true;
+  mine.heard[voter].promise = std::move(promise);
+  mine.heard[voter].text = why;
+  judge_if_settled();
+}
+
+void Node::judge_if_settled() {
+  Promotion& mine = *promotion_;
+  const bool all = std::find(mine.settled.begin(), mine.settled.end(), false) == mine.settled.end();
+  if (!all && clock() < mine.deadline) return;
+  std::vector<core::Heard> heard = mine.heard;
+  heard.erase(heard.begin() + index_);
+  const Config& config = cluster_.config();
+  const core::Candidacy candidacy{id(), config.nodes, config.copies, mine.position, mine.force};
+  const core::Verdict verdict = core::judge_round(candidacy, heard);
+  if (verdict.reason != core::Reason::kNone) {
+    return fail_promotion(verdict.text, core::master_among(heard, term_));
+  }
+  if (mine.promising) return become_master();
+  mine.epoch = core::next_epoch(term_, heard);
+  second_round();
+}
+
+void Node::second_round() {
+  Promotion& mine = *promotion_;
+  if (!cluster_.made(Fault::kNoOwnPromise) && !save(core::promised_by(term_, mine.epoch, id()))) {
+    return fail_promotion("its own promise could not be saved", nullptr);
+  }
+  mine.promising = true;
+  mine.deadline = clock() + kMs * 25;
+  mine.settled.assign(mine.settled.size(), false);
+  mine.settled[index_] = true;
+  for (std::uint32_t i = 0; i < mine.heard.size(); ++i) {
+    mine.heard[i].promise.reset();
+    if (i == index_) continue;
+    const auto open = std::find_if(mine.ballots.begin(), mine.ballots.end(), [&](const auto& one) {
+      return one->voter == i && !one->closed;
+    });
+    if (open == mine.ballots.end()) {
+      open_ballot(i);
+    } else if ((*open)->greeted) {
+      say_prepare(**open);
+    }
+  }
+}
+
+void Node::become_master() {
+  const Promotion& mine = *promotion_;
+  const bool own = term_.promised == mine.epoch && term_.promised_to == id();
+  if (!own && !cluster_.made(Fault::kNoOwnPromise) && !cluster_.made(Fault::kCandidacySurvives)) {
+    return fail_promotion("it has promised a newer epoch itself", nullptr);
+  }
+  core::Term term = term_;
+  if (!term.history.enter({mine.epoch, disk_.end(), id()}) &&
+      !cluster_.made(Fault::kUnenteredPosition)) {
+    return fail_promotion("its history does not take the epoch", nullptr);
+  }
+  term.history.truncate_prefix(disk_.log().min);
+  if (cluster_.made(Fault::kEpochBeforeDurable)) {
+    term_ = std::move(term);
+  } else if (!save(std::move(term))) {
+    return fail_promotion("the epoch could not be saved", nullptr);
+  }
+  epoch_ = mine.epoch;
+  cluster_.count(Stats::kPromotionsWon);
+  if (mine.force) cluster_.count(Stats::kForcedWon);
+  end_promotion();
+  cluster_.say([&] {
+    return id() + " is master of epoch " + std::to_string(epoch_) + " from " +
+           std::to_string(disk_.end().bytes());
+  });
+  waits_.set_master(true);
+  cluster_.checker().on_master(index_, epoch_, disk_);
+}
+
+void Node::fail_promotion(const std::string& why, const core::Promise* master) {
+  cluster_.count(Stats::kPromotionsLost);
+  cluster_.say([&] { return id() + " is not promoted: " + why; });
+  std::optional<std::uint32_t> next;
+  if (master != nullptr) next = index_of(master->id);
+  end_promotion();
+  if (next && *next != index_) follow(*next);
+}
+
+void Node::end_promotion() {
+  for (const auto& ballot : promotion_->ballots) cluster_.net().close(ballot->id, kClient);
+  old_promotions_.push_back(std::move(promotion_));
+}
+
+void Node::tick_promotion() {
+  if (promotion_ && clock() >= promotion_->deadline) judge_if_settled();
+}
+
+}  // namespace ha::sim
