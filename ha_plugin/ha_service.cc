@@ -36,11 +36,13 @@ HaService::HaService(const ha_host_api* host, void* host_ctx, const Settings& se
       settings_(settings),
       exporter_(metrics_),
       terms_(settings_, metrics_),
+      degraded_(host_, settings_, metrics_),
       transfer_(
           metrics_, ack_policy(), settings.max_pending_waits, [this] { io_.ring(); },
           host_.wants_progress() || settings.keeps_epochs()
               ? std::function<void(Offset)>([this](Offset reached) { on_progress(reached); })
-              : nullptr),
+              : nullptr,
+          &degraded_),
       accept_(io_.context(), host_, settings_, transfer_, terms_, metrics_,
               [this](const std::string& candidate) { yield_to(candidate); }),
       client_(
@@ -57,6 +59,7 @@ HaService::HaService(const ha_host_api* host, void* host_ctx, const Settings& se
       wait_timer_(io_.context()),
       tick_timer_(io_.context()) {
   transfer_.set_durable_by_default(settings.durable_by_default);
+  transfer_.set_degrade_after(degrade_after());
   for (const std::string& id : settings.replicas.ids()) {
     if (id != settings.replica_id) others_.push_back(id);
   }
@@ -93,7 +96,12 @@ core::AckPolicy HaService::ack_policy() const {
           static_cast<std::int32_t>(settings_.most_copies()),
           settings_.keeps_epochs() ? static_cast<std::int32_t>(settings_.copies_by_default()) : 1,
           settings_.replicas.quorum(),
-          settings_.wait_for_slaves};
+          settings_.missing_copies != MissingCopies::kFail};
+}
+
+Time HaService::degrade_after() const {
+  if (settings_.missing_copies != MissingCopies::kDegrade) return core::kNever;
+  return std::chrono::milliseconds(settings_.degrade_after_ms);
 }
 
 Outcome HaService::wrong_state(const char* call) const {
@@ -234,6 +242,10 @@ Outcome HaService::load_epochs(const ha_bounds& bounds) {
             "start: what this node has promised cannot be read: " + wrong +
                 "; restore the file. Without it this node may take part again only as one that is "
                 "new: with an empty store, once the others agree on a master"};
+  }
+  if (std::string wrong = degraded_.load(Offset(bounds.end)); !wrong.empty()) {
+    return {Status::kCorrupt, "start: what was acknowledged below policy cannot be read: " + wrong +
+                                  "; restore the file, or remove it to forget that"};
   }
   if (wire_ != Wire::kRocketmqAutoswitch) return {};
   EpochFile::Loaded loaded = EpochFile(settings_.state_dir).load();
@@ -440,6 +452,7 @@ Outcome HaService::set_option(const std::string& key, const std::string& value) 
     io_.set_busy_poll(std::chrono::microseconds(changed.busy_poll_us));
     transfer_.set_policy(ack_policy());
     transfer_.set_durable_by_default(changed.durable_by_default);
+    transfer_.set_degrade_after(degrade_after());
     metrics_.configured_in_sync.set(changed.copies_by_default());
     metrics_.configured_min_in_sync.set(changed.min_in_sync_replicas);
     turn();

@@ -24,6 +24,7 @@
 #include <thread>
 
 #include "ha/plugin.h"
+#include "ha_plugin/degraded_keeper.h"
 #include "ha_plugin/host.h"
 #include "ha_plugin/net/accept_service.h"
 #include "ha_plugin/net/client_service.h"
@@ -113,6 +114,7 @@ class HaService {
   core::LogBounds read_bounds();
 
   core::AckPolicy ack_policy() const;
+  core::Time degrade_after() const;
   StatusInput status_input() const;
 
   const Host host_;
@@ -122,7 +124,8 @@ class HaService {
   std::vector<std::string> others_;  // of the configured set
   mutable metrics::HaMetrics metrics_;
   metrics::Exporter exporter_;
-  TermKeeper terms_;  // I/O thread
+  TermKeeper terms_;         // I/O thread
+  DegradedKeeper degraded_;  // I/O thread
   net::IoThread io_;
   TransferService transfer_;
   net::AcceptService accept_;

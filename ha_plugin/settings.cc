@@ -68,7 +68,9 @@ struct Choice {
   const char* name;
 };
 constexpr Choice<bool> kFlags[] = {{true, "true"}, {false, "false"}};
-constexpr Choice<bool> kMissing[] = {{false, "fail"}, {true, "block"}};
+constexpr Choice<MissingCopies> kMissing[] = {{MissingCopies::kFail, "fail"},
+                                              {MissingCopies::kBlock, "block"},
+                                              {MissingCopies::kDegrade, "degrade"}};
 constexpr Choice<bool> kDurabilities[] = {{false, "received"}, {true, "durable"}};
 constexpr Choice<core::Bootstrap> kBootstraps[] = {
     {core::Bootstrap::kLatestSegment, "latest_segment"}, {core::Bootstrap::kEarliest, "earliest"}};
@@ -231,11 +233,22 @@ const Spec kSpecs[] = {
      "Lower the default number of copies to the replicas in sync, though never below "
      "min_in_sync_replicas.",
      HA_FLAG(auto_in_sync_replicas)},
-    {"missing_copies", "choice", "fail, block", true,
-     "When a wait needs slaves and none is connected: refuse it at once with SLAVE_NOT_AVAILABLE, "
-     "as "
-     "RocketMQ, or let it wait for one until its deadline.",
-     HA_CHOICE(wait_for_slaves, kMissing)},
+    {"missing_copies", "choice", "fail, block, degrade", true,
+     "What becomes of waits whose copies are missing. fail: with no slave connected they are "
+     "refused "
+     "at once with SLAVE_NOT_AVAILABLE, as RocketMQ. block: they wait until their deadline. "
+     "degrade: "
+     "once one has waited for degrade_after_ms all are answered OK, and what is acknowledged so is "
+     "remembered in state_dir/ha_degraded.json: it may be lost with this node.",
+     HA_CHOICE(missing_copies, kMissing)},
+    {"degrade_after_ms", "milliseconds", "10 to 3600000", true,
+     "With missing_copies=degrade: how long copies may be missing first. Waits with an earlier "
+     "deadline time out.",
+     HA_NUMBER(degrade_after_ms, 10, kHourMs)},
+    {"degraded_hold_ms", "milliseconds", "0 to 3600000", true,
+     "With missing_copies=degrade: for how long enough copies must have held all that was "
+     "acknowledged below policy before waits wait for them again.",
+     HA_NUMBER(degraded_hold_ms, 0, kHourMs)},
     {"max_pending_waits", "count", "1 to 16777216", false,
      "Waits open at once; one more is refused with AGAIN. About 150 bytes each.",
      HA_NUMBER(max_pending_waits, 1, 16'777'216)},
@@ -433,6 +446,11 @@ std::string check_together(const Settings& s) {
   if (s.in_sync_replicas > s.max_connections + 1) {
     return clash("in_sync_replicas", s.in_sync_replicas, "must not be more than one above",
                  "max_connections", s.max_connections);
+  }
+  if (s.missing_copies == MissingCopies::kDegrade && s.state_dir.empty()) {
+    return "option 'missing_copies': 'degrade' needs option 'state_dir', a directory for the "
+           "journal "
+           "of what is acknowledged below policy (such as that of the store)";
   }
   if (s.wire == Wire::kRocketmqAutoswitch && s.state_dir.empty()) {
     return "option 'wire': 'rocketmq-autoswitch' needs option 'state_dir', a directory for the "

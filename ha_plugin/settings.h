@@ -41,6 +41,9 @@ struct ReplicaList {
   }
 };
 
+// What becomes of waits whose slaves are not there.
+enum class MissingCopies { kFail, kBlock, kDegrade };
+
 // Where the bytes of a frame come from when the host offers both.
 enum class SendFrom { kMemory, kFile };
 
@@ -59,7 +62,9 @@ struct Settings {
   std::int64_t min_in_sync_replicas = 1;
   std::int64_t max_gap_not_in_sync_bytes = std::int64_t{256} << 20;
   bool auto_in_sync_replicas = false;
-  bool wait_for_slaves = false;
+  MissingCopies missing_copies = MissingCopies::kFail;
+  std::int64_t degrade_after_ms = 1000;
+  std::int64_t degraded_hold_ms = 5000;
   std::int64_t max_pending_waits = 65536;
   ReplicaIdentity rocketmq_replica_identity = ReplicaIdentity::kAuto;
   Wire wire = Wire::kAuto;

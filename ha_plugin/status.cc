@@ -95,6 +95,21 @@ json::value blocked_json(const StatusInput& in) {
                       {"because", std::move(because)}};
 }
 
+// What was acknowledged with too few copies: the ranges, and whether that goes on. null = nothing
+// ever was.
+json::value degraded_json(const StatusInput& in) {
+  const auto ranges = in.metrics.degraded_ranges.get();
+  if (ranges.empty()) return nullptr;
+  json::array all;
+  for (const metrics::DegradedRange& r : ranges) {
+    all.push_back(json::object{
+        {"from", r.from}, {"to", r.to}, {"since_ms", r.since_ms}, {"healed_ms", r.healed_ms}});
+  }
+  return json::object{{"now", ranges.back().healed_ms == 0},
+                      {"acks", in.metrics.degraded_acks.value()},
+                      {"ranges", std::move(all)}};
+}
+
 json::array replicas_json(const StatusInput& in) {
   json::array all;
   for (const auto& r : in.metrics.replicas()) {
@@ -260,6 +275,7 @@ std::string make_status_json(const StatusInput& in) {
       {"replicas", replicas_json(in)},
       {"waits", waits_json(in)},
       {"blocked", blocked_json(in)},
+      {"degraded", degraded_json(in)},
       {"client", client_json(in)},
       {"warnings", warnings_json(in)},
       {"ha_runtime_info", runtime_info_json(in)}};

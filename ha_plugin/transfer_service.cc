@@ -21,12 +21,13 @@ constexpr core::AckTracker::ConnectionId kSelf = 0;
 
 TransferService::TransferService(metrics::HaMetrics& metrics, const core::AckPolicy& policy,
                                  std::int64_t max_pending_waits, std::function<void()> ring,
-                                 std::function<void(Offset)> progress)
+                                 std::function<void(Offset)> progress, DegradedKeeper* degraded)
     : metrics_(metrics),
       max_pending_waits_(max_pending_waits),
       max_copies_(policy.max_copies),
       ring_(std::move(ring)),
       progress_(std::move(progress)),
+      degraded_(degraded),
       held_(std::make_unique<std::atomic<std::int64_t>[]>(
           static_cast<std::size_t>(policy.max_copies))) {
   for (std::int32_t i = 0; i < max_copies_; ++i) held_[static_cast<std::size_t>(i)] = -1;
@@ -164,7 +165,7 @@ Status TransferService::wait(const ha_wait_request& request, core::Time now) {
 // What all in sync hold, and what is durable, is for the I/O thread to say.
 bool TransferService::ends_without_ring(const core::Wait& wait) const {
   return wait.level != core::kAllInSync && !core::is_durable(wait.level) &&
-         Published{*this}.master() &&
+         !answers_at_once_.load(std::memory_order_seq_cst) && Published{*this}.master() &&
          wait.deadline.count() >= next_turn_.load(std::memory_order_seq_cst) &&
          Published{*this}.held_by(wait.level) < wait.end;
 }
@@ -303,6 +304,7 @@ void TransferService::turn(core::Time now, Offset log_end, Offset log_durable) {
     queue_.fail_all(Status::kNotMaster, ended_);
   } else {
     complete_levels(log_end);
+    if (degraded_ != nullptr) degrade(now, log_end);
     queue_.expire(now, ended_);
     if (progress_) report_progress(log_end);
   }
@@ -338,12 +340,48 @@ void TransferService::set_master(bool master, std::int64_t epoch, Offset epoch_s
   master_.store(master, std::memory_order_seq_cst);
 }
 
-void TransferService::report_progress(Offset log_end) {
+Offset TransferService::reached_by_default(Offset log_end) const {
   const std::int32_t copies = core::default_copies(policy(), tracker_, log_end);
   const bool durable = durable_by_default_.load(std::memory_order_relaxed);
-  const Offset reached = durable       ? reached_by(core::durable_level(copies), log_end)
-                         : copies <= 1 ? log_end
-                                       : tracker_.held_by(copies);
+  if (durable) return reached_by(core::durable_level(copies), log_end);
+  return copies <= 1 ? log_end : tracker_.held_by(copies);
+}
+
+// Answers what may be answered with fewer copies than it asked for. Durable waits want at least the
+// master's own copy on disk.
+void TransferService::degrade(core::Time now, Offset log_end) {
+  const Offset reached = reached_by_default(log_end);
+  degraded_->held(reached, now);
+  const core::Time oldest = queue_.oldest_started();
+  const bool due = degrade_after_ != core::kNever && oldest != core::kNever &&
+                   (degraded_->open() || now - oldest >= degrade_after_);
+  if (due && degraded_->allow(reached, log_end)) {
+    const std::size_t before = ended_.size();
+    const std::vector<core::Level> levels = queue_.levels();
+    for (const core::Level level : levels) {
+      queue_.complete(level, core::is_durable(level) ? own_durable_ : log_end, ended_);
+    }
+    for (std::size_t i = before; i < ended_.size(); ++i) {
+      degraded_->answered(ended_[i].wait.end);
+      metrics_.degraded_acks.add();
+    }
+  }
+  answers_at_once_.store(degraded_->open() && degrade_after_ != core::kNever,
+                         std::memory_order_seq_cst);
+}
+
+core::Time TransferService::next_deadline() const {
+  const core::Time oldest = queue_.oldest_started();
+  if (degrade_after_ == core::kNever || oldest == core::kNever) return queue_.next_deadline();
+  return std::min(queue_.next_deadline(), oldest + degrade_after_);
+}
+
+void TransferService::report_progress(Offset log_end) {
+  Offset reached = reached_by_default(log_end);
+  // Readers see what was acknowledged, whatever that is worth.
+  if (degraded_ != nullptr && degraded_->open()) {
+    reached = std::max(reached, std::min(degraded_->journal().answered(), log_end));
+  }
   if (reached <= last_progress_) return;
   last_progress_ = reached;
   progress_(reached);

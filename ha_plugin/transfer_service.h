@@ -28,6 +28,7 @@
 #include "ha_plugin/core/ack_policy.h"
 #include "ha_plugin/core/ack_tracker.h"
 #include "ha_plugin/core/wait_queue.h"
+#include "ha_plugin/degraded_keeper.h"
 #include "metrics/ha_metrics.h"
 
 namespace ha {
@@ -38,7 +39,7 @@ class TransferService {
   // the default policy reaches, whenever that rises on a master; may be empty.
   TransferService(metrics::HaMetrics& metrics, const core::AckPolicy& policy,
                   std::int64_t max_pending_waits, std::function<void()> ring,
-                  std::function<void(core::Offset)> progress);
+                  std::function<void(core::Offset)> progress, DegradedKeeper* degraded = nullptr);
   ~TransferService();
   TransferService(const TransferService&) = delete;
   TransferService& operator=(const TransferService&) = delete;
@@ -53,6 +54,8 @@ class TransferService {
   void set_durable_by_default(bool durable) {
     durable_by_default_.store(durable, std::memory_order_relaxed);
   }
+  // Waits that have waited for so long are answered below policy; kNever = none is.
+  void set_degrade_after(core::Time after) { degrade_after_ = after; }
   // From now on waits are refused with SHUTDOWN.
   void refuse_new() { accepting_.store(false, std::memory_order_seq_cst); }
   // Blocks until no wait is pending or the deadline has passed; true = none is.
@@ -79,7 +82,8 @@ class TransferService {
   // REQUIRES: refuse_new was called.
   void fail_all_for_good(core::Status status);
 
-  core::Time next_deadline() const { return queue_.next_deadline(); }
+  // When turn() has something to do without an event.
+  core::Time next_deadline() const;
   // turn() will be called at that time at the latest, whatever happens; kNever = nothing is armed.
   void set_next_turn(core::Time at) { next_turn_.store(at.count(), std::memory_order_seq_cst); }
   std::int32_t in_sync(core::Offset log_end) const;
@@ -108,6 +112,8 @@ class TransferService {
 
   core::AckDecision judge(std::int32_t acks, bool durable, core::Offset end) const;
   core::Status resolve_durability(std::int32_t durability, bool& durable) const;
+  core::Offset reached_by_default(core::Offset log_end) const;
+  void degrade(core::Time now, core::Offset log_end);
   core::Offset reached_by(core::Level level, core::Offset log_end) const;
   void take_own_durable(core::Offset log_durable);
   bool ends_without_ring(const core::Wait& wait) const;
@@ -125,6 +131,9 @@ class TransferService {
   const std::int32_t max_copies_;
   const std::function<void()> ring_;
   const std::function<void(core::Offset)> progress_;
+  DegradedKeeper* const degraded_;
+  core::Time degrade_after_ = core::kNever;
+  std::atomic<bool> answers_at_once_{false};  // degraded: each wait needs a turn, not an ack
   core::Offset last_progress_ = core::kNoOffset;
 
   std::atomic<bool> accepting_{true};

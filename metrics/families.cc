@@ -90,6 +90,10 @@ void put_node(Sheet& sheet, const HaMetrics& m) {
   sheet.put("ha_role_changes_total", m.role_changes.value());
   sheet.put("ha_epoch", m.epoch.value());
   sheet.put("ha_promised_epoch", m.promised_epoch.value());
+  sheet.put("ha_degraded", m.degraded_since_ms.value() != 0 ? 1 : 0);
+  sheet.put("ha_degraded_since_timestamp_seconds",
+            static_cast<double>(m.degraded_since_ms.value()) / 1000.0);
+  sheet.put("ha_degraded_acks_total", m.degraded_acks.value());
   sheet.put("ha_log_min_offset_bytes", m.log_min.value());
   sheet.put("ha_log_end_offset_bytes", m.log_end.value());
   sheet.put("ha_log_durable_offset_bytes", m.log_durable.value());

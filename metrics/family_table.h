@@ -33,6 +33,20 @@ inline constexpr FamilySpec kFamilies[] = {
      "This node takes, acknowledges and completes nothing of an epoch below; 0 where epochs are "
      "not "
      "used."},
+    {"ha_degraded",
+     kGauge,
+     {},
+     "1 while waits are answered with fewer copies than the policy asks for, or were and are not "
+     "yet "
+     "held by enough nodes."},
+    {"ha_degraded_since_timestamp_seconds",
+     kGauge,
+     {},
+     "Since when, Unix time; 0 when not degraded."},
+    {"ha_degraded_acks_total",
+     kCounter,
+     {},
+     "Waits that were answered with fewer copies than the policy asks for."},
     {"ha_log_min_offset_bytes", kGauge, {}, "Offset of the first byte that the log holds."},
     {"ha_log_end_offset_bytes", kGauge, {}, "Offset one past the last byte that the log holds."},
     {"ha_log_durable_offset_bytes",

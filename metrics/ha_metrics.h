@@ -70,22 +70,32 @@ struct Epoch {
   std::string master = {};  // its replica id; "" = not known
 };
 
-// A log's epochs, for those who ask what they are; the newest is a gauge of its own.
-class EpochList {
+// What was acknowledged with fewer copies than the policy asks for; the ABI's status has it.
+struct DegradedRange {
+  std::int64_t from = 0;
+  std::int64_t to = 0;
+  std::int64_t since_ms = 0;   // Unix time
+  std::int64_t healed_ms = 0;  // 0 = it is not
+};
+
+// A list for those who ask what is in it.
+template <class Item>
+class GuardedList {
  public:
-  void set(std::vector<Epoch> epochs) {
+  void set(std::vector<Item> items) {
     const std::lock_guard lock(mutex_);
-    epochs_ = std::move(epochs);
+    items_ = std::move(items);
   }
-  std::vector<Epoch> get() const {
+  std::vector<Item> get() const {
     const std::lock_guard lock(mutex_);
-    return epochs_;
+    return items_;
   }
 
  private:
   mutable std::mutex mutex_;
-  std::vector<Epoch> epochs_;
+  std::vector<Item> items_;
 };
+using EpochList = GuardedList<Epoch>;
 
 // One replica as the master sees it. It outlives its connections: counters survive reconnects.
 struct ReplicaMetrics {
@@ -164,6 +174,9 @@ struct HaMetrics {
   Gauge epoch;       // the newest that this log has a history of; 0 = none
   EpochList epochs;  // of this log
   Gauge promised_epoch;
+  GuardedList<DegradedRange> degraded_ranges;
+  Gauge degraded_since_ms;  // Unix time; 0 = it is not degraded
+  Counter degraded_acks;    // waits that were answered below policy
   Gauge log_min;
   Gauge log_end;
   Gauge log_durable;

@@ -42,6 +42,7 @@ struct NodeStatus {
   std::int64_t confirm = 0;             // readers see the records below
   std::vector<ReplicaStatus> replicas;  // those connected
   std::vector<ReplicaStatus> gone;      // those that were
+  std::string degraded;                 // what was acknowledged with too few copies; "" = nothing
   std::string blocked;                  // why producers wait, one line; "" = they do not
   std::vector<std::string> warnings;
   std::string json;  // all of it, as the broker sent it

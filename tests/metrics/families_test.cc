@@ -42,6 +42,9 @@ TEST_F(Populated, NodeShowsRoleBoundsAndSettings) {
   EXPECT_EQ(get("ha_role_changes_total"), "13");
   EXPECT_EQ(get("ha_epoch"), "3");
   EXPECT_EQ(get("ha_promised_epoch"), "4");
+  EXPECT_EQ(get("ha_degraded"), "1");
+  EXPECT_EQ(get("ha_degraded_since_timestamp_seconds"), "1.5");
+  EXPECT_EQ(get("ha_degraded_acks_total"), "40");
   EXPECT_EQ(get("ha_log_min_offset_bytes"), "1024");
   EXPECT_EQ(get("ha_log_end_offset_bytes"), "10000");
   EXPECT_EQ(get("ha_log_durable_offset_bytes"), "9000");

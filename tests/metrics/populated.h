@@ -13,6 +13,8 @@ inline void populate(HaMetrics& m) {
   m.role.set(HA_ROLE_MASTER);
   m.epoch.set(3);
   m.promised_epoch.set(4);
+  m.degraded_since_ms.set(1500);
+  m.degraded_acks.add(40);
   m.log_min.set(1024);
   m.log_end.set(10'000);
   m.log_durable.set(9'000);

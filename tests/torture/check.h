@@ -1,0 +1,50 @@
+// What must hold whenever all three nodes are at rest: nothing acknowledged is missing, nothing is
+// there twice, the three logs are the same bytes.
+//
+// Threads: the run's first thread, while producers are paused.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "tests/torture/ledger.h"
+#include "tests/torture/world.h"
+
+namespace ha::torture {
+
+class Check {
+ public:
+  Check(World& world, const Ledger& ledger) : world_(world), ledger_(ledger) {}
+
+  // "" or what three nodes that have come to rest still lack: one master, two slaves that it
+  // serves, one end, all of it shown to readers.
+  std::string at_rest();
+
+  // After a round: what is new on the master since the last look, and all acknowledged so far;
+  // then the bytes that are new in the three logs. "" or what is wrong.
+  std::string round();
+
+  // At the end: each node's topic from its first message, all bytes, and `ha_stub verify` of each
+  // store once its node has ended. "" or what is wrong.
+  std::string all();
+
+  const Ledger::Verdict& verdict() const { return verdict_; }
+  bool logs_identical() const { return identical_; }
+
+ private:
+  // Counts the node's messages from that number on; the number after the last.
+  std::int64_t look(int node, std::int64_t from, Ledger::Found& found, std::string& wrong);
+  std::string judge(const Ledger::Found& found, const std::string& where);
+  std::string compare(std::int64_t from);
+
+  World& world_;
+  const Ledger& ledger_;
+  Ledger::Found found_;            // on the masters of the rounds so far
+  std::int64_t looked_up_to_ = 0;  // message number
+  std::int64_t end_ = 0;           // of all three logs
+  std::int64_t compared_ = 0;
+  Ledger::Verdict verdict_;
+  bool identical_ = true;
+};
+
+}  // namespace ha::torture

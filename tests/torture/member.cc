@@ -1,0 +1,122 @@
+#include "tests/torture/member.h"
+
+#include <signal.h>
+
+#include <fstream>
+#include <iterator>
+
+#include "tests/system/node.h"
+
+namespace ha::torture {
+
+Member::Member(MemberPlan plan, std::string replicas)
+    : plan_(std::move(plan)), replicas_(std::move(replicas)) {}
+
+void Member::start(const std::string& role) {
+  const std::string http = plan_.ip + ":" + std::to_string(plan_.http_port);
+  std::vector<std::string> arguments = {system::program("ha_stub"),
+                                        "serve",
+                                        "--role",
+                                        role,
+                                        "--store",
+                                        plan_.store.string(),
+                                        "--http",
+                                        http,
+                                        "--ha-listen",
+                                        plan_.ha(),
+                                        "--segment-size",
+                                        std::to_string(kSegmentSize),
+                                        "--replica-id",
+                                        plan_.id,
+                                        "--replicas",
+                                        replicas_,
+                                        "--cluster-id",
+                                        "torture"};
+  for (const char* option : {"native_heartbeat_ms=100", "native_housekeeping_ms=1000",
+                             "wire_probe_ms=500", "connect_timeout_ms=500", "reconnect_max_ms=500",
+                             "prepare_timeout_ms=1000", "bootstrap=earliest"}) {
+    arguments.insert(arguments.end(), {"--option", option});
+  }
+  system::ProcessOptions how;
+  how.error_file = log_file();
+  how.network = plan_.network;
+  std::ofstream(log_file(), std::ios::app) << "---- torture: started as " << role << "\n";
+  process_ = std::make_unique<system::Process>(arguments, how);
+  stopped_ = false;
+}
+
+void Member::kill() {
+  if (!process_) return;
+  process_->kill(SIGKILL);
+  process_->wait();
+  process_.reset();
+  stopped_ = false;
+  std::ofstream(log_file(), std::ios::app) << "---- torture: killed\n";
+}
+
+int Member::terminate() {
+  if (!process_) return 0;
+  go_on();
+  process_->kill(SIGTERM);
+  const int code = process_->wait();
+  process_.reset();
+  return code;
+}
+
+void Member::stop() {
+  if (process_) process_->kill(SIGSTOP);
+  stopped_ = process_ != nullptr;
+}
+
+void Member::go_on() {
+  if (process_) process_->kill(SIGCONT);
+  stopped_ = false;
+}
+
+std::optional<int> Member::ended_by_itself() {
+  if (!process_ || process_->running()) return std::nullopt;
+  const int code = process_->wait();
+  process_.reset();
+  return code;
+}
+
+std::optional<json::value> Member::status(Milliseconds deadline) const {
+  if (!process_ || stopped_) return std::nullopt;
+  try {
+    const Answer answer = Client(endpoint()).get("/v1/status", deadline);
+    if (answer.status != 200) return std::nullopt;
+    return system::parse_json(answer.body);
+  } catch (const Failure&) {
+    return std::nullopt;
+  }
+}
+
+std::string Member::log_text(std::size_t bytes) const {
+  std::ifstream file(log_file());
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  return text.size() <= bytes ? text : "..." + text.substr(text.size() - bytes);
+}
+
+Promotion promote(const Endpoint& node) {
+  // Two rounds of questions, and a role change that may wait for the disk.
+  constexpr Milliseconds kDeadline{15'000};
+  try {
+    const Answer answer = Client(node).post("/v1/promote", "", kDeadline);
+    if (answer.status == 200) return {true, ""};
+    return {false, system::text_at(system::parse_json(answer.body), "error/message")};
+  } catch (const Failure& failure) {
+    return {false, failure.what()};
+  }
+}
+
+std::string demote(const Endpoint& node) {
+  constexpr Milliseconds kDeadline{15'000};
+  try {
+    const Answer answer = Client(node).post("/v1/demote", "", kDeadline);
+    return answer.status == 200 ? "" : answer.body;
+  } catch (const Failure& failure) {
+    return failure.what();
+  }
+}
+
+}  // namespace ha::torture

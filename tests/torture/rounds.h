@@ -1,0 +1,61 @@
+// The operator: lets the set work, breaks things, does what an operator must, heals, looks.
+//
+// Threads: the run's first thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tests/torture/check.h"
+#include "tests/torture/faults.h"
+#include "tests/torture/producers.h"
+#include "tests/torture/readers.h"
+
+namespace ha::torture {
+
+class Rounds {
+ public:
+  // help: does by hand what nodes that do not find together by themselves need.
+  Rounds(World& world, Producers& producers, Readers& readers, Ledger& ledger, bool help)
+      : world_(world),
+        producers_(producers),
+        readers_(readers),
+        ledger_(ledger),
+        help_(help),
+        check_(world, ledger) {}
+
+  // Starts the nodes and makes one master. These three throw Failure when something is wrong.
+  void begin();
+  void round();
+  void finish();
+
+  int done() const { return done_; }
+  const Tally& tally() const { return tally_; }
+  const Check& check() const { return check_; }
+  // For each round, the longest time without an acknowledgement.
+  const std::vector<Milliseconds>& gaps() const { return gaps_; }
+  // From the operator's command to the first acknowledgement, of each promotion that he needed.
+  const std::vector<Milliseconds>& takeovers() const { return takeovers_; }
+
+ private:
+  // Until acknowledgements come: promotes one node after the other. False = not in that time.
+  bool make_it_work(Milliseconds patience, Milliseconds deadline);
+  bool promote_in_turn();
+  void come_to_rest();
+  void help(bool again);
+  bool acks_come(Milliseconds within);
+
+  World& world_;
+  Producers& producers_;
+  Readers& readers_;
+  Ledger& ledger_;
+  const bool help_;
+  Check check_;
+  Tally tally_;
+  std::vector<Milliseconds> gaps_;
+  std::vector<Milliseconds> takeovers_;
+  std::string last_refusal_;
+  int done_ = 0;
+};
+
+}  // namespace ha::torture

@@ -1,0 +1,85 @@
+// The set under torture: its nodes, the network between them, what is broken and when it ends.
+//
+// Threads: the run's first thread.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "tests/system/small_disk.h"
+#include "tests/torture/member.h"
+#include "tests/torture/mesh.h"
+
+namespace ha::torture {
+
+inline constexpr int kNodes = 3;
+
+// SIGINT or SIGTERM came.
+struct Interrupted : std::exception {};
+
+struct WorldOptions {
+  std::filesystem::path folder;
+  std::uint64_t seed = 1;
+  std::int64_t small_disk_bytes = 0;  // of the last node's disk, in memory; 0 = it has none
+};
+
+class World {
+ public:
+  explicit World(const WorldOptions& options);
+
+  Member& node(int index) { return *members_[static_cast<std::size_t>(index)]; }
+  Mesh* mesh() { return mesh_.get(); }  // nullptr = no network faults here
+  // The last node's disk is small and can be full.
+  bool has_small_disk() const { return disk_ != nullptr; }
+  void fill_disk(Milliseconds time);
+  std::vector<Endpoint> endpoints() const;
+  std::vector<std::string> names() const;
+
+  // A number from low to high.
+  int between(int low, int high);
+  int any_node() { return between(0, kNodes - 1); }
+  std::string any_role() { return between(0, 1) == 0 ? "master" : "slave"; }
+  std::vector<int> shuffled();
+
+  // Who says that it is master, of the newest epoch; -1 = nobody.
+  int master();
+  // Another node than that.
+  int other_than(int node);
+  bool working(int index) { return node(index).running() && !node(index).stopped(); }
+
+  // Does it in so many ms, or when everything heals.
+  void later(Milliseconds delay, std::function<void()> what);
+  // Does what is due. Throws Failure when a node ended by itself, Interrupted when the user wants.
+  void pump();
+  void wait(Milliseconds time);
+  bool wait_until(const std::function<bool()>& holds, Milliseconds deadline);
+  // Takes back all that is broken, and starts what is down.
+  void heal();
+
+  // One line for whoever watches, and for the file operator.log.
+  void say(const std::string& line) const;
+  // What all nodes say of themselves, and the ends of their logs.
+  std::string portrait();
+
+ private:
+  struct Due {
+    system::Clock::time_point at;
+    std::function<void()> what;
+  };
+  const std::filesystem::path folder_;
+  std::mt19937_64 random_;
+  std::unique_ptr<Mesh> mesh_;
+  std::unique_ptr<system::SmallDisk> disk_;
+  bool disk_was_full_ = false;  // since all was healed
+  std::vector<std::unique_ptr<Member>> members_;
+  std::vector<Due> due_;
+};
+
+// Makes SIGINT and SIGTERM end the run in order.
+void catch_signals();
+
+}  // namespace ha::torture
