@@ -43,8 +43,10 @@ HaService::HaService(const ha_host_api* host, void* host_ctx, const Settings& se
               ? std::function<void(Offset)>([this](Offset reached) { on_progress(reached); })
               : nullptr,
           &degraded_),
-      accept_(io_.context(), host_, settings_, transfer_, terms_, metrics_,
-              [this](const std::string& candidate) { yield_to(candidate); }),
+      accept_(
+          io_.context(), host_, settings_, transfer_, terms_, metrics_,
+          [this](const std::string& candidate) { yield_to(candidate); },
+          [this](std::int64_t epoch) { ask_anew(epoch); }),
       client_(
           io_.context(), host_, settings_, metrics_, make_client_wire(),
           // A node with epochs follows nobody that has none.
@@ -267,8 +269,8 @@ Outcome HaService::set_role(const RoleChange& change) {
   {
     const std::lock_guard lock(mutex_);
     changes_.push_back(change);
-    changes_.back().fall_back = settings_.keeps_epochs() && wanted_role_ != Role::kNone;
-    wanted_role_ = change.role;
+    changes_.back().fall_back = settings_.keeps_epochs() && asked_role_ != Role::kNone;
+    wanted_role_ = asked_role_ = change.role;
     master_ = change.master;
   }
   control_wake_.notify_all();
@@ -306,8 +308,13 @@ void HaService::run_control_thread() {
     if (changes_.empty()) break;
     const RoleChange change = changes_.front();
     changes_.pop_front();
+    const bool stopping = control_stop_;
     lock.unlock();
-    change_role(change);
+    if (!change.look) {
+      change_role(change);
+    } else if (!stopping) {
+      look_around();
+    }
     lock.lock();
   }
   lock.unlock();
@@ -318,7 +325,9 @@ void HaService::change_role(RoleChange change) {
   io_.run_sync([this] { leave_role(Reason::kRoleChanged); });
   if (change.role != Role::kNone) {
     if (const Outcome cut = cut_to_whole_record(); cut.status != Status::kOk) {
-      return refuse_change(change, Reason::kHostError, cut);
+      RoleChange none = change;
+      none.fall_back = false;  // a slave's log has to be cut too
+      return refuse_change(none, Reason::kHostError, cut);
     }
   }
   std::int64_t epoch = 0;
@@ -352,7 +361,7 @@ void HaService::refuse_change(const RoleChange& change, Reason reason, const Out
                            why.text;
   host_.log(HA_LOG_ERROR, text);
   RoleChange instead;
-  if (change.fall_back && reason != Reason::kHostError) instead.role = Role::kSlave;
+  if (change.fall_back) instead.role = Role::kSlave;
   {
     // Unless the next change is waiting already, the node is no slave that has a master.
     const std::lock_guard lock(mutex_);
@@ -561,6 +570,7 @@ void HaService::tick() {
   last_tick_ = now;
   turn();
   accept_.tick(now, last_bounds_, seconds);
+  look_if_alone();
   client_.tick(seconds);
 }
 

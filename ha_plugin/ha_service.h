@@ -52,6 +52,7 @@ struct RoleChange {
   bool force = false;      // master, whatever other nodes say
   // Master, unless another node is it, and as soon as enough nodes are there: a start.
   bool patient = false;
+  bool look = false;  // no change: a master that lacks copies looks whether its time is over
   bool fall_back =
       false;  // a failed master looks for the one that is: it was slave or master before
   core::Reason reason = core::Reason::kRequested;
@@ -98,6 +99,12 @@ class HaService {
   void follow_instead(RoleChange& change, const net::Address& master);
   bool wait_for_another_change();
   void yield_to(const std::string& candidate);
+  void ask_anew(std::int64_t epoch);
+  void look_around();
+  void look_if_alone();
+  std::vector<ReplicaList::Node> other_nodes() const;
+  void end_epoch();
+  void queue_after_epoch(core::Role before, const RoleChange& change);
   void leave_role(core::Reason reason);
   Outcome cut_to_whole_record();
   void enter_role(const RoleChange& change, std::int64_t epoch);
@@ -144,6 +151,7 @@ class HaService {
   std::deque<RoleChange> changes_;
   bool control_stop_ = false;
   core::Role wanted_role_ = core::Role::kNone;  // of the last accepted change
+  core::Role asked_role_ = core::Role::kNone;   // of the last one that the host asked for
   net::Address master_;
   net::Address listen_;          // once started
   net::Address metrics_listen_;  // once started and served

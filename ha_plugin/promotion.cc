@@ -40,8 +40,7 @@ std::int64_t HaService::campaign(RoleChange& change, Reason& reason, Outcome& fa
 
 // One try: ask, promise oneself, have it promised by the others, enter the epoch.
 std::int64_t HaService::run_once(RoleChange& change, Reason& reason, Outcome& failed) {
-  std::vector<ReplicaList::Node> others = settings_.replicas.nodes;
-  std::erase_if(others, [&](const auto& node) { return node.id == settings_.replica_id; });
+  const std::vector<ReplicaList::Node> others = other_nodes();
   core::Term term;
   core::Candidacy candidacy{settings_.replica_id,
                             static_cast<std::int32_t>(settings_.replicas.nodes.size()),
@@ -64,8 +63,11 @@ std::int64_t HaService::run_once(RoleChange& change, Reason& reason, Outcome& fa
 
   Prepare prepare{Prepare::Mode::kAsk, std::max(term.known() + 1, change.epoch), candidacy.position,
                   settings_.cluster_id, settings_.replica_id};
-  std::vector<core::Heard> heard = net::ask_nodes(others, prepare, timeout);
-  if (const core::Promise* master = core::master_among(heard, term);
+  const auto enough = static_cast<std::size_t>(std::max(candidacy.needed() - 1, 0));
+  // Who starts wants to know who is master; who is told to be it wants enough promises.
+  std::vector<core::Heard> heard =
+      net::ask_nodes(others, prepare, timeout, change.patient ? SIZE_MAX : enough);
+  if (const core::Promise* master = core::master_among(heard);
       master != nullptr && change.patient) {
     const auto at = std::find_if(others.begin(), others.end(),
                                  [&](const auto& node) { return node.id == master->id; });
@@ -99,7 +101,7 @@ std::int64_t HaService::run_once(RoleChange& change, Reason& reason, Outcome& fa
   };
   // Before anybody else promises it: a candidate that forgot could go for the same epoch twice.
   if (!keep(core::promised_by(term, prepare.epoch, settings_.replica_id))) return 0;
-  heard = net::ask_nodes(others, prepare, timeout);
+  heard = net::ask_nodes(others, prepare, timeout, enough);
   verdict = core::judge_round(candidacy, heard);
   if (verdict.reason != Reason::kNone) return lost(verdict);
   const std::string who = std::exchange(verdict.text, {});
@@ -140,28 +142,99 @@ bool HaService::wait_for_another_change() {
 // the host is told and the candidate is followed.
 void HaService::yield_to(const std::string& candidate) {
   const Role before = role_;
-  if (before == Role::kNone) return;
+  {
+    // Without a role because the host wants none; else because a change is under way, or failed.
+    const std::lock_guard lock(mutex_);
+    if (before == Role::kNone && asked_role_ == Role::kNone) return;
+  }
   const auto& nodes = settings_.replicas.nodes;
   const auto at = std::find_if(nodes.begin(), nodes.end(),
                                [&](const auto& node) { return node.id == candidate; });
+  end_epoch();
+  RoleChange change;
+  change.role = Role::kSlave;
+  change.master = at->address;
+  queue_after_epoch(before, change);
+}
+
+// This master has a rival, who may have failed: it starts again as it would after a crash.
+void HaService::ask_anew(std::int64_t epoch) {
+  const Role before = role_;
+  if (before != Role::kMaster) return;
+  end_epoch();
+  RoleChange change;
+  change.role = Role::kMaster;
+  change.epoch = epoch;
+  change.patient = true;
+  queue_after_epoch(before, change);
+}
+
+std::vector<ReplicaList::Node> HaService::other_nodes() const {
+  std::vector<ReplicaList::Node> others = settings_.replicas.nodes;
+  std::erase_if(others, [&](const auto& node) { return node.id == settings_.replica_id; });
+  return others;
+}
+
+// A master whose slaves follow another one hears nothing from anybody.
+void HaService::look_if_alone() {
+  if (terms_.mastered() == 0) return;
+  if (transfer_.tracker().replicas() + 1 >= settings_.copies_by_default()) return;
+  RoleChange look;
+  look.look = true;
+  {
+    const std::lock_guard lock(mutex_);
+    if (control_stop_ || !changes_.empty()) return;
+    changes_.push_back(look);
+  }
+  control_wake_.notify_all();
+}
+
+// On the control thread. Whoever knows of a newer epoch will not follow this master any more.
+void HaService::look_around() {
+  Prepare prepare{Prepare::Mode::kAsk, 0, {}, settings_.cluster_id, settings_.replica_id};
+  std::int64_t epoch = 0;
+  std::chrono::milliseconds timeout{};
+  io_.run_sync([&] {
+    epoch = terms_.mastered();
+    prepare.epoch = terms_.now().known() + 1;
+    prepare.position = terms_.position(read_bounds().end);
+    timeout = std::chrono::milliseconds(settings_.prepare_timeout_ms);
+  });
+  if (epoch == 0) return;
+  const std::vector<core::Heard> heard = net::ask_nodes(other_nodes(), prepare, timeout);
+  std::int64_t newest = 0;
+  for (const core::Heard& one : heard) {
+    if (one.promise) newest = std::max(newest, one.promise->known);
+  }
+  if (newest <= epoch || newest > epoch + core::kMaxEpochJump) return;
+  host_.warn("another node knows of epoch " + std::to_string(newest) + "; this one is master of " +
+             std::to_string(epoch) + ", and asks all nodes anew");
+  io_.run_sync([&] {
+    if (terms_.mastered() == epoch) ask_anew(newest + 1);
+  });
+}
+
+void HaService::end_epoch() {
   transfer_.set_master(false);
   terms_.set_mastered(0);
   accept_.close_replicas(Reason::kEpoch);
   client_.stop(Reason::kRoleChanged);
   transfer_.fail_all(Status::kEpoch);
   role_ = Role::kNone;
+}
+
+void HaService::queue_after_epoch(Role before, const RoleChange& change) {
   {
     const std::lock_guard lock(mutex_);
     if (control_stop_) return;
-    RoleChange change;
-    change.reason = Reason::kEpoch;
     // A host that was master must have stopped appending before its log can be cut.
-    if (before == Role::kMaster) changes_.push_back(change);
-    change.role = Role::kSlave;
-    change.master = at->address;
+    RoleChange none;
+    none.reason = Reason::kEpoch;
+    if (before == Role::kMaster) changes_.push_back(none);
     changes_.push_back(change);
-    wanted_role_ = Role::kSlave;
-    master_ = at->address;
+    changes_.back().reason = Reason::kEpoch;
+    wanted_role_ = change.role;
+    master_ = change.master;
   }
   control_wake_.notify_all();
 }

@@ -35,8 +35,8 @@ class DegradedJournal {
   static constexpr std::size_t kMostRanges = 100;
 
   DegradedJournal() = default;
-  // After a restart. What was answered is not known then: at most all of the open range that the log
-  // still has.
+  // After a restart. What was answered is not known then: at most all of the open range that the
+  // log still has.
   DegradedJournal(std::vector<DegradedRange> ranges, Offset log_end);
 
   // The range that is not healed.

@@ -179,6 +179,12 @@ Answer judge_hello(const Hello& hello, const Acceptor& acceptor, const HashOf& h
   return serve(common == hello.end ? Decision::kResume : Decision::kTruncate, common, acceptor);
 }
 
+std::string check_told_promise(const Hello& hello, const Term& term, const Voter& voter,
+                               Reason& reason) {
+  return check_candidate(std::max(hello.promised, term.known() + 1), hello.promised_to, term, voter,
+                         reason);
+}
+
 std::string check_master(std::int64_t epoch, const std::string& master, const Term& term) {
   const std::string who = "'" + master + "' is master of epoch " + std::to_string(epoch);
   if (epoch < term.known()) {

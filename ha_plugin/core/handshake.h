@@ -112,6 +112,13 @@ bool is_refusal(Reason reason);
 // What is wrong with an answer, given what was said; "" = nothing.
 std::string check_answer(const Answer& answer, const Hello& hello, const Greeting& greeting);
 
+// A slave says in its HELLO that it has promised the master's epoch, or a newer one, to another
+// node, and so will not follow it any more. "" or why the master should not believe that. If it
+// does, it is master no longer, and asks all nodes anew: it finds the other one, or takes an epoch
+// above both.
+std::string check_told_promise(const Hello& hello, const Term& term, const Voter& voter,
+                               Reason& reason);
+
 // "" or why a slave must not follow that master: its time is over, or the slave has promised its
 // epoch to another. (Two candidates may both find enough nodes for one epoch where twice that many
 // are no more than all. That is harmless as long as no slave serves both: whoever acknowledges for

@@ -116,10 +116,10 @@ std::int64_t next_epoch(const Term& term, const std::vector<Heard>& heard) {
   return newest + 1;
 }
 
-const Promise* master_among(const std::vector<Heard>& heard, const Term& term) {
+const Promise* master_among(const std::vector<Heard>& heard) {
   const Promise* found = nullptr;
   for (const Heard& one : heard) {
-    if (!one.promise || !one.promise->master || one.promise->known < term.known()) continue;
+    if (!one.promise || !one.promise->master) continue;
     if (found == nullptr || one.promise->known > found->known) found = &*one.promise;
   }
   return found;

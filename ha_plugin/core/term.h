@@ -83,8 +83,7 @@ struct Voter {
 // durable before the answer leaves.
 Promise judge_prepare(const Prepare& prepare, const Term& term, const Voter& voter);
 
-// "" or why the promise of an epoch to that candidate must not be given or taken over, whoever
-// tells of it: a candidate itself or a slave that has promised.
+// "" or why the promise of an epoch to that candidate must not be given.
 std::string check_candidate(std::int64_t epoch, const std::string& candidate, const Term& term,
                             const Voter& voter, Reason& reason);
 
@@ -121,8 +120,8 @@ Verdict judge_round(const Candidacy& candidacy, const std::vector<Heard>& heard)
 // The epoch to go for, above all that is known here and that was heard of.
 std::int64_t next_epoch(const Term& term, const std::vector<Heard>& heard);
 
-// Who of those is master of the newest epoch; nullptr = nobody that was heard of, or only of an
-// epoch below the one that is known here.
-const Promise* master_among(const std::vector<Heard>& heard, const Term& term);
+// Who of those is master of the newest epoch; nullptr = nobody that was heard of. Its time may be
+// over; then it is told so by whoever comes to follow it.
+const Promise* master_among(const std::vector<Heard>& heard);
 
 }  // namespace ha::core

@@ -45,7 +45,7 @@ bool is_loopback(const std::string& ip) {
 
 AcceptService::AcceptService(boost::asio::io_context& context, const Host& host,
                              const Settings& settings, TransferService& transfer, TermKeeper& terms,
-                             metrics::HaMetrics& metrics, YieldTo yield_to)
+                             metrics::HaMetrics& metrics, YieldTo yield_to, AskAnew ask_anew)
     : acceptor_(context),
       retry_(context),
       host_(host),
@@ -53,7 +53,8 @@ AcceptService::AcceptService(boost::asio::io_context& context, const Host& host,
       transfer_(transfer),
       terms_(terms),
       metrics_(metrics),
-      yield_to_(std::move(yield_to)) {}
+      yield_to_(std::move(yield_to)),
+      ask_anew_(std::move(ask_anew)) {}
 
 std::string AcceptService::open(int& os_errno) {
   const std::string shown = settings_.listen.text();
@@ -190,9 +191,8 @@ core::Answer AcceptService::on_hello(HaConnection& connection, const core::Hello
 // A slave will follow no master of this node's epoch any more: its time is over.
 void AcceptService::hear_of_promise(const core::Hello& hello) {
   Reason reason = Reason::kNone;
-  std::string wrong =
-      core::check_candidate(hello.promised, hello.promised_to, terms_.now(), voter(), reason);
-  if (wrong.empty()) wrong = promise(hello.promised, hello.promised_to);
+  const std::string wrong = core::check_told_promise(hello, terms_.now(), voter(), reason);
+  if (wrong.empty()) ask_anew_(hello.promised + 1);
   if (!wrong.empty()) {
     host_.warn("'" + hello.replica + "' says that it has promised epoch " +
                std::to_string(hello.promised) + " to '" + hello.promised_to +

@@ -31,10 +31,13 @@ class AcceptService : private ConnectionEvents {
  public:
   // Another node was promised that it may become master: this one takes no part in what is older.
   using YieldTo = std::function<void(const std::string& candidate)>;
+  // A slave will not follow this master any more, since it has promised that epoch to another: it
+  // has to ask all nodes anew.
+  using AskAnew = std::function<void(std::int64_t epoch)>;
 
   AcceptService(boost::asio::io_context& context, const Host& host, const Settings& settings,
                 TransferService& transfer, TermKeeper& terms, metrics::HaMetrics& metrics,
-                YieldTo yield_to);
+                YieldTo yield_to, AskAnew ask_anew);
 
   // Binds and listens. "" or what is wrong; os_errno is set then.
   std::string open(int& os_errno);
@@ -105,6 +108,7 @@ class AcceptService : private ConnectionEvents {
   TermKeeper& terms_;
   metrics::HaMetrics& metrics_;
   const YieldTo yield_to_;
+  const AskAnew ask_anew_;
   Address local_;
   bool serving_ = false;
   bool accepting_ = false;

@@ -1,5 +1,6 @@
 #include "ha_plugin/net/campaign.h"
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -21,6 +22,8 @@ using boost::system::error_code;
 using wire::native::Reader;
 
 constexpr auto kAskAgain = std::chrono::milliseconds(20);
+// A node that answers at all does so within this; one that is stopped shall hold nobody up.
+constexpr auto kMoment = std::chrono::milliseconds(200);
 
 // One node that is asked: name look-up, connection, opening, greeting, PREPARE, PROMISE.
 class Question {
@@ -39,6 +42,7 @@ class Question {
                               connect(found.begin()->endpoint());
                             });
   }
+  bool granted() const { return heard_.promise && heard_.promise->granted; }
   core::Heard take() { return std::move(heard_); }
 
  private:
@@ -124,15 +128,24 @@ class Question {
 }  // namespace
 
 std::vector<core::Heard> ask_nodes(const std::vector<ReplicaList::Node>& nodes,
-                                   const core::Prepare& prepare,
-                                   std::chrono::milliseconds timeout) {
+                                   const core::Prepare& prepare, std::chrono::milliseconds timeout,
+                                   std::size_t enough) {
   boost::asio::io_context context(1);
   std::vector<std::unique_ptr<Question>> questions;
   for (const ReplicaList::Node& node : nodes) {
     questions.push_back(std::make_unique<Question>(context, node, prepare));
     questions.back()->ask();
   }
-  context.run_for(timeout);
+  auto deadline = std::chrono::steady_clock::now() + timeout;
+  bool moment = false;
+  while (!context.stopped() && std::chrono::steady_clock::now() < deadline) {
+    context.run_one_until(deadline);
+    const auto granted = std::count_if(questions.begin(), questions.end(),
+                                       [](const auto& question) { return question->granted(); });
+    if (moment || static_cast<std::size_t>(granted) < enough) continue;
+    moment = true;
+    deadline = std::min(deadline, std::chrono::steady_clock::now() + kMoment);
+  }
   std::vector<core::Heard> heard;
   for (auto& question : questions) heard.push_back(question->take());
   return heard;

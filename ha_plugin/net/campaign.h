@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <vector>
 
 #include "ha_plugin/core/term.h"
@@ -9,9 +10,11 @@
 
 namespace ha::net {
 
-// What each of the nodes answered, in their order. Blocks until all have answered or the timeout
-// has passed; the sockets are its own, so any thread but the I/O thread may call it.
+// What each of the nodes answered, in their order. Blocks until all have answered, a moment after
+// `enough` have granted it, or until the timeout has passed; the sockets are its own, so any thread
+// but the I/O thread may call it.
 std::vector<core::Heard> ask_nodes(const std::vector<ReplicaList::Node>& nodes,
-                                   const core::Prepare& prepare, std::chrono::milliseconds timeout);
+                                   const core::Prepare& prepare, std::chrono::milliseconds timeout,
+                                   std::size_t enough = SIZE_MAX);
 
 }  // namespace ha::net

@@ -26,6 +26,10 @@ namespace {
 // So many connections in a row that the master closed before its first byte look like a refusal.
 constexpr int kRefusalHint = 3;
 
+// So often a node of a set that is no master yet is asked again before another one is; by then it
+// has had a second.
+constexpr int kPatience = 5;
+
 std::string errno_text(int error) { return std::generic_category().message(error); }
 
 std::chrono::milliseconds ms(std::int64_t count) { return std::chrono::milliseconds(count); }
@@ -77,6 +81,7 @@ void ClientService::follow(const Address& master) {
     }
   }
   tries_ = 0;
+  waited_ = 0;
   if (candidates_.empty()) return;  // a set of one node: nobody can be its master
   backoff_.reset();
   refused_in_a_row_ = 0;
@@ -251,7 +256,9 @@ void ClientService::close(Reason reason, const std::string& text) {
 
 void ClientService::schedule_retry(Reason reason) {
   if (core::is_final(reason)) return set_state(State::kSuspend);
-  ++tries_;
+  // The one that was named is about to become master, or says who it is not soon enough.
+  const bool about_to_be = reason == Reason::kNotServing && tries_ == 0 && ++waited_ < kPatience;
+  if (!about_to_be) ++tries_;
   // Where there are others to try, a node that is no master is no reason to wait long.
   const bool wrong_node = reason == Reason::kNotServing || reason == Reason::kEpoch;
   const bool patient = core::is_up_to_the_master(reason) && !(wrong_node && candidates_.size() > 1);

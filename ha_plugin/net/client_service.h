@@ -126,6 +126,7 @@ class ClientService {
   Address master_;
   std::vector<Address> candidates_;  // who may be master: the one that was named, then the set
   std::size_t tries_ = 0;            // in vain; says which of them is next
+  int waited_ = 0;                   // for the one that was named to become master
   core::State state_ = core::State::kReady;
   std::uint64_t attempt_ = 0;  // handlers of an earlier one see that they are late
   core::Backoff backoff_;

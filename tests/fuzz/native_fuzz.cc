@@ -280,7 +280,7 @@ void feed_candidate(std::span<const std::byte> bytes, std::size_t piece, bool fo
   const core::Term term = some_term();
   const std::int64_t next = core::next_epoch(term, heard);
   require(next > term.known() && next <= term.known() + core::kMaxEpochJump + 1);
-  const core::Promise* master = core::master_among(heard, term);
+  const core::Promise* master = core::master_among(heard);
   require(master == nullptr || master->master);
 }
 

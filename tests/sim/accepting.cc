@@ -127,13 +127,10 @@ void Node::on_hello(Inbound& in) {
   }
   if (!deposed) return;
   Reason reason = Reason::kNone;
-  if (!core::check_candidate(hello.promised, hello.promised_to, term_, voter(), reason).empty()) {
-    return;
-  }
-  if (!save(core::promised_by(term_, hello.promised, hello.promised_to))) return;
-  cluster_.checker().on_promise(index_, hello.promised, hello.promised_to);
+  if (!core::check_told_promise(hello, term_, voter(), reason).empty()) return;
   cluster_.count(Stats::kTakenOver);
-  yield_to(hello.promised_to, std::nullopt);
+  leave_role(core::Status::kEpoch, std::nullopt);
+  promote(false);
 }
 
 void Node::on_ack(Inbound& in) {

@@ -86,7 +86,7 @@ void Node::judge_if_settled() {
   const core::Candidacy candidacy{id(), config.nodes, config.copies, mine.position, mine.force};
   const core::Verdict verdict = core::judge_round(candidacy, heard);
   if (verdict.reason != core::Reason::kNone) {
-    return fail_promotion(verdict.text, core::master_among(heard, term_));
+    return fail_promotion(verdict.text, core::master_among(heard));
   }
   if (mine.promising) return become_master();
   mine.epoch = core::next_epoch(term_, heard);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ha_plugin/net/campaign.h"
+#include "ha_plugin/term_file.h"
 #include "tests/unit/instance.h"
 #include "tests/unit/memory_host.h"
 #include "tests/unit/native_peer.h"
@@ -287,7 +288,8 @@ TEST_F(EpochSet, ReadersSeeWhatEnoughCopiesHold) {
   EXPECT_EQ(told.back(), end);
 }
 
-// Whoever follows no master of this node's epoch any more says so, and its time is over.
+// Whoever has promised this master's epoch, or a newer one, to another says so; the master asks
+// anew.
 TEST_F(EpochSet, AMasterHearsOfANewerPromiseFromASlave) {
   make(2);
   Node& a = (*this)[0];
@@ -310,9 +312,25 @@ TEST_F(EpochSet, AMasterHearsOfANewerPromiseFromASlave) {
   NativeSlave again(a.port);
   ASSERT_TRUE(again.open());
   hello.promised_to = "b";
+  WaitLog pending;
+  ASSERT_EQ(a.plugin->set_option("missing_copies", "block"), HA_OK);
+  ASSERT_EQ(pending.wait(*a.plugin, 10, 2, kLongMs), HA_OK);
   EXPECT_EQ(again.say(hello)->reason, Reason::kEpoch);
-  ASSERT_TRUE(a.host.wait_for_role(HA_ROLE_SLAVE, 4));
-  EXPECT_EQ(a.plugin->sample("ha_promised_epoch"), 1001);
+  ASSERT_TRUE(pending.wait_for(1));
+  EXPECT_EQ(pending.ended()[0].status, HA_EPOCH);
+  // Of two nodes that need two copies one is enough: nobody else is master, so it is again.
+  ASSERT_TRUE(a.host.wait_for_role(HA_ROLE_MASTER, 4));
+  EXPECT_EQ(a.host.roles()[2].role, HA_ROLE_NONE);
+  EXPECT_EQ(a.host.roles()[2].reason, HA_REASON_EPOCH);
+  EXPECT_EQ(last_role(a).epoch, 1002);
+
+  // The same number promised to another is as good a reason: that slave would never follow.
+  NativeSlave same(a.port);
+  ASSERT_TRUE(same.open());
+  hello.promised = 1002;
+  EXPECT_EQ(same.say(hello)->reason, Reason::kEpoch);
+  ASSERT_TRUE(a.host.wait_for_role(HA_ROLE_MASTER, 6));
+  EXPECT_EQ(last_role(a).epoch, 1003);
 }
 
 // A frame that does not come whole was about to take this log into an epoch, and did not.
@@ -355,6 +373,64 @@ TEST_F(EpochSet, AnEpochIsEnteredWithItsBytesOnly) {
   const auto ack = a.ack_with(100);
   ASSERT_TRUE(ack);
   EXPECT_EQ(ack->epoch, 2) << "its end is where epoch 2 begins";
+}
+
+// Its slaves follow another one, and nobody tells it.
+TEST_F(EpochSet, AMasterThatIsLeftAloneLooksAround) {
+  make(3);
+  start_all();
+  Node& a = (*this)[0];
+  Node& b = (*this)[1];
+  Node& c = (*this)[2];
+  ASSERT_TRUE(b.host.wait_for_end(grow(a, 100)));
+  // As if a had been stopped for so long: the others change their master without it.
+  b.plugin.reset();
+  c.plugin.reset();
+  const std::string kept = replicas_;
+  replicas_ = "a@127.0.0.1:1,b@" + address(b) + ",c@" + address(c);
+  load(b);
+  load(c);
+  ASSERT_EQ(b.plugin->start(HA_ROLE_NONE), HA_OK);
+  ASSERT_EQ(c.plugin->start(HA_ROLE_SLAVE), HA_OK);
+  ASSERT_TRUE(Instance::eventually([&] { return last_role(b).role == HA_ROLE_NONE; }));
+  EXPECT_EQ(promote(b), 2);
+  replicas_ = kept;
+  ASSERT_TRUE(a.host.wait_for_log("another node knows of epoch 2"));
+  ASSERT_TRUE(a.host.wait_for_role(HA_ROLE_SLAVE, 3));
+  EXPECT_EQ(last_role(a).reason, HA_REASON_EPOCH);
+}
+
+// A candidacy that failed after the node had promised itself the epoch.
+TEST_F(EpochSet, AFailedCandidateFollowsTheMasterThatThereIs) {
+  make(3);
+  start_all();
+  Node& a = (*this)[0];
+  Node& b = (*this)[1];
+  b.plugin.reset();
+  core::Term failed{7, "b", {}};
+  failed.history.append({1, Offset(0), "a"});
+  b.state.write("ha_term.json", format_term(failed));
+  load(b);
+  ASSERT_EQ(b.plugin->start(HA_ROLE_MASTER), HA_OK);
+  // Its master takes an epoch above that, and serves it.
+  ASSERT_TRUE(Instance::eventually([&] { return last_role(a).epoch == 8; }));
+  ASSERT_TRUE(b.host.wait_for_end(grow(a, 100)));
+  EXPECT_EQ(last_role(b).role, HA_ROLE_SLAVE);
+}
+
+// A disk that was full for a moment must not leave a node of a set without a role.
+TEST_F(EpochSet, ACandidateThatCannotKeepItsPromiseIsASlaveAgain) {
+  make(3);
+  start_all();
+  Node& a = (*this)[0];
+  Node& b = (*this)[1];
+  std::filesystem::create_directory(b.state.path() + "/ha_term.json.tmp");
+  const RoleSeen told = refused(b);
+  EXPECT_EQ(told.status, HA_IO);
+  EXPECT_EQ(told.role, HA_ROLE_SLAVE);
+  ASSERT_TRUE(b.host.wait_for_end(grow(a, 100)));
+  std::filesystem::remove(b.state.path() + "/ha_term.json.tmp");
+  promote(b);
 }
 
 TEST_F(EpochSet, APromiseIsKeptAcrossARestart) {
