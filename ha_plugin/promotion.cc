@@ -26,9 +26,7 @@ std::int64_t HaService::campaign(RoleChange& change, Reason& reason, Outcome& fa
   std::string said;
   for (;;) {
     const std::int64_t epoch = run_once(change, reason, failed);
-    const bool again = change.patient && change.role == Role::kMaster && epoch == 0 &&
-                       failed.status != Status::kIo;
-    if (!again) return epoch;
+    if (!change.patient || change.role != Role::kMaster || epoch != 0) return epoch;
     if (failed.text != said) {
       said = failed.text;
       host_.warn("not master yet, asking again: " + said);

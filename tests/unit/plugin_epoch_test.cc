@@ -433,6 +433,17 @@ TEST_F(EpochSet, ACandidateThatCannotKeepItsPromiseIsASlaveAgain) {
   promote(b);
 }
 
+TEST_F(EpochSet, AStartAsMasterOutlivesAFullDisk) {
+  make(1);
+  Node& a = (*this)[0];
+  std::filesystem::create_directory(a.state.path() + "/ha_term.json.tmp");
+  load(a);
+  ASSERT_EQ(a.plugin->start(HA_ROLE_MASTER), HA_OK);
+  ASSERT_TRUE(a.host.wait_for_log("not master yet, asking again: cannot create"));
+  std::filesystem::remove(a.state.path() + "/ha_term.json.tmp");
+  ASSERT_TRUE(a.host.wait_for_role(HA_ROLE_MASTER));
+}
+
 TEST_F(EpochSet, APromiseIsKeptAcrossARestart) {
   make(3);
   Node& a = (*this)[0];
