@@ -17,6 +17,9 @@ namespace {
 
 constexpr std::int64_t kFormat = 1;
 
+// Each try blocks the I/O thread for a disk that says no.
+constexpr auto kPause = std::chrono::seconds(1);
+
 std::string text(Offset offset) { return std::to_string(offset.bytes()); }
 
 }  // namespace
@@ -43,10 +46,14 @@ std::string DegradedKeeper::load(Offset log_end) {
   return "";
 }
 
-bool DegradedKeeper::allow(Offset reached, Offset end) {
+bool DegradedKeeper::allow(Offset reached, Offset end, core::Time now) {
   if (journal_.covers(end)) return true;
+  if (failed_ && now < try_again_) return false;
   const bool begins = !open();
-  if (!save(journal_.extended(reached, end, net::unix_now_ms()))) return false;
+  if (!save(journal_.extended(reached, end, net::unix_now_ms()))) {
+    try_again_ = now + kPause;
+    return false;
+  }
   if (begins) {
     host_.log(HA_LOG_ERROR,
               "degraded: copies are missing, and waits are answered all the same from " +

@@ -26,8 +26,8 @@ class DegradedKeeper {
   bool open() const { return journal_.open() != nullptr; }
   const core::DegradedJournal& journal() const { return journal_; }
   // May waits up to end be answered although enough copies reach only up to `reached`? False = the
-  // journal could not be written.
-  bool allow(core::Offset reached, core::Offset end);
+  // journal could not be written; that is tried again a second later.
+  bool allow(core::Offset reached, core::Offset end, core::Time now);
   void answered(core::Offset end) { journal_.answered(end); }
   // Enough copies reach up to there.
   void held(core::Offset reached, core::Time now);
@@ -42,6 +42,7 @@ class DegradedKeeper {
   const std::string path_;
   core::DegradedJournal journal_;
   bool failed_ = false;  // said already
+  core::Time try_again_{};
 };
 
 std::string format_degraded(const std::vector<core::DegradedRange>& ranges);

@@ -14,7 +14,6 @@ std::string cannot(const char* what, const std::string& path) {
          "': " + std::generic_category().message(errno);
 }
 
-// "" or what failed; a file that is not there is no failure and leaves `missing` true.
 std::string read_file(const std::string& path, std::string& text, bool& missing) {
   missing = false;
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);

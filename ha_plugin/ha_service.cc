@@ -34,6 +34,7 @@ HaService::HaService(const ha_host_api* host, void* host_ctx, const Settings& se
       incarnation_(static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch() /
                                               std::chrono::nanoseconds(1))),
       settings_(settings),
+      others_(settings.replicas.without(settings.replica_id)),
       exporter_(metrics_),
       terms_(settings_, metrics_),
       degraded_(host_, settings_, metrics_),
@@ -62,9 +63,6 @@ HaService::HaService(const ha_host_api* host, void* host_ctx, const Settings& se
       tick_timer_(io_.context()) {
   transfer_.set_durable_by_default(settings.durable_by_default);
   transfer_.set_degrade_after(degrade_after());
-  for (const std::string& id : settings.replicas.ids()) {
-    if (id != settings.replica_id) others_.push_back(id);
-  }
   metrics_.configured_in_sync.set(settings.copies_by_default());
   metrics_.configured_min_in_sync.set(settings.min_in_sync_replicas);
 }
@@ -303,16 +301,18 @@ void HaService::run_control_thread() {
   host_.thread_started("ha-control");
   std::unique_lock lock(mutex_);
   for (;;) {
-    control_wake_.wait(lock, [this] { return control_stop_ || !changes_.empty(); });
+    control_wake_.wait(lock, [this] { return control_stop_ || look_due_ || !changes_.empty(); });
     // Each accepted change is answered by one role_changed, also when the next is waiting already.
-    if (changes_.empty()) break;
-    const RoleChange change = changes_.front();
-    changes_.pop_front();
-    const bool stopping = control_stop_;
-    lock.unlock();
-    if (!change.look) {
+    if (!changes_.empty()) {
+      const RoleChange change = changes_.front();
+      changes_.pop_front();
+      lock.unlock();
       change_role(change);
-    } else if (!stopping) {
+    } else if (control_stop_) {
+      break;
+    } else {
+      look_due_ = false;
+      lock.unlock();
       look_around();
     }
     lock.lock();
@@ -325,9 +325,8 @@ void HaService::change_role(RoleChange change) {
   io_.run_sync([this] { leave_role(Reason::kRoleChanged); });
   if (change.role != Role::kNone) {
     if (const Outcome cut = cut_to_whole_record(); cut.status != Status::kOk) {
-      RoleChange none = change;
-      none.fall_back = false;  // a slave's log has to be cut too
-      return refuse_change(none, Reason::kHostError, cut);
+      change.fall_back = false;  // a slave's log has to be cut too
+      return refuse_change(change, Reason::kHostError, cut);
     }
   }
   std::int64_t epoch = 0;
@@ -487,7 +486,7 @@ Status HaService::wait_replicated(const ha_wait_request& request) {
 
 StatusInput HaService::status_input() const {
   StatusInput in{metrics_, net::steady_now(), wire_ == Wire::kRocketmqAutoswitch, {}, 0, {}, 0, {}};
-  in.others = others_;
+  for (const ReplicaList::Node& node : others_) in.others.push_back(node.id);
   const std::lock_guard lock(mutex_);
   in.listen_address = listen_.host.empty() ? "" : listen_.text();
   in.listen_port = listen_.port;
@@ -526,7 +525,10 @@ void HaService::on_progress(Offset reached) {
 }
 
 void HaService::on_confirmed(const HostResult& result) {
-  if (!result.ok()) host_.log(HA_LOG_ERROR, "readers are not shown more: " + result.text);
+  if (!result.ok() && !confirm_failed_) {
+    host_.log(HA_LOG_ERROR, "readers are not shown more: " + result.text);
+  }
+  confirm_failed_ = !result.ok();
 }
 
 void HaService::turn() {

@@ -52,7 +52,6 @@ struct RoleChange {
   bool force = false;      // master, whatever other nodes say
   // Master, unless another node is it, and as soon as enough nodes are there: a start.
   bool patient = false;
-  bool look = false;  // no change: a master that lacks copies looks whether its time is over
   bool fall_back =
       false;  // a failed master looks for the one that is: it was slave or master before
   core::Reason reason = core::Reason::kRequested;
@@ -102,7 +101,7 @@ class HaService {
   void ask_anew(std::int64_t epoch);
   void look_around();
   void look_if_alone();
-  std::vector<ReplicaList::Node> other_nodes() const;
+  const net::Address& address_of(const std::string& node) const;
   void end_epoch();
   void queue_after_epoch(core::Role before, const RoleChange& change);
   void leave_role(core::Reason reason);
@@ -126,9 +125,9 @@ class HaService {
 
   const Host host_;
   const Wire wire_;
-  const std::uint64_t incarnation_;  // Unix time in ns: higher at each start
-  Settings settings_;                // changed on the I/O thread while it runs
-  std::vector<std::string> others_;  // of the configured set
+  const std::uint64_t incarnation_;              // Unix time in ns: higher at each start
+  Settings settings_;                            // changed on the I/O thread while it runs
+  const std::vector<ReplicaList::Node> others_;  // of the configured set
   mutable metrics::HaMetrics metrics_;
   metrics::Exporter exporter_;
   TermKeeper terms_;         // I/O thread
@@ -142,6 +141,7 @@ class HaService {
   core::Time wait_timer_for_ = core::kNever;
   core::Time last_tick_{};
   core::LogBounds last_bounds_;
+  bool confirm_failed_ = false;          // I/O thread: said already
   bool running_ = false;                 // I/O thread: timers are to be armed again
   core::Role role_ = core::Role::kNone;  // I/O thread
 
@@ -150,6 +150,7 @@ class HaService {
   std::condition_variable control_wake_;
   std::deque<RoleChange> changes_;
   bool control_stop_ = false;
+  bool look_due_ = false;  // a master that lacks copies looks whether its time is over
   core::Role wanted_role_ = core::Role::kNone;  // of the last accepted change
   core::Role asked_role_ = core::Role::kNone;   // of the last one that the host asked for
   net::Address master_;

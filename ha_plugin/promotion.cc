@@ -38,7 +38,6 @@ std::int64_t HaService::campaign(RoleChange& change, Reason& reason, Outcome& fa
 
 // One try: ask, promise oneself, have it promised by the others, enter the epoch.
 std::int64_t HaService::run_once(RoleChange& change, Reason& reason, Outcome& failed) {
-  const std::vector<ReplicaList::Node> others = other_nodes();
   core::Term term;
   core::Candidacy candidacy{settings_.replica_id,
                             static_cast<std::int32_t>(settings_.replicas.nodes.size()),
@@ -64,13 +63,11 @@ std::int64_t HaService::run_once(RoleChange& change, Reason& reason, Outcome& fa
   const auto enough = static_cast<std::size_t>(std::max(candidacy.needed() - 1, 0));
   // Who starts wants to know who is master; who is told to be it wants enough promises.
   std::vector<core::Heard> heard =
-      net::ask_nodes(others, prepare, timeout, change.patient ? SIZE_MAX : enough);
+      net::ask_nodes(others_, prepare, timeout, change.patient ? SIZE_MAX : enough);
   if (const core::Promise* master = core::master_among(heard);
       master != nullptr && change.patient) {
-    const auto at = std::find_if(others.begin(), others.end(),
-                                 [&](const auto& node) { return node.id == master->id; });
     host_.info("'" + master->id + "' is master; this node follows it");
-    follow_instead(change, at->address);
+    follow_instead(change, address_of(master->id));
     return 0;
   }
   core::Verdict verdict = core::judge_round(candidacy, heard);
@@ -99,7 +96,7 @@ std::int64_t HaService::run_once(RoleChange& change, Reason& reason, Outcome& fa
   };
   // Before anybody else promises it: a candidate that forgot could go for the same epoch twice.
   if (!keep(core::promised_by(term, prepare.epoch, settings_.replica_id))) return 0;
-  heard = net::ask_nodes(others, prepare, timeout, enough);
+  heard = net::ask_nodes(others_, prepare, timeout, enough);
   verdict = core::judge_round(candidacy, heard);
   if (verdict.reason != Reason::kNone) return lost(verdict);
   const std::string who = std::exchange(verdict.text, {});
@@ -145,13 +142,10 @@ void HaService::yield_to(const std::string& candidate) {
     const std::lock_guard lock(mutex_);
     if (before == Role::kNone && asked_role_ == Role::kNone) return;
   }
-  const auto& nodes = settings_.replicas.nodes;
-  const auto at = std::find_if(nodes.begin(), nodes.end(),
-                               [&](const auto& node) { return node.id == candidate; });
   end_epoch();
   RoleChange change;
   change.role = Role::kSlave;
-  change.master = at->address;
+  change.master = address_of(candidate);
   queue_after_epoch(before, change);
 }
 
@@ -167,22 +161,20 @@ void HaService::ask_anew(std::int64_t epoch) {
   queue_after_epoch(before, change);
 }
 
-std::vector<ReplicaList::Node> HaService::other_nodes() const {
-  std::vector<ReplicaList::Node> others = settings_.replicas.nodes;
-  std::erase_if(others, [&](const auto& node) { return node.id == settings_.replica_id; });
-  return others;
+// REQUIRES: it is one of others_.
+const net::Address& HaService::address_of(const std::string& node) const {
+  return std::find_if(others_.begin(), others_.end(),
+                      [&](const auto& one) { return one.id == node; })
+      ->address;
 }
 
 // A master whose slaves follow another one hears nothing from anybody.
 void HaService::look_if_alone() {
   if (terms_.mastered() == 0) return;
   if (transfer_.tracker().replicas() + 1 >= settings_.copies_by_default()) return;
-  RoleChange look;
-  look.look = true;
   {
     const std::lock_guard lock(mutex_);
-    if (control_stop_ || !changes_.empty()) return;
-    changes_.push_back(look);
+    look_due_ = true;
   }
   control_wake_.notify_all();
 }
@@ -199,7 +191,7 @@ void HaService::look_around() {
     timeout = std::chrono::milliseconds(settings_.prepare_timeout_ms);
   });
   if (epoch == 0) return;
-  const std::vector<core::Heard> heard = net::ask_nodes(other_nodes(), prepare, timeout);
+  const std::vector<core::Heard> heard = net::ask_nodes(others_, prepare, timeout);
   std::int64_t newest = 0;
   for (const core::Heard& one : heard) {
     if (one.promise) newest = std::max(newest, one.promise->known);

@@ -470,6 +470,12 @@ std::vector<std::string> ReplicaList::ids() const {
   return all;
 }
 
+std::vector<ReplicaList::Node> ReplicaList::without(std::string_view id) const {
+  std::vector<Node> others = nodes;
+  std::erase_if(others, [&](const Node& node) { return node.id == id; });
+  return others;
+}
+
 std::string ReplicaList::text() const {
   std::string all;
   for (const Node& node : nodes) {

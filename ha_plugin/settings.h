@@ -34,6 +34,7 @@ struct ReplicaList {
   std::vector<Node> nodes;
 
   std::vector<std::string> ids() const;
+  std::vector<Node> without(std::string_view id) const;
   std::string text() const;
   // A majority; 0 = no set is configured.
   std::int32_t quorum() const {

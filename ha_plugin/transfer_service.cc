@@ -297,6 +297,7 @@ void TransferService::run_callbacks(core::Time now) {
 }
 
 void TransferService::turn(core::Time now, Offset log_end, Offset log_durable) {
+  last_turn_ = now;
   log_end_.store(log_end.bytes(), std::memory_order_release);
   take_own_durable(log_durable);
   take_arrivals();
@@ -350,12 +351,13 @@ Offset TransferService::reached_by_default(Offset log_end) const {
 // Answers what may be answered with fewer copies than it asked for. Durable waits want at least the
 // master's own copy on disk.
 void TransferService::degrade(core::Time now, Offset log_end) {
+  if (degrade_after_ == core::kNever && !degraded_->open()) return;
   const Offset reached = reached_by_default(log_end);
   degraded_->held(reached, now);
   const core::Time oldest = queue_.oldest_started();
   const bool due = degrade_after_ != core::kNever && oldest != core::kNever &&
                    (degraded_->open() || now - oldest >= degrade_after_);
-  if (due && degraded_->allow(reached, log_end)) {
+  if (due && degraded_->allow(reached, log_end, now)) {
     const std::size_t before = ended_.size();
     const std::vector<core::Level> levels = queue_.levels();
     for (const core::Level level : levels) {
@@ -373,7 +375,9 @@ void TransferService::degrade(core::Time now, Offset log_end) {
 core::Time TransferService::next_deadline() const {
   const core::Time oldest = queue_.oldest_started();
   if (degrade_after_ == core::kNever || oldest == core::kNever) return queue_.next_deadline();
-  return std::min(queue_.next_deadline(), oldest + degrade_after_);
+  const core::Time due = oldest + degrade_after_;
+  // What stayed although it was due waits for an event, such as the flush of a durable one.
+  return due > last_turn_ ? std::min(queue_.next_deadline(), due) : queue_.next_deadline();
 }
 
 void TransferService::report_progress(Offset log_end) {

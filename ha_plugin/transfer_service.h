@@ -133,6 +133,7 @@ class TransferService {
   const std::function<void(core::Offset)> progress_;
   DegradedKeeper* const degraded_;
   core::Time degrade_after_ = core::kNever;
+  core::Time last_turn_{};
   std::atomic<bool> answers_at_once_{false};  // degraded: each wait needs a turn, not an ack
   core::Offset last_progress_ = core::kNoOffset;
 

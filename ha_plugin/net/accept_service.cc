@@ -232,9 +232,12 @@ core::Promise AcceptService::on_prepare(const core::Prepare& prepare) {
       answer.text = failed;
     }
   }
-  host_.info(asked + (!answer.granted                             ? ": refused: " + answer.text
-                      : prepare.mode == core::Prepare::Mode::kAsk ? ": it may"
-                                                                  : ": promised"));
+  // A master that lacks copies asks every second.
+  const bool asks = prepare.mode == core::Prepare::Mode::kAsk;
+  host_.log(asks ? HA_LOG_DEBUG : HA_LOG_INFO,
+            asked + (!answer.granted ? ": refused: " + answer.text
+                     : asks          ? ": it may"
+                                     : ": promised"));
   return answer;
 }
 
@@ -318,6 +321,7 @@ void AcceptService::on_closed(HaConnection& connection, Reason reason, const std
   const std::string replica_id = found->second.replica_id;
   connections_.erase(found);
   metrics_.connections.set(static_cast<std::int64_t>(connections_.size()));
+  if (connection.candidate()) return;  // it has its answer
   const auto slot = static_cast<std::size_t>(reason);
   if (replica_id.empty()) {
     metrics_.rejected[slot].add();

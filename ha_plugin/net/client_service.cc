@@ -75,10 +75,8 @@ void ClientService::follow(const Address& master) {
   stop(Reason::kRequested);
   candidates_.clear();
   if (!master.host.empty()) candidates_.push_back(master);
-  for (const ReplicaList::Node& node : settings_.replicas.nodes) {
-    if (node.id != settings_.replica_id && node.address.text() != master.text()) {
-      candidates_.push_back(node.address);
-    }
+  for (const ReplicaList::Node& node : settings_.replicas.without(settings_.replica_id)) {
+    if (node.address.text() != master.text()) candidates_.push_back(node.address);
   }
   tries_ = 0;
   waited_ = 0;

@@ -208,6 +208,7 @@ bool HaConnection::take_ack(const wire::native::Ack& ack) {
 }
 
 void HaConnection::take_prepare(Time now) {
+  candidate_ = true;
   message_ = std::make_shared<const wire::native::Bytes>(
       wire::native::encode_promise(events_.on_prepare(native_->prepare())));
   pump(now, events_.log_bounds());

@@ -79,6 +79,8 @@ class HaConnection : public std::enable_shared_from_this<HaConnection> {
   const core::ReplicaSession& session() const { return session_; }
   bool open() const { return open_; }
   bool native() const { return native_ != nullptr; }
+  // It asked for a promise, and is no slave.
+  bool candidate() const { return candidate_; }
   // Of a native slave that has said who it is; "" = it has no name.
   const std::string& name() const { return name_; }
   std::uint64_t incarnation() const { return incarnation_; }
@@ -130,6 +132,7 @@ class HaConnection : public std::enable_shared_from_this<HaConnection> {
   core::Time armed_for_ = core::kNever;
   bool writable_awaited_ = false;
   bool caught_up_ = false;
+  bool candidate_ = false;
   bool started_ = false;  // the first frame was due
   bool open_ = true;
 };

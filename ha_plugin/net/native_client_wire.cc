@@ -15,6 +15,7 @@ using wire::native::Reader;
 namespace {
 
 constexpr std::int64_t kReadBytes = 64 * 1024;
+constexpr std::int64_t kSaveBytes = std::int64_t{1} << 20;  // each piece is flushed
 
 constexpr std::size_t kMostWords = 400;  // of a master's sentence that is passed on
 
@@ -47,10 +48,10 @@ std::optional<std::uint64_t> hash_log(const Host& host, Offset begin, Offset end
 // Keeps [begin, end) of the log in a file. "" or what failed.
 std::string save_log(const Host& host, Offset begin, Offset end, const std::string& directory,
                      const std::string& path) {
-  std::string bytes(static_cast<std::size_t>(std::min(end - begin, kReadBytes)), '\0');
+  std::string bytes(static_cast<std::size_t>(std::min(end - begin, kSaveBytes)), '\0');
   std::string failed = write_file(path, "");
   for (Offset at = begin; failed.empty() && at < end;) {
-    const std::int64_t want = std::min(end - at, kReadBytes);
+    const std::int64_t want = std::min(end - at, kSaveBytes);
     std::int64_t got = 0;
     const core::Status status = host.read(at, bytes.data(), want, got);
     if (status != core::Status::kOk || got < 1 || got > want) {

@@ -458,6 +458,8 @@ TEST_F(EpochSet, APromiseIsKeptAcrossARestart) {
   EXPECT_TRUE(ask("b", 5).granted);
   EXPECT_FALSE(ask("c", 5).granted);
   a.plugin.reset();
+  EXPECT_TRUE(a.host.replicas().empty()) << "whoever asks is no slave that was turned away";
+  EXPECT_EQ(a.host.count_level(HA_LOG_WARN), 0U);
   load(a);
   ASSERT_EQ(a.plugin->start(HA_ROLE_NONE), HA_OK);
   ASSERT_TRUE(a.host.wait_for_role(HA_ROLE_NONE, 2));

@@ -275,6 +275,30 @@ TEST_F(TransferServiceTest, TheMastersOwnCopyIsDurableFromItsEpochOn) {
   EXPECT_EQ(durable_status_, HA_OK);
 }
 
+// What is due and cannot be answered is no reason to look again at once.
+TEST_F(TransferServiceTest, AJournalThatCannotBeWrittenDoesNotSpin) {
+  testing::MemoryHost memory;
+  const Host host(memory.api(), &memory);
+  Settings settings;
+  settings.state_dir = "/nonexistent";
+  DegradedKeeper keeper(host, settings, metrics_);
+  core::AckPolicy policy{2, 1, 1000, false, 8, 1, 0, true};
+  service_ = std::make_unique<TransferService>(
+      metrics_, policy, 100, [] {}, nullptr, &keeper);
+  service_->set_master(true);
+  service_->set_degrade_after(Time(10));
+  ASSERT_EQ(wait(100, 2), Status::kOk);
+  turn(100);
+  EXPECT_EQ(service_->next_deadline(), now_ + Time(10));
+  now_ += Time(10);
+  turn(100);
+  EXPECT_TRUE(ended_.empty());
+  EXPECT_EQ(service_->next_deadline(), now_ + Time(kLongNs - 10));
+  turn(100);
+  EXPECT_EQ(memory.count_logs("the journal of degraded answers cannot be written"), 1U);
+  service_.reset();
+}
+
 TEST_F(TransferServiceTest, RefusesWhatCanNeverBeRight) {
   make();
   EXPECT_EQ(wait(-1, 2), Status::kInvalid);
