@@ -4,7 +4,6 @@
 #include <chrono>
 #include <utility>
 
-#include "ha_plugin/durable_file.h"
 #include "ha_plugin/net/clock.h"
 
 namespace ha {
@@ -16,6 +15,7 @@ using core::Offset;
 namespace {
 
 constexpr std::int64_t kFormat = 1;
+constexpr const char* kName = "ha_degraded.json";
 
 // Each try blocks the I/O thread for a disk that says no.
 constexpr auto kPause = std::chrono::seconds(1);
@@ -26,22 +26,18 @@ std::string text(Offset offset) { return std::to_string(offset.bytes()); }
 
 DegradedKeeper::DegradedKeeper(const Host& host, const Settings& settings,
                                metrics::HaMetrics& metrics)
-    : host_(host),
-      settings_(settings),
-      metrics_(metrics),
-      path_(settings.state_dir + "/ha_degraded.json") {}
+    : host_(host), settings_(settings), metrics_(metrics), store_(settings.state_dir, &host) {}
 
 std::string DegradedKeeper::load(Offset log_end) {
   if (settings_.state_dir.empty()) return "";
   std::string content;
-  bool missing = false;
-  if (std::string failed = read_file(path_, content, missing); !failed.empty()) return failed;
-  if (missing) return "";
-  std::vector<DegradedRange> ranges;
-  if (const std::string wrong = parse_degraded(content, ranges); !wrong.empty()) {
-    return "'" + path_ + "' is damaged: " + wrong;
+  if (std::string failed = store_.load(kName, content); !failed.empty()) return failed;
+  if (content.empty()) return "";
+  DegradedState state;
+  if (const std::string wrong = parse_degraded(content, state); !wrong.empty()) {
+    return "'" + store_.path(kName) + "' is damaged: " + wrong;
   }
-  journal_ = core::DegradedJournal(std::move(ranges), log_end);
+  journal_ = core::DegradedJournal(std::move(state.ranges), log_end, state.told);
   publish();
   return "";
 }
@@ -60,7 +56,7 @@ bool DegradedKeeper::allow(Offset reached, Offset end, core::Time now) {
                   text(journal_.open()->from) +
                   " on (option 'missing_copies': 'degrade'); what is "
                   "acknowledged is kept in " +
-                  path_);
+                  store_.path(kName));
   }
   return true;
 }
@@ -74,8 +70,42 @@ void DegradedKeeper::held(Offset reached, core::Time now) {
              text(range.to) + ", is held by enough nodes");
 }
 
+std::optional<DegradedRange> DegradedKeeper::to_tell() const {
+  return open() ? std::optional(*journal_.open()) : std::nullopt;
+}
+
+void DegradedKeeper::heard(const std::optional<DegradedRange>& told) {
+  save_if(journal_.heard(told, net::unix_now_ms()));
+}
+
+void DegradedKeeper::cut(Offset new_end) {
+  if (!save_if(journal_.cut(new_end, net::unix_now_ms()))) return;
+  const DegradedRange& range = journal_.ranges().back();
+  host_.log(HA_LOG_ERROR,
+            "lost: this node had acknowledged, with too few copies, what is being "
+            "cut off its log, from " +
+                text(range.lost_from) + " to at most " + text(range.to));
+}
+
+void DegradedKeeper::inherit(Offset end) {
+  if (!save_if(journal_.inherited(end, net::unix_now_ms()))) return;
+  const DegradedRange& range = journal_.ranges().back();
+  const std::string what = "the master before had acknowledged, with too few copies, ";
+  if (range.lost()) {
+    host_.log(HA_LOG_ERROR, "lost: " + what + "up to at most " + text(range.to) +
+                                "; this log ends at " + text(end));
+  } else {
+    host_.warn(what + "up to at most " + text(range.to) + "; all of that is here");
+  }
+}
+
+// False = there is nothing to save, or that failed.
+bool DegradedKeeper::save_if(std::optional<core::DegradedJournal> next) {
+  return next && !settings_.state_dir.empty() && save(std::move(*next));
+}
+
 bool DegradedKeeper::save(core::DegradedJournal next) {
-  std::string failed = replace_file(settings_.state_dir, path_, format_degraded(next.ranges()));
+  std::string failed = store_.save(kName, format_degraded({next.ranges(), next.told()}));
   if (!failed.empty()) {
     if (!std::exchange(failed_, true)) {
       host_.log(HA_LOG_ERROR,
@@ -86,6 +116,7 @@ bool DegradedKeeper::save(core::DegradedJournal next) {
     return false;
   }
   failed_ = false;
+  ++serial_;
   journal_ = std::move(next);
   publish();
   return true;
@@ -94,25 +125,43 @@ bool DegradedKeeper::save(core::DegradedJournal next) {
 void DegradedKeeper::publish() {
   std::vector<metrics::DegradedRange> ranges;
   for (const DegradedRange& r : journal_.ranges()) {
-    ranges.push_back({r.from.bytes(), r.to.bytes(), r.since_ms, r.healed_ms});
+    ranges.push_back({r.from.bytes(), r.to.bytes(), r.since_ms, r.healed_ms, r.lost_from.bytes()});
   }
   metrics_.degraded_ranges.set(std::move(ranges));
   metrics_.degraded_since_ms.set(open() ? journal_.open()->since_ms : 0);
 }
 
-std::string format_degraded(const std::vector<DegradedRange>& ranges) {
-  json::array all;
-  for (const DegradedRange& r : ranges) {
-    all.push_back(json::object{{"from", r.from.bytes()},
-                               {"to", r.to.bytes()},
-                               {"since_ms", r.since_ms},
-                               {"healed_ms", r.healed_ms}});
-  }
-  return json::serialize(json::object{{"format", kFormat}, {"ranges", std::move(all)}}) + "\n";
+namespace {
+
+json::object to_json(const DegradedRange& r) {
+  json::object object{{"from", r.from.bytes()},
+                      {"to", r.to.bytes()},
+                      {"since_ms", r.since_ms},
+                      {"healed_ms", r.healed_ms}};
+  if (r.lost()) object["lost_from"] = r.lost_from.bytes();
+  return object;
 }
 
-std::string parse_degraded(std::string_view content, std::vector<DegradedRange>& out) {
-  out.clear();
+// Throws what Boost.JSON throws where a member is missing or of another kind.
+DegradedRange from_json(const json::object& r) {
+  DegradedRange range{Offset(r.at("from").as_int64()), Offset(r.at("to").as_int64()),
+                      r.at("since_ms").as_int64(), r.at("healed_ms").as_int64()};
+  if (r.contains("lost_from")) range.lost_from = Offset(r.at("lost_from").as_int64());
+  return range;
+}
+
+}  // namespace
+
+std::string format_degraded(const DegradedState& state) {
+  json::array all;
+  for (const DegradedRange& r : state.ranges) all.push_back(to_json(r));
+  json::object object{{"format", kFormat}, {"ranges", std::move(all)}};
+  if (state.told) object["told"] = to_json(*state.told);
+  return json::serialize(object) + "\n";
+}
+
+std::string parse_degraded(std::string_view content, DegradedState& out) {
+  out = {};
   try {
     const json::object object =
         json::parse(json::string_view(content.data(), content.size())).as_object();
@@ -121,10 +170,9 @@ std::string parse_degraded(std::string_view content, std::vector<DegradedRange>&
              std::to_string(kFormat);
     }
     for (const json::value& value : object.at("ranges").as_array()) {
-      const json::object& r = value.as_object();
-      out.push_back({Offset(r.at("from").as_int64()), Offset(r.at("to").as_int64()),
-                     r.at("since_ms").as_int64(), r.at("healed_ms").as_int64()});
+      out.ranges.push_back(from_json(value.as_object()));
     }
+    if (object.contains("told")) out.told = from_json(object.at("told").as_object());
     return "";
   } catch (const std::exception& e) {
     return e.what();

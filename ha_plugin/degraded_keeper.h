@@ -1,17 +1,24 @@
-// The journal of what was acknowledged below policy, in memory and in `state_dir`/ha_degraded.json:
+// The journal of what was acknowledged below policy, in memory and in `state_dir`/ha_degraded.json
+// or the host's store:
 //
 //   {"format":1,"ranges":[{"from":4096,"to":8192,"since_ms":1700000000000,"healed_ms":0}]}
+//
+// with "lost_from" in a range of which something was lost, and "told", a range, on a slave whose
+// master has one open.
 //
 // Threads: the I/O thread; load() before it runs. A save blocks for the disk: once when an outage
 // begins, once a mebibyte while it lasts, once when it ends.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "ha_plugin/core/degraded.h"
 #include "ha_plugin/host.h"
 #include "ha_plugin/settings.h"
+#include "ha_plugin/state_store.h"
 #include "metrics/ha_metrics.h"
 
 namespace ha {
@@ -32,21 +39,37 @@ class DegradedKeeper {
   // Enough copies reach up to there.
   void held(core::Offset reached, core::Time now);
 
+  // What slaves are told; it is another one whenever the serial is.
+  std::optional<core::DegradedRange> to_tell() const;
+  std::uint64_t serial() const { return serial_; }
+  // As a slave: the master has told that.
+  void heard(const std::optional<core::DegradedRange>& told);
+  // The log is about to be cut to new_end.
+  void cut(core::Offset new_end);
+  // This node is master of a log that ends at end.
+  void inherit(core::Offset end);
+
  private:
+  bool save_if(std::optional<core::DegradedJournal> next);
   bool save(core::DegradedJournal next);
   void publish();
 
   const Host& host_;
   const Settings& settings_;
   metrics::HaMetrics& metrics_;
-  const std::string path_;
+  const StateStore store_;
   core::DegradedJournal journal_;
+  std::uint64_t serial_ = 1;
   bool failed_ = false;  // said already
   core::Time try_again_{};
 };
 
-std::string format_degraded(const std::vector<core::DegradedRange>& ranges);
+struct DegradedState {
+  std::vector<core::DegradedRange> ranges;
+  std::optional<core::DegradedRange> told;
+};
+std::string format_degraded(const DegradedState& state);
 // "" or what is wrong with the text.
-std::string parse_degraded(std::string_view text, std::vector<core::DegradedRange>& out);
+std::string parse_degraded(std::string_view text, DegradedState& out);
 
 }  // namespace ha

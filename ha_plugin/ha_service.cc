@@ -36,7 +36,7 @@ HaService::HaService(const ha_host_api* host, void* host_ctx, const Settings& se
       settings_(settings),
       others_(settings.replicas.without(settings.replica_id)),
       exporter_(metrics_),
-      terms_(settings_, metrics_),
+      terms_(host_, settings_, metrics_),
       degraded_(host_, settings_, metrics_),
       transfer_(
           metrics_, ack_policy(), settings.max_pending_waits, [this] { io_.ring(); },
@@ -45,7 +45,7 @@ HaService::HaService(const ha_host_api* host, void* host_ctx, const Settings& se
               : nullptr,
           &degraded_),
       accept_(
-          io_.context(), host_, settings_, transfer_, terms_, metrics_,
+          io_.context(), host_, settings_, transfer_, terms_, degraded_, metrics_,
           [this](const std::string& candidate) { yield_to(candidate); },
           [this](std::int64_t epoch) { ask_anew(epoch); }),
       client_(
@@ -84,8 +84,8 @@ std::unique_ptr<net::ClientWire> HaService::make_client_wire() {
     case Wire::kAuto:
       break;
   }
-  return std::make_unique<net::NativeClientWire>(host_, settings_, metrics_, terms_, incarnation_,
-                                                 on_cut);
+  return std::make_unique<net::NativeClientWire>(host_, settings_, metrics_, terms_, degraded_,
+                                                 incarnation_, on_cut);
 }
 
 core::AckPolicy HaService::ack_policy() const {
@@ -407,6 +407,7 @@ void HaService::enter_role(const RoleChange& change, std::int64_t epoch) {
   if (epoch != 0) accept_.close_all(Reason::kRoleChanged);
   terms_.set_mastered(epoch);
   transfer_.set_master(change.role == Role::kMaster, epoch, terms_.mastered_from());
+  if (epoch != 0) degraded_.inherit(terms_.mastered_from());
   // From here on readers have a bound, which rises as copies arrive.
   if (epoch != 0 && host_.can_confirm()) on_confirmed(host_.confirm(Offset(0)));
   accept_.set_serving(change.role != Role::kNone);

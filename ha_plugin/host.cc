@@ -42,6 +42,15 @@ ha_error empty_error() {
   return error;
 }
 
+// A sink that fills a std::string.
+template <std::size_t Most>
+std::int32_t pour_into(void* user, const char* text, std::int64_t size) noexcept {
+  auto& to = *static_cast<std::string*>(user);
+  if (size < 0 || to.size() + static_cast<std::size_t>(size) > Most) return 1;
+  to.append(text, static_cast<std::size_t>(size));
+  return 0;
+}
+
 }  // namespace
 
 ha_host_api Host::copy_table(const ha_host_api* table) {
@@ -69,6 +78,8 @@ Host::Host(const ha_host_api* table, void* ctx)
       segment_fd_(extension<ha_ext_segment_fd>(api_, ctx, HA_EXT_SEGMENT_FD)),
       reserve_(extension<ha_ext_append_reserve>(api_, ctx, HA_EXT_APPEND_RESERVE)),
       metadata_(extension<ha_ext_metadata>(api_, ctx, HA_EXT_METADATA)),
+      retention_(extension<ha_ext_retention>(api_, ctx, HA_EXT_RETENTION)),
+      state_store_(extension<ha_ext_state_store>(api_, ctx, HA_EXT_STATE_STORE)),
       lifecycle_(extension<ha_ext_thread_lifecycle>(api_, ctx, HA_EXT_THREAD_LIFECYCLE)) {}
 
 HostResult Host::bounds(ha_bounds& out) const {
@@ -156,14 +167,8 @@ HostResult Host::commit(std::int64_t size) const {
 
 HostResult Host::read_metadata(std::string& out) const {
   out.clear();
-  const ha_sink_fn sink = [](void* user, const char* text, std::int64_t size) noexcept {
-    auto& to = *static_cast<std::string*>(user);
-    if (size < 0 || to.size() + static_cast<std::size_t>(size) > HA_METADATA_MAX_BYTES) return 1;
-    to.append(text, static_cast<std::size_t>(size));
-    return 0;
-  };
-  HostResult result =
-      result_of(metadata_->read(ctx_, sink, &out), empty_error(), HA_EXT_METADATA " read");
+  HostResult result = result_of(metadata_->read(ctx_, pour_into<HA_METADATA_MAX_BYTES>, &out),
+                                empty_error(), HA_EXT_METADATA " read");
   if (!result.ok()) {
     result.text += " (its state may have " + std::to_string(HA_METADATA_MAX_BYTES) + " bytes)";
   }
@@ -175,6 +180,21 @@ HostResult Host::write_metadata(std::span<const std::byte> state) const {
   const std::int32_t status =
       metadata_->write(ctx_, state.data(), static_cast<std::int64_t>(state.size()), &error);
   return result_of(status, error, HA_EXT_METADATA " write");
+}
+
+HostResult Host::load_state(const char* name, std::string& out) const {
+  out.clear();
+  ha_error error = empty_error();
+  const std::int32_t status =
+      state_store_->load(ctx_, name, pour_into<HA_STATE_MAX_BYTES>, &out, &error);
+  return result_of(status, error, HA_EXT_STATE_STORE " load");
+}
+
+HostResult Host::save_state(const char* name, std::string_view state) const {
+  ha_error error = empty_error();
+  const std::int32_t status =
+      state_store_->save(ctx_, name, state.data(), static_cast<std::int64_t>(state.size()), &error);
+  return result_of(status, error, HA_EXT_STATE_STORE " save");
 }
 
 void Host::role_changed(core::Role role, core::Reason reason, core::Status status,

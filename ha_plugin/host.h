@@ -12,7 +12,9 @@
 
 #include "ha/ext/append_reserve.h"
 #include "ha/ext/metadata.h"
+#include "ha/ext/retention.h"
 #include "ha/ext/segment_fd.h"
+#include "ha/ext/state_store.h"
 #include "ha/ext/thread_lifecycle.h"
 #include "ha/plugin.h"
 #include "ha_plugin/core/types.h"
@@ -73,6 +75,16 @@ class Host {
   HostResult read_metadata(std::string& out) const;
   HostResult write_metadata(std::span<const std::byte> state) const;
 
+  bool can_hold() const { return retention_ != nullptr; }
+  // Bytes from there on are wanted; HA_RETENTION_NOTHING = none.
+  void hold(core::Offset from) const { retention_->hold(ctx_, from.bytes()); }
+
+  // Without the extension the plugin's small state is in files.
+  bool keeps_state() const { return state_store_ != nullptr; }
+  // Leaves out empty when nothing was saved under that name.
+  HostResult load_state(const char* name, std::string& out) const;
+  HostResult save_state(const char* name, std::string_view state) const;
+
   void role_changed(core::Role role, core::Reason reason, core::Status status,
                     const std::string& text, std::int64_t epoch = 0) const;
   void replica_changed(const ha_replica_event& event) const;
@@ -92,6 +104,8 @@ class Host {
   const ha_ext_segment_fd* segment_fd_ = nullptr;
   const ha_ext_append_reserve* reserve_ = nullptr;
   const ha_ext_metadata* metadata_ = nullptr;
+  const ha_ext_retention* retention_ = nullptr;
+  const ha_ext_state_store* state_store_ = nullptr;
   const ha_ext_thread_lifecycle* lifecycle_ = nullptr;
 };
 

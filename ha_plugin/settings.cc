@@ -43,6 +43,18 @@ std::string apply_number(Settings& settings, std::string_view text) {
 }
 
 template <std::int64_t Settings::*Member>
+std::string apply_rate(Settings& settings, std::string_view text) {
+  constexpr std::int64_t kLeast = 1024;
+  Settings copy = settings;
+  std::string wrong = apply_number<Member, 0, INT64_MAX / 16>(copy, text);
+  if (wrong.empty() && copy.*Member > 0 && copy.*Member < kLeast) {
+    wrong = "is below the least, " + std::to_string(kLeast) + " (or 0 for no limit)";
+  }
+  if (wrong.empty()) settings = copy;
+  return wrong;
+}
+
+template <std::int64_t Settings::*Member>
 std::string show_number(const Settings& settings) {
   return std::to_string(settings.*Member);
 }
@@ -198,18 +210,21 @@ const Spec kSpecs[] = {
      HA_NUMBER(transfer_batch_bytes, 1024, core::kMaxBodyBytes)},
     {"max_transfer_bytes_per_s", "bytes per second", "0 = no limit, or 1024 and up", true,
      "The most log bytes that one replica is sent in a second.",
-     [](Settings& s, std::string_view v) -> std::string {
-       Settings copy = s;
-       std::string wrong =
-           apply_number<&Settings::max_transfer_bytes_per_s, 0, INT64_MAX / 16>(copy, v);
-       if (wrong.empty() && copy.max_transfer_bytes_per_s > 0 &&
-           copy.max_transfer_bytes_per_s < 1024) {
-         wrong = "is below the least, 1024 (or 0 for no limit)";
-       }
-       if (wrong.empty()) s = copy;
-       return wrong;
-     },
+     apply_rate<&Settings::max_transfer_bytes_per_s>,
      show_number<&Settings::max_transfer_bytes_per_s>},
+    {"catch_up_bytes_per_s", "bytes per second", "0 = no limit, or 1024 and up", true,
+     "The most log bytes that one replica which lacks more than 8 MiB is sent in a second, on top "
+     "of what the log grew by in the last one: so live traffic has the network, and the replica "
+     "still gets there.",
+     apply_rate<&Settings::catch_up_bytes_per_s>, show_number<&Settings::catch_up_bytes_per_s>},
+    {"catch_up_stall_ms", "milliseconds", "1000 to 3600000", true,
+     "A replica that lacks more than 8 MiB and has come no nearer for so long is reported.",
+     HA_NUMBER(catch_up_stall_ms, 1000, kHourMs)},
+    {"retention_hold_bytes", "bytes", "0 = none, and up", true,
+     "The host is asked to keep what replicas still lack, up to so many bytes of the newest log, "
+     "also of the other nodes of option replicas while they are gone. Needs the host's extension "
+     "retention.",
+     HA_NUMBER(retention_hold_bytes, 0, INT64_MAX / 16)},
     {"send_from", "choice", "memory, file", false,
      "Where log bytes are sent from when the host offers both: its pinned memory (writev) or its "
      "segment files (sendfile). Which is faster depends on network and kernel; on loopback, "
@@ -229,6 +244,14 @@ const Spec kSpecs[] = {
     {"max_gap_not_in_sync_bytes", "bytes", "1 and up", true,
      "A replica that is behind by so much is not in sync.",
      HA_NUMBER(max_gap_not_in_sync_bytes, 1, INT64_MAX)},
+    {"in_sync_max_lag_ms", "milliseconds", "0 = no limit, to 3600000", true,
+     "A replica that lacks a byte for longer than that is not in sync. Looked at with each of its "
+     "reports and once a second.",
+     HA_NUMBER(in_sync_max_lag_ms, 0, kHourMs)},
+    {"in_sync_hold_ms", "milliseconds", "0 to 3600000", true,
+     "A replica that left the in-sync set for its lag is in sync again once it was caught up and "
+     "then kept up for so long.",
+     HA_NUMBER(in_sync_hold_ms, 0, kHourMs)},
     {"auto_in_sync_replicas", "flag", "true, false", true,
      "Lower the default number of copies to the replicas in sync, though never below "
      "min_in_sync_replicas.",

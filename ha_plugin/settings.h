@@ -57,11 +57,16 @@ struct Settings {
   std::int64_t first_report_timeout_ms = 20000;
   std::int64_t transfer_batch_bytes = std::int64_t{1} << 20;
   std::int64_t max_transfer_bytes_per_s = 0;
+  std::int64_t catch_up_bytes_per_s = 0;
+  std::int64_t catch_up_stall_ms = 30000;
+  std::int64_t retention_hold_bytes = 0;
   SendFrom send_from = SendFrom::kMemory;
   core::Bootstrap bootstrap = core::Bootstrap::kLatestSegment;
   std::int64_t in_sync_replicas = 1;
   std::int64_t min_in_sync_replicas = 1;
   std::int64_t max_gap_not_in_sync_bytes = std::int64_t{256} << 20;
+  std::int64_t in_sync_max_lag_ms = 10000;
+  std::int64_t in_sync_hold_ms = 5000;
   bool auto_in_sync_replicas = false;
   MissingCopies missing_copies = MissingCopies::kFail;
   std::int64_t degrade_after_ms = 1000;

@@ -104,6 +104,7 @@ json::value degraded_json(const StatusInput& in) {
   for (const metrics::DegradedRange& r : ranges) {
     all.push_back(json::object{
         {"from", r.from}, {"to", r.to}, {"since_ms", r.since_ms}, {"healed_ms", r.healed_ms}});
+    if (r.lost_from >= 0) all.back().as_object()["lost_from"] = r.lost_from;
   }
   return json::object{{"now", ranges.back().healed_ms == 0},
                       {"acks", in.metrics.degraded_acks.value()},
@@ -122,6 +123,9 @@ json::array replicas_json(const StatusInput& in) {
         {"state", metrics::state_name(s.state)},
         {"wire", r->native.value() != 0 ? "native" : "rocketmq"},
         {"in_sync", s.in_sync == 1},
+        {"in_sync_left_for",
+         metrics::reason_name(static_cast<std::int32_t>(r->in_sync_left_for.value()))},
+        {"in_sync_changed_ms", age_ms(r->in_sync_changed_ns, in.now)},
         {"start_offset", s.start_offset},
         {"sent_offset", s.sent_offset},
         {"ack_offset", s.ack_offset},
@@ -130,6 +134,8 @@ json::array replicas_json(const StatusInput& in) {
         {"lag_ms", s.lag_ms},
         {"in_flight_bytes", there ? std::max<std::int64_t>(s.sent_offset - s.ack_offset, 0) : 0},
         {"bytes_per_s", s.bytes_per_s},
+        {"catch_up_stalled", r->catch_up_stalled.value() != 0},
+        {"seconds_until_lost", r->seconds_until_lost.value()},
         {"connected_ms", there ? s.connected_ms : 0},
         {"gone_ms", there ? 0 : age_ms(r->disconnected_at_ns, in.now)},
         {"connects", r->connects.value()},

@@ -5,7 +5,6 @@
 #include <cstdio>
 
 #include "ha_plugin/core/handshake.h"
-#include "ha_plugin/durable_file.h"
 #include "ha_plugin/wire/native.h"
 
 namespace ha {
@@ -14,6 +13,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::int64_t kFormat = 1;
+constexpr const char* kName = "ha_term.json";
 
 std::string checksum_of(const json::object& object) {
   const std::string text = json::serialize(object);
@@ -41,21 +41,19 @@ core::Term term_of(const json::object& object) {
 
 }  // namespace
 
-TermFile::TermFile(std::string_view directory)
-    : directory_(directory), path_(directory_ + "/ha_term.json") {}
+std::string TermFile::path() const { return store_.path(kName); }
 
 std::string TermFile::load(core::Term& out) const {
   out = {};
   std::string text;
-  bool missing = false;
-  if (std::string failed = read_file(path_, text, missing); !failed.empty()) return failed;
-  if (missing) return "";
+  if (std::string failed = store_.load(kName, text); !failed.empty()) return failed;
+  if (text.empty()) return "";
   const std::string wrong = parse_term(text, out);
-  return wrong.empty() ? "" : "'" + path_ + "' is damaged: " + wrong;
+  return wrong.empty() ? "" : "'" + path() + "' is damaged: " + wrong;
 }
 
 std::string TermFile::save(const core::Term& term) const {
-  return replace_file(directory_, path_, format_term(term));
+  return store_.save(kName, format_term(term));
 }
 
 std::string format_term(const core::Term& term) {

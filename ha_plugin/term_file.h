@@ -1,4 +1,4 @@
-// A node's core::Term on disk, in `state_dir`/ha_term.json:
+// A node's core::Term on disk, in `state_dir`/ha_term.json or the host's store:
 //
 //   {"format":1,"promised":7,"promised_to":"b",
 //    "epochs":[{"epoch":6,"start":0,"master":"a"}],"checksum":"f00d..."}
@@ -14,23 +14,23 @@
 #include <string_view>
 
 #include "ha_plugin/core/term.h"
+#include "ha_plugin/state_store.h"
 
 namespace ha {
 
 class TermFile {
  public:
-  explicit TermFile(std::string_view directory);
+  explicit TermFile(StateStore store) : store_(std::move(store)) {}
 
   // "" and out is what the disk holds, be it nothing; else what is wrong with it.
   std::string load(core::Term& out) const;
   // "" = it will be loaded from now on, also after a loss of power; else what failed.
   std::string save(const core::Term& term) const;
 
-  const std::string& path() const { return path_; }
+  std::string path() const;
 
  private:
-  const std::string directory_;
-  const std::string path_;
+  const StateStore store_;
 };
 
 std::string format_term(const core::Term& term);

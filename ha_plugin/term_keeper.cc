@@ -4,8 +4,10 @@
 
 namespace ha {
 
-TermKeeper::TermKeeper(const Settings& settings, metrics::HaMetrics& metrics)
-    : keeps_epochs_(settings.keeps_epochs()), metrics_(metrics), file_(settings.state_dir) {}
+TermKeeper::TermKeeper(const Host& host, const Settings& settings, metrics::HaMetrics& metrics)
+    : keeps_epochs_(settings.keeps_epochs()),
+      metrics_(metrics),
+      file_(StateStore(settings.state_dir, &host)) {}
 
 std::string TermKeeper::load(core::Offset log_min, core::Offset log_end) {
   if (!keeps_epochs_) return "";

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "ha_plugin/core/term.h"
+#include "ha_plugin/host.h"
 #include "ha_plugin/settings.h"
 #include "ha_plugin/term_file.h"
 #include "metrics/ha_metrics.h"
@@ -20,7 +21,7 @@ namespace ha {
 
 class TermKeeper {
  public:
-  TermKeeper(const Settings& settings, metrics::HaMetrics& metrics);
+  TermKeeper(const Host& host, const Settings& settings, metrics::HaMetrics& metrics);
 
   bool keeps_epochs() const { return keeps_epochs_; }
 

@@ -29,8 +29,13 @@ TransferService::TransferService(metrics::HaMetrics& metrics, const core::AckPol
       progress_(std::move(progress)),
       degraded_(degraded),
       held_(std::make_unique<std::atomic<std::int64_t>[]>(
+          static_cast<std::size_t>(policy.max_copies))),
+      in_sync_held_(std::make_unique<std::atomic<std::int64_t>[]>(
           static_cast<std::size_t>(policy.max_copies))) {
-  for (std::int32_t i = 0; i < max_copies_; ++i) held_[static_cast<std::size_t>(i)] = -1;
+  for (std::int32_t i = 0; i < max_copies_; ++i) {
+    held_[static_cast<std::size_t>(i)] = -1;
+    in_sync_held_[static_cast<std::size_t>(i)] = -1;
+  }
   set_policy(policy);
   durable_.join(kSelf, "", own_durable_);
 }
@@ -61,10 +66,11 @@ core::AckPolicy TransferService::policy() const {
           wait_for_slaves_.load(std::memory_order_relaxed)};
 }
 
-Offset TransferService::Published::held_by(std::int32_t copies) const {
+Offset TransferService::Published::at(const std::unique_ptr<std::atomic<std::int64_t>[]>& held,
+                                      std::int32_t copies) const {
   const std::int32_t place = copies - 2;
   if (place >= service.max_copies_) return core::kNoOffset;
-  return Offset(service.held_[static_cast<std::size_t>(place)].load(std::memory_order_seq_cst));
+  return Offset(held[static_cast<std::size_t>(place)].load(std::memory_order_seq_cst));
 }
 
 void TransferService::count(Status status) const {
@@ -186,10 +192,13 @@ bool TransferService::wait_until_drained(core::Time deadline) {
 void TransferService::publish() {
   const std::int32_t replicas = tracker_.replicas();
   const std::int32_t before = replicas_.load(std::memory_order_relaxed);
+  const auto renew = [](std::atomic<std::int64_t>& slot, Offset held) {
+    if (slot.load(std::memory_order_relaxed) == held.bytes()) return;
+    slot.store(held.bytes(), std::memory_order_seq_cst);
+  };
   for (std::int32_t i = 0; i < std::min(std::max(replicas, before), max_copies_); ++i) {
-    auto& slot = held_[static_cast<std::size_t>(i)];
-    const std::int64_t held = tracker_.held_by(i + 2).bytes();
-    if (slot.load(std::memory_order_relaxed) != held) slot.store(held, std::memory_order_seq_cst);
+    renew(held_[static_cast<std::size_t>(i)], tracker_.held_by(i + 2));
+    renew(in_sync_held_[static_cast<std::size_t>(i)], keeping_up_.held_by(i + 2));
   }
   replicas_.store(replicas, std::memory_order_release);
   durable_replicas_.store(durable_.replicas() - 1, std::memory_order_release);
@@ -201,20 +210,34 @@ void TransferService::publish_in_sync(Offset log_end) const {
 }
 
 void TransferService::join(core::AckTracker::ConnectionId connection, const std::string& replica,
-                           Offset ack, Offset durable) {
+                           Offset ack, Offset durable, bool in_sync) {
   tracker_.join(connection, replica, ack);
+  if (in_sync) keeping_up_.join(connection, replica, ack);
   if (durable != core::kNoOffset) durable_.join(connection, replica, durable);
   publish();
 }
 
 void TransferService::ack(core::AckTracker::ConnectionId connection, Offset ack, Offset durable) {
   tracker_.ack(connection, ack);
+  if (keeping_up_.tracks(connection)) keeping_up_.ack(connection, ack);
   if (durable != core::kNoOffset) durable_.ack(connection, durable);
+  publish();
+}
+
+void TransferService::set_in_sync(core::AckTracker::ConnectionId connection,
+                                  const std::string& replica, bool in_sync) {
+  if (in_sync) {
+    keeping_up_.join(connection, replica, tracker_.ack_of(connection));
+  } else {
+    keeping_up_.leave(connection);
+    ring_();  // a wait for all in sync may be over
+  }
   publish();
 }
 
 void TransferService::leave(core::AckTracker::ConnectionId connection) {
   tracker_.leave(connection);
+  keeping_up_.leave(connection);
   durable_.leave(connection);
   publish();
   ring_();  // fewer in sync: a wait for all of them may be over
@@ -255,7 +278,7 @@ void TransferService::take_arrivals() {
 Offset TransferService::reached_by(core::Level level, Offset log_end) const {
   core::Level copies = core::copies_of(level);
   if (!core::is_durable(level)) {
-    return copies == core::kAllInSync ? core::held_by_in_sync(policy(), tracker_, log_end)
+    return copies == core::kAllInSync ? core::held_by_in_sync(policy(), Known{*this}, log_end)
                                       : tracker_.held_by(copies);
   }
   // The tracker adds a copy for the master, whose own is in here already.
@@ -263,7 +286,7 @@ Offset TransferService::reached_by(core::Level level, Offset log_end) const {
   const std::int32_t in_sync_copies = in_sync(log_end);
   if (in_sync_copies < core::all_in_sync_copies(policy(), in_sync_copies)) return core::kNoOffset;
   Offset reached = own_durable_;
-  tracker_.for_each_first(in_sync_copies - 1, [&](const std::string& replica) {
+  keeping_up_.for_each_first(in_sync_copies - 1, [&](const std::string& replica) {
     reached = std::min(reached, durable_.ack_of(replica));
   });
   return reached;
@@ -327,11 +350,12 @@ void TransferService::fail_all_for_good(Status status) {
 }
 
 std::int32_t TransferService::in_sync(Offset log_end) const {
-  return core::in_sync_count(policy(), tracker_, log_end);
+  return core::in_sync_count(policy(), Known{*this}, log_end);
 }
 
-bool TransferService::is_in_sync(Offset ack, Offset log_end) const {
-  return ack != core::kNoOffset && log_end - ack < max_gap_.load(std::memory_order_relaxed);
+bool TransferService::is_in_sync(core::AckTracker::ConnectionId connection, Offset log_end) const {
+  return keeping_up_.tracks(connection) &&
+         log_end - keeping_up_.ack_of(connection) < max_gap_.load(std::memory_order_relaxed);
 }
 
 void TransferService::set_master(bool master, std::int64_t epoch, Offset epoch_start) {
@@ -342,7 +366,7 @@ void TransferService::set_master(bool master, std::int64_t epoch, Offset epoch_s
 }
 
 Offset TransferService::reached_by_default(Offset log_end) const {
-  const std::int32_t copies = core::default_copies(policy(), tracker_, log_end);
+  const std::int32_t copies = core::default_copies(policy(), Known{*this}, log_end);
   const bool durable = durable_by_default_.load(std::memory_order_relaxed);
   if (durable) return reached_by(core::durable_level(copies), log_end);
   return copies <= 1 ? log_end : tracker_.held_by(copies);

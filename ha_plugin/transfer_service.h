@@ -68,7 +68,10 @@ class TransferService {
   // durable: as far as the replica says that its copy survives a loss of power; kNoOffset when its
   // wire cannot say that. connections are numbered from 1.
   void join(core::AckTracker::ConnectionId connection, const std::string& replica, core::Offset ack,
-            core::Offset durable = core::kNoOffset);
+            core::Offset durable = core::kNoOffset, bool in_sync = true);
+  // It keeps up with the log, or does so no longer. REQUIRES: connection has joined as replica.
+  void set_in_sync(core::AckTracker::ConnectionId connection, const std::string& replica,
+                   bool in_sync);
   void ack(core::AckTracker::ConnectionId connection, core::Offset ack,
            core::Offset durable = core::kNoOffset);
   void leave(core::AckTracker::ConnectionId connection);
@@ -87,8 +90,7 @@ class TransferService {
   // turn() will be called at that time at the latest, whatever happens; kNever = nothing is armed.
   void set_next_turn(core::Time at) { next_turn_.store(at.count(), std::memory_order_seq_cst); }
   std::int32_t in_sync(core::Offset log_end) const;
-  // Would a replica with this ack be in the in-sync set?
-  bool is_in_sync(core::Offset ack, core::Offset log_end) const;
+  bool is_in_sync(core::AckTracker::ConnectionId connection, core::Offset log_end) const;
   const core::AckTracker& tracker() const { return tracker_; }
   // As far as the default policy reaches, where somebody is told of it and epochs are kept; else
   // kNoOffset.
@@ -107,7 +109,22 @@ class TransferService {
     const TransferService& service;
     bool master() const { return service.master_.load(std::memory_order_seq_cst); }
     std::int32_t replicas() const { return service.replicas_.load(std::memory_order_acquire); }
-    core::Offset held_by(std::int32_t copies) const;
+    core::Offset held_by(std::int32_t copies) const { return at(service.held_, copies); }
+    core::Offset in_sync_held_by(std::int32_t copies) const {
+      return at(service.in_sync_held_, copies);
+    }
+    core::Offset at(const std::unique_ptr<std::atomic<std::int64_t>[]>& held,
+                    std::int32_t copies) const;
+  };
+  // What the I/O thread judges by.
+  struct Known {
+    const TransferService& service;
+    bool master() const { return service.master_.load(std::memory_order_relaxed); }
+    std::int32_t replicas() const { return service.tracker_.replicas(); }
+    core::Offset held_by(std::int32_t copies) const { return service.tracker_.held_by(copies); }
+    core::Offset in_sync_held_by(std::int32_t copies) const {
+      return service.keeping_up_.held_by(copies);
+    }
   };
 
   core::AckDecision judge(std::int32_t acks, bool durable, core::Offset end) const;
@@ -149,6 +166,7 @@ class TransferService {
   std::atomic<std::int32_t> replicas_{0};
   std::atomic<std::int32_t> durable_replicas_{0};      // those whose wire tells what is durable
   std::unique_ptr<std::atomic<std::int64_t>[]> held_;  // [n - 2] = how far n copies reach
+  std::unique_ptr<std::atomic<std::int64_t>[]> in_sync_held_;  // the same of keeping_up_
 
   std::atomic<std::int32_t> in_sync_replicas_{1};
   std::atomic<std::int32_t> min_in_sync_replicas_{1};
@@ -161,7 +179,8 @@ class TransferService {
 
   core::WaitQueue queue_;
   core::AckTracker tracker_;
-  core::AckTracker durable_;  // of durable positions; the master's own is one of them
+  core::AckTracker keeping_up_;  // those of tracker_ that may be in the in-sync set
+  core::AckTracker durable_;     // of durable positions; the master's own is one of them
   core::Offset own_durable_ = core::Offset(0);
   core::Offset epoch_start_ = core::Offset(0);
   std::vector<core::EndedWait> ended_;

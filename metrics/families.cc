@@ -17,7 +17,7 @@ constexpr double kNsPerSecond = 1e9;
 constexpr double kMsPerSecond = 1e3;
 
 // The ABI's numbers that the arrays of HaMetrics have room for and that have a name.
-constexpr std::int32_t kLastReason = HA_REASON_NO_QUORUM;
+constexpr std::int32_t kLastReason = HA_REASON_LAG_TIME;
 constexpr std::int32_t kLastStatus = -HA_IN_SYNC_REPLICAS_NOT_ENOUGH;
 static_assert(kLastReason < static_cast<std::int32_t>(kReasonSlots));
 static_assert(kLastStatus < static_cast<std::int32_t>(kStatusSlots));
@@ -81,6 +81,14 @@ class Sheet {
   std::vector<prometheus::MetricFamily> families_;
 };
 
+std::int64_t lost_bytes(const HaMetrics& m) {
+  std::int64_t sum = 0;
+  for (const DegradedRange& range : m.degraded_ranges.get()) {
+    if (range.lost_from >= 0) sum += range.to - range.lost_from;
+  }
+  return sum;
+}
+
 void put_node(Sheet& sheet, const HaMetrics& m) {
   sheet.put("ha_build_info", 1,
             {HA_PLUGIN_VERSION, std::to_string(HA_ABI_MAJOR) + "." + std::to_string(HA_ABI_MINOR)});
@@ -94,6 +102,7 @@ void put_node(Sheet& sheet, const HaMetrics& m) {
   sheet.put("ha_degraded_since_timestamp_seconds",
             static_cast<double>(m.degraded_since_ms.value()) / 1000.0);
   sheet.put("ha_degraded_acks_total", m.degraded_acks.value());
+  sheet.put("ha_degraded_lost_bytes", lost_bytes(m));
   sheet.put("ha_log_min_offset_bytes", m.log_min.value());
   sheet.put("ha_log_end_offset_bytes", m.log_end.value());
   sheet.put("ha_log_durable_offset_bytes", m.log_durable.value());
@@ -120,6 +129,9 @@ void put_replica_counters(Sheet& sheet, const ReplicaMetrics& r) {
   for (std::int32_t reason = HA_REASON_NONE; reason <= kLastReason; ++reason) {
     if (const auto n = at(r.closes, reason); n > 0) {
       sheet.put("ha_replica_closes_total", n, {r.id, reason_name(reason)});
+    }
+    if (const auto n = at(r.in_sync_exits, reason); n > 0) {
+      sheet.put("ha_replica_in_sync_exits_total", n, {r.id, reason_name(reason)});
     }
   }
 }
@@ -156,6 +168,10 @@ void put_replica(Sheet& sheet, const ReplicaMetrics& r, const HaMetrics& m, std:
   }
   if (r.native.value() != 0) {
     sheet.put("ha_replica_durable_offset_bytes", r.durable_offset.value(), {r.id});
+  }
+  sheet.put("ha_replica_catch_up_stalled", r.catch_up_stalled.value(), {r.id});
+  if (const std::int64_t left = r.seconds_until_lost.value(); left >= 0) {
+    sheet.put("ha_replica_seconds_until_lost", left, {r.id});
   }
   put_replica_counters(sheet, r);
 }

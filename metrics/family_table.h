@@ -47,6 +47,11 @@ inline constexpr FamilySpec kFamilies[] = {
      kCounter,
      {},
      "Waits that were answered with fewer copies than the policy asks for."},
+    {"ha_degraded_lost_bytes",
+     kGauge,
+     {},
+     "Bytes, at most, that were acknowledged with fewer copies than the policy asks for and were "
+     "lost, by the journal."},
     {"ha_log_min_offset_bytes", kGauge, {}, "Offset of the first byte that the log holds."},
     {"ha_log_end_offset_bytes", kGauge, {}, "Offset one past the last byte that the log holds."},
     {"ha_log_durable_offset_bytes",
@@ -136,6 +141,17 @@ inline constexpr FamilySpec kFamilies[] = {
      {"id"},
      "Bytes handed to the socket and not reported yet; 0 while the replica is gone. Absent as the "
      "lag in bytes is."},
+    {"ha_replica_catch_up_stalled",
+     kGauge,
+     {"id"},
+     "1 while the connected replica is more than 8 MiB behind and has come no nearer for "
+     "catch_up_stall_ms."},
+    {"ha_replica_seconds_until_lost",
+     kGauge,
+     {"id"},
+     "When what the replica lacks is no longer held for it (option retention_hold_bytes), at the "
+     "rate of the last seconds; 0 = it is not. Absent without a hold, and while the log does not "
+     "grow."},
     {"ha_replica_sent_bytes_total",
      kCounter,
      {"id"},
@@ -157,6 +173,11 @@ inline constexpr FamilySpec kFamilies[] = {
      kCounter,
      {"id", "reason"},
      "Connections of the replica that ended, by reason; a reason is shown once it has happened."},
+    {"ha_replica_in_sync_exits_total",
+     kCounter,
+     {"id", "reason"},
+     "Times that the connected replica left the in-sync set because of its lag, in bytes or in "
+     "time; a reason is shown once it has happened."},
 
     // Waits of producers.
     {"ha_ack_latency_seconds",

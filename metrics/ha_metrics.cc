@@ -14,7 +14,10 @@ void add_counters(const ReplicaMetrics& from, ReplicaMetrics& into) {
   into.frames_sent.add(from.frames_sent.value());
   into.heartbeats_sent.add(from.heartbeats_sent.value());
   into.reports_received.add(from.reports_received.value());
-  for (std::size_t i = 0; i < kReasonSlots; ++i) into.closes[i].add(from.closes[i].value());
+  for (std::size_t i = 0; i < kReasonSlots; ++i) {
+    into.closes[i].add(from.closes[i].value());
+    into.in_sync_exits[i].add(from.in_sync_exits[i].value());
+  }
 }
 
 }  // namespace

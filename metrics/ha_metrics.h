@@ -18,7 +18,7 @@
 namespace ha::metrics {
 
 // Reasons and statuses are the ABI's numbers; the arrays below have room for them all.
-inline constexpr std::size_t kReasonSlots = 32;
+inline constexpr std::size_t kReasonSlots = 40;
 inline constexpr std::size_t kStatusSlots = 32;  // index = -status; 0 = OK
 
 class Counter {
@@ -32,12 +32,13 @@ class Counter {
 
 class Gauge {
  public:
+  explicit Gauge(std::int64_t v = 0) : value_(v) {}
   void set(std::int64_t v) { value_.store(v, std::memory_order_relaxed); }
   void add(std::int64_t n) { value_.fetch_add(n, std::memory_order_relaxed); }
   std::int64_t value() const { return value_.load(std::memory_order_relaxed); }
 
  private:
-  std::atomic<std::int64_t> value_{0};
+  std::atomic<std::int64_t> value_;
 };
 
 // Time from wait_replicated to its callback. Upper bounds of the buckets in nanoseconds: 50 us is
@@ -74,8 +75,9 @@ struct Epoch {
 struct DegradedRange {
   std::int64_t from = 0;
   std::int64_t to = 0;
-  std::int64_t since_ms = 0;   // Unix time
-  std::int64_t healed_ms = 0;  // 0 = it is not
+  std::int64_t since_ms = 0;    // Unix time
+  std::int64_t healed_ms = 0;   // 0 = it is open
+  std::int64_t lost_from = -1;  // what lies from there on was lost; -1 = nothing
 };
 
 // A list for those who ask what is in it.
@@ -103,26 +105,31 @@ struct ReplicaMetrics {
 
   const std::string id;  // "10.0.0.7", or "127.0.0.1#2" where a connection is the identity
 
-  Gauge connections;         // open ones of this id; 0 = gone
-  Gauge state;               // HA_STATE_*
-  Gauge start_offset;        // where the present connection started
-  Gauge sent_offset;         // end of what was handed to the socket
-  Gauge ack_offset;          // -1 before the first report
-  Gauge durable_offset;      // what of it survives a loss of power; -1 = its wire does not tell
-  Gauge native;              // 1 = the present connection speaks the native protocol
-  Gauge in_sync;             // 1 or 0
-  Gauge behind_since_ns;     // steady clock; 0 = holds everything: lag in seconds = now - this
-  Gauge connected_at_ns;     // steady clock
-  Gauge disconnected_at_ns;  // steady clock; 0 while connected
-  Gauge bytes_per_s;         // body bytes over the last full second
-  Gauge last_close_reason;   // HA_REASON_*
+  Gauge connections;             // open ones of this id; 0 = gone
+  Gauge state;                   // HA_STATE_*
+  Gauge start_offset;            // where the present connection started
+  Gauge sent_offset;             // end of what was handed to the socket
+  Gauge ack_offset;              // -1 before the first report
+  Gauge durable_offset;          // what of it survives a loss of power; -1 = its wire does not tell
+  Gauge native;                  // 1 = the present connection speaks the native protocol
+  Gauge in_sync;                 // 1 or 0
+  Gauge in_sync_left_for;        // HA_REASON_*: why it left the in-sync set last; 0 = it has not
+  Gauge in_sync_changed_ns;      // steady clock: since when it is in or out
+  Gauge behind_since_ns;         // steady clock; 0 = holds everything: lag in seconds = now - this
+  Gauge connected_at_ns;         // steady clock
+  Gauge disconnected_at_ns;      // steady clock; 0 while connected
+  Gauge bytes_per_s;             // body bytes over the last full second
+  Gauge catch_up_stalled;        // 1 = it is far behind and comes no nearer
+  Gauge seconds_until_lost{-1};  // -1 = nothing is held for it, or the log does not grow
+  Gauge last_close_reason;       // HA_REASON_*
   Counter connects;
   Counter bytes_sent;  // bodies
   Counter frames_sent;
   Counter heartbeats_sent;
   Counter reports_received;
-  std::array<Counter, kReasonSlots> closes;  // by HA_REASON_*
-  Counter folded_reconnects;                 // those of replicas that were folded into this one
+  std::array<Counter, kReasonSlots> closes;         // by HA_REASON_*
+  std::array<Counter, kReasonSlots> in_sync_exits;  // for its lag, by HA_REASON_*
+  Counter folded_reconnects;  // those of replicas that were folded into this one
 
   std::uint64_t reconnects() const {
     const std::uint64_t made = connects.value();

@@ -70,6 +70,10 @@ const char* reason_name(std::int32_t reason) noexcept {
       return "behind";
     case HA_REASON_NO_QUORUM:
       return "no_quorum";
+    case HA_REASON_LAG_BYTES:
+      return "lag_bytes";
+    case HA_REASON_LAG_TIME:
+      return "lag_time";
     default:
       return "unknown";
   }

@@ -7,7 +7,9 @@
 // auto_in_sync_replicas, which speaks of the configured default only.
 //
 // Held is anything with
-//   bool master();  std::int32_t replicas();  Offset held_by(std::int32_t copies);
+//   bool master();  std::int32_t replicas();
+//   Offset held_by(std::int32_t copies);          of all replicas
+//   Offset in_sync_held_by(std::int32_t copies);  of those that keep up (in_sync_member.h)
 // so that the I/O thread judges by the AckTracker and host threads by its published copy.
 #pragma once
 
@@ -40,17 +42,14 @@ struct AckDecision {
   Level level = 2;
 };
 
-// The in-sync set at `end`: 1 (the master) + replicas with end - ack < the gap.
+// The in-sync set at `end`: 1 (the master) + replicas that keep up, with end - ack < the gap.
 template <class Held>
 std::int32_t in_sync_count(const AckPolicy& policy, Held&& held, Offset end) {
   std::int32_t count = 1;
-  while (count <= held.replicas()) {
-    // A host thread may meet a replica that is just leaving: it holds nothing.
-    const Offset ack = held.held_by(count + 1);
-    if (ack == kNoOffset || end - ack >= policy.max_gap_not_in_sync_bytes) break;
-    ++count;
+  for (;; ++count) {
+    const Offset ack = held.in_sync_held_by(count + 1);
+    if (ack == kNoOffset || end - ack >= policy.max_gap_not_in_sync_bytes) return count;
   }
-  return count;
 }
 
 // The copies that "all in sync" stands for when so many are.
@@ -62,8 +61,12 @@ inline std::int32_t all_in_sync_copies(const AckPolicy& policy, std::int32_t in_
 // to wait for (the master is alone in sync and the minimum is 1) that is end.
 template <class Held>
 Offset held_by_in_sync(const AckPolicy& policy, Held&& held, Offset end) {
-  const std::int32_t need = all_in_sync_copies(policy, in_sync_count(policy, held, end));
-  return need <= 1 ? end : held.held_by(need);
+  const std::int32_t in_sync = in_sync_count(policy, held, end);
+  const std::int32_t need = all_in_sync_copies(policy, in_sync);
+  if (need <= 1) return end;
+  // One that is ahead, but not in the set yet, does not stand in for a member.
+  const Offset all = in_sync > 1 ? held.in_sync_held_by(in_sync) : end;
+  return std::min(all, held.held_by(need));
 }
 
 // The copies that default acks stand for at `end`.

@@ -43,6 +43,8 @@ class AckTracker {
       each(order_[static_cast<std::size_t>(i)]->id);
     }
   }
+  // That connection's last report. REQUIRES: it is tracked.
+  Offset ack_of(ConnectionId connection) const { return connections_.at(connection).ack; }
   // What that replica has acknowledged; kNoOffset = it is not there.
   Offset ack_of(const std::string& replica) const {
     const auto found = by_id_.find(replica);

@@ -6,6 +6,10 @@
 // have held all of it for a while. So after a loss one can say which bytes had been acknowledged
 // by too few, and since when that was so.
 //
+// A slave hears from its master which range is open there, and keeps that. When it becomes master
+// itself it can say what was acknowledged by too few and is not in its log: lost, as far as it can
+// tell.
+//
 // The journal only decides; the file is the caller's.
 #pragma once
 
@@ -19,10 +23,13 @@
 namespace ha::core {
 
 struct DegradedRange {
-  Offset from;                 // enough copies held what lies below
-  Offset to;                   // nothing from here on was acknowledged below policy
-  std::int64_t since_ms = 0;   // Unix time
-  std::int64_t healed_ms = 0;  // 0 = it is not
+  Offset from;                   // enough copies held what lies below
+  Offset to;                     // nothing from here on was acknowledged below policy
+  std::int64_t since_ms = 0;     // Unix time
+  std::int64_t healed_ms = 0;    // when it was closed; 0 = it is open
+  Offset lost_from = kNoOffset;  // what lies from there on up to `to` was lost; kNoOffset = nothing
+
+  bool lost() const { return lost_from != kNoOffset; }
 
   friend bool operator==(const DegradedRange&, const DegradedRange&) = default;
 };
@@ -37,7 +44,8 @@ class DegradedJournal {
   DegradedJournal() = default;
   // After a restart. What was answered is not known then: at most all of the open range that the
   // log still has.
-  DegradedJournal(std::vector<DegradedRange> ranges, Offset log_end);
+  DegradedJournal(std::vector<DegradedRange> ranges, Offset log_end,
+                  std::optional<DegradedRange> told = std::nullopt);
 
   // The range that is not healed.
   const DegradedRange* open() const {
@@ -59,10 +67,25 @@ class DegradedJournal {
   // covered what was answered for `hold`.
   std::optional<DegradedJournal> healed(Offset reached, Time now, Time hold, std::int64_t now_ms);
 
+  // As a slave: its master says what is open there. A range that was open here is not, once the
+  // master has none: all of this log is in the master's, and enough copies of that are.
+  std::optional<DegradedJournal> heard(std::optional<DegradedRange> told,
+                                       std::int64_t now_ms) const;
+  // The log is about to end at new_end: what was acknowledged beyond is lost.
+  std::optional<DegradedJournal> cut(Offset new_end, std::int64_t now_ms) const;
+  // This node becomes master, of a log that ends at `end`: what its master had open is now its own.
+  std::optional<DegradedJournal> inherited(Offset end, std::int64_t now_ms) const;
+
   const std::vector<DegradedRange>& ranges() const { return ranges_; }
+  // What the master that this node follows, or followed last, had open.
+  const std::optional<DegradedRange>& told() const { return told_; }
 
  private:
+  void add(const DegradedRange& range);
+  void close(std::int64_t now_ms, Offset lost_from);
+
   std::vector<DegradedRange> ranges_;  // in time; only the last may be open
+  std::optional<DegradedRange> told_;
   Offset answered_;
   Time held_since_ = kNever;
 };

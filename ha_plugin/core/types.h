@@ -109,6 +109,8 @@ enum class Reason : std::int32_t {
   kChecksum = 29,
   kBehind = 30,
   kNoQuorum = 31,
+  kLagBytes = 32,
+  kLagTime = 33,
 };
 
 }  // namespace ha::core

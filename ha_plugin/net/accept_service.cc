@@ -26,6 +26,9 @@ constexpr int kBacklog = 128;
 // After accept ran out of descriptors or memory: trying at once would spin.
 constexpr auto kAcceptRetry = std::chrono::milliseconds(100);
 
+// Of the last second in the smoothed growth of the log: it forgets in ten seconds or so.
+constexpr double kGrowthWeight = 0.1;
+
 // IPv4 that came through an IPv6 socket is shown and judged as IPv4.
 Address remote_of(const tcp::endpoint& endpoint) {
   boost::asio::ip::address ip = endpoint.address();
@@ -45,13 +48,15 @@ bool is_loopback(const std::string& ip) {
 
 AcceptService::AcceptService(boost::asio::io_context& context, const Host& host,
                              const Settings& settings, TransferService& transfer, TermKeeper& terms,
-                             metrics::HaMetrics& metrics, YieldTo yield_to, AskAnew ask_anew)
+                             const DegradedKeeper& degraded, metrics::HaMetrics& metrics,
+                             YieldTo yield_to, AskAnew ask_anew)
     : acceptor_(context),
       retry_(context),
       host_(host),
       settings_(settings),
       transfer_(transfer),
       terms_(terms),
+      degraded_(degraded),
       metrics_(metrics),
       yield_to_(std::move(yield_to)),
       ask_anew_(std::move(ask_anew)) {}
@@ -146,7 +151,7 @@ void AcceptService::admit(tcp::socket socket, const Address& remote) {
   const HaConnection::Id id = next_id_++;
   auto connection = std::make_shared<HaConnection>(std::move(socket), id, remote, host_, settings_,
                                                    static_cast<ConnectionEvents&>(*this));
-  connections_[id] = {connection, "", 0};
+  connections_[id].connection = connection;
   metrics_.connections.set(static_cast<std::int64_t>(connections_.size()));
   connection->start();
 }
@@ -281,11 +286,15 @@ std::shared_ptr<metrics::ReplicaMetrics> AcceptService::on_joined(HaConnection& 
   replica->connections.add(1);
   replica->connects.add();
   replica->connected_at_ns.set(steady_now().count());
+  replica->catch_up_stalled.set(0);
   replica->disconnected_at_ns.set(0);
   replica->state.set(static_cast<std::int64_t>(connection.session().state()));
   entry.bytes_at_tick = replica->bytes_sent.value();
+  const Time now = steady_now();
+  entry.member.judge(lag_of(connection, last_bounds_, now), in_sync_limits(), now);
+  replica->in_sync_changed_ns.set(now.count());
   transfer_.join(connection.id(), entry.replica_id, connection.session().ack(),
-                 connection.session().durable());
+                 connection.session().durable(), entry.member.in());
   const core::ReplicaSession& session = connection.session();
   host_.info("replica " + entry.replica_id + " joined from " + connection.remote().text() +
              (connection.native()
@@ -306,7 +315,7 @@ void AcceptService::on_ack(HaConnection& connection) {
   const core::LogBounds log = log_bounds();
   transfer_.ack(connection.id(), connection.session().ack(), connection.session().durable());
   transfer_.turn(now, log.end, log.durable);
-  update_gauges(connection, log);
+  update_gauges(connection, connections_.at(connection.id()), log, now);
 }
 
 void AcceptService::on_caught_up(HaConnection& connection) {
@@ -382,21 +391,69 @@ void AcceptService::close_some(Reason reason, bool joined_only) {
 void AcceptService::pump(Time now, const core::LogBounds& log) {
   last_bounds_ = log;
   history_.record(log.end, now);
-  // A connection that closes takes itself off the map.
-  for (auto at = connections_.begin(); at != connections_.end();) {
-    const std::shared_ptr<HaConnection> connection = (at++)->second.connection;
-    connection->pump(now, log);
+  // Live traffic first. A connection that closes takes itself off the map.
+  for (const bool catching_up : {false, true}) {
+    for (auto at = connections_.begin(); at != connections_.end();) {
+      const std::shared_ptr<HaConnection> connection = (at++)->second.connection;
+      if (connection->catching_up(log) == catching_up) connection->pump(now, log);
+    }
   }
+}
+
+void AcceptService::set_serving(bool serving) {
+  serving_ = serving;
+  if (serving) hold_retention(log_bounds());
 }
 
 void AcceptService::confirm_rose() {
   for (auto& [id, entry] : connections_) entry.connection->confirm_rose();
 }
 
-void AcceptService::update_gauges(HaConnection& connection, const core::LogBounds& log) {
+core::Lag AcceptService::lag_of(const HaConnection& connection, const core::LogBounds& log,
+                                Time now) const {
+  const core::Offset ack = connection.session().ack();
+  const Time since = ack >= log.end ? core::kNever : history_.appended_at(ack);
+  return {log.end - ack, since == core::kNever ? Time{0} : now - since, ack >= settled_};
+}
+
+core::InSyncLimits AcceptService::in_sync_limits() const {
+  using std::chrono::milliseconds;
+  return {settings_.max_gap_not_in_sync_bytes,
+          settings_.in_sync_max_lag_ms == 0 ? core::kNever
+                                            : Time(milliseconds(settings_.in_sync_max_lag_ms)),
+          milliseconds(settings_.in_sync_hold_ms)};
+}
+
+void AcceptService::judge_in_sync(const HaConnection& connection, Entry& entry,
+                                  const core::LogBounds& log, Time now) {
+  const core::Lag lag = lag_of(connection, log, now);
+  if (!entry.member.judge(lag, in_sync_limits(), now)) return;
+  const bool in = entry.member.in();
+  metrics::ReplicaMetrics& replica = *connection.metrics();
+  transfer_.set_in_sync(connection.id(), entry.replica_id, in);
+  replica.in_sync_changed_ns.set(now.count());
+  if (in) {
+    host_.info("replica " + entry.replica_id + " is in sync");
+    return tell_host(connection, HA_REPLICA_IN_SYNC, Reason::kNone, entry.replica_id);
+  }
+  const Reason reason = entry.member.left_for();
+  replica.in_sync_left_for.set(static_cast<std::int64_t>(reason));
+  replica.in_sync_exits[static_cast<std::size_t>(reason)].add();
+  host_.warn(
+      "replica " + entry.replica_id + " is no longer in sync (" +
+      metrics::reason_name(static_cast<std::int32_t>(reason)) + "): it lacks " +
+      std::to_string(lag.bytes) + " bytes, the oldest of them for " +
+      std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(lag.time).count()) +
+      " ms");
+  tell_host(connection, HA_REPLICA_OUT_OF_SYNC, reason, entry.replica_id);
+}
+
+void AcceptService::update_gauges(const HaConnection& connection, Entry& entry,
+                                  const core::LogBounds& log, Time now) {
+  judge_in_sync(connection, entry, log, now);
   metrics::ReplicaMetrics& replica = *connection.metrics();
   const core::Offset ack = connection.session().ack();
-  replica.in_sync.set(transfer_.is_in_sync(ack, log.end) ? 1 : 0);
+  replica.in_sync.set(transfer_.is_in_sync(connection.id(), log.end) ? 1 : 0);
   const Time since = ack >= log.end ? core::kNever : history_.appended_at(ack);
   replica.behind_since_ns.set(since == core::kNever ? 0 : since.count());
 }
@@ -419,31 +476,119 @@ void AcceptService::look_at_metadata() {
   ++metadata_serial_;
 }
 
-void AcceptService::send_metadata() {
+void AcceptService::send_beside_the_log() {
   look_at_metadata();
   // A connection that closes takes itself off the map.
   for (auto at = connections_.begin(); at != connections_.end();) {
     Entry& entry = (at++)->second;
-    if (entry.replica_id.empty() || entry.metadata_sent == metadata_serial_) continue;
     const std::shared_ptr<HaConnection> connection = entry.connection;
-    if (!connection->native()) continue;
-    const std::uint64_t before = std::exchange(entry.metadata_sent, metadata_serial_);
-    if (!connection->send_message(metadata_) && connection->open()) entry.metadata_sent = before;
+    if (entry.replica_id.empty() || !connection->native()) continue;
+    if (send_metadata(entry)) send_degraded(entry);
   }
 }
 
+// False = the connection has enough to send, or is closed.
+bool AcceptService::send_metadata(Entry& entry) {
+  if (entry.metadata_sent == metadata_serial_) return true;
+  const std::uint64_t before = std::exchange(entry.metadata_sent, metadata_serial_);
+  const std::shared_ptr<HaConnection> connection = entry.connection;
+  if (!connection->send_message(metadata_) && connection->open()) entry.metadata_sent = before;
+  return false;
+}
+
+void AcceptService::send_degraded(Entry& entry) {
+  if (terms_.mastered() == 0 || entry.degraded_sent == degraded_.serial()) return;
+  const std::uint64_t before = std::exchange(entry.degraded_sent, degraded_.serial());
+  const std::shared_ptr<HaConnection> connection = entry.connection;
+  const bool sent = connection->send_message(std::make_shared<const wire::native::Bytes>(
+      wire::native::encode_degraded(degraded_.to_tell())));
+  if (!sent && connection->open()) entry.degraded_sent = before;
+}
+
+void AcceptService::measure_growth(const core::LogBounds& log, double seconds) {
+  const std::int64_t grown = end_at_tick_ == core::kNoOffset ? 0 : log.end - end_at_tick_;
+  end_at_tick_ = log.end;
+  growth_ =
+      static_cast<std::int64_t>(static_cast<double>(std::max<std::int64_t>(grown, 0)) / seconds);
+  slow_growth_ += (static_cast<double>(growth_) - slow_growth_) * kGrowthWeight;
+}
+
+void AcceptService::watch_catch_up(Entry& entry, const core::LogBounds& log, Time now) {
+  metrics::ReplicaMetrics& replica = *entry.connection->metrics();
+  const std::int64_t lag = log.end - entry.connection->session().ack();
+  const auto patience = std::chrono::milliseconds(settings_.catch_up_stall_ms);
+  if (!entry.catch_up.look(lag, now, patience)) return;
+  const bool stalled = entry.catch_up.stalled();
+  replica.catch_up_stalled.set(stalled ? 1 : 0);
+  if (!stalled) return host_.info("replica " + entry.replica_id + " catches up again");
+  host_.warn("replica " + entry.replica_id + " does not catch up: it lacks " + std::to_string(lag) +
+             " bytes, and has come no nearer for " + std::to_string(settings_.catch_up_stall_ms) +
+             " ms; it is sent " + std::to_string(replica.bytes_per_s.value()) +
+             " bytes/s and the log grows by " + std::to_string(growth_) +
+             " (options 'catch_up_bytes_per_s', 'max_transfer_bytes_per_s')");
+}
+
+// The lowest offset that a replica still lacks, as far as the bound goes. Those of the configured
+// set count while they are gone too; of those that were not seen yet nothing is known, so they may
+// lack all that is held.
+void AcceptService::hold_retention(const core::LogBounds& log) {
+  if (!host_.can_hold()) return;
+  const bool holds = settings_.retention_hold_bytes > 0 && serving_ &&
+                     (!terms_.keeps_epochs() || terms_.mastered() != 0);
+  core::Offset from(HA_RETENTION_NOTHING);
+  auto unseen = settings_.replicas.without(settings_.replica_id);
+  for (const auto& replica : metrics_.replicas()) {
+    const bool named =
+        std::erase_if(unseen, [&](const auto& n) { return n.id == replica->id; }) > 0;
+    replica->seconds_until_lost.set(-1);
+    if (!holds || (!named && replica->connections.value() == 0)) continue;
+    from = std::min(from, wanted_from(*replica, log));
+  }
+  if (holds && !unseen.empty()) {
+    from = std::min(
+        from, std::max(log.min, core::Offset(log.end.bytes() - settings_.retention_hold_bytes)));
+  }
+  if (from != std::exchange(held_from_, from)) host_.hold(from);
+}
+
+core::Offset AcceptService::wanted_from(metrics::ReplicaMetrics& replica,
+                                        const core::LogBounds& log) {
+  const core::Offset ack(std::max(replica.ack_offset.value(), log.min.bytes()));
+  const std::int64_t left = settings_.retention_hold_bytes - (log.end - ack);
+  if (left < 0) {
+    replica.seconds_until_lost.set(0);
+    if (given_up_.insert(replica.id).second) {
+      host_.warn("replica " + replica.id + " lacks " + std::to_string(log.end - ack) +
+                 " bytes, more than are held for it (option 'retention_hold_bytes': " +
+                 std::to_string(settings_.retention_hold_bytes) + "): it may have to begin anew");
+    }
+    return core::Offset(HA_RETENTION_NOTHING);
+  }
+  given_up_.erase(replica.id);
+  if (slow_growth_ >= 1) {
+    replica.seconds_until_lost.set(
+        static_cast<std::int64_t>(static_cast<double>(left) / slow_growth_));
+  }
+  return ack;
+}
+
 void AcceptService::tick(Time now, const core::LogBounds& log, double seconds) {
+  measure_growth(log, seconds);
   pump(now, log);
-  send_metadata();
+  send_beside_the_log();
   for (auto& [id, entry] : connections_) {
     if (entry.replica_id.empty()) continue;
     metrics::ReplicaMetrics& replica = *entry.connection->metrics();
-    update_gauges(*entry.connection, log);
+    update_gauges(*entry.connection, entry, log, now);
     const std::uint64_t bytes = replica.bytes_sent.value();
     replica.bytes_per_s.set(
         static_cast<std::int64_t>(static_cast<double>(bytes - entry.bytes_at_tick) / seconds));
     entry.bytes_at_tick = bytes;
+    watch_catch_up(entry, log, now);
   }
+  hold_retention(log);
+  const core::Offset confirmed = transfer_.confirmed();
+  settled_ = confirmed == core::kNoOffset ? log.end : confirmed;
 }
 
 }  // namespace ha::net

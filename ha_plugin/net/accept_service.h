@@ -17,7 +17,10 @@
 #include <set>
 #include <string>
 
+#include "ha_plugin/core/catch_up.h"
+#include "ha_plugin/core/in_sync_member.h"
 #include "ha_plugin/core/lag_ring.h"
+#include "ha_plugin/degraded_keeper.h"
 #include "ha_plugin/host.h"
 #include "ha_plugin/net/ha_connection.h"
 #include "ha_plugin/settings.h"
@@ -36,8 +39,8 @@ class AcceptService : private ConnectionEvents {
   using AskAnew = std::function<void(std::int64_t epoch)>;
 
   AcceptService(boost::asio::io_context& context, const Host& host, const Settings& settings,
-                TransferService& transfer, TermKeeper& terms, metrics::HaMetrics& metrics,
-                YieldTo yield_to, AskAnew ask_anew);
+                TransferService& transfer, TermKeeper& terms, const DegradedKeeper& degraded,
+                metrics::HaMetrics& metrics, YieldTo yield_to, AskAnew ask_anew);
 
   // Binds and listens. "" or what is wrong; os_errno is set then.
   std::string open(int& os_errno);
@@ -48,7 +51,7 @@ class AcceptService : private ConnectionEvents {
   void stop_accepting();
 
   // Whether connections are served; closing all of them is the caller's part.
-  void set_serving(bool serving) { serving_ = serving; }
+  void set_serving(bool serving);
   void close_all(core::Reason reason);
   // All but those that have not joined, such as a candidate's.
   void close_replicas(core::Reason reason);
@@ -67,6 +70,9 @@ class AcceptService : private ConnectionEvents {
     std::string replica_id;           // "" until it joined
     std::uint64_t bytes_at_tick = 0;  // for the rate
     std::uint64_t metadata_sent = 0;  // its serial
+    std::uint64_t degraded_sent = 0;
+    core::InSyncMember member;
+    core::CatchUpWatch catch_up;
   };
 
   bool speaks_to_nobody() const { return !serving_ && !terms_.keeps_epochs(); }
@@ -81,8 +87,20 @@ class AcceptService : private ConnectionEvents {
   void reject(const Address& remote, core::Reason reason, const std::string& text);
   std::string identity_of(const HaConnection& connection);
   void look_at_metadata();
-  void send_metadata();
-  void update_gauges(HaConnection& connection, const core::LogBounds& log);
+  void send_beside_the_log();
+  bool send_metadata(Entry& entry);
+  void send_degraded(Entry& entry);
+  void measure_growth(const core::LogBounds& log, double seconds);
+  void watch_catch_up(Entry& entry, const core::LogBounds& log, core::Time now);
+  void hold_retention(const core::LogBounds& log);
+  core::Offset wanted_from(metrics::ReplicaMetrics& replica, const core::LogBounds& log);
+  core::Lag lag_of(const HaConnection& connection, const core::LogBounds& log,
+                   core::Time now) const;
+  core::InSyncLimits in_sync_limits() const;
+  void judge_in_sync(const HaConnection& connection, Entry& entry, const core::LogBounds& log,
+                     core::Time now);
+  void update_gauges(const HaConnection& connection, Entry& entry, const core::LogBounds& log,
+                     core::Time now);
   void tell_host(const HaConnection& connection, std::int32_t event, core::Reason reason,
                  const std::string& replica_id);
   void tell_host(const std::string& address, core::State state, core::Offset ack,
@@ -95,6 +113,7 @@ class AcceptService : private ConnectionEvents {
   std::int64_t epoch() const override { return terms_.mastered(); }
   core::Offset epoch_start() const override { return terms_.mastered_from(); }
   core::Offset confirmed() const override { return transfer_.confirmed(); }
+  std::int64_t growth() const override { return growth_; }
   std::shared_ptr<metrics::ReplicaMetrics> on_joined(HaConnection& connection) override;
   void on_ack(HaConnection& connection) override;
   void on_caught_up(HaConnection& connection) override;
@@ -106,6 +125,7 @@ class AcceptService : private ConnectionEvents {
   const Settings& settings_;
   TransferService& transfer_;
   TermKeeper& terms_;
+  const DegradedKeeper& degraded_;
   metrics::HaMetrics& metrics_;
   const YieldTo yield_to_;
   const AskAnew ask_anew_;
@@ -120,6 +140,12 @@ class AcceptService : private ConnectionEvents {
   bool metadata_failed_ = false;
   std::uint64_t metadata_serial_ = 0;  // counts what was read; 0 = nothing yet
   core::LagRing history_;
+  core::Offset settled_;     // what all nodes shall hold by now
+  std::int64_t growth_ = 0;  // of the log in the last full second, bytes per second
+  double slow_growth_ = 0;   // the same, smoothed
+  core::Offset end_at_tick_ = core::kNoOffset;
+  core::Offset held_from_{HA_RETENTION_NOTHING};  // as the host was told
+  std::set<std::string> given_up_;                // replicas that lack more than is held
   core::LogBounds last_bounds_;
 };
 

@@ -20,8 +20,10 @@ using core::Time;
 
 namespace {
 
-// A turn sends at most this much to one replica before the others have theirs.
+// A turn sends at most this much to one replica before the others have theirs; less to one that
+// catches up, behind which the live ones would wait.
 constexpr std::int64_t kMostPerTurn = std::int64_t{4} << 20;
+constexpr std::int64_t kMostPerCatchUpTurn = std::int64_t{1} << 20;
 
 // A replica with nothing to receive hears this late what its readers may see: a frame for each ack
 // would double the traffic.
@@ -216,7 +218,7 @@ void HaConnection::take_prepare(Time now) {
 
 // The replica counts from now on.
 void HaConnection::joined(Time now) {
-  bucket_.set_rate(now, settings_.max_transfer_bytes_per_s);
+  set_pace(now, events_.log_bounds());
   metrics_ = events_.on_joined(*this);
   metrics_->start_offset.set(session_.start().bytes());
   metrics_->sent_offset.set(session_.start().bytes());
@@ -282,16 +284,23 @@ void HaConnection::pump(Time now, const core::LogBounds& log) {
                              : "no report or hello within " +
                                    std::to_string(first_report_timeout_ms()) + " ms of connecting");
   }
-  bucket_.set_rate(now, settings_.max_transfer_bytes_per_s);
+  set_pace(now, log);
   if (!writable_awaited_ && !send_frames(now, log)) return;
   arm_timer(now, log);
+}
+
+void HaConnection::set_pace(Time now, const core::LogBounds& log) {
+  bucket_.set_rate(
+      now, core::pace(settings_.max_transfer_bytes_per_s,
+                      catching_up(log) ? settings_.catch_up_bytes_per_s : 0, events_.growth()));
 }
 
 // False = closed.
 bool HaConnection::send_frames(Time now, const core::LogBounds& log) {
   const core::SessionOptions options = session_options();
+  const std::int64_t most = catching_up(log) ? kMostPerCatchUpTurn : kMostPerTurn;
   std::int64_t sent = 0;
-  while (sent < kMostPerTurn) {
+  while (sent < most) {
     if (!frame_.active() && message_) {
       frame_.open_message(std::exchange(message_, nullptr));
     } else if (!frame_.active()) {

@@ -17,7 +17,7 @@
 #include <optional>
 #include <string>
 
-#include "ha_plugin/core/lag_ring.h"
+#include "ha_plugin/core/catch_up.h"
 #include "ha_plugin/core/replica_session.h"
 #include "ha_plugin/core/token_bucket.h"
 #include "ha_plugin/host.h"
@@ -48,6 +48,8 @@ class ConnectionEvents {
   virtual std::int64_t epoch() const = 0;
   virtual core::Offset epoch_start() const = 0;
   virtual core::Offset confirmed() const = 0;
+  // Bytes per second that the log grew by lately.
+  virtual std::int64_t growth() const = 0;
   // The first report was good: the replica counts from now on. Gives it its identity.
   virtual std::shared_ptr<metrics::ReplicaMetrics> on_joined(HaConnection& connection) = 0;
   virtual void on_ack(HaConnection& connection) = 0;
@@ -73,6 +75,10 @@ class HaConnection : public std::enable_shared_from_this<HaConnection> {
   // Readers may see more than this replica was told: it hears of that with the next frame, soon.
   void confirm_rose();
   void close(core::Reason reason, const std::string& text);
+  // It lacks more than live traffic leaves behind.
+  bool catching_up(const core::LogBounds& log) const {
+    return session_.reported() && log.end - session_.next() > core::kLiveTailBytes;
+  }
 
   Id id() const { return id_; }
   const Address& remote() const { return remote_; }
@@ -102,6 +108,7 @@ class HaConnection : public std::enable_shared_from_this<HaConnection> {
   bool take_report(core::Offset value, core::Time now);
   core::Time confirm_due() const;
   void on_frame_started(const core::Frame& frame);
+  void set_pace(core::Time now, const core::LogBounds& log);
   void wait_writable();
   bool send_frames(core::Time now, const core::LogBounds& log);
   void arm_timer(core::Time now, const core::LogBounds& log);

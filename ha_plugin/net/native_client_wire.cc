@@ -101,6 +101,9 @@ Refusal NativeClientWire::take(std::span<const std::byte>& bytes, std::optional<
     case Reader::Found::kMetadata:
       on_metadata();
       return {};
+    case Reader::Found::kDegraded:
+      degraded_.heard(reader_.degraded());
+      return {};
     case Reader::Found::kBadSize:
       return {Reason::kFrameSize, "the master sent a message of type " + type + " with " +
                                       std::to_string(reader_.size()) + " bytes"};
@@ -215,6 +218,7 @@ Refusal NativeClientWire::cut(Offset to) {
       !failed.empty()) {
     return {Reason::kHostError, "the bytes to be cut could not be kept: " + failed};
   }
+  degraded_.cut(to);
   HostResult result = host_.truncate(to, settings_.allow_unsafe_truncation);
   switch (result.status) {
     case core::Status::kOk:

@@ -5,6 +5,7 @@
 
 #include <functional>
 
+#include "ha_plugin/degraded_keeper.h"
 #include "ha_plugin/host.h"
 #include "ha_plugin/net/client_wire.h"
 #include "ha_plugin/settings.h"
@@ -21,11 +22,13 @@ class NativeClientWire final : public ClientWire {
  public:
   // incarnation: higher at each start of this node. on_cut: this log is about to be cut or emptied.
   NativeClientWire(const Host& host, const Settings& settings, metrics::HaMetrics& metrics,
-                   TermKeeper& terms, std::uint64_t incarnation, std::function<void()> on_cut)
+                   TermKeeper& terms, DegradedKeeper& degraded, std::uint64_t incarnation,
+                   std::function<void()> on_cut)
       : host_(host),
         settings_(settings),
         metrics_(metrics),
         terms_(terms),
+        degraded_(degraded),
         incarnation_(incarnation),
         on_cut_(std::move(on_cut)) {}
 
@@ -56,6 +59,7 @@ class NativeClientWire final : public ClientWire {
   const Settings& settings_;
   metrics::HaMetrics& metrics_;
   TermKeeper& terms_;
+  DegradedKeeper& degraded_;
   const std::uint64_t incarnation_;
   const std::function<void()> on_cut_;
   wire::native::Reader reader_{wire::native::Reader::Side::kSlave};

@@ -101,6 +101,13 @@ void data_fields(Io& io, Message& m) {
   io.offset(m.confirm);
   io.number(m.sent_ms);
 }
+template <class Io, class Range>
+void degraded_fields(Io& io, Range& m) {
+  io.offset(m.from);
+  io.offset(m.to);
+  io.number(m.since_ms);
+}
+constexpr std::size_t kDegradedBytes = 24;
 
 // Writes numbers where there is room for them.
 class FixedWriter {
@@ -247,6 +254,8 @@ bool is_size_of(Type type, std::uint32_t size) {
       return size <= kMaxMetadataBytes;
     case Type::kAck:
       return size == kAckBytes - kPrefixBytes;
+    case Type::kDegraded:
+      return size == 0 || size == kDegradedBytes;
     default:
       return size <= kMaxHandshakeBytes;
   }
@@ -276,6 +285,12 @@ Bytes encode_metadata(std::string_view state) {
   Writer out;
   out.raw(state);
   return out.finish(Type::kMetadata);
+}
+
+Bytes encode_degraded(const std::optional<core::DegradedRange>& open) {
+  Writer out;
+  if (open) degraded_fields(out, *open);
+  return out.finish(Type::kDegraded);
 }
 
 Bytes encode_prepare(const core::Prepare& prepare) {
@@ -400,6 +415,14 @@ Reader::Found Reader::on_body() {
       data_fields(in, data_);
       data_.size = static_cast<std::int64_t>(size_ - kDataHeaderBytes);
       return Found::kData;
+    case Type::kDegraded: {
+      degraded_.reset();
+      if (size_ == 0) return Found::kDegraded;
+      core::DegradedRange& range = degraded_.emplace();
+      degraded_fields(in, range);
+      const bool sane = range.from >= core::Offset(0) && range.to >= range.from;
+      return sane && range.since_ms >= 0 ? Found::kDegraded : Found::kBadBody;
+    }
     case Type::kMetadata:
       break;
   }

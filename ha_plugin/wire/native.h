@@ -2,7 +2,7 @@
 // file has the layout with a worked example.
 //
 //   slave -> master   opening, 8 bytes of 0xFF; HELLO; then ACKs
-//   master -> slave   GREETING; ANSWER; then DATA, without a body as heartbeat, and METADATA
+//   master -> slave   GREETING; ANSWER; then DATA, without a body as heartbeat, METADATA, DEGRADED
 //
 // A candidate says PREPARE instead of HELLO and hears a PROMISE, on a connection of its own for
 // each question: a PROMISE does not say which one it answers.
@@ -16,11 +16,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "ha_plugin/core/degraded.h"
 #include "ha_plugin/core/follower.h"
 #include "ha_plugin/core/handshake.h"
 #include "ha_plugin/core/types.h"
@@ -46,7 +48,8 @@ enum class Type : std::uint8_t {
   kAck = 5,
   kMetadata = 6,
   kPrepare = 7,
-  kPromise = 8
+  kPromise = 8,
+  kDegraded = 9
 };
 
 struct DataHeader {
@@ -84,6 +87,8 @@ AckBytes encode_ack(const Ack& ack);
 Bytes encode_prepare(const core::Prepare& prepare);
 Bytes encode_promise(const core::Promise& promise);
 Bytes encode_metadata(std::string_view state);
+// What the master has acknowledged with too few copies and is not healed; nothing = all is well.
+Bytes encode_degraded(const std::optional<core::DegradedRange>& open);
 // What goes before the log bytes; body has header.size of them, in one piece.
 DataStart encode_data(const DataHeader& header, const std::byte* body);
 
@@ -117,6 +122,7 @@ class Reader {
     kPrepare,
     kPromise,
     kMetadata,     // metadata() is complete
+    kDegraded,     // degraded() is complete
     kData,         // data() is complete; unless a heartbeat, its log bytes follow, unchecked yet
     kBadMagic,     // this is no message of this protocol
     kBadType,      // type() has no place there
@@ -125,8 +131,8 @@ class Reader {
     kBadBody,      // a body that does not say what such a message says
   };
 
-  // A master hears HELLO and then ACKs, or PREPAREs; a slave GREETING, ANSWER and then DATA and
-  // METADATA; a candidate GREETING and then PROMISEs.
+  // A master hears HELLO and then ACKs, or PREPAREs; a slave GREETING, ANSWER and then DATA,
+  // METADATA and DEGRADED; a candidate GREETING and then PROMISEs.
   enum class Side { kMaster, kSlave, kCandidate };
   explicit Reader(Side side) : side_(side) { restart(); }
 
@@ -149,6 +155,7 @@ class Reader {
   const core::Promise& promise() const { return promise_; }
   const DataHeader& data() const { return data_; }
   std::span<const std::byte> metadata() const { return held_; }  // until the next take
+  const std::optional<core::DegradedRange>& degraded() const { return degraded_; }
   int type() const { return static_cast<int>(now_); }
   std::uint32_t size() const { return size_; }
   bool greeted() const { return next_ != Type::kGreeting; }  // slave: the master has answered
@@ -158,12 +165,13 @@ class Reader {
   Found on_body();
 
   bool has_place(Type type) const {
-    return type == next_ || (next_ == Type::kData && type == Type::kMetadata) ||
+    return type == next_ ||
+           (next_ == Type::kData && (type == Type::kMetadata || type == Type::kDegraded)) ||
            (next_ == Type::kHello && type == Type::kPrepare);
   }
 
   const Side side_;
-  Type next_ = Type::kHello;  // the type that has its place now; beside it METADATA, or PREPARE
+  Type next_ = Type::kHello;  // the type that has its place now; has_place knows those beside it
   Type now_ = Type::kHello;   // of the message that is being read
   Gather<kPrefixBytes> prefix_;
   bool in_body_ = false;
@@ -178,6 +186,7 @@ class Reader {
   core::Prepare prepare_;
   core::Promise promise_;
   DataHeader data_;
+  std::optional<core::DegradedRange> degraded_;
 };
 
 }  // namespace ha::wire::native

@@ -101,8 +101,9 @@ std::int32_t LogHooks::confirm(std::int64_t epoch, std::int64_t offset) {
 }
 
 void LogHooks::replica_changed(const ha_replica_event& event) {
-  static constexpr const char* kEvents[] = {"changed", "joined", "caught up", "left", "refused"};
-  const bool known = event.event > 0 && event.event <= HA_REPLICA_REFUSED;
+  static constexpr const char* kEvents[] = {"changed", "joined",  "caught up",  "left",
+                                            "refused", "in sync", "out of sync"};
+  const bool known = event.event > 0 && event.event <= HA_REPLICA_OUT_OF_SYNC;
   spdlog::info("replica {} at {}: {} (event {}, reason {}, ack {})", event.id, event.address,
                kEvents[known ? event.event : 0], event.event, event.reason, event.ack_offset);
 }

@@ -1,5 +1,6 @@
 // What the plugin may do with the stub's log: the storage hooks, mapped onto CommitLog, and the
-// extensions segment-fd, append-reserve, metadata (consumers' offsets) and thread-lifecycle.
+// extensions segment-fd, append-reserve, metadata (consumers' offsets), retention and
+// thread-lifecycle.
 //
 // Threads: the plugin's. Nothing here waits but for the log's own locks; role_changed is handed on
 // to whoever gave it, on the plugin's thread.
@@ -58,6 +59,8 @@ class LogHooks final : public ha::HostHooks {
   std::uint64_t metadata_version() override { return groups_.version(); }
   std::string read_metadata() override { return groups_.text(); }
   std::int32_t write_metadata(std::string_view state, ha::Error& error) override;
+
+  void hold_retention(std::int64_t offset) override { log_.hold_from(offset); }
 
   void thread_started(const char* name) override;
   void thread_stopping(const char* name) override;

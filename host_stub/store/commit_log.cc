@@ -232,7 +232,7 @@ void CommitLog::apply_retention() {
       const std::int64_t next_min = bounds.min + options_.segment_bytes;
       // Whole segments below everything that still moves: the readers' bound, the fsync.
       if (next_min > std::min(bounds.confirm, bounds.durable)) break;
-      if (next_min > observer_.retain_from()) break;
+      if (next_min > observer_.retain_from() || next_min > held_from_) break;
       if (!retention_wants(bounds.end - bounds.min)) break;
       auto oldest = table_.pop_oldest(
           [&](std::int64_t min) { bounds_.update([&](LogBounds& b) { b.min = min; }); });

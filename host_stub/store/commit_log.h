@@ -164,6 +164,8 @@ class CommitLog {
   }
   std::optional<Error> flush(std::int64_t end) { return flusher_->flush(end); }
 
+  // What stands at or above stays whatever the options say; any thread.
+  void hold_from(std::int64_t offset) { held_from_ = offset; }
   // Removes the oldest segments that the options no longer keep. The keeper's thread calls it.
   void apply_retention();
 
@@ -209,7 +211,8 @@ class CommitLog {
   std::atomic<bool> bounded_{false};  // changed under the append mutex
   bool closed_ = false;
   std::int64_t reserved_ = 0;  // size of the open reservation
-  std::int64_t touched_ = 0;   // bytes at or above it are zero; below end it means nothing
+  std::atomic<std::int64_t> held_from_{kNoLimit};
+  std::int64_t touched_ = 0;  // bytes at or above it are zero; below end it means nothing
   mutable std::mutex failed_mutex_;
   std::optional<Error> failed_;
 

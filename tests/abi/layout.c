@@ -8,6 +8,8 @@
 
 #include "ha/ext/append_reserve.h"
 #include "ha/ext/metadata.h"
+#include "ha/ext/retention.h"
+#include "ha/ext/state_store.h"
 #include "ha/ext/segment_fd.h"
 #include "ha/ext/thread_lifecycle.h"
 #include "ha/plugin.h"
@@ -188,6 +190,15 @@ AT(ha_ext_metadata, reserved, 4);
 AT(ha_ext_metadata, version, 8);
 AT(ha_ext_metadata, read, 16);
 AT(ha_ext_metadata, write, 24);
+SIZE(ha_ext_retention, 16);
+AT(ha_ext_retention, struct_size, 0);
+AT(ha_ext_retention, reserved, 4);
+AT(ha_ext_retention, hold, 8);
+SIZE(ha_ext_state_store, 24);
+AT(ha_ext_state_store, struct_size, 0);
+AT(ha_ext_state_store, reserved, 4);
+AT(ha_ext_state_store, load, 8);
+AT(ha_ext_state_store, save, 16);
 SIZE(ha_ext_thread_lifecycle, 24);
 AT(ha_ext_thread_lifecycle, struct_size, 0);
 AT(ha_ext_thread_lifecycle, reserved, 4);

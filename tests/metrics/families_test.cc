@@ -35,7 +35,7 @@ class Populated : public testing::Test {
 };
 
 TEST_F(Populated, NodeShowsRoleBoundsAndSettings) {
-  EXPECT_EQ(get("ha_build_info{version=\"" HA_PLUGIN_VERSION "\",abi=\"1.3\"}"), "1");
+  EXPECT_EQ(get("ha_build_info{version=\"" HA_PLUGIN_VERSION "\",abi=\"1.4\"}"), "1");
   EXPECT_EQ(get("ha_role{role=\"master\"}"), "1");
   EXPECT_EQ(get("ha_role{role=\"slave\"}"), "0");
   EXPECT_EQ(get("ha_role{role=\"none\"}"), "0");
@@ -45,6 +45,7 @@ TEST_F(Populated, NodeShowsRoleBoundsAndSettings) {
   EXPECT_EQ(get("ha_degraded"), "1");
   EXPECT_EQ(get("ha_degraded_since_timestamp_seconds"), "1.5");
   EXPECT_EQ(get("ha_degraded_acks_total"), "40");
+  EXPECT_EQ(get("ha_degraded_lost_bytes"), "30");
   EXPECT_EQ(get("ha_log_min_offset_bytes"), "1024");
   EXPECT_EQ(get("ha_log_end_offset_bytes"), "10000");
   EXPECT_EQ(get("ha_log_durable_offset_bytes"), "9000");
@@ -80,6 +81,9 @@ TEST_F(Populated, ConnectedReplicaShowsOffsetsLagAndCounters) {
   EXPECT_EQ(get("ha_replica_reports_received_total{id=\"10.0.0.7\"}"), "23");
   EXPECT_EQ(get("ha_replica_reconnects_total{id=\"10.0.0.7\"}"), "2");
   EXPECT_EQ(get("ha_replica_closes_total{id=\"10.0.0.7\",reason=\"report_ahead\"}"), "2");
+  EXPECT_EQ(get("ha_replica_in_sync_exits_total{id=\"10.0.0.7\",reason=\"lag_time\"}"), "3");
+  EXPECT_EQ(get("ha_replica_catch_up_stalled{id=\"10.0.0.7\"}"), "1");
+  EXPECT_EQ(get("ha_replica_seconds_until_lost{id=\"10.0.0.7\"}"), "77");
   EXPECT_EQ(get("ha_replica_closes_total{id=\"10.0.0.7\",reason=\"network\"}"), "absent");
 }
 

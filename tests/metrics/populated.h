@@ -15,6 +15,7 @@ inline void populate(HaMetrics& m) {
   m.promised_epoch.set(4);
   m.degraded_since_ms.set(1500);
   m.degraded_acks.add(40);
+  m.degraded_ranges.set({{100, 150, 1, 2, 120}, {200, 210, 3, 0}});
   m.log_min.set(1024);
   m.log_end.set(10'000);
   m.log_durable.set(9'000);
@@ -54,6 +55,9 @@ inline void populate(HaMetrics& m) {
   up->heartbeats_sent.add(22);
   up->reports_received.add(23);
   up->closes[HA_REASON_REPORT_AHEAD].add(2);
+  up->in_sync_exits[HA_REASON_LAG_TIME].add(3);
+  up->catch_up_stalled.set(1);
+  up->seconds_until_lost.set(77);
 
   auto gone = m.replica("10.0.0.8");
   gone->set_address("10.0.0.8:40002");

@@ -34,6 +34,7 @@ class Waits {
     bool master() const { return waits.master_; }
     std::int32_t replicas() const { return waits.tracker_.replicas(); }
     core::Offset held_by(std::int32_t copies) const { return waits.tracker_.held_by(copies); }
+    core::Offset in_sync_held_by(std::int32_t copies) const { return held_by(copies); }
   };
   core::AckDecision judge(std::int32_t copies, bool durable, core::Offset end) const;
   void tell();

@@ -54,6 +54,22 @@ TEST(Retention, NeverTakesTheLastSegmentNorBytesThatAreNotDurable) {
   EXPECT_EQ(store.log->segment_count(), 1u);
 }
 
+TEST(Retention, WhatIsHeldStaysUntilTheHoldMovesOn) {
+  const TempDir dir;
+  Store store;
+  auto options = test_options(dir.path());
+  options.retention_bytes = 1;
+  store.open_or_die(options);
+  for (int i = 0; i < 18; ++i) store.put("t", std::string(1000, 'x'));
+  ASSERT_FALSE(store.log->flush(store.log->bounds().end));
+  store.log->hold_from(kTestSegment + 1);
+  store.log->apply_retention();
+  EXPECT_EQ(store.log->bounds().min, kTestSegment);
+  store.log->hold_from(kNoLimit);
+  store.log->apply_retention();
+  EXPECT_GT(store.log->bounds().min, kTestSegment);
+}
+
 TEST(Retention, ByAgeGoesByTheNextSegmentsFirstMessage) {
   const TempDir dir;
   std::atomic<std::int64_t> now{1'000'000};  // the keeper's thread looks at it too

@@ -32,6 +32,7 @@ class Surroundings : public ConnectionEvents {
   std::int64_t epoch() const override { return 0; }
   core::Offset epoch_start() const override { return core::Offset(0); }
   core::Offset confirmed() const override { return core::kNoOffset; }
+  std::int64_t growth() const override { return 0; }
   core::Answer on_hello(HaConnection&, const core::Hello&) override { return {}; }
   std::shared_ptr<metrics::ReplicaMetrics> on_joined(HaConnection&) override {
     return std::make_shared<metrics::ReplicaMetrics>("one");

@@ -279,12 +279,34 @@ struct MemoryHost::Hooks {
     return HA_OK;
   }
 
+  static void hold(void* ctx, std::int64_t offset) noexcept {
+    MemoryHost& h = self(ctx);
+    const std::lock_guard lock(h.mutex_);
+    h.held_from_ = offset;
+    h.changed_.notify_all();
+  }
+
+  static std::int32_t load_state(void* ctx, const char* name, ha_sink_fn sink, void* user,
+                                 ha_error*) noexcept {
+    const std::string state = self(ctx).state(name);
+    if (state.empty()) return HA_OK;
+    return sink(user, state.data(), static_cast<std::int64_t>(state.size())) == 0 ? HA_OK : HA_IO;
+  }
+
+  static std::int32_t save_state(void* ctx, const char* name, const void* data, std::int64_t size,
+                                 ha_error*) noexcept {
+    self(ctx).set_state(name, {static_cast<const char*>(data), static_cast<std::size_t>(size)});
+    return HA_OK;
+  }
+
   static const void* get_extension(void* ctx, const char* id) noexcept {
     MemoryHost& h = self(ctx);
     const std::string name(id);
     if (h.features_.segment_fd && name == HA_EXT_SEGMENT_FD) return &h.segment_fd_;
     if (h.features_.append_reserve && name == HA_EXT_APPEND_RESERVE) return &h.append_reserve_;
     if (h.features_.metadata && name == HA_EXT_METADATA) return &h.metadata_ext_;
+    if (h.features_.retention && name == HA_EXT_RETENTION) return &h.retention_ext_;
+    if (h.features_.state_store && name == HA_EXT_STATE_STORE) return &h.state_store_ext_;
     if (h.features_.lifecycle && name == HA_EXT_THREAD_LIFECYCLE) return &h.lifecycle_;
     return nullptr;
   }
@@ -314,6 +336,8 @@ MemoryHost::MemoryHost(const HostFeatures& features) : features_(features) {
   append_reserve_ = {sizeof(append_reserve_), 0, Hooks::reserve, Hooks::commit, Hooks::drop};
   metadata_ext_ = {sizeof(metadata_ext_), 0, Hooks::metadata_version, Hooks::read_metadata,
                    Hooks::write_metadata};
+  retention_ext_ = {sizeof(retention_ext_), 0, Hooks::hold};
+  state_store_ext_ = {sizeof(state_store_ext_), 0, Hooks::load_state, Hooks::save_state};
   lifecycle_ = {sizeof(lifecycle_), 0, Hooks::thread_started, Hooks::thread_stopping};
 }
 
@@ -441,6 +465,21 @@ std::string MemoryHost::metadata() const {
 
 bool MemoryHost::wait_for_metadata(const std::string& state) {
   return wait_for([&] { return metadata_ == state; });
+}
+
+bool MemoryHost::wait_for_hold(std::int64_t offset) {
+  return wait_for([&] { return held_from_ == offset; });
+}
+
+std::string MemoryHost::state(const std::string& name) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = states_.find(name);
+  return found == states_.end() ? "" : found->second;
+}
+
+void MemoryHost::set_state(const std::string& name, const std::string& value) {
+  const std::lock_guard lock(mutex_);
+  states_[name] = value;
 }
 
 void MemoryHost::refuse_metadata() {

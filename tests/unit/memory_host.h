@@ -18,7 +18,9 @@
 
 #include "ha/ext/append_reserve.h"
 #include "ha/ext/metadata.h"
+#include "ha/ext/retention.h"
 #include "ha/ext/segment_fd.h"
+#include "ha/ext/state_store.h"
 #include "ha/ext/thread_lifecycle.h"
 #include "ha/plugin.h"
 
@@ -42,6 +44,8 @@ struct HostFeatures {
   bool flush = true;
   bool progress = true;
   bool metadata = false;
+  bool retention = false;
+  bool state_store = false;
   bool lifecycle = true;
   std::uint32_t flags = 0;
   std::int64_t segment_size = 4096;
@@ -89,7 +93,10 @@ class MemoryHost {
   void set_metadata(const std::string& state);
   std::string metadata() const;
   bool wait_for_metadata(const std::string& state);
-  void refuse_metadata();              // it answers CORRUPT from now on
+  void refuse_metadata();                            // it answers CORRUPT from now on
+  bool wait_for_hold(std::int64_t offset);           // the newest that the plugin told
+  std::string state(const std::string& name) const;  // of the extension state-store
+  void set_state(const std::string& name, const std::string& value);
   void set_durable(std::int64_t end);  // nothing is, until a test or a flush says so
   std::int64_t min() const;
   std::int64_t end() const;
@@ -152,6 +159,8 @@ class MemoryHost {
   ha_ext_segment_fd segment_fd_{};
   ha_ext_append_reserve append_reserve_{};
   ha_ext_metadata metadata_ext_{};
+  ha_ext_retention retention_ext_{};
+  ha_ext_state_store state_store_ext_{};
   ha_ext_thread_lifecycle lifecycle_{};
 
   mutable std::mutex mutex_;
@@ -162,6 +171,8 @@ class MemoryHost {
   std::int64_t confirm_ = 0;
   std::int64_t durable_ = 0;
   std::string metadata_;
+  std::int64_t held_from_ = -1;
+  std::map<std::string, std::string> states_;
   std::uint64_t metadata_version_ = 0;
   std::int32_t metadata_status_ = HA_OK;
   std::int32_t append_status_ = HA_OK;

@@ -26,11 +26,11 @@ class Degrade : public ::testing::Test {
     return native(std::move(more));
   }
   std::vector<core::DegradedRange> kept() const {
-    std::vector<core::DegradedRange> ranges;
+    DegradedState kept;
     if (state_.has("ha_degraded.json")) {
-      EXPECT_EQ(parse_degraded(state_.read("ha_degraded.json"), ranges), "");
+      EXPECT_EQ(parse_degraded(state_.read("ha_degraded.json"), kept), "");
     }
-    return ranges;
+    return kept.ranges;
   }
 
   MemoryHost host_;

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "ha_plugin/degraded_keeper.h"
 #include "ha_plugin/net/campaign.h"
 #include "ha_plugin/term_file.h"
 #include "tests/unit/instance.h"
@@ -540,6 +541,78 @@ TEST_F(EpochSet, EpochsAndForceNeedASet) {
   alone.start_master();
   EXPECT_EQ(alone.set_role(HA_ROLE_MASTER, "", HA_ROLE_CHANGE_FORCE), HA_UNSUPPORTED);
   EXPECT_EQ(alone.set_role(HA_ROLE_MASTER, "", 2), HA_INVALID);
+}
+
+// What a master acknowledged with too few copies, its slaves can tell after its death.
+TEST_F(EpochSet, ASurvivorSaysWhatItsMasterHadAcknowledgedBelowPolicy) {
+  make(3);
+  const Options policy = {{"default_copies", "3"},
+                          {"missing_copies", "degrade"},
+                          {"degrade_after_ms", "20"},
+                          {"degraded_hold_ms", "0"}};
+  Node& a = (*this)[0];
+  Node& b = (*this)[1];
+  for (Node* node : {&a, &b}) load(*node, policy);
+  ASSERT_EQ(a.plugin->start(HA_ROLE_MASTER), HA_OK);
+  ASSERT_EQ(b.plugin->start(HA_ROLE_SLAVE), HA_OK);
+  ASSERT_TRUE(a.host.wait_for_role(HA_ROLE_MASTER));
+  const std::int64_t end = grow(a, 100);
+  ASSERT_TRUE(b.host.wait_for_end(end));
+  WaitLog waits;
+  ASSERT_EQ(waits.wait(*a.plugin, end, HA_ACKS_DEFAULT, kLongMs), HA_OK);
+  ASSERT_TRUE(waits.wait_for(1));
+  EXPECT_EQ(waits.ended()[0].status, HA_OK);
+  const auto kept = [&] {
+    DegradedState state;
+    if (b.state.has("ha_degraded.json")) {
+      EXPECT_EQ(parse_degraded(b.state.read("ha_degraded.json"), state), "");
+    }
+    return state;
+  };
+  ASSERT_TRUE(Instance::eventually([&] { return kept().told.has_value(); }));
+  EXPECT_TRUE(kept().ranges.empty());
+  a.plugin->stop();
+  EXPECT_EQ(promote(b), 2);
+  ASSERT_EQ(kept().ranges.size(), 1U);
+  EXPECT_FALSE(kept().told);
+  // The journal goes ahead of the answers, so it cannot say that nothing more was answered.
+  EXPECT_EQ(kept().ranges[0].lost_from, Offset(end));
+  EXPECT_TRUE(b.host.wait_for_log("lost: the master before had acknowledged"));
+  EXPECT_GT(b.plugin->sample("ha_degraded_lost_bytes"), 0);
+  EXPECT_EQ(b.plugin->status().at("degraded").at("ranges").at(0).at("lost_from"), end);
+}
+
+TEST_F(EpochSet, AHostsOwnStoreKeepsThePromisesInsteadOfFiles) {
+  MemoryHost host({.state_store = true});
+  StateDir state;
+  const auto options = [&] {
+    return native({{"replica_id", "a"},
+                   {"replicas", "a@127.0.0.1:1,b@127.0.0.1:2"},
+                   {"state_dir", state.path()}});
+  };
+  core::Term before;
+  ASSERT_EQ(TermFile(StateStore(state.path())).save(core::promised_by({}, 7, "b")), "");
+  {
+    // A file of the time before the host had a store counts as long as that has nothing.
+    Instance node(host, options());
+    node.start_forced_master();
+    EXPECT_EQ(host.roles().back().epoch, 8);
+  }
+  core::Term kept;
+  ASSERT_EQ(parse_term(host.state("ha_term.json"), kept), "");
+  EXPECT_EQ(kept.promised, 8);
+  ASSERT_EQ(TermFile(StateStore(state.path())).load(before), "");
+  EXPECT_EQ(before.promised, 7) << "the file stays as it was";
+  {
+    Instance node(host, options());
+    node.start_forced_master();
+    EXPECT_TRUE(Instance::eventually([&] { return host.roles().back().epoch == 9; }));
+  }
+  host.set_state("ha_term.json", "{}");
+  Instance node(host, options());
+  EXPECT_EQ(node.start(HA_ROLE_SLAVE), HA_CORRUPT);
+  EXPECT_NE(std::string(node.error().text).find("ha_term.json in the host's store"),
+            std::string::npos);
 }
 
 TEST_F(EpochSet, AQuorumIsAMajorityOfTheConfiguredSet) {

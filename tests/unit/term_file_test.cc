@@ -22,7 +22,7 @@ Term some_term() {
 
 TEST(TermFile, WhatWasSavedIsLoaded) {
   const StateDir dir;
-  const TermFile file(dir.path());
+  const TermFile file(StateStore(dir.path()));
   Term loaded = some_term();
   EXPECT_EQ(file.load(loaded), "");
   EXPECT_EQ(loaded, Term{}) << "nothing was saved yet";
@@ -45,11 +45,11 @@ TEST(TermFile, ADamagedFileIsNoEmptyOne) {
   }
   const StateDir dir;
   dir.write("ha_term.json", "{}");
-  EXPECT_NE(TermFile(dir.path()).load(out).find("is damaged"), std::string::npos);
+  EXPECT_NE(TermFile(StateStore(dir.path())).load(out).find("is damaged"), std::string::npos);
 }
 
 TEST(TermFile, ADirectoryThatIsGoneIsNamed) {
-  const std::string failed = TermFile("/nonexistent").save(some_term());
+  const std::string failed = TermFile(StateStore("/nonexistent")).save(some_term());
   EXPECT_NE(failed.find("cannot create '/nonexistent/ha_term.json.tmp'"), std::string::npos)
       << failed;
 }

@@ -154,9 +154,15 @@ TEST_F(TransferServiceTest, InSyncReplicas) {
   EXPECT_EQ(service_->in_sync(Offset(124 + 1000)), 2);
   EXPECT_EQ(service_->in_sync(Offset(125 + 1000)), 1);
   EXPECT_EQ(service_->tracker().held_by(2), Offset(125));
-  EXPECT_TRUE(service_->is_in_sync(Offset(123), Offset(1122)));
-  EXPECT_FALSE(service_->is_in_sync(Offset(123), Offset(1123)));
-  EXPECT_FALSE(service_->is_in_sync(core::kNoOffset, Offset(0)));
+  EXPECT_TRUE(service_->is_in_sync(1, Offset(1122)));
+  EXPECT_FALSE(service_->is_in_sync(1, Offset(1123)));
+  EXPECT_FALSE(service_->is_in_sync(5, Offset(0)));
+  service_->set_in_sync(2, "b", false);
+  EXPECT_FALSE(service_->is_in_sync(2, Offset(124)));
+  EXPECT_EQ(service_->in_sync(Offset(1000)), 4);
+  EXPECT_EQ(service_->tracker().held_by(2), Offset(125));  // its copy is as good as before
+  service_->set_in_sync(2, "b", true);
+  EXPECT_EQ(service_->in_sync(Offset(1000)), 5);
 }
 
 // HAServerTest.putRequest_SingleAck: RocketMQ lets it run into its deadline; here it is said at

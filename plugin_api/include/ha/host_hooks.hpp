@@ -25,7 +25,9 @@
 #include "ha/error.hpp"
 #include "ha/ext/append_reserve.h"
 #include "ha/ext/metadata.h"
+#include "ha/ext/retention.h"
 #include "ha/ext/segment_fd.h"
+#include "ha/ext/state_store.h"
 #include "ha/ext/thread_lifecycle.h"
 #include "ha/plugin.h"
 
@@ -82,6 +84,16 @@ class HostHooks {
   virtual std::uint64_t metadata_version() { return 0; }
   virtual std::string read_metadata() { return {}; }
   virtual std::int32_t write_metadata(std::string_view, Error&) { return HA_UNSUPPORTED; }
+
+  // Extension ha.host.retention/1.
+  virtual void hold_retention(std::int64_t) {}
+
+  // Extension ha.host.state-store/1; both or neither. load_state leaves the string empty when
+  // nothing was saved under that name.
+  virtual std::int32_t load_state(std::string_view, std::string&, Error&) { return HA_UNSUPPORTED; }
+  virtual std::int32_t save_state(std::string_view, std::string_view, Error&) {
+    return HA_UNSUPPORTED;
+  }
 
   // Extensions that this header does not know: the C table of that id, or NULL.
   virtual const void* other_extension(std::string_view) { return nullptr; }
@@ -286,6 +298,29 @@ inline constexpr ha_ext_metadata kMetadata = {
       });
     }};
 
+inline constexpr ha_ext_retention kRetention = {
+    sizeof(ha_ext_retention), 0, [](void* ctx, std::int64_t offset) noexcept {
+      guard_void(ctx, "hold", [&] { hooks(ctx).hold_retention(offset); });
+    }};
+
+inline constexpr ha_ext_state_store kStateStore = {
+    sizeof(ha_ext_state_store), 0,
+    [](void* ctx, const char* name, ha_sink_fn sink, void* user, ha_error* out) noexcept {
+      return guard(out, "load", [&](Error& error) {
+        std::string state;
+        const std::int32_t status = hooks(ctx).load_state(name, state, error);
+        if (status < 0 || state.empty()) return status;
+        return sink(user, state.data(), static_cast<std::int64_t>(state.size())) == 0 ? HA_OK
+                                                                                      : HA_IO;
+      });
+    },
+    [](void* ctx, const char* name, const void* data, std::int64_t size, ha_error* out) noexcept {
+      return guard(out, "save", [&](Error& error) {
+        return hooks(ctx).save_state(
+            name, {static_cast<const char*>(data), static_cast<std::size_t>(size)}, error);
+      });
+    }};
+
 template <class T>
 const void* find_extension(void* ctx, const char* id) noexcept {
   const std::string_view wanted = id;
@@ -295,6 +330,8 @@ const void* find_extension(void* ctx, const char* id) noexcept {
     return &kThreadLifecycle;
   }
   if (HA_OVERRIDES(T, write_metadata) && wanted == HA_EXT_METADATA) return &kMetadata;
+  if (HA_OVERRIDES(T, hold_retention) && wanted == HA_EXT_RETENTION) return &kRetention;
+  if (HA_OVERRIDES(T, save_state) && wanted == HA_EXT_STATE_STORE) return &kStateStore;
   const void* found = nullptr;
   guard_void(ctx, "get_extension", [&] { found = hooks(ctx).other_extension(wanted); });
   return found;
@@ -318,6 +355,8 @@ HostBinding bind_host(T& host) {
   static_assert(HA_OVERRIDES(T, write_metadata) == HA_OVERRIDES(T, read_metadata) &&
                     HA_OVERRIDES(T, write_metadata) == HA_OVERRIDES(T, metadata_version),
                 "override metadata_version, read_metadata and write_metadata, or none of them");
+  static_assert(HA_OVERRIDES(T, save_state) == HA_OVERRIDES(T, load_state),
+                "override load_state and save_state, or neither");
   HostBinding binding;
   binding.api.struct_size = sizeof(ha_host_api);
   binding.api.flags = host.flags();

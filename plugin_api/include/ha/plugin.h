@@ -68,7 +68,7 @@ extern "C" {
 #endif
 
 #define HA_ABI_MAJOR 1u
-#define HA_ABI_MINOR 3u
+#define HA_ABI_MINOR 4u
 #define HA_ENTRY_NAME "ha_plugin_entry_v1"
 
 /* ---- status ------------------------------------------------------------------------------- */
@@ -169,6 +169,8 @@ typedef struct ha_span {
 #define HA_REASON_CHECKSUM 29  /* bytes were changed on the way; nothing of them was stored */
 #define HA_REASON_BEHIND 30    /* another node of the set holds more: it must become master */
 #define HA_REASON_NO_QUORUM 31 /* too few nodes of the set promised to follow */
+#define HA_REASON_LAG_BYTES 32 /* behind by more bytes than may be */
+#define HA_REASON_LAG_TIME 33  /* behind for longer than may be */
 
 /* ---- log levels --------------------------------------------------------------------------- */
 
@@ -190,10 +192,12 @@ typedef struct ha_role_report {
   const char* text; /* one sentence, ends in NUL */
 } ha_role_report;
 
-#define HA_REPLICA_JOINED 1    /* its first report came; it counts from now on */
-#define HA_REPLICA_CAUGHT_UP 2 /* it holds everything that this log held at that moment */
-#define HA_REPLICA_LEFT 3      /* its connection ended; it counts no longer */
-#define HA_REPLICA_REFUSED 4   /* turned away before it counted */
+#define HA_REPLICA_JOINED 1      /* its first report came; it counts from now on */
+#define HA_REPLICA_CAUGHT_UP 2   /* it holds everything that this log held at that moment */
+#define HA_REPLICA_LEFT 3        /* its connection ended; it counts no longer */
+#define HA_REPLICA_REFUSED 4     /* turned away before it counted */
+#define HA_REPLICA_IN_SYNC 5     /* it is in the in-sync set from now on */
+#define HA_REPLICA_OUT_OF_SYNC 6 /* still there, but not in the set: LAG_BYTES, LAG_TIME */
 
 typedef struct ha_replica_event {
   uint32_t struct_size;

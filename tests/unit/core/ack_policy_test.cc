@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <vector>
 
 #include "tests/unit/core/printing.h"
@@ -20,6 +21,10 @@ struct Acks {
     const auto place = static_cast<std::size_t>(copies - 2);
     return place < acks.size() ? Offset(acks[place]) : kNoOffset;
   }
+  Offset in_sync_held_by(std::int32_t copies) const {
+    return keeping_up ? Acks{is_master, *keeping_up}.held_by(copies) : held_by(copies);
+  }
+  std::optional<std::vector<std::int64_t>> keeping_up = {};  // those of acks; all unless set
 };
 
 constexpr std::int64_t kGap = 1000;
@@ -134,6 +139,18 @@ TEST(AckPolicy, AllInSyncReachesAsFarAsItsSlowestMember) {
   // Once the slow one is out of the set it holds nobody up.
   EXPECT_EQ(held_by_in_sync(policy(), Acks{true, {5000, 4000}}, end), Offset(5000));
   EXPECT_EQ(held_by_in_sync(policy(), Acks{true, {}}, end), end);
+}
+
+TEST(AckPolicy, WhoDoesNotKeepUpIsNoMemberThoughItsCopyCounts) {
+  const Offset end(5000);
+  const Acks held{.acks = {5000, 4800}, .keeping_up = {{4800}}};
+  EXPECT_EQ(in_sync_count(policy(), held, end), 2);
+  // The one that is ahead does not stand in for the member.
+  EXPECT_EQ(held_by_in_sync(policy(), held, end), Offset(4800));
+  EXPECT_EQ(held_by_in_sync(policy(), Acks{.acks = {5000}, .keeping_up = {{}}}, end), end);
+  EXPECT_EQ(judge_wait(policy(2), held, kAcksDefault, end).status, Status::kDone);
+  EXPECT_EQ(judge_wait(policy(3, 3), held, kAcksDefault, end).status,
+            Status::kInSyncReplicasNotEnough);
 }
 
 TEST(AckPolicy, AllInSyncNeverMeansFewerThanTheMinimum) {

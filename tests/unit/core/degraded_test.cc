@@ -58,6 +58,59 @@ TEST(Degraded, AfterARestartAllOfTheOpenRangeMustBeHeld) {
   EXPECT_EQ(DegradedJournal(before.ranges(), to + 9).answered(), to);
 }
 
+const DegradedRange kTold{Offset(100), Offset(200), 7};
+
+TEST(Degraded, ASlaveKeepsWhatItsMasterHasOpen) {
+  DegradedJournal journal;
+  EXPECT_FALSE(journal.heard(std::nullopt, 1)) << "nothing new";
+  journal = journal.heard(kTold, 1).value();
+  EXPECT_EQ(journal.told(), kTold);
+  EXPECT_EQ(journal.open(), nullptr);
+  EXPECT_FALSE(journal.heard(kTold, 2));
+  journal = journal.heard(std::nullopt, 3).value();
+  EXPECT_FALSE(journal.told());
+  EXPECT_TRUE(journal.ranges().empty());
+}
+
+TEST(Degraded, WhatASlaveHasOpenIsHealedWithItsMasters) {
+  DegradedJournal journal = DegradedJournal().extended(Offset(100), Offset(150), 7);
+  journal = journal.heard(kTold, 8).value();
+  EXPECT_NE(journal.open(), nullptr);
+  journal = journal.heard(std::nullopt, 9).value();
+  ASSERT_EQ(journal.open(), nullptr);
+  EXPECT_EQ(journal.ranges()[0].healed_ms, 9);
+  EXPECT_FALSE(journal.ranges()[0].lost());
+}
+
+TEST(Degraded, WhatIsCutOffWasLostAsFarAsItWasAnswered) {
+  DegradedJournal journal = DegradedJournal().extended(Offset(100), Offset(150), 7);
+  journal.answered(Offset(150));
+  EXPECT_FALSE(journal.cut(Offset(150), 8)) << "nothing that was answered goes";
+  const DegradedJournal part = journal.cut(Offset(120), 8).value();
+  EXPECT_EQ(part.ranges(),
+            (std::vector<DegradedRange>{{Offset(100), Offset(150), 7, 8, Offset(120)}}));
+  EXPECT_EQ(part.open(), nullptr);
+  EXPECT_EQ(journal.cut(Offset(90), 8)->ranges()[0].lost_from, Offset(100));
+  EXPECT_FALSE(DegradedJournal().cut(Offset(0), 8));
+}
+
+TEST(Degraded, AMasterInheritsWhatItsOwnMasterHadOpen) {
+  EXPECT_FALSE(DegradedJournal().inherited(Offset(0), 8));
+  const DegradedJournal slave = DegradedJournal().heard(kTold, 1).value();
+  DegradedJournal whole = slave.inherited(Offset(200), 8).value();
+  ASSERT_NE(whole.open(), nullptr);
+  EXPECT_EQ(*whole.open(), kTold);
+  EXPECT_FALSE(whole.told());
+  EXPECT_EQ(whole.answered(), Offset(200));
+  EXPECT_TRUE(whole.healed(Offset(200), Time(0), Time(0), 9));
+
+  const DegradedJournal part = slave.inherited(Offset(170), 8).value();
+  EXPECT_EQ(part.open(), nullptr);
+  EXPECT_EQ(part.ranges(),
+            (std::vector<DegradedRange>{{Offset(100), Offset(200), 7, 8, Offset(170)}}));
+  EXPECT_EQ(slave.inherited(Offset(50), 8)->ranges()[0].lost_from, Offset(100));
+}
+
 TEST(Degraded, TheOldestOutagesAreForgotten) {
   DegradedJournal journal;
   for (std::int64_t i = 0; i < 150; ++i) {

@@ -126,6 +126,11 @@ TEST(NativeCodec, EveryMessageIsReadAsItWasWritten) {
       EXPECT_EQ(read_all(slave, encode_metadata(state), piece), std::vector{Found::kMetadata});
       EXPECT_TRUE(std::ranges::equal(slave.metadata(), text_bytes(state)));
     }
+    const core::DegradedRange open{Offset(3), Offset(9), 17};
+    EXPECT_EQ(read_all(slave, encode_degraded(open), piece), std::vector{Found::kDegraded});
+    EXPECT_EQ(slave.degraded(), open);
+    EXPECT_EQ(read_all(slave, encode_degraded({}), piece), std::vector{Found::kDegraded});
+    EXPECT_FALSE(slave.degraded());
     EXPECT_TRUE(slave.greeted());
     EXPECT_EQ(slave.greeting().oldest_version, 1);
     EXPECT_EQ(slave.greeting().newest_version, 4);
@@ -168,6 +173,8 @@ TEST(NativeCodec, EveryChangedBitIsFound) {
       {"ack", Side::kMaster, encode_hello(some_hello()), ack({Offset(9), Offset(8), 0})},
       {"data", Side::kSlave, greeting + answer, data(some_data(), log_bytes())},
       {"metadata", Side::kSlave, greeting + answer, encode_metadata("offsets")},
+      {"degraded", Side::kSlave, greeting + answer,
+       encode_degraded(core::DegradedRange{Offset(3), Offset(9), 17})},
       {"heartbeat", Side::kSlave, greeting + answer, data({0, Offset(5), Offset(5), 5, 0}, {})},
   };
   for (const Row& row : rows) {
@@ -185,6 +192,16 @@ TEST(NativeCodec, EveryChangedBitIsFound) {
           found.size() > 1 && found[0] == Found::kData && found[1] == Found::kBadChecksum;
       EXPECT_TRUE(found[0] >= Found::kBadMagic || frame_refused) << row.name << ", bit " << bit;
     }
+  }
+}
+
+TEST(NativeCodec, ADegradedRangeMustBeOne) {
+  const Bytes before = encode_greeting({1, 1, Offset(5), Offset(6)}) + encode_answer(some_answer());
+  for (const core::DegradedRange wrong : {core::DegradedRange{Offset(-1), Offset(9), 17},
+                                          core::DegradedRange{Offset(9), Offset(8), 17},
+                                          core::DegradedRange{Offset(3), Offset(9), -1}}) {
+    Reader slave(Side::kSlave);
+    EXPECT_EQ(read_all(slave, before + encode_degraded(wrong)).back(), Found::kBadBody);
   }
 }
 
