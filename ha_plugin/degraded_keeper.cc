@@ -1,5 +1,6 @@
 #include "ha_plugin/degraded_keeper.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <chrono>
 #include <utility>
@@ -42,14 +43,17 @@ std::string DegradedKeeper::load(Offset log_end) {
   return "";
 }
 
-bool DegradedKeeper::allow(Offset reached, Offset end, core::Time now) {
-  if (journal_.covers(end)) return true;
-  if (failed_ && now < try_again_) return false;
+bool DegradedKeeper::allow(Offset held, Offset end, core::Time now) {
+  if (!unsaved_ && journal_.covers(held, end)) return true;
+  if (unsaved_ && now < try_again_) return false;
   const bool begins = !open();
-  if (!save(journal_.extended(reached, end, net::unix_now_ms()))) {
+  core::DegradedJournal next = journal_.extended(held, end, net::unix_now_ms());
+  if (!save(next)) {
     try_again_ = now + kPause;
     return false;
   }
+  journal_ = std::move(next);
+  publish();
   if (begins) {
     host_.log(HA_LOG_ERROR,
               "degraded: copies are missing, and waits are answered all the same from " +
@@ -61,13 +65,26 @@ bool DegradedKeeper::allow(Offset reached, Offset end, core::Time now) {
   return true;
 }
 
-void DegradedKeeper::held(Offset reached, core::Time now) {
-  auto next = journal_.healed(reached, now, std::chrono::milliseconds(settings_.degraded_hold_ms),
-                              net::unix_now_ms());
-  if (!next || !save(std::move(*next))) return;
-  const DegradedRange& range = journal_.ranges().back();
-  host_.warn("degraded no more: what was acknowledged below policy, " + text(range.from) + " to " +
-             text(range.to) + ", is held by enough nodes");
+void DegradedKeeper::look(Offset reached, bool keep_up, core::Time now) {
+  auto next =
+      journal_.healed(reached, keep_up, now, std::chrono::milliseconds(settings_.degraded_hold_ms),
+                      net::unix_now_ms());
+  if (!next || (unsaved_ && now < try_again_)) return;
+  if (!save(*next)) {
+    try_again_ = now + kPause;
+    return;
+  }
+  journal_ = std::move(*next);
+  publish();
+  say_healed();
+}
+
+void DegradedKeeper::retry(core::Time now) {
+  if (unsaved_ && now >= try_again_ && !save(journal_)) try_again_ = now + kPause;
+}
+
+void DegradedKeeper::say_healed() const {
+  host_.warn("degraded no more: what was acknowledged below policy is held by enough nodes");
 }
 
 std::optional<DegradedRange> DegradedKeeper::to_tell() const {
@@ -75,54 +92,78 @@ std::optional<DegradedRange> DegradedKeeper::to_tell() const {
 }
 
 void DegradedKeeper::heard(const std::optional<DegradedRange>& told) {
-  save_if(journal_.heard(told, net::unix_now_ms()));
+  adopt(journal_.heard(told));
+}
+
+void DegradedKeeper::confirmed(Offset confirm) {
+  auto next = journal_.confirmed(confirm, net::unix_now_ms());
+  if (!next) return;
+  adopt(std::move(*next));
+  say_healed();
 }
 
 void DegradedKeeper::cut(Offset new_end) {
-  if (!save_if(journal_.cut(new_end, net::unix_now_ms()))) return;
-  const DegradedRange& range = journal_.ranges().back();
+  const auto lost_before = last_lost();
+  adopt(journal_.cut(new_end, net::unix_now_ms()));
+  const auto lost = last_lost();
+  if (lost == lost_before) return;
   host_.log(HA_LOG_ERROR,
             "lost: this node had acknowledged, with too few copies, what is being "
             "cut off its log, from " +
-                text(range.lost_from) + " to at most " + text(range.to));
+                text(lost->lost_from) + " to at most " + text(lost->to));
 }
 
-void DegradedKeeper::inherit(Offset end) {
-  if (!save_if(journal_.inherited(end, net::unix_now_ms()))) return;
-  const DegradedRange& range = journal_.ranges().back();
-  const std::string what = "the master before had acknowledged, with too few copies, ";
-  if (range.lost()) {
-    host_.log(HA_LOG_ERROR, "lost: " + what + "up to at most " + text(range.to) +
+void DegradedKeeper::begin(Offset end) {
+  const bool inherits = journal_.told().has_value();
+  core::DegradedJournal next = journal_.begun(end, net::unix_now_ms());
+  const bool same = is_as(next);
+  const auto lost_before = last_lost();
+  adopt(std::move(next));
+  if (same) return;
+  const std::string what = (inherits ? "the master before" : "this node before its restart") +
+                           std::string(" had acknowledged, with too few copies, ");
+  if (const auto lost = last_lost(); lost && lost != lost_before) {
+    host_.log(HA_LOG_ERROR, "lost: " + what + "up to at most " + text(lost->to) +
                                 "; this log ends at " + text(end));
-  } else {
-    host_.warn(what + "up to at most " + text(range.to) + "; all of that is here");
+  } else if (open()) {
+    host_.warn(what + "up to at most " + text(journal_.open()->to) + "; all of that is here");
   }
 }
 
-// False = there is nothing to save, or that failed.
-bool DegradedKeeper::save_if(std::optional<core::DegradedJournal> next) {
-  return next && !settings_.state_dir.empty() && save(std::move(*next));
+bool DegradedKeeper::is_as(const core::DegradedJournal& journal) const {
+  return journal.ranges() == journal_.ranges() && journal.told() == journal_.told();
 }
 
-bool DegradedKeeper::save(core::DegradedJournal next) {
-  std::string failed = store_.save(kName, format_degraded({next.ranges(), next.told()}));
-  if (!failed.empty()) {
-    if (!std::exchange(failed_, true)) {
-      host_.log(HA_LOG_ERROR,
-                "the journal of degraded answers cannot be written, so none is "
-                "given: " +
-                    failed);
-    }
-    return false;
-  }
-  failed_ = false;
-  ++serial_;
+std::optional<DegradedRange> DegradedKeeper::last_lost() const {
+  const auto& all = journal_.ranges();
+  const auto at = std::find_if(all.rbegin(), all.rend(), [](const auto& r) { return r.lost(); });
+  return at == all.rend() ? std::nullopt : std::optional(*at);
+}
+
+// For what holds whether it is on disk or not.
+void DegradedKeeper::adopt(core::DegradedJournal next) {
+  const bool same = is_as(next);
   journal_ = std::move(next);
+  if (same) return;
+  save(journal_);
   publish();
-  return true;
+}
+
+bool DegradedKeeper::save(const core::DegradedJournal& next) {
+  if (settings_.state_dir.empty()) return true;
+  std::string failed = store_.save(kName, format_degraded({next.ranges(), next.told()}));
+  if (!failed.empty() && !unsaved_) {
+    host_.log(HA_LOG_ERROR,
+              "the journal of degraded answers cannot be written, so none is "
+              "given: " +
+                  failed);
+  }
+  unsaved_ = !failed.empty();
+  return !unsaved_;
 }
 
 void DegradedKeeper::publish() {
+  ++serial_;
   std::vector<metrics::DegradedRange> ranges;
   for (const DegradedRange& r : journal_.ranges()) {
     ranges.push_back({r.from.bytes(), r.to.bytes(), r.since_ms, r.healed_ms, r.lost_from.bytes()});

@@ -32,26 +32,33 @@ class DegradedKeeper {
 
   bool open() const { return journal_.open() != nullptr; }
   const core::DegradedJournal& journal() const { return journal_; }
-  // May waits up to end be answered although enough copies reach only up to `reached`? False = the
-  // journal could not be written; that is tried again a second later.
-  bool allow(core::Offset reached, core::Offset end, core::Time now);
+  // May waits up to end be answered although enough copies held only what lies below `held`? False
+  // = the journal could not be written; that is tried again a second later.
+  bool allow(core::Offset held, core::Offset end, core::Time now);
   void answered(core::Offset end) { journal_.answered(end); }
-  // Enough copies reach up to there.
-  void held(core::Offset reached, core::Time now);
+  // Whether enough copies keep up with the log, and up to where they reach.
+  void look(core::Offset reached, bool keep_up, core::Time now);
+  // Writes what could not be written.
+  void retry(core::Time now);
 
   // What slaves are told; it is another one whenever the serial is.
   std::optional<core::DegradedRange> to_tell() const;
   std::uint64_t serial() const { return serial_; }
   // As a slave: the master has told that.
   void heard(const std::optional<core::DegradedRange>& told);
+  // As a slave of a master that has nothing open: enough copies reach up to there.
+  void confirmed(core::Offset confirm);
   // The log is about to be cut to new_end.
   void cut(core::Offset new_end);
-  // This node is master of a log that ends at end.
-  void inherit(core::Offset end);
+  // This node becomes master of a log that ends at end.
+  void begin(core::Offset end);
 
  private:
-  bool save_if(std::optional<core::DegradedJournal> next);
-  bool save(core::DegradedJournal next);
+  std::optional<core::DegradedRange> last_lost() const;
+  bool is_as(const core::DegradedJournal& journal) const;
+  void adopt(core::DegradedJournal next);
+  bool save(const core::DegradedJournal& next);
+  void say_healed() const;
   void publish();
 
   const Host& host_;
@@ -60,7 +67,8 @@ class DegradedKeeper {
   const StateStore store_;
   core::DegradedJournal journal_;
   std::uint64_t serial_ = 1;
-  bool failed_ = false;  // said already
+  // The last save failed, and may have been written all the same: nothing is known of the file.
+  bool unsaved_ = false;
   core::Time try_again_{};
 };
 

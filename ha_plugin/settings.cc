@@ -258,19 +258,19 @@ const Spec kSpecs[] = {
      HA_FLAG(auto_in_sync_replicas)},
     {"missing_copies", "choice", "fail, block, degrade", true,
      "What becomes of waits whose copies are missing. fail: with no slave connected they are "
-     "refused "
-     "at once with SLAVE_NOT_AVAILABLE, as RocketMQ. block: they wait until their deadline. "
-     "degrade: "
-     "once one has waited for degrade_after_ms all are answered OK, and what is acknowledged so is "
-     "remembered in state_dir/ha_degraded.json: it may be lost with this node.",
+     "refused at once with SLAVE_NOT_AVAILABLE, as RocketMQ. block: they wait until their "
+     "deadline. degrade: once one has waited for degrade_after_ms, all that ask for no more than "
+     "the default "
+     "are answered OK, and what is acknowledged so is remembered in state_dir/ha_degraded.json: it "
+     "may be lost with this node. Those that ask for more wait until their deadline.",
      HA_CHOICE(missing_copies, kMissing)},
     {"degrade_after_ms", "milliseconds", "10 to 3600000", true,
      "With missing_copies=degrade: how long copies may be missing first. Waits with an earlier "
      "deadline time out.",
      HA_NUMBER(degrade_after_ms, 10, kHourMs)},
     {"degraded_hold_ms", "milliseconds", "0 to 3600000", true,
-     "With missing_copies=degrade: for how long enough copies must have held all that was "
-     "acknowledged below policy before waits wait for them again.",
+     "With missing_copies=degrade: for how long enough copies must have kept up with the log "
+     "before waits wait for them again.",
      HA_NUMBER(degraded_hold_ms, 0, kHourMs)},
     {"max_pending_waits", "count", "1 to 16777216", false,
      "Waits open at once; one more is refused with AGAIN. About 150 bytes each.",

@@ -320,12 +320,12 @@ void TransferService::run_callbacks(core::Time now) {
 }
 
 void TransferService::turn(core::Time now, Offset log_end, Offset log_durable) {
-  last_turn_ = now;
   log_end_.store(log_end.bytes(), std::memory_order_release);
   take_own_durable(log_durable);
   take_arrivals();
   if (!master_.load(std::memory_order_relaxed)) {
     queue_.fail_all(Status::kNotMaster, ended_);
+    if (degraded_ != nullptr) degraded_->retry(now);
   } else {
     complete_levels(log_end);
     if (degraded_ != nullptr) degrade(now, log_end);
@@ -360,48 +360,72 @@ bool TransferService::is_in_sync(core::AckTracker::ConnectionId connection, Offs
 
 void TransferService::set_master(bool master, std::int64_t epoch, Offset epoch_start) {
   epoch_start_ = epoch_start;
-  last_progress_ = core::kNoOffset;
+  last_progress_ = ever_held_ = core::kNoOffset;
+  degrade_at_ = core::kNever;
   epoch_.store(epoch, std::memory_order_seq_cst);
   master_.store(master, std::memory_order_seq_cst);
 }
 
-Offset TransferService::reached_by_default(Offset log_end) const {
+// What the default policy promises; a level that the queue has no waits of where that is one copy.
+core::Level TransferService::promised_level(Offset log_end) const {
   const std::int32_t copies = core::default_copies(policy(), Known{*this}, log_end);
-  const bool durable = durable_by_default_.load(std::memory_order_relaxed);
-  if (durable) return reached_by(core::durable_level(copies), log_end);
-  return copies <= 1 ? log_end : tracker_.held_by(copies);
+  return durable_by_default_.load(std::memory_order_relaxed) ? core::durable_level(copies) : copies;
 }
 
-// Answers what may be answered with fewer copies than it asked for. Durable waits want at least the
-// master's own copy on disk.
+Offset TransferService::reached_by_default(Offset log_end) const {
+  const core::Level promised = promised_level(log_end);
+  return promised <= 1 ? log_end : reached_by(promised, log_end);
+}
+
+// Does a wait of that level ask for no more than the default promises? Whoever asks for more is
+// told the truth instead.
+bool TransferService::is_promised(core::Level level, core::Level promised, Offset log_end) const {
+  if (core::is_durable(level) && !core::is_durable(promised)) return false;
+  const std::int32_t copies = core::copies_of(level) == core::kAllInSync
+                                  ? core::all_in_sync_copies(policy(), in_sync(log_end))
+                                  : core::copies_of(level);
+  return copies <= core::copies_of(promised);
+}
+
+// Answers what may be answered with fewer copies than the default promises. Durable waits want at
+// least the master's own copy on disk.
 void TransferService::degrade(core::Time now, Offset log_end) {
+  degrade_at_ = core::kNever;
+  degraded_->retry(now);
   if (degrade_after_ == core::kNever && !degraded_->open()) return;
+  const core::Level promised = promised_level(log_end);
   const Offset reached = reached_by_default(log_end);
-  degraded_->held(reached, now);
-  const core::Time oldest = queue_.oldest_started();
-  const bool due = degrade_after_ != core::kNever && oldest != core::kNever &&
-                   (degraded_->open() || now - oldest >= degrade_after_);
-  if (due && degraded_->allow(reached, log_end, now)) {
-    const std::size_t before = ended_.size();
-    const std::vector<core::Level> levels = queue_.levels();
-    for (const core::Level level : levels) {
-      queue_.complete(level, core::is_durable(level) ? own_durable_ : log_end, ended_);
+  if (std::exchange(ever_held_of_, promised) != promised) ever_held_ = core::kNoOffset;
+  ever_held_ = std::max(ever_held_, reached);
+  degraded_->look(reached, in_sync(log_end) >= core::copies_of(promised), now);
+  bool due = false;
+  std::vector<std::pair<core::Level, Offset>> answerable;
+  if (degrade_after_ != core::kNever) {
+    for (const core::Level level : queue_.levels()) {
+      if (!is_promised(level, promised, log_end)) continue;
+      const core::Time at = queue_.oldest_started(level) + degrade_after_;
+      // What stays although it is due waits for an event, such as the flush of a durable one.
+      if (at > now) degrade_at_ = std::min(degrade_at_, at);
+      const Offset up_to = core::is_durable(level) ? own_durable_ : log_end;
+      if (queue_.lowest_end(level) > up_to) continue;
+      answerable.emplace_back(level, up_to);
+      due = due || at <= now || degraded_->journal().answering();
     }
+  }
+  if (due && degraded_->allow(ever_held_, log_end, now)) {
+    const std::size_t before = ended_.size();
+    for (const auto& [level, up_to] : answerable) queue_.complete(level, up_to, ended_);
     for (std::size_t i = before; i < ended_.size(); ++i) {
       degraded_->answered(ended_[i].wait.end);
       metrics_.degraded_acks.add();
     }
   }
-  answers_at_once_.store(degraded_->open() && degrade_after_ != core::kNever,
+  answers_at_once_.store(degraded_->journal().answering() && degrade_after_ != core::kNever,
                          std::memory_order_seq_cst);
 }
 
 core::Time TransferService::next_deadline() const {
-  const core::Time oldest = queue_.oldest_started();
-  if (degrade_after_ == core::kNever || oldest == core::kNever) return queue_.next_deadline();
-  const core::Time due = oldest + degrade_after_;
-  // What stayed although it was due waits for an event, such as the flush of a durable one.
-  return due > last_turn_ ? std::min(queue_.next_deadline(), due) : queue_.next_deadline();
+  return std::min(queue_.next_deadline(), degrade_at_);
 }
 
 void TransferService::report_progress(Offset log_end) {

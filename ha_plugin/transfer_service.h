@@ -130,6 +130,8 @@ class TransferService {
   core::AckDecision judge(std::int32_t acks, bool durable, core::Offset end) const;
   core::Status resolve_durability(std::int32_t durability, bool& durable) const;
   core::Offset reached_by_default(core::Offset log_end) const;
+  core::Level promised_level(core::Offset log_end) const;
+  bool is_promised(core::Level level, core::Level promised, core::Offset log_end) const;
   void degrade(core::Time now, core::Offset log_end);
   core::Offset reached_by(core::Level level, core::Offset log_end) const;
   void take_own_durable(core::Offset log_durable);
@@ -150,8 +152,10 @@ class TransferService {
   const std::function<void(core::Offset)> progress_;
   DegradedKeeper* const degraded_;
   core::Time degrade_after_ = core::kNever;
-  core::Time last_turn_{};
-  std::atomic<bool> answers_at_once_{false};  // degraded: each wait needs a turn, not an ack
+  core::Time degrade_at_ = core::kNever;         // the next wait is so old then
+  core::Level ever_held_of_ = core::kAllInSync;  // the level that ever_held_ is of
+  core::Offset ever_held_ = core::kNoOffset;     // as far as the default policy ever reached
+  std::atomic<bool> answers_at_once_{false};     // degraded: each wait needs a turn, not an ack
   core::Offset last_progress_ = core::kNoOffset;
 
   std::atomic<bool> accepting_{true};

@@ -8,62 +8,92 @@ namespace ha::core {
 DegradedJournal::DegradedJournal(std::vector<DegradedRange> ranges, Offset log_end,
                                  std::optional<DegradedRange> told)
     : ranges_(std::move(ranges)), told_(told) {
-  if (open() != nullptr) answered_ = std::min(open()->to, log_end);
+  if (open() != nullptr) to_hold_ = std::min(open()->to, log_end);
 }
 
-DegradedJournal DegradedJournal::extended(Offset reached, Offset end, std::int64_t now_ms) const {
+DegradedJournal DegradedJournal::extended(Offset held, Offset end, std::int64_t now_ms) const {
   DegradedJournal next = *this;
-  next.held_since_ = kNever;
+  held = std::max(held, Offset(0));
   if (open() == nullptr) {
-    next.add({std::max(reached, Offset(0)), end, now_ms});
-    next.answered_ = Offset(0);
+    next.add({held, end, now_ms});
+    next.answered_ = next.to_hold_ = Offset(0);
+    next.keeping_up_since_ = kNever;
+    next.closing_ = false;
   }
-  next.ranges_.back().to = std::max(next.ranges_.back().to, end + kAhead);
+  DegradedRange& range = next.ranges_.back();
+  range.from = std::min(range.from, held);
+  range.to = std::max(range.to, end + kAhead);
   return next;
 }
 
-std::optional<DegradedJournal> DegradedJournal::healed(Offset reached, Time now, Time hold,
-                                                       std::int64_t now_ms) {
+void DegradedJournal::answered(Offset end) {
+  answered_ = std::max(answered_, end);
+  to_hold_ = std::max(to_hold_, end);
+  // The copies were back, and this one was too late all the same.
+  if (closing_) keeping_up_since_ = kNever;
+  closing_ = false;
+}
+
+std::optional<DegradedJournal> DegradedJournal::healed(Offset reached, bool keep_up, Time now,
+                                                       Time hold, std::int64_t now_ms) {
   if (open() == nullptr) return std::nullopt;
-  if (reached < answered_) {
-    held_since_ = kNever;
+  if (!keep_up) {
+    keeping_up_since_ = kNever;
+    closing_ = false;
     return std::nullopt;
   }
-  if (held_since_ == kNever) held_since_ = now;
-  if (now - held_since_ < hold) return std::nullopt;
+  if (keeping_up_since_ == kNever) {
+    keeping_up_since_ = now;
+    to_hold_then_ = to_hold_;
+  }
+  closing_ = now - keeping_up_since_ >= hold && reached >= to_hold_then_;
+  if (!closing_ || reached < to_hold_) return std::nullopt;
   DegradedJournal next = *this;
-  next.ranges_.back().to = std::max(answered_, next.ranges_.back().from);
-  next.ranges_.back().healed_ms = now_ms;
-  next.held_since_ = kNever;
+  next.heal(now_ms);
   return next;
 }
 
-std::optional<DegradedJournal> DegradedJournal::heard(std::optional<DegradedRange> told,
-                                                      std::int64_t now_ms) const {
-  const bool over = !told && open() != nullptr;
-  if (told == told_ && !over) return std::nullopt;
+DegradedJournal DegradedJournal::heard(const std::optional<DegradedRange>& told) const {
   DegradedJournal next = *this;
   next.told_ = told;
-  if (over) next.close(now_ms, kNoOffset);
   return next;
 }
 
-std::optional<DegradedJournal> DegradedJournal::cut(Offset new_end, std::int64_t now_ms) const {
-  if (open() == nullptr || answered_ <= new_end) return std::nullopt;
+std::optional<DegradedJournal> DegradedJournal::confirmed(Offset confirm,
+                                                          std::int64_t now_ms) const {
+  if (open() == nullptr || told_ || confirm < to_hold_) return std::nullopt;
   DegradedJournal next = *this;
-  next.ranges_.back().to = answered_;
-  next.close(now_ms, std::max(open()->from, new_end));
+  next.heal(now_ms);
   return next;
 }
 
-std::optional<DegradedJournal> DegradedJournal::inherited(Offset end, std::int64_t now_ms) const {
-  if (!told_) return std::nullopt;
+DegradedJournal DegradedJournal::cut(Offset new_end, std::int64_t now_ms) const {
   DegradedJournal next = *this;
-  const DegradedRange told = *std::exchange(next.told_, std::nullopt);
-  if (next.open() != nullptr) next.close(now_ms, kNoOffset);  // it is in the other
-  next.add(told);
-  next.answered_ = std::min(told.to, end);
-  if (told.to > end) next.close(now_ms, std::max(told.from, end));
+  if (open() != nullptr) next.lose_beyond(new_end, to_hold_, now_ms);
+  return next;
+}
+
+DegradedJournal DegradedJournal::begun(Offset end, std::int64_t now_ms) const {
+  DegradedJournal next = *this;
+  next.answered_ = Offset(0);
+  next.keeping_up_since_ = kNever;
+  next.closing_ = false;
+  const auto told = std::exchange(next.told_, std::nullopt);
+  if (told && next.open() != nullptr) {
+    DegradedRange& both = next.ranges_.back();
+    both.from = std::min(both.from, told->from);
+    both.to = std::max(both.to, told->to);
+    both.since_ms = std::min(both.since_ms, told->since_ms);
+    next.to_hold_ = both.to;
+  } else if (told) {
+    next.add(*told);
+    next.to_hold_ = told->to;
+  }
+  if (next.open() == nullptr) return next;
+  // Its own log ends earlier than when it was loaded if its last record was torn, and that one was
+  // never answered. Nothing of the range is there: then the log lost more.
+  if (told || end <= next.open()->from) next.lose_beyond(end, next.open()->to, now_ms);
+  next.to_hold_ = std::min(next.to_hold_, end);
   return next;
 }
 
@@ -72,10 +102,28 @@ void DegradedJournal::add(const DegradedRange& range) {
   ranges_.push_back(range);
 }
 
-void DegradedJournal::close(std::int64_t now_ms, Offset lost_from) {
-  ranges_.back().healed_ms = now_ms;
-  ranges_.back().lost_from = lost_from;
-  held_since_ = kNever;
+// Where nothing was answered there was no outage.
+void DegradedJournal::heal(std::int64_t now_ms) {
+  DegradedRange& range = ranges_.back();
+  if (to_hold_ <= range.from) {
+    ranges_.pop_back();
+    return;
+  }
+  range.to = to_hold_;
+  range.healed_ms = now_ms;
+}
+
+// Of the open range, in which may have been answered what lies below `to`, the log holds what lies
+// below end; that stays open.
+void DegradedJournal::lose_beyond(Offset end, Offset to, std::int64_t now_ms) {
+  if (to <= end) return;
+  DegradedRange& lost = ranges_.back();
+  const DegradedRange rest{lost.from, end, lost.since_ms};
+  lost.to = to;
+  lost.healed_ms = now_ms;
+  lost.lost_from = std::max(lost.from, end);
+  to_hold_ = end;
+  if (rest.from < rest.to) add(rest);
 }
 
 }  // namespace ha::core

@@ -2,15 +2,20 @@
 //
 // Whoever may go on without its slaves (option missing_copies = degrade) gives up the promise for
 // what it acknowledges meanwhile, and remembers it: a range is durable before the first wait in it
-// ends OK. The range that is open grows while copies are missing; it is healed once enough copies
-// have held all of it for a while. So after a loss one can say which bytes had been acknowledged
-// by too few, and since when that was so.
+// ends OK. So after a loss one can say which bytes had been acknowledged by too few, and since when
+// that was so.
+//
+// The range that is open grows while copies are missing. Once enough of them have kept up with the
+// log for a while, and hold what had been answered when they were back, waits wait for them again;
+// once they hold all that was answered, the range is healed. Two steps, since under load no copy
+// ever holds what was answered this moment.
 //
 // A slave hears from its master which range is open there, and keeps that. When it becomes master
-// itself it can say what was acknowledged by too few and is not in its log: lost, as far as it can
-// tell.
+// itself that range is its own, and it can say what was acknowledged by too few and is not in its
+// log: lost, as far as it can tell.
 //
-// The journal only decides; the file is the caller's.
+// The journal only decides; the file is the caller's. What is not in `ranges` and `told` is of this
+// process and this mastership: the file does not have it.
 #pragma once
 
 #include <algorithm>
@@ -42,8 +47,8 @@ class DegradedJournal {
   static constexpr std::size_t kMostRanges = 100;
 
   DegradedJournal() = default;
-  // After a restart. What was answered is not known then: at most all of the open range that the
-  // log still has.
+  // After a restart. What was answered is not known then: nothing for certain, at most all of the
+  // open range that the log still has.
   DegradedJournal(std::vector<DegradedRange> ranges, Offset log_end,
                   std::optional<DegradedRange> told = std::nullopt);
 
@@ -51,30 +56,34 @@ class DegradedJournal {
   const DegradedRange* open() const {
     return ranges_.empty() || ranges_.back().healed_ms != 0 ? nullptr : &ranges_.back();
   }
-  // May a wait for [0, end) be answered as things are?
-  bool covers(Offset end) const { return open() != nullptr && end <= open()->to; }
-
-  // The journal in which it may be; enough copies reach up to `reached`. REQUIRES of the caller:
-  // durable before the wait is answered.
-  DegradedJournal extended(Offset reached, Offset end, std::int64_t now_ms) const;
+  // May waits be answered up to end, where enough copies held, at some time, what lies below held?
+  bool covers(Offset held, Offset end) const {
+    return open() != nullptr && open()->from <= held && end <= open()->to;
+  }
+  // The journal in which they may be. REQUIRES of the caller: durable before the first is answered.
+  DegradedJournal extended(Offset held, Offset end, std::int64_t now_ms) const;
 
   // Waits up to end were answered.
-  void answered(Offset end) { answered_ = std::max(answered_, end); }
-  // As far as answers went.
+  void answered(Offset end);
+  // As far as answers went, for certain: readers may see it.
   Offset answered() const { return answered_; }
+  // Waits are answered without waiting.
+  bool answering() const { return open() != nullptr && answered_ > Offset(0) && !closing_; }
 
-  // Enough copies reach up to there. The journal in which the open range is healed, once that has
-  // covered what was answered for `hold`.
-  std::optional<DegradedJournal> healed(Offset reached, Time now, Time hold, std::int64_t now_ms);
+  // Whether enough copies keep up with the log, and up to where they reach. The journal in which
+  // the open range is healed, when it is.
+  std::optional<DegradedJournal> healed(Offset reached, bool keep_up, Time now, Time hold,
+                                        std::int64_t now_ms);
 
-  // As a slave: its master says what is open there. A range that was open here is not, once the
-  // master has none: all of this log is in the master's, and enough copies of that are.
-  std::optional<DegradedJournal> heard(std::optional<DegradedRange> told,
-                                       std::int64_t now_ms) const;
+  // As a slave: its master says what is open there.
+  DegradedJournal heard(const std::optional<DegradedRange>& told) const;
+  // Its master has nothing open, and enough copies reach up to confirm. The journal in which what
+  // was open here is healed, when it is.
+  std::optional<DegradedJournal> confirmed(Offset confirm, std::int64_t now_ms) const;
   // The log is about to end at new_end: what was acknowledged beyond is lost.
-  std::optional<DegradedJournal> cut(Offset new_end, std::int64_t now_ms) const;
+  DegradedJournal cut(Offset new_end, std::int64_t now_ms) const;
   // This node becomes master, of a log that ends at `end`: what its master had open is now its own.
-  std::optional<DegradedJournal> inherited(Offset end, std::int64_t now_ms) const;
+  DegradedJournal begun(Offset end, std::int64_t now_ms) const;
 
   const std::vector<DegradedRange>& ranges() const { return ranges_; }
   // What the master that this node follows, or followed last, had open.
@@ -82,12 +91,16 @@ class DegradedJournal {
 
  private:
   void add(const DegradedRange& range);
-  void close(std::int64_t now_ms, Offset lost_from);
+  void heal(std::int64_t now_ms);
+  void lose_beyond(Offset end, Offset to, std::int64_t now_ms);
 
   std::vector<DegradedRange> ranges_;  // in time; only the last may be open
   std::optional<DegradedRange> told_;
   Offset answered_;
-  Time held_since_ = kNever;
+  Offset to_hold_;  // what may have been answered in the open range ends here
+  Time keeping_up_since_ = kNever;
+  Offset to_hold_then_;  // to_hold_ at that time
+  bool closing_ = false;
 };
 
 }  // namespace ha::core

@@ -203,7 +203,13 @@ Term term_as_slave(const Term& term, const Greeting& greeting, const std::string
     out.promised = greeting.epoch;
     out.promised_to = master;
   }
-  out.history = told.entered_by(end);
+  // Up to end the two logs are the same, so what this node knows of older epochs is true of both.
+  // The master forgets those whose bytes it has deleted; a third node may still need them of this
+  // one.
+  if (min == end) out.history = {};
+  out.history.truncate_suffix(told.empty() ? end : std::min(end, told.entries().front().start));
+  const EpochHistory entered = told.entered_by(end);
+  for (const EpochEntry& entry : entered.entries()) out.history.append(entry);
   out.history.truncate_prefix(min);
   return out;
 }

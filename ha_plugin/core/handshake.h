@@ -127,8 +127,8 @@ std::string check_master(std::int64_t epoch, const std::string& master, const Te
 
 // The term of a slave whose log ends at end from now on, once it follows a master that greeted like
 // this: it has entered all of the master's epochs that begin at end or below, and takes nothing
-// older than the master. REQUIRES of the caller: durable before the first byte beyond is stored and
-// before the next ack.
+// older than the master. Of older epochs it knows what it knew. REQUIRES of the caller: durable
+// before the first byte beyond is stored and before the next ack.
 Term term_as_slave(const Term& term, const Greeting& greeting, const std::string& master,
                    const EpochHistory& told, Offset min, Offset end);
 

@@ -18,8 +18,8 @@ bool WaitQueue::ByDeadline::operator()(std::uint32_t a, std::uint32_t b) const {
   return x.sequence < y.sequence;
 }
 
-WaitQueue::OffsetHeap& WaitQueue::heap_of(Level level) {
-  return levels_.try_emplace(level, ByOffset{this}, OffsetSlot{this}).first->second;
+WaitQueue::Waiting& WaitQueue::waiting_at(Level level) {
+  return levels_.try_emplace(level, Waiting{{ByOffset{this}, OffsetSlot{this}}}).first->second;
 }
 
 void WaitQueue::add(const Wait& wait) {
@@ -34,40 +34,41 @@ void WaitQueue::add(const Wait& wait) {
   Node& node = nodes_[index];
   node.wait = wait;
   node.sequence = next_sequence_++;
-  node.newer = kNone;
-  node.older = arrivals_tail_;
-  (arrivals_tail_ == kNone ? arrivals_head_ : nodes_[arrivals_tail_].newer) = index;
-  arrivals_tail_ = index;
   ++size_;
 
-  OffsetHeap& heap = heap_of(wait.level);
-  if (heap.empty()) {
+  Waiting& waiting = waiting_at(wait.level);
+  node.newer = kNone;
+  node.older = waiting.newest;
+  (waiting.newest == kNone ? waiting.oldest : nodes_[waiting.newest].newer) = index;
+  waiting.newest = index;
+  if (waiting.by_offset.empty()) {
     active_levels_.insert(
         std::lower_bound(active_levels_.begin(), active_levels_.end(), wait.level), wait.level);
   }
-  heap.push(index);
+  waiting.by_offset.push(index);
   deadlines_.push(index);
 }
 
 void WaitQueue::end(std::uint32_t index, Status status, std::vector<EndedWait>& ended) {
   Node& node = nodes_[index];
-  heap_of(node.wait.level).remove(index);
+  Waiting& waiting = waiting_at(node.wait.level);
+  waiting.by_offset.remove(index);
   deadlines_.remove(index);
-  (node.older == kNone ? arrivals_head_ : nodes_[node.older].newer) = node.newer;
-  (node.newer == kNone ? arrivals_tail_ : nodes_[node.newer].older) = node.older;
+  (node.older == kNone ? waiting.oldest : nodes_[node.older].newer) = node.newer;
+  (node.newer == kNone ? waiting.newest : nodes_[node.newer].older) = node.older;
   ended.push_back({node.wait, status});
   free_.push_back(index);
   --size_;
 }
 
 void WaitQueue::drop_level_if_empty(Level level) {
-  if (!heap_of(level).empty()) return;
+  if (!waiting_at(level).by_offset.empty()) return;
   const auto at = std::lower_bound(active_levels_.begin(), active_levels_.end(), level);
   if (at != active_levels_.end() && *at == level) active_levels_.erase(at);
 }
 
 void WaitQueue::complete(Level level, Offset reached, std::vector<EndedWait>& ended) {
-  OffsetHeap& heap = heap_of(level);
+  OffsetHeap& heap = waiting_at(level).by_offset;
   while (!heap.empty() && nodes_[heap.top()].wait.end <= reached) {
     end(heap.top(), Status::kOk, ended);
   }
@@ -83,9 +84,14 @@ void WaitQueue::expire(Time now, std::vector<EndedWait>& ended) {
 }
 
 void WaitQueue::fail_all(Status status, std::vector<EndedWait>& ended) {
-  while (arrivals_head_ != kNone) {
-    const Level level = nodes_[arrivals_head_].wait.level;
-    end(arrivals_head_, status, ended);
+  while (!empty()) {
+    std::uint32_t first = kNone;
+    for (const Level level : active_levels_) {
+      const std::uint32_t oldest = waiting_at(level).oldest;
+      if (first == kNone || nodes_[oldest].sequence < nodes_[first].sequence) first = oldest;
+    }
+    const Level level = nodes_[first].wait.level;
+    end(first, status, ended);
     drop_level_if_empty(level);
   }
 }
@@ -95,7 +101,19 @@ Time WaitQueue::next_deadline() const {
 }
 
 Time WaitQueue::oldest_started() const {
-  return arrivals_head_ == kNone ? kNever : nodes_[arrivals_head_].wait.started;
+  Time oldest = kNever;
+  for (const Level level : active_levels_) oldest = std::min(oldest, oldest_started(level));
+  return oldest;
+}
+
+Time WaitQueue::oldest_started(Level level) const {
+  const auto at = levels_.find(level);
+  return at == levels_.end() || at->second.oldest == kNone ? kNever
+                                                           : nodes_[at->second.oldest].wait.started;
+}
+
+Offset WaitQueue::lowest_end(Level level) const {
+  return nodes_[levels_.at(level).by_offset.top()].wait.end;
 }
 
 }  // namespace ha::core

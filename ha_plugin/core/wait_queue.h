@@ -6,7 +6,8 @@
 // offsets.
 //
 // The essence: each wait stands in three orders at once: by offset inside its level, by deadline
-// over all levels, and by arrival (for the oldest one's age). All three know the wait's place, so
+// over all levels, and by arrival inside its level (for the oldest one's age). All three know the
+// wait's place, so
 // it leaves in O(log n) whichever way it ends. Nothing here walks waits one by one, which is what
 // makes RocketMQ's group transfer hold a satisfied request behind an unsatisfied one.
 //
@@ -68,12 +69,15 @@ class WaitQueue {
   // Ends all waits, in the order of their arrival.
   void fail_all(Status status, std::vector<EndedWait>& ended);
 
-  bool empty() const { return arrivals_head_ == kNone; }
+  bool empty() const { return size_ == 0; }
   std::size_t size() const { return size_; }
   // kNever when empty.
   Time next_deadline() const;
-  // Arrival of the longest waiting; kNever when empty.
+  // Arrival of the longest waiting, of all or of a level's; kNever without one.
   Time oldest_started() const;
+  Time oldest_started(Level level) const;
+  // The level's wait that could end first ends there. REQUIRES: somebody waits at that level.
+  Offset lowest_end(Level level) const;
   // The levels somebody waits at, ascending; valid until the queue changes.
   const std::vector<Level>& levels() const { return active_levels_; }
 
@@ -107,17 +111,22 @@ class WaitQueue {
   using OffsetHeap = IndexedHeap<ByOffset, OffsetSlot>;
   using DeadlineHeap = IndexedHeap<ByDeadline, DeadlineSlot>;
 
-  OffsetHeap& heap_of(Level level);
+  struct Waiting {
+    OffsetHeap by_offset;
+    std::uint32_t oldest = kNone;
+    std::uint32_t newest = kNone;
+  };
+
+  Waiting& waiting_at(Level level);
+  void leave(Waiting& waiting, std::uint32_t index);
   void end(std::uint32_t index, Status status, std::vector<EndedWait>& ended);
   void drop_level_if_empty(Level level);
 
   std::vector<Node> nodes_;
   std::vector<std::uint32_t> free_;
-  std::map<Level, OffsetHeap> levels_;  // kept once made: there are few
+  std::map<Level, Waiting> levels_;  // kept once made: there are few
   std::vector<Level> active_levels_;
   DeadlineHeap deadlines_;
-  std::uint32_t arrivals_head_ = kNone;
-  std::uint32_t arrivals_tail_ = kNone;
   std::uint64_t next_sequence_ = 0;
   std::size_t size_ = 0;
 };

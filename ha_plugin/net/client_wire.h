@@ -52,7 +52,7 @@ class ClientWire {
   // as they come, and body_is_whole() says whether they may.
   virtual bool is_native() const { return false; }
   virtual void body(std::span<const std::byte>) {}
-  virtual bool body_is_whole() const { return true; }
+  virtual bool body_is_whole() { return true; }
 
   // Does the wire leave open whether the master's log goes on where this one ends? Then some of its
   // last bytes are asked for again and compared.

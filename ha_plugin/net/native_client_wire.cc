@@ -67,6 +67,7 @@ std::span<const std::byte> NativeClientWire::open() {
   ready_ = false;
   durable_ = {};
   confirm_ = told_confirm_ = core::kNoOffset;
+  all_well_ = false;
   reader_.restart();
   reply_.clear();
   opening_ = wire::native::opening();
@@ -103,6 +104,8 @@ Refusal NativeClientWire::take(std::span<const std::byte>& bytes, std::optional<
       return {};
     case Reader::Found::kDegraded:
       degraded_.heard(reader_.degraded());
+      all_well_ = !reader_.degraded();
+      if (all_well_) degraded_.confirmed(confirm_);
       return {};
     case Reader::Found::kBadSize:
       return {Reason::kFrameSize, "the master sent a message of type " + type + " with " +
@@ -251,11 +254,19 @@ Refusal NativeClientWire::enter(Offset min, Offset end) {
 
 Refusal NativeClientWire::grown(Offset end) {
   metrics_.client.master_confirm.set(confirm_.bytes());
-  const Offset now = std::min(confirm_, end);
+  if (all_well_) degraded_.confirmed(confirm_);
+  // A master that has confirmed nothing yet says -1: a bound all the same.
+  const Offset now = std::min(std::max(confirm_, Offset(0)), end);
   if (!terms_.keeps_epochs() || now <= told_confirm_ || !host_.can_confirm()) return {};
   told_confirm_ = now;
   HostResult result = host_.confirm(now);
   return result.ok() ? Refusal{} : Refusal{Reason::kHostError, std::move(result.text)};
+}
+
+bool NativeClientWire::body_is_whole() {
+  if (!reader_.body_is_whole()) return false;
+  confirm_ = std::max(confirm_, reader_.data().confirm);
+  return true;
 }
 
 // The log goes on whatever becomes of it.
@@ -278,7 +289,8 @@ core::FrameVerdict NativeClientWire::begin(const Frame& frame, const core::LogBo
   if (frame.offset != log.end) return {Reason::kOffsetMismatch, false, {}};
   core::FrameVerdict verdict = core::judge_frame(frame.offset, frame.size, log);
   if (verdict.reason != Reason::kNone) return verdict;
-  confirm_ = std::max(confirm_, data.confirm);
+  // With a body it is known only after that whether the header came unchanged.
+  if (frame.size == 0) confirm_ = std::max(confirm_, data.confirm);
   Refusal refusal;
   const Offset end = frame.offset + frame.size;
   if (told_.last_epoch() > terms_.now().history.last_epoch() &&

@@ -42,7 +42,7 @@ class NativeClientWire final : public ClientWire {
   std::span<const std::byte> report(core::Offset position) override;
   Refusal take(std::span<const std::byte>& bytes, std::optional<Frame>& frame) override;
   void body(std::span<const std::byte> bytes) override { reader_.body(bytes); }
-  bool body_is_whole() const override { return reader_.body_is_whole(); }
+  bool body_is_whole() override;
   core::FrameVerdict begin(const Frame& frame, const core::LogBounds& log) override;
   Refusal grown(core::Offset end) override;
 
@@ -71,6 +71,7 @@ class NativeClientWire final : public ClientWire {
   core::EpochHistory told_;    // the master's
   core::Offset confirm_;       // the newest that the master told
   core::Offset told_confirm_;  // and that the host was told
+  bool all_well_ = false;      // the master told that it has no degraded range open
   core::Offset durable_;       // as the last ack had it
   bool ready_ = false;
 };

@@ -109,7 +109,10 @@ TEST_F(Degrade, ADurableWaitWantsTheMastersOwnFlush) {
   const std::int64_t end = host_.grow(100);
   WaitLog waits;
   ASSERT_EQ(waits.wait(master, end, HA_ACKS_DEFAULT, kLongMs), HA_OK);
-  ASSERT_TRUE(host_.wait_for_log("degraded: copies are missing"));
+  WaitLog later;
+  ASSERT_EQ(later.wait(master, end, 2, kLongMs, HA_DURABILITY_RECEIVED), HA_OK);
+  ASSERT_TRUE(later.wait_for(1));
+  EXPECT_EQ(later.ended()[0].status, HA_OK);
   EXPECT_TRUE(waits.ended().empty());
   host_.set_durable(end);
   master.notify_durable(end);

@@ -227,6 +227,17 @@ TEST(EpochHandshake, ASlaveEntersWhatBeginsAtItsEndOrBelow) {
   // A promise for later stands.
   EXPECT_EQ(at(2999, {5, "b", {}}).promised, 5);
   EXPECT_EQ(at(2999, {5, "b", {}}).promised_to, "b");
+  // Its master has deleted the first epoch's bytes, this node has not: whoever comes with a log of
+  // that epoch when this node is master is not a stranger.
+  const EpochHistory trimmed = history({entry(3, 5000, "c")});
+  const Term knows{3, "c", history({entry(1, 0, "a"), entry(2, 3000, "b")})};
+  const auto as_slave = [&](std::int64_t min, std::int64_t end) {
+    return term_as_slave(knows, greeting, "c", trimmed, Offset(min), Offset(end)).history;
+  };
+  EXPECT_EQ(as_slave(0, 5100), told);
+  EXPECT_EQ(as_slave(0, 4000), knows.history);
+  EXPECT_EQ(as_slave(0, 3000), history({entry(1, 0, "a")})) << "cut where epoch 2 began";
+  EXPECT_EQ(as_slave(5000, 5000), trimmed) << "the log was emptied";
   // What lies below the log's first byte is nobody's.
   EXPECT_EQ(term_as_slave({}, greeting, "c", told, Offset(3000), Offset(5000))
                 .history.entries()

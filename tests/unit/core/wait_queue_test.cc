@@ -56,6 +56,37 @@ TEST(WaitQueue, EqualEndsLeaveInTheOrderTheyCame) {
   }
 }
 
+TEST(WaitQueue, TheOldestIsKnownOfEachLevel) {
+  WaitQueue queue;
+  EXPECT_EQ(queue.oldest_started(), kNever);
+  EXPECT_EQ(queue.oldest_started(2), kNever);
+  const auto add = [&](std::int64_t started, std::int64_t end, Level level, std::uintptr_t number) {
+    Wait wait = wait_for(end, level, 1000, number);
+    wait.started = Time(started);
+    queue.add(wait);
+  };
+  add(1, 100, 3, 0);
+  add(2, 300, 2, 1);
+  add(3, 200, 2, 2);
+  add(4, 400, 3, 3);
+  EXPECT_EQ(queue.oldest_started(), Time(1));
+  EXPECT_EQ(queue.oldest_started(2), Time(2));
+  EXPECT_EQ(queue.lowest_end(2), Offset(200));
+  std::vector<EndedWait> ended;
+  queue.complete(3, Offset(100), ended);
+  EXPECT_EQ(queue.oldest_started(), Time(2));
+  EXPECT_EQ(queue.oldest_started(3), Time(4));
+  queue.complete(2, Offset(200), ended);
+  EXPECT_EQ(queue.oldest_started(2), Time(2)) << "its end is higher, and it came first";
+  // All levels together end in the order they came.
+  add(5, 100, 2, 4);
+  ended.clear();
+  queue.fail_all(Status::kShutdown, ended);
+  EXPECT_EQ(ends(ended), (std::vector<std::int64_t>{300, 400, 100}));
+  EXPECT_TRUE(queue.empty());
+  EXPECT_EQ(queue.oldest_started(2), kNever);
+}
+
 TEST(WaitQueue, LevelsDoNotHoldEachOther) {
   WaitQueue queue;
   queue.add(wait_for(100, 3, 1000));
