@@ -315,7 +315,9 @@ void AcceptService::on_ack(HaConnection& connection) {
   const core::LogBounds log = log_bounds();
   transfer_.ack(connection.id(), connection.session().ack(), connection.session().durable());
   transfer_.turn(now, log.end, log.durable);
-  update_gauges(connection, connections_.at(connection.id()), log, now);
+  Entry& entry = connections_.at(connection.id());
+  update_gauges(connection, entry, log, now);
+  if (connection.native()) send_degraded(entry);
 }
 
 void AcceptService::on_caught_up(HaConnection& connection) {
@@ -474,6 +476,14 @@ void AcceptService::look_at_metadata() {
   metadata_version_ = version;
   metadata_ = std::make_shared<const wire::native::Bytes>(wire::native::encode_metadata(state));
   ++metadata_serial_;
+}
+
+// So that a slave that outlives this node can tell of each byte whether it was acknowledged below
+// policy.
+wire::native::Bytes AcceptService::after_answer(HaConnection& connection) {
+  if (terms_.mastered() == 0) return {};
+  connections_.at(connection.id()).degraded_sent = degraded_.serial();
+  return wire::native::encode_degraded(degraded_.to_tell());
 }
 
 void AcceptService::send_beside_the_log() {

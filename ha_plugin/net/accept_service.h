@@ -108,6 +108,7 @@ class AcceptService : private ConnectionEvents {
 
   core::LogBounds log_bounds() override;
   core::Answer on_hello(HaConnection& connection, const core::Hello& hello) override;
+  wire::native::Bytes after_answer(HaConnection& connection) override;
   core::Promise on_prepare(const core::Prepare& prepare) override;
   core::Greeting greeting() override;
   std::int64_t epoch() const override { return terms_.mastered(); }

@@ -172,7 +172,12 @@ bool HaConnection::take_hello(Time now) {
   incarnation_ = hello.incarnation;
   const core::Answer answer = events_.on_hello(*this, hello);
   if (!open_) return false;
-  message_ = std::make_shared<const wire::native::Bytes>(wire::native::encode_answer(answer));
+  wire::native::Bytes message = wire::native::encode_answer(answer);
+  if (answer.decision != core::Decision::kRefuse) {
+    const wire::native::Bytes after = events_.after_answer(*this);
+    message.insert(message.end(), after.begin(), after.end());
+  }
+  message_ = std::make_shared<const wire::native::Bytes>(std::move(message));
   if (answer.decision == core::Decision::kRefuse) {
     refused_ = Refusal{answer.reason, answer.text};
     pump(now, events_.log_bounds());

@@ -39,6 +39,8 @@ class ConnectionEvents {
   virtual core::LogBounds log_bounds() = 0;
   // A native slave said who it is. What becomes of it; unless refused, on_joined follows.
   virtual core::Answer on_hello(HaConnection& connection, const core::Hello& hello) = 0;
+  // What a slave that was let in is told before the first log byte.
+  virtual wire::native::Bytes after_answer(HaConnection& connection) = 0;
   // A node that wants to become master asks for this one's promise.
   virtual core::Promise on_prepare(const core::Prepare& prepare) = 0;
   // What this node says of itself first.

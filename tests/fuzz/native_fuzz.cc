@@ -6,13 +6,15 @@
 //
 // What must hold whatever is said: a promise is given once for an epoch and never taken back; no
 // slave is let in whose history or tail does not prove its log; a slave's log is cut only where the
-// two histories part; an ack is never of more than was sent; nobody wins without enough promises.
+// two histories part; an ack is never of more than was sent; nobody wins without enough promises;
+// what a master had acknowledged below policy is open or lost when its slave takes over.
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "ha_plugin/core/degraded.h"
 #include "ha_plugin/core/handshake.h"
 #include "ha_plugin/core/replica_session.h"
 #include "ha_plugin/core/term.h"
@@ -173,7 +175,21 @@ struct Slave {
   core::Hello hello;
   core::EpochHistory told;
   std::int64_t body_left = 0;
+  core::DegradedJournal journal;
 };
+
+// Promoted now: what it heard is its own, as far as its log goes, and the rest is called lost.
+void take_over(const Slave& slave) {
+  const core::DegradedJournal mine = slave.journal.begun(slave.log.end, 1);
+  require(!mine.told() && !mine.answering());
+  const auto& told = slave.journal.told();
+  if (mine.open() != nullptr) {
+    require(told && mine.open()->from == told->from && mine.open()->to <= slave.log.end);
+  }
+  for (const core::DegradedRange& range : mine.ranges()) {
+    if (range.lost()) require(range.lost_from >= slave.log.end && range.to > slave.log.end);
+  }
+}
 
 bool greeted(Slave& slave, const core::Greeting& greeting) {
   slave.hello = {};
@@ -232,6 +248,10 @@ void feed_slave(std::span<const std::byte> bytes, std::size_t piece) {
       switch (reader.take(some)) {
         case Reader::Found::kNothing:
         case Reader::Found::kMetadata:
+          break;
+        case Reader::Found::kDegraded:
+          slave.journal = slave.journal.heard(reader.degraded());
+          take_over(slave);
           break;
         case Reader::Found::kGreeting:
           if (!greeted(slave, reader.greeting())) return false;

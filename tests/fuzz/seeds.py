@@ -52,7 +52,10 @@ def main():
             said = [by("master")[0], by("voter")[0]]
         raw = b"".join(bytes(m) for m in said)
         (out / "native" / f"raw{number}").write_bytes(bytes([0x80 + (number - 0x80) % 5, 16]) + raw)
-        (out / "native" / f"made{number}").write_bytes(bytes([number, 16]) + b"".join(map(unsealed, said)))
+        made = b"".join(map(unsealed, said))
+        if number == 2:  # the example's master has nothing open; this one has, and then no more
+            made += bytes([9, 24]) + b"".join(n.to_bytes(8, "big") for n in (5000, 9000, 7)) + bytes([9, 0])
+        (out / "native" / f"made{number}").write_bytes(bytes([number, 16]) + made)
     for heading in ("## Worked example",):
         for n, (who, message) in enumerate(spoken(heading)):
             (out / "wire" / f"default{n}").write_bytes(bytes([7]) + bytes(message))

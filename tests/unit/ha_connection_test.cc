@@ -34,6 +34,7 @@ class Surroundings : public ConnectionEvents {
   core::Offset confirmed() const override { return core::kNoOffset; }
   std::int64_t growth() const override { return 0; }
   core::Answer on_hello(HaConnection&, const core::Hello&) override { return {}; }
+  wire::native::Bytes after_answer(HaConnection&) override { return {}; }
   std::shared_ptr<metrics::ReplicaMetrics> on_joined(HaConnection&) override {
     return std::make_shared<metrics::ReplicaMetrics>("one");
   }

@@ -87,6 +87,11 @@ bool NativeSlave::ack(std::int64_t received, std::int64_t durable, std::int64_t 
   return peer_.send(wire::native::encode_ack({Offset(received), Offset(durable), epoch}));
 }
 
+std::optional<core::DegradedRange> NativeSlave::degraded_next() {
+  if (!read_message(Reader::Found::kDegraded)) return std::nullopt;
+  return reader_.degraded();
+}
+
 FrameSeen NativeSlave::frame() {
   if (!read_message(Reader::Found::kData)) return {};
   FrameSeen seen{reader_.data().offset.bytes(), static_cast<std::int32_t>(reader_.data().size), {}};

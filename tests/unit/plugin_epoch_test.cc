@@ -606,6 +606,14 @@ TEST_F(EpochSet, ASurvivorSaysWhatItsMasterHadAcknowledgedBelowPolicy) {
   };
   ASSERT_TRUE(Instance::eventually([&] { return kept().told.has_value(); }));
   EXPECT_TRUE(kept().ranges.empty());
+  // One that comes later hears of it before it gets a byte.
+  NativeSlave c(a.port);
+  ASSERT_TRUE(c.open());
+  core::Hello hello = hello_of("c", 0, 0);
+  hello.cluster = "prod";
+  const auto answer = c.say(hello);
+  ASSERT_TRUE(answer && answer->reason == Reason::kNone) << answer->text;
+  EXPECT_TRUE(c.degraded_next());
   a.plugin->stop();
   EXPECT_EQ(promote(b), 2);
   // The journal goes ahead of the answers, so it cannot say that nothing more was answered. What is
