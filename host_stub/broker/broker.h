@@ -133,6 +133,9 @@ class Broker {
   // A slave without a master; in a configured set it looks for the one that is.
   virtual Result<std::monostate> demote() = 0;
 
+  // Changes one of the plugin's options until this broker stops. The Error has the plugin's words.
+  virtual Result<std::monostate> set_option(const std::string& key, const std::string& value) = 0;
+
   // One JSON object: role, master, bounds, last whole record, topics, flush, and under "ha" what
   // the plugin's status_json says.
   virtual std::string status_json() = 0;

@@ -36,14 +36,11 @@ bool in_a_set(const BrokerOptions& from) {
                      [](const auto& option) { return option.first == "replicas"; });
 }
 
-// What the plugin takes HA_DURABILITY_DEFAULT for.
-std::int32_t default_durability(const BrokerOptions& from) {
-  std::int32_t durability = HA_DURABILITY_RECEIVED;
-  for (const auto& [key, value] : from.plugin_options) {
-    if (key != "default_durability") continue;
-    durability = value == "durable" ? HA_DURABILITY_DURABLE : HA_DURABILITY_RECEIVED;
-  }
-  return durability;
+// The option by which the plugin says what it takes HA_DURABILITY_DEFAULT for.
+constexpr const char* kDefaultDurability = "default_durability";
+
+std::int32_t durability_of(const std::string& value) {
+  return value == "durable" ? HA_DURABILITY_DURABLE : HA_DURABILITY_RECEIVED;
 }
 
 }  // namespace
@@ -83,7 +80,9 @@ std::optional<Error> LocalBroker::open_all() {
   auto groups = GroupOffsets::open(options_.store_dir);
   if (auto* error = std::get_if<Error>(&groups)) return std::move(*error);
   groups_ = std::move(std::get<std::unique_ptr<GroupOffsets>>(groups));
-  default_durability_ = default_durability(options_);
+  for (const auto& [key, value] : options_.plugin_options) {
+    if (key == kDefaultDurability) default_durability_ = durability_of(value);
+  }
   scheduler_ = std::make_unique<Scheduler>(*log_, index_, system_now_ms);
 
   hooks_ = std::make_unique<LogHooks>(*log_, *groups_, options_.consensus_log,
@@ -102,6 +101,18 @@ std::optional<Error> LocalBroker::open_all() {
       true, !in_a_set(options_));
   if (const auto* error = std::get_if<Error>(&started)) return *error;
   return std::nullopt;
+}
+
+Result<std::monostate> LocalBroker::set_option(const std::string& key, const std::string& value) {
+  const std::lock_guard control(control_mutex_);
+  if (stopping_) return make_error(HA_SHUTDOWN, "this node is stopping; its options stay");
+  if (const auto set = instance_->set_option(key, value); !set) {
+    Error refused = from_plugin(set.error());
+    if (refused.status == HA_STATE) refused.text += " (restart ha_stub serve with it)";
+    return refused;
+  }
+  if (key == kDefaultDurability) default_durability_ = durability_of(value);
+  return std::monostate{};
 }
 
 LocalBroker::~LocalBroker() { stop(0); }

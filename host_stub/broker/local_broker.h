@@ -58,6 +58,7 @@ class LocalBroker final : public Broker {
   Result<std::monostate> promote(bool force) override;
   Result<std::monostate> follow(const std::string& master_address) override;
   Result<std::monostate> demote() override;
+  Result<std::monostate> set_option(const std::string& key, const std::string& value) override;
   std::string status_json() override;
   std::string metrics_text() override;
   std::string not_ready_reason() override;
@@ -93,8 +94,8 @@ class LocalBroker final : public Broker {
   std::unique_ptr<Scheduler> scheduler_;
   std::unique_ptr<LogHooks> hooks_;
   std::optional<ha::Instance> instance_;
-  std::atomic<ha::Instance*> notified_{nullptr};              // set once instance_ exists
-  std::int32_t default_durability_ = HA_DURABILITY_RECEIVED;  // as the plugin was told
+  std::atomic<ha::Instance*> notified_{nullptr};  // set once instance_ exists
+  std::atomic<std::int32_t> default_durability_{HA_DURABILITY_RECEIVED};  // as the plugin was told
   std::atomic<unsigned> next_queue_{0};
   std::atomic<bool> stopping_{false};
 

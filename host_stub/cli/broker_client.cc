@@ -177,25 +177,30 @@ Result<NodeStatus> BrokerClient::status(std::chrono::milliseconds timeout) {
   return out;
 }
 
-Result<std::monostate> BrokerClient::change_role(const std::string& target) {
-  auto body = call({.method = "POST", .target = target}, kRoleTimeout);
+Result<std::monostate> BrokerClient::command(const http::ClientRequest& request) {
+  auto body = call(request, kCommandTimeout);
   if (auto* error = std::get_if<Error>(&body)) return std::move(*error);
   return std::monostate{};
 }
 
 Result<std::monostate> BrokerClient::promote(bool force) {
-  return change_role(force ? "/v1/promote?force=true" : "/v1/promote");
+  return command({.method = "POST", .target = force ? "/v1/promote?force=true" : "/v1/promote"});
 }
 
-Result<std::monostate> BrokerClient::demote() { return change_role("/v1/demote"); }
+Result<std::monostate> BrokerClient::demote() {
+  return command({.method = "POST", .target = "/v1/demote"});
+}
 
 Result<std::monostate> BrokerClient::follow(const std::string& master) {
-  auto body = call({.method = "POST",
-                    .target = "/v1/follow",
-                    .body = "{\"master\":" + http::json_string(master) + "}"},
-                   kRoleTimeout);
-  if (auto* error = std::get_if<Error>(&body)) return std::move(*error);
-  return std::monostate{};
+  return command({.method = "POST",
+                  .target = "/v1/follow",
+                  .body = "{\"master\":" + http::json_string(master) + "}"});
+}
+
+Result<std::monostate> BrokerClient::set_option(const std::string& key, const std::string& value) {
+  return command({.method = "PUT",
+                  .target = "/v1/options/" + http::percent_encode(key),
+                  .body = "{\"value\":" + http::json_string(value) + "}"});
 }
 
 Result<ConsumeResult> BrokerClient::consume(const ConsumeQuery& query, std::int64_t wait_ms) {

@@ -55,14 +55,15 @@ class BrokerClient {
 
   // A broker that does not answer for this long is not there.
   static constexpr std::chrono::milliseconds kTimeout{5000};
-  // Taking a role cuts the log and restarts services.
-  static constexpr std::chrono::milliseconds kRoleTimeout{30'000};
+  // Taking a role cuts the log and restarts services; the broker does one command after the other.
+  static constexpr std::chrono::milliseconds kCommandTimeout{30'000};
 
   Result<NodeStatus> status(std::chrono::milliseconds timeout = kTimeout);
   // force: in a configured set, whatever its other nodes say.
   Result<std::monostate> promote(bool force = false);
   Result<std::monostate> demote();
   Result<std::monostate> follow(const std::string& master);
+  Result<std::monostate> set_option(const std::string& key, const std::string& value);
   // wait_ms: how long the broker may wait for a first message.
   Result<ConsumeResult> consume(const ConsumeQuery& query, std::int64_t wait_ms = 0);
 
@@ -71,7 +72,7 @@ class BrokerClient {
 
  private:
   explicit BrokerClient(http::Client connection) : connection_(std::move(connection)) {}
-  Result<std::monostate> change_role(const std::string& target);
+  Result<std::monostate> command(const http::ClientRequest& request);
   Result<std::string> call(const http::ClientRequest& request, std::chrono::milliseconds timeout);
 
   http::Client connection_;

@@ -48,6 +48,8 @@ int run_status(const StatusOptions& options);
 int run_promote(const std::string& broker, const std::vector<std::string>& peers, bool force);
 int run_demote(const std::string& broker);
 int run_follow(const std::string& broker, const std::string& master);
+// One after the other, until one is refused.
+int run_set(const std::string& broker, const PluginOptions& options);
 int run_verify(const std::string& store_dir);
 
 // "ha_stub: TEXT" on standard error; returns kExitFailed.

@@ -1,4 +1,4 @@
-// `ha_stub status`, `promote`, `demote`, `follow`.
+// `ha_stub status`, `promote`, `demote`, `follow`, `set`.
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -118,6 +118,17 @@ int run_follow(const std::string& broker, const std::string& master) {
   const auto done = std::get<BrokerClient>(opened).follow(master);
   if (const auto* error = std::get_if<Error>(&done)) return complain(error->text);
   fmt::print("{} follows {} now\n", broker, master);
+  return kExitOk;
+}
+
+int run_set(const std::string& broker, const PluginOptions& options) {
+  auto opened = BrokerClient::open(broker);
+  if (const auto* error = std::get_if<Error>(&opened)) return complain(error->text);
+  for (const auto& [key, value] : options) {
+    const auto done = std::get<BrokerClient>(opened).set_option(key, value);
+    if (const auto* error = std::get_if<Error>(&done)) return complain(error->text);
+    fmt::print("{} has {}={} now, until it is restarted\n", broker, key, value);
+  }
   return kExitOk;
 }
 

@@ -46,6 +46,23 @@ int fail_usage(const Error& error) {
   return kExitUsage;
 }
 
+// All of the KEY=VALUE texts, or the first that is none.
+Result<PluginOptions> parse_plugin_options(const std::vector<std::string>& texts) {
+  PluginOptions out;
+  for (const auto& text : texts) {
+    auto option = parse_plugin_option(text);
+    if (auto* error = std::get_if<Error>(&option)) return std::move(*error);
+    out.push_back(std::get<PluginOptions::value_type>(std::move(option)));
+  }
+  return out;
+}
+
+int set_options(const std::string& broker, const std::vector<std::string>& texts) {
+  const auto options = parse_plugin_options(texts);
+  if (const auto* error = std::get_if<Error>(&options)) return fail_usage(*error);
+  return run_set(broker, std::get<PluginOptions>(options));
+}
+
 int serve(CLI::App& command, ServeCommand& given) {
   for (const auto& [name, text] : given.texts) {
     if (command.get_option("--" + name)->count() > 0) given.input.values[name] = text;
@@ -53,11 +70,9 @@ int serve(CLI::App& command, ServeCommand& given) {
   for (const auto& [name, set] : given.flags) {
     if (set) given.input.values[name] = "true";
   }
-  for (const auto& text : given.options) {
-    auto option = parse_plugin_option(text);
-    if (const auto* error = std::get_if<Error>(&option)) return fail_usage(*error);
-    given.input.plugin_options.push_back(std::get<std::pair<std::string, std::string>>(option));
-  }
+  auto options = parse_plugin_options(given.options);
+  if (const auto* error = std::get_if<Error>(&options)) return fail_usage(*error);
+  given.input.plugin_options = std::get<PluginOptions>(std::move(options));
   ServeInput file;
   if (!given.config.empty()) {
     auto read = read_config(given.config);
@@ -160,6 +175,13 @@ int run(int argc, const char* const* argv) {
       ->type_name("ADDR:PORT")
       ->required();
 
+  std::string set_broker;
+  std::vector<std::string> options_to_set;
+  auto* set = add_client(app, "set", "Change options of the plugin while it runs", set_broker);
+  set->add_option("options", options_to_set, "done in this order, until one is refused")
+      ->type_name("KEY=VALUE")
+      ->required();
+
   std::string store;
   auto* verify = app.add_subcommand("verify", "Check every record of a store's log");
   verify->add_option("--store", store)->type_name("DIR")->required();
@@ -190,6 +212,7 @@ int run(int argc, const char* const* argv) {
   if (promote->parsed()) return run_promote(promote_broker, peers, force);
   if (demote->parsed()) return run_demote(demote_broker);
   if (follow->parsed()) return run_follow(follow_broker, master);
+  if (set->parsed()) return set_options(set_broker, options_to_set);
   return run_verify(store);
 }
 

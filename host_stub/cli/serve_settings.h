@@ -18,10 +18,12 @@ struct ServeSettings {
   std::string log_level = "info";
 };
 
+using PluginOptions = std::vector<std::pair<std::string, std::string>>;  // KEY, VALUE
+
 // One source's values, as text, by key ("ha-listen", ...). Only what was given.
 struct ServeInput {
   std::map<std::string, std::string> values;
-  std::vector<std::pair<std::string, std::string>> plugin_options;  // KEY, VALUE
+  PluginOptions plugin_options;
 };
 
 struct ServeKey {
@@ -33,7 +35,7 @@ struct ServeKey {
 // Every key but `option` (may be given often) and `config`.
 const std::vector<ServeKey>& serve_keys();
 
-// "KEY=VALUE" of --option.
+// "KEY=VALUE" of --option and of the command set.
 Result<std::pair<std::string, std::string>> parse_plugin_option(std::string_view text);
 
 // Bytes: a whole number with k, M or G (powers of 1024) or without.

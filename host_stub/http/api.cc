@@ -16,7 +16,7 @@ constexpr std::int64_t kMaxQueue = 65'535;
 }  // namespace
 
 std::span<const Api::Route> Api::routes() {
-  static const std::array<Route, 11> kRoutes = {{
+  static const std::array<Route, 12> kRoutes = {{
       {"POST", "/v1/topics/*/messages", &Api::produce},
       {"GET", "/v1/topics/*/messages", &Api::consume},
       {"GET", "/v1/groups/*/topics/*/queues/*/offset", &Api::get_offset},
@@ -28,6 +28,7 @@ std::span<const Api::Route> Api::routes() {
       {"POST", "/v1/promote", &Api::promote, true},
       {"POST", "/v1/follow", &Api::follow, true},
       {"POST", "/v1/demote", &Api::demote, true},
+      {"PUT", "/v1/options/*", &Api::put_option, true},
   }};
   return kRoutes;
 }

@@ -68,6 +68,7 @@ class Api {
   std::optional<LongPoll> promote(const Call& call);
   std::optional<LongPoll> follow(const Call& call);
   std::optional<LongPoll> demote(const Call& call);
+  std::optional<LongPoll> put_option(const Call& call);
   void reply_with_role(const Call& call, const Result<std::monostate>& done);
 
   Broker& broker_;

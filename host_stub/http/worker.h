@@ -1,5 +1,6 @@
-// One thread for requests that may block for long (promote, follow, offsets that go to disk), so
-// that the I/O threads never do. One is enough: such requests are rare and change one broker.
+// One thread for requests that may block for long (promote, follow, options, offsets that go to
+// disk), so that the I/O threads never do. One is enough: such requests are rare and change one
+// broker.
 #pragma once
 
 #include <condition_variable>

@@ -199,6 +199,23 @@ Result<std::monostate> FakeBroker::demote() {
   return std::monostate{};
 }
 
+Result<std::monostate> FakeBroker::set_option(const std::string& key, const std::string& value) {
+  const std::lock_guard lock(mutex_);
+  if (option_refusal_.status != 0) return option_refusal_;
+  options_[key] = value;
+  return std::monostate{};
+}
+
+void FakeBroker::refuse_options(std::int32_t status, std::string text) {
+  const std::lock_guard lock(mutex_);
+  option_refusal_ = {status, 0, std::move(text)};
+}
+
+std::map<std::string, std::string> FakeBroker::options() const {
+  const std::lock_guard lock(mutex_);
+  return options_;
+}
+
 bool FakeBroker::forced() const {
   const std::lock_guard lock(mutex_);
   return forced_;

@@ -29,6 +29,9 @@ class FakeBroker : public Broker {
   bool await_promoting();
   void set_not_ready(std::string reason);
   std::string followed() const;
+  // What set_option answers from now on.
+  void refuse_options(std::int32_t status, std::string text);
+  std::map<std::string, std::string> options() const;  // as they were set
 
   void stop(std::int64_t timeout_ms) override;
   void produce(ProduceRequest request, std::function<void(ProduceResult)> done) override;
@@ -41,6 +44,7 @@ class FakeBroker : public Broker {
                                           int queue, std::int64_t next) override;
   Result<std::monostate> promote(bool force) override;
   Result<std::monostate> demote() override;
+  Result<std::monostate> set_option(const std::string& key, const std::string& value) override;
   bool forced() const;
   Result<std::monostate> follow(const std::string& master_address) override;
   std::string status_json() override;
@@ -80,6 +84,8 @@ class FakeBroker : public Broker {
   bool forced_ = false;
   std::string not_ready_;
   std::string followed_;
+  Error option_refusal_{0, 0, ""};
+  std::map<std::string, std::string> options_;
   Role role_ = Role::kMaster;
 };
 

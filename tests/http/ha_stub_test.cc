@@ -6,6 +6,8 @@
 #include <sys/wait.h>
 
 #include <array>
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -147,6 +149,61 @@ TEST_F(HaStub, RolesChangeByCommand) {
   EXPECT_EQ(promoted.code, 0) << promoted.output;
   EXPECT_THAT(shell(stub("status --json --broker " + second->url())).output,
               HasSubstr("\"role\":\"master\""));
+}
+
+TEST_F(HaStub, OptionsChangeByCommand) {
+  auto* node = serve("master", {"--option", "in_sync_replicas=2"});
+  ASSERT_NE(node, nullptr);
+  const auto set = [&](const std::string& options) {
+    return shell(stub("set --broker " + node->url() + " " + options));
+  };
+  const auto produce = [&] {
+    return shell("echo a | " + stub("produce --topic t --timeout-ms 50 --broker " + node->url()))
+        .output;
+  };
+  EXPECT_THAT(produce(), HasSubstr("SLAVE_NOT_AVAILABLE"));
+  const auto changed = set("missing_copies=block allow=");
+  EXPECT_EQ(changed.code, 0) << changed.output;
+  EXPECT_EQ(changed.output, node->url() + " has missing_copies=block now, until it is restarted\n" +
+                                node->url() + " has allow= now, until it is restarted\n");
+  EXPECT_THAT(produce(), HasSubstr("FLUSH_SLAVE_TIMEOUT"));
+
+  // What the plugin says reaches the operator; what came before it holds.
+  const auto late = set("in_sync_replicas=1 listen=127.0.0.1:1 allow=10.0.0.0/8");
+  EXPECT_EQ(late.code, 1);
+  EXPECT_THAT(late.output, HasSubstr("option 'listen' (value '127.0.0.1:1') cannot change while "
+                                     "running; give it to create (restart ha_stub serve with it)"));
+  EXPECT_THAT(late.output, testing::Not(HasSubstr("allow")));
+  EXPECT_THAT(produce(), HasSubstr("\"acked\":1,"));
+  const auto unknown = set("mising_copies=block");
+  EXPECT_EQ(unknown.code, 1);
+  EXPECT_THAT(unknown.output,
+              HasSubstr("INVALID: option 'mising_copies' (value 'block') is not known; "
+                        "the nearest is 'missing_copies'"));
+  const auto no_value = set("missing_copies=maybe");
+  EXPECT_EQ(no_value.code, 1);
+  EXPECT_THAT(no_value.output, testing::AllOf(HasSubstr("missing_copies"), HasSubstr("'maybe'"),
+                                              HasSubstr("fail, block, degrade")));
+  EXPECT_EQ(set("missing_copies").code, 2);
+  EXPECT_EQ(set("").code, 2);
+}
+
+// The node flushes first what by default has to be durable, also when that became so later.
+TEST_F(HaStub, TheDefaultDurabilityMayChangeToo) {
+  auto* node = serve("master", {"--flush-interval-ms", "60000"});
+  ASSERT_NE(node, nullptr);
+  const auto produced = [&] {
+    const auto outcome = shell("echo a | " + stub("produce --topic t --broker " + node->url()));
+    EXPECT_EQ(outcome.code, 0) << outcome.output;
+    const auto status = shell(stub("status --json --broker " + node->url())).output;
+    const auto bounds = boost::json::parse(status).at("bounds");
+    return bounds.at("end").as_int64() - bounds.at("durable").as_int64();
+  };
+  EXPECT_GT(produced(), 0);
+  EXPECT_EQ(shell(stub("set --broker " + node->url() + " default_durability=durable")).code, 0);
+  EXPECT_EQ(produced(), 0);
+  EXPECT_EQ(shell(stub("set --broker " + node->url() + " default_durability=received")).code, 0);
+  EXPECT_GT(produced(), 0);
 }
 
 TEST_F(HaStub, TheDemoLosesNothing) {

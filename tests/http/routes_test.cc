@@ -1,5 +1,6 @@
 // Paths and methods, health, metrics, and the operator's commands.
 
+#include "ha/plugin.h"
 #include "http/fixture.h"
 
 namespace stub::test {
@@ -82,6 +83,35 @@ TEST_F(Routes, PromotionMayBeForcedAndTakenBack) {
   const auto demoted = call("POST", "/v1/demote");
   EXPECT_EQ(demoted.status, 200);
   EXPECT_EQ(demoted.body, "{\"status\":\"OK\",\"role\":\"slave\"}\n");
+}
+
+TEST_F(Routes, OptionsAreSetByName) {
+  const auto answer = call("PUT", "/v1/options/allow", R"({"value":"10.0.0.0/8"})");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.body, "{\"status\":\"OK\",\"option\":\"allow\",\"value\":\"10.0.0.0/8\"}\n");
+  EXPECT_EQ(call("PUT", "/v1/options/replica%5Fid", R"({"value":""})").status, 200);
+  EXPECT_THAT(broker_.options(), testing::UnorderedElementsAre(testing::Pair("allow", "10.0.0.0/8"),
+                                                               testing::Pair("replica_id", "")));
+  EXPECT_EQ(call("GET", "/v1/options/allow").allow, "PUT");
+}
+
+TEST_F(Routes, WhatIsNoOptionsValueIsNamedWithItsOption) {
+  for (const auto* body : {"", "{}", "7", R"({"value":7})", R"({"value":"7","x":1})"}) {
+    const auto answer = call("PUT", "/v1/options/heartbeat_ms", body);
+    EXPECT_EQ(answer.status, 400) << body;
+    EXPECT_THAT(answer.body, HasSubstr("option 'heartbeat_ms': the body '")) << body;
+  }
+  EXPECT_EQ(call("PUT", "/v1/options/heartbeat_ms?value=7", R"({"value":"7"})").status, 400);
+  EXPECT_TRUE(broker_.options().empty());
+}
+
+TEST_F(Routes, APluginsRefusalOfAnOptionKeepsItsWords) {
+  broker_.refuse_options(HA_INVALID, "option 'a': 'b' is no c (try d)");
+  const auto invalid = call("PUT", "/v1/options/a", R"({"value":"b"})");
+  EXPECT_EQ(invalid.status, 400);
+  EXPECT_THAT(invalid.body, HasSubstr(R"("code":"INVALID","message":"option 'a': 'b' is no c)"));
+  broker_.refuse_options(HA_STATE, "option 'a' cannot change");
+  EXPECT_EQ(call("PUT", "/v1/options/a", R"({"value":"b"})").status, 409);
 }
 
 TEST_F(Routes, ASlowPromotionHoldsUpNobodyElse) {
