@@ -189,8 +189,9 @@ const Spec kSpecs[] = {
      "Where slaves connect. `[::]:10912` takes IPv4 and IPv6.", apply_listen,
      [](const Settings& s) { return s.listen.text(); }},
     {"allow", "networks", "CIDR, comma-separated; empty = everybody", true,
-     "Who may connect to the HA port. The RocketMQ wire has no other protection.", apply_allow,
-     [](const Settings& s) { return s.allow.text(); }},
+     "Who may connect to the HA port. Asked when a connection is made: who is connected stays. The "
+     "RocketMQ wire has no other protection.",
+     apply_allow, [](const Settings& s) { return s.allow.text(); }},
     {"max_connections", "count", "1 to 4096", false,
      "Connections on the HA port at once; also bounds how many copies can be asked for.",
      HA_NUMBER(max_connections, 1, 4096)},

@@ -129,6 +129,20 @@ double Instance::sample(const std::string& name) const {
 
 // For what nothing announces: a look costs little, and the pause between two is no part of what is
 // tested.
+::testing::AssertionResult Instance::only_connection_is(const std::string& address) const {
+  const SnapshotSeen now = snapshot();
+  if (now.replicas.size() != 1 || now.replicas[0].address != address) {
+    return ::testing::AssertionFailure()
+           << now.replicas.size() << " replicas, not one at " << address;
+  }
+  for (const ReplicaSeen& seen : host_.replicas()) {
+    if (seen.event == HA_REPLICA_LEFT) {
+      return ::testing::AssertionFailure() << seen.id << " left, for reason " << seen.reason;
+    }
+  }
+  return ::testing::AssertionSuccess();
+}
+
 bool Instance::eventually(const std::function<bool()>& met) {
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   while (!met()) {

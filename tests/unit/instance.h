@@ -1,6 +1,8 @@
 // One plugin instance as a host has it: through the ABI's table only.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <boost/json/value.hpp>
 #include <condition_variable>
 #include <cstdint>
@@ -51,6 +53,8 @@ class Instance {
   std::string metrics() const;
   // The value of one sample of the metrics' text, given with its labels; -1 when it is absent.
   double sample(const std::string& name) const;
+  // One replica is there, from that address, and no connection of a replica has ended so far.
+  ::testing::AssertionResult only_connection_is(const std::string& address) const;
   // Looks again and again until it holds; false when patience ends.
   static bool eventually(const std::function<bool()>& met);
 

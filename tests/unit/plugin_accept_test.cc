@@ -72,6 +72,36 @@ TEST(Accept, TheAllowListIsObeyedAndCanChange) {
   EXPECT_TRUE(host.wait_for_replica(HA_REPLICA_JOINED, HA_REASON_NONE));
 }
 
+// The list is asked when a connection is made, and only then.
+TEST(Accept, WhoIsConnectedStaysWhenItsAddressLeavesTheAllowList) {
+  MemoryHost host;
+  host.grow(100);
+  Instance master(host, {{"in_sync_replicas", "2"}});
+  master.start_master();
+  Peer slave = Peer::to(master.port());
+  ASSERT_TRUE(slave.report(100));
+  ASSERT_TRUE(host.wait_for_replica(HA_REPLICA_JOINED, HA_REASON_NONE));
+  ASSERT_EQ(master.set_option("allow", "10.0.0.0/8"), HA_OK);
+  Peer late = Peer::to(master.port());
+  EXPECT_TRUE(late.wait_closed());
+  ASSERT_TRUE(host.wait_for_replica(HA_REPLICA_REFUSED, HA_REASON_NOT_ALLOWED));
+  // It is served, and counts.
+  const std::int64_t end = host.grow(100);
+  master.notify(end);
+  WaitLog waits;
+  ASSERT_EQ(waits.wait(master, end, HA_ACKS_DEFAULT, 600'000), HA_OK);
+  ASSERT_EQ(slave.follow_to(100, end), "");
+  ASSERT_TRUE(waits.wait_for(1));
+  EXPECT_EQ(waits.ended()[0].status, HA_OK);
+  EXPECT_TRUE(master.only_connection_is(slave.local_address()));
+  // Once it has gone it does not come back.
+  slave.leave();
+  ASSERT_TRUE(host.wait_for_replica(HA_REPLICA_LEFT, HA_REASON_PEER_CLOSED));
+  Peer again = Peer::to(master.port());
+  EXPECT_TRUE(again.wait_closed());
+  EXPECT_TRUE(host.wait_for_replica(HA_REPLICA_REFUSED, HA_REASON_NOT_ALLOWED, 2));
+}
+
 TEST(Accept, ANodeWithoutARoleClosesAtOnce) {
   MemoryHost host;
   Instance node(host);

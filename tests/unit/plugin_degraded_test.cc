@@ -149,5 +149,37 @@ TEST_F(Degrade, TheJournalOutlivesTheProcessAndThePolicyMayChangeWhileRunning) {
   EXPECT_NE(std::string(damaged.error().text).find("ha_degraded.json"), std::string::npos);
 }
 
+// A wait that is open when the policy changes is answered by the new one.
+TEST_F(Degrade, ThePolicyMayBecomeDegradeUnderASlaveThatStandsStill) {
+  Instance master(host_, options({{"missing_copies", "block"}, {"degrade_after_ms", "3600000"}}));
+  master.start_master();
+  NativeSlave slave(master.port());
+  ASSERT_TRUE(slave.join("b", 0));
+  ASSERT_TRUE(slave.ack(0, 0));
+  ASSERT_TRUE(host_.wait_for_replica(HA_REPLICA_JOINED, HA_REASON_NONE));
+  const std::int64_t end = host_.grow(100);
+  master.notify(end);
+  ASSERT_EQ(slave.follow_to(0, end), "");
+  WaitLog waits;
+  ASSERT_EQ(waits.wait(master, end, HA_ACKS_DEFAULT, kLongMs), HA_OK);
+  ASSERT_EQ(master.set_option("missing_copies", "degrade"), HA_OK);
+  EXPECT_TRUE(waits.ended().empty());
+  EXPECT_FALSE(state_.has("ha_degraded.json"));
+  ASSERT_EQ(master.set_option("degrade_after_ms", "10"), HA_OK);
+  ASSERT_TRUE(waits.wait_for(1));
+  EXPECT_EQ(waits.ended()[0].status, HA_OK);
+  ASSERT_EQ(kept().size(), 1U);
+
+  // Held now, but for an hour first; then for no time.
+  ASSERT_EQ(master.set_option("degraded_hold_ms", "3600000"), HA_OK);
+  ASSERT_TRUE(slave.ack(end, 0));
+  ASSERT_TRUE(
+      Instance::eventually([&] { return master.snapshot().replicas.at(0).ack_offset == end; }));
+  EXPECT_EQ(master.sample("ha_degraded"), 1);
+  ASSERT_EQ(master.set_option("degraded_hold_ms", "0"), HA_OK);
+  ASSERT_TRUE(host_.wait_for_log("degraded no more"));
+  EXPECT_TRUE(master.only_connection_is(slave.peer().local_address()));
+}
+
 }  // namespace
 }  // namespace ha::testing

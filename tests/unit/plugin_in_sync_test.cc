@@ -44,5 +44,31 @@ TEST(InSync, WhoStandsStillLeavesAndAWaitForAllGoesOnWithoutIt) {
   master.stop();
 }
 
+TEST(InSync, ItsLimitsChangeOnTheConnectionThatIsThere) {
+  MemoryHost host;
+  host.grow(100);
+  Instance master(host, {{"in_sync_max_lag_ms", "0"}, {"in_sync_hold_ms", "0"}});
+  master.start_master();
+  Peer slave = Peer::to(master.port());
+  ASSERT_TRUE(slave.report(100));
+  ASSERT_TRUE(Instance::eventually([&] { return master.snapshot().total.in_sync_count == 2; }));
+  std::int64_t end = host.grow(100);
+  master.notify(end);  // which it leaves unanswered
+
+  ASSERT_EQ(master.set_option("max_gap_not_in_sync_bytes", "100"), HA_OK);
+  ASSERT_TRUE(host.wait_for_replica(HA_REPLICA_OUT_OF_SYNC, HA_REASON_LAG_BYTES));
+  ASSERT_EQ(slave.follow_to(100, end), "");
+  ASSERT_TRUE(host.wait_for_replica(HA_REPLICA_IN_SYNC, HA_REASON_NONE));
+
+  ASSERT_EQ(master.set_option("max_gap_not_in_sync_bytes", "1000000"), HA_OK);
+  end = host.grow(100);
+  master.notify(end);
+  ASSERT_EQ(master.set_option("in_sync_max_lag_ms", "1"), HA_OK);
+  ASSERT_TRUE(host.wait_for_replica(HA_REPLICA_OUT_OF_SYNC, HA_REASON_LAG_TIME));
+  ASSERT_EQ(slave.follow_to(200, end), "");
+  ASSERT_TRUE(host.wait_for_replica(HA_REPLICA_IN_SYNC, HA_REASON_NONE, 2));
+  EXPECT_TRUE(master.only_connection_is(slave.local_address()));
+}
+
 }  // namespace
 }  // namespace ha::testing

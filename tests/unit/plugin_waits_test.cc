@@ -181,5 +181,33 @@ TEST_F(Waits, ProgressFollowsTheDefaultPolicy) {
   EXPECT_TRUE(std::is_sorted(seen.begin(), seen.end()));
 }
 
+// Each wait is judged by the policy that there is when it comes; the slave stays where it is.
+TEST_F(Waits, ThePolicyChangesUnderASlaveThatStaysConnected) {
+  start();
+  Peer slave = join();
+  EXPECT_EQ(waits_.wait(*master_, append(100), HA_ACKS_DEFAULT, kLongMs), HA_DONE);
+  ASSERT_EQ(master_->set_option("in_sync_replicas", "2"), HA_OK);
+  ASSERT_EQ(waits_.wait(*master_, append(100), HA_ACKS_DEFAULT, kLongMs), HA_OK);
+  ASSERT_EQ(slave.follow_to(0, 200, false), "");
+  EXPECT_TRUE(waits_.ended().empty()) << "woken before the ack";
+  ASSERT_TRUE(slave.report(200));
+  ASSERT_TRUE(waits_.wait_for(1));
+
+  ASSERT_EQ(master_->set_option("in_sync_replicas", "3"), HA_OK);
+  ASSERT_EQ(master_->set_option("min_in_sync_replicas", "3"), HA_OK);
+  EXPECT_EQ(waits_.wait(*master_, append(1), HA_ACKS_DEFAULT, kLongMs),
+            HA_IN_SYNC_REPLICAS_NOT_ENOUGH);
+  ASSERT_EQ(master_->set_option("min_in_sync_replicas", "2"), HA_OK);
+  EXPECT_EQ(waits_.wait(*master_, append(1), HA_ACKS_DEFAULT, 20), HA_OK);
+  ASSERT_TRUE(waits_.wait_for(2));
+  ASSERT_EQ(master_->set_option("in_sync_replicas", "2"), HA_OK);
+  const std::int64_t end = append(1);
+  ASSERT_EQ(waits_.wait(*master_, end, HA_ACKS_DEFAULT, kLongMs), HA_OK);
+  ASSERT_EQ(slave.follow_to(200, end), "");
+  ASSERT_TRUE(waits_.wait_for(3));
+  EXPECT_EQ(statuses(), (std::vector<std::int32_t>{HA_OK, HA_FLUSH_SLAVE_TIMEOUT, HA_OK}));
+  EXPECT_TRUE(master_->only_connection_is(slave.local_address()));
+}
+
 }  // namespace
 }  // namespace ha::testing
