@@ -65,22 +65,6 @@ Result<json::object> parse_object(const std::string& text, const http::HostPort&
   return std::move(value.get_object());
 }
 
-// What was acknowledged with too few copies, a line each; "" = nothing was.
-std::string degraded_lines(const json::object& degraded) {
-  std::string out;
-  for (const auto& value : array_at(degraded, "ranges")) {
-    if (!value.is_object()) continue;
-    const auto& range = value.get_object();
-    const std::time_t since = number_at(range, "since_ms", 0) / 1000;
-    std::tm utc{};
-    gmtime_r(&since, &utc);
-    out += fmt::format("{}{} .. {} from {:%Y-%m-%d %H:%M:%S} UTC, {}", out.empty() ? "" : "\n",
-                       grouped(number_at(range, "from", 0)), grouped(number_at(range, "to", 0)),
-                       utc, number_at(range, "healed_ms", 0) == 0 ? "NOT healed" : "healed");
-  }
-  return out;
-}
-
 // Who holds the producers up, in one line; "" = nobody does.
 std::string blocked_line(const json::object& blocked) {
   if (blocked.empty()) return "";
@@ -101,6 +85,14 @@ std::string blocked_line(const json::object& blocked) {
 }
 
 }  // namespace
+
+std::string to_text(const DegradedRange& range) {
+  const std::time_t since = range.since_ms / 1000;
+  std::tm utc{};
+  gmtime_r(&since, &utc);
+  return fmt::format("{} .. {} from {:%Y-%m-%d %H:%M:%S} UTC, {}", grouped(range.from),
+                     grouped(range.to), utc, range.healed_ms == 0 ? "NOT healed" : "healed");
+}
 
 std::string refusal_text(const http::ClientResponse& response) {
   boost::system::error_code error;
@@ -169,7 +161,14 @@ Result<NodeStatus> BrokerClient::status(std::chrono::milliseconds timeout) {
                     .gone_reason = text_at(replica, "last_close_reason")});
   }
   out.blocked = blocked_line(object_at(ha, "blocked"));
-  out.degraded = degraded_lines(object_at(ha, "degraded"));
+  for (const auto& value : array_at(object_at(ha, "degraded"), "ranges")) {
+    if (!value.is_object()) continue;
+    const auto& range = value.get_object();
+    out.degraded.push_back({.from = number_at(range, "from", 0),
+                            .to = number_at(range, "to", 0),
+                            .since_ms = number_at(range, "since_ms", 0),
+                            .healed_ms = number_at(range, "healed_ms", 0)});
+  }
   for (const auto& value : array_at(ha, "warnings")) {
     if (value.is_string()) out.warnings.emplace_back(value.get_string().c_str());
   }

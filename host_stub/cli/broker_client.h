@@ -26,6 +26,17 @@ struct ReplicaStatus {
   std::string gone_reason;   // why it left
 };
 
+// What was acknowledged with fewer copies than the policy asks for.
+struct DegradedRange {
+  std::int64_t from = 0;
+  std::int64_t to = 0;
+  std::int64_t since_ms = 0;   // Unix time
+  std::int64_t healed_ms = 0;  // since when enough nodes hold it; 0 = they do not
+};
+
+// In words, one line.
+std::string to_text(const DegradedRange& range);
+
 struct NodeStatus {
   std::string role;            // "master", "slave", "none"
   std::string role_text;       // how it came to be
@@ -42,8 +53,8 @@ struct NodeStatus {
   std::int64_t confirm = 0;             // readers see the records below
   std::vector<ReplicaStatus> replicas;  // those connected
   std::vector<ReplicaStatus> gone;      // those that were
-  std::string degraded;                 // what was acknowledged with too few copies; "" = nothing
-  std::string blocked;                  // why producers wait, one line; "" = they do not
+  std::vector<DegradedRange> degraded;
+  std::string blocked;  // why producers wait, one line; "" = they do not
   std::vector<std::string> warnings;
   std::string json;  // all of it, as the broker sent it
 };

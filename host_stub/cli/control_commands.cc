@@ -55,9 +55,8 @@ std::string table(const std::string& url, const NodeStatus& node) {
     }
     if (node.replicas.empty()) out += "(no replica is connected)\n";
   }
-  if (!node.degraded.empty()) {
-    out += "acknowledged with too few copies:\n" + node.degraded + "\n";
-  }
+  if (!node.degraded.empty()) out += "acknowledged with too few copies:\n";
+  for (const auto& range : node.degraded) out += to_text(range) + "\n";
   if (!node.blocked.empty()) out += "blocked    " + node.blocked + "\n";
   for (const auto& warning : node.warnings) out += "warning    " + warning + "\n";
   return out;

@@ -24,6 +24,13 @@ constexpr std::chrono::milliseconds kLook{20};
 // sent again, so many times at most.
 constexpr int kMaxRuns = 10;
 
+// What the master acknowledges while no slave is there.
+constexpr const char* kBelowPolicyTopic = "below-policy";
+constexpr std::int64_t kBelowPolicyLines = 1000;
+// Short, so that the demo is.
+constexpr std::array<std::pair<const char*, const char*>, 3> kDegrade = {
+    {{"degrade_after_ms", "200"}, {"degraded_hold_ms", "200"}, {"missing_copies", "degrade"}}};
+
 class Demo {
  public:
   Demo(const DemoOptions& options, const Interrupt& interrupt, const Input& input, TempDir dir)
@@ -38,10 +45,13 @@ class Demo {
     if (auto error = feed_the_rest()) return with_logs(std::move(*error));
     if (auto error = wait_until_all_hold_everything()) return with_logs(std::move(*error));
     if (auto error = leave_the_master_alone()) return with_logs(std::move(*error));
+    if (auto error = go_on_without_slaves()) return with_logs(std::move(*error));
     view_.say(fmt::format("reading every line back from slave {} ({})", returned_ + 1,
                           nodes_[returned_]->url()));
     auto verdict = judge(nodes_[returned_]->url(), input_, feeder_, interrupt_);
     if (auto* error = std::get_if<Error>(&verdict)) return with_logs(std::move(*error));
+    auto below_policy = count_below_policy(nodes_[returned_]->url());
+    if (auto* error = std::get_if<Error>(&below_policy)) return with_logs(std::move(*error));
     view_.finish();
     const auto progress = feeder_.progress();
     return DemoReport{
@@ -50,7 +60,9 @@ class Demo {
         .p50_us = progress.p50_us,
         .p99_us = progress.p99_us,
         .killed_at = killed_at_,
-        .cut_bytes = cut_bytes_};
+        .cut_bytes = cut_bytes_,
+        .below_policy = kBelowPolicyLines,
+        .below_policy_found = std::get<std::int64_t>(below_policy)};
   }
 
  private:
@@ -184,21 +196,20 @@ class Demo {
                  [](const cli::NodeStatus& now) { return now.confirm == now.whole_end; });
   }
 
-  static std::optional<Error> produce_alone(const std::string& url) {
+  static std::optional<Error> produce(const std::string& url, const std::string& target,
+                                      const std::string& body) {
     auto client = cli::BrokerClient::open(url);
     if (auto* error = std::get_if<Error>(&client)) return std::move(*error);
     http::Client& connection = std::get<cli::BrokerClient>(client).connection();
-    auto sent = connection.send({.method = "POST",
-                                 .target = "/v1/topics/alone/messages?acks=1",
-                                 .body = "no other node ever has this",
-                                 .content_type = "text/plain"},
-                                kStepTimeout);
+    auto sent = connection.send(
+        {.method = "POST", .target = target, .body = body, .content_type = "text/plain"},
+        kStepTimeout);
     if (auto* error = std::get_if<Error>(&sent)) return std::move(*error);
     auto answer = connection.receive(kStepTimeout);
     if (auto* error = std::get_if<Error>(&answer)) return std::move(*error);
     const auto& response = std::get<http::ClientResponse>(answer);
     if (response.status == 200) return std::nullopt;
-    return Error{HA_IO, 0, url + " did not take the message: " + cli::refusal_text(response)};
+    return Error{HA_IO, 0, url + " did not take a message: " + cli::refusal_text(response)};
   }
 
   // The master takes a message that no other node gets, and dies. Two copies never existed, so it
@@ -207,7 +218,10 @@ class Demo {
     const std::size_t old = master_;
     view_.say(fmt::format("SIGKILL for both slaves; node {} alone takes a message more", old + 1));
     for (const std::size_t slave : {other_, returned_}) nodes_[slave]->kill();
-    if (auto error = produce_alone(nodes_[old]->url())) return error;
+    if (auto error = produce(nodes_[old]->url(), "/v1/topics/alone/messages?acks=1",
+                             "no other node ever has this")) {
+      return error;
+    }
     view_.say(fmt::format("SIGKILL for node {}; the others come back", old + 1));
     nodes_[old]->kill();
     for (const std::size_t slave : {other_, returned_}) {
@@ -232,6 +246,75 @@ class Demo {
                     "(kept beside its store) and follows",
                     cli::grouped(cut_bytes_)));
     return wait_until_all_hold_everything();
+  }
+
+  // Acknowledged without a slave is no promise: a journal says what and since when, until enough
+  // nodes hold it.
+  std::optional<Error> go_on_without_slaves() {
+    auto master = cli::BrokerClient::open(nodes_[master_]->url());
+    if (auto* error = std::get_if<Error>(&master)) return std::move(*error);
+    for (const auto& [key, value] : kDegrade) {
+      auto set = std::get<cli::BrokerClient>(master).set_option(key, value);
+      if (auto* error = std::get_if<Error>(&set)) return std::move(*error);
+    }
+    view_.say(fmt::format(
+        "node {} may go on without slaves from now on (missing_copies=degrade); SIGKILL for both",
+        master_ + 1));
+    for (const std::size_t slave : {other_, returned_}) nodes_[slave]->kill();
+    std::string lines;
+    for (std::int64_t line = 0; line < kBelowPolicyLines; ++line)
+      lines += fmt::format("{}\n", line);
+    const auto sent = std::chrono::steady_clock::now();
+    if (auto error = produce(
+            nodes_[master_]->url(),
+            fmt::format("/v1/topics/{}/messages?acks={}&timeout_ms={}&lines=1", kBelowPolicyTopic,
+                        kAcks, std::chrono::milliseconds(kStepTimeout / 2).count()),
+            lines)) {
+      return error;
+    }
+    const std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - sent;
+    view_.say(fmt::format("{} lines were acknowledged all the same, after {}",
+                          cli::grouped(kBelowPolicyLines),
+                          cli::duration_text(static_cast<std::int64_t>(took.count()))));
+    if (auto error = await_journal("that the journal names what was acknowledged so", false)) {
+      return error;
+    }
+    view_.say("both slaves come back");
+    for (const std::size_t slave : {other_, returned_}) {
+      if (auto error = start_node(slave, "slave")) return error;
+    }
+    if (auto error = await_journal("that enough nodes hold what was acknowledged so", true)) {
+      return error;
+    }
+    return wait_until_all_hold_everything();
+  }
+
+  // Until the master's journal has a range, and it is healed or is not; says it.
+  std::optional<Error> await_journal(const std::string& what, bool healed) {
+    cli::DegradedRange last;
+    auto error = await(master_, what, [&](const cli::NodeStatus& status) {
+      if (status.degraded.empty()) return false;
+      last = status.degraded.back();
+      return (last.healed_ms != 0) == healed;
+    });
+    if (!error) view_.say("acknowledged with too few copies: " + cli::to_text(last));
+    return error;
+  }
+
+  // How many of these lines, in their order, a node holds.
+  static Result<std::int64_t> count_below_policy(const std::string& url) {
+    auto client = cli::BrokerClient::open(url);
+    if (auto* error = std::get_if<Error>(&client)) return std::move(*error);
+    ConsumeQuery query;
+    query.topic = kBelowPolicyTopic;
+    query.max = kBelowPolicyLines + 1;
+    auto page = std::get<cli::BrokerClient>(client).consume(query);
+    if (auto* error = std::get_if<Error>(&page)) return std::move(*error);
+    std::int64_t found = 0;
+    for (const auto& message : std::get<ConsumeResult>(page).messages) {
+      found += message.body == std::to_string(found) ? 1 : 0;
+    }
+    return found;
   }
 
   // Sends what is open until all is settled; the old master comes back half-way.

@@ -23,8 +23,12 @@ struct DemoReport {
   double seconds = 0;
   std::int64_t p50_us = 0;
   std::int64_t p99_us = 0;
-  std::int64_t killed_at = 0;  // lines acknowledged when the master was killed
-  std::int64_t cut_bytes = 0;  // off the second master's log, which no other node ever had
+  std::int64_t killed_at = 0;           // lines acknowledged when the master was killed
+  std::int64_t cut_bytes = 0;           // off the second master's log, which no other node ever had
+  std::int64_t below_policy = 0;        // lines acknowledged while no slave was there
+  std::int64_t below_policy_found = 0;  // of these, on the node that was read in the end
+
+  bool good() const { return verdict.good() && below_policy_found == below_policy; }
 };
 
 Result<DemoReport> run_demo(const DemoOptions& options, const Interrupt& interrupt);

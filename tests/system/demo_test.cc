@@ -18,6 +18,9 @@ TEST(Demo, LosesAndDoublesNothing) {
   EXPECT_EQ(number_at(verdict, "duplicated"), 0) << outcome.output;
   EXPECT_EQ(number_at(verdict, "found"), 5000) << outcome.output;
   EXPECT_GT(number_at(verdict, "cut_bytes"), 0) << outcome.output;
+  EXPECT_GT(number_at(verdict, "below_policy"), 0) << outcome.output;
+  EXPECT_EQ(number_at(verdict, "below_policy_found"), number_at(verdict, "below_policy"))
+      << outcome.output;
   // What reached the heir without an answer before the master died is not sent again.
   EXPECT_EQ(number_at(verdict, "acknowledged") + number_at(verdict, "survived"), 5000)
       << outcome.output;
