@@ -90,8 +90,11 @@ std::string to_text(const DegradedRange& range) {
   const std::time_t since = range.since_ms / 1000;
   std::tm utc{};
   gmtime_r(&since, &utc);
+  const std::string state = range.lost_from >= 0   ? "LOST from " + grouped(range.lost_from) + " on"
+                            : range.healed_ms == 0 ? "NOT healed"
+                                                   : "healed";
   return fmt::format("{} .. {} from {:%Y-%m-%d %H:%M:%S} UTC, {}", grouped(range.from),
-                     grouped(range.to), utc, range.healed_ms == 0 ? "NOT healed" : "healed");
+                     grouped(range.to), utc, state);
 }
 
 std::string refusal_text(const http::ClientResponse& response) {
@@ -167,7 +170,8 @@ Result<NodeStatus> BrokerClient::status(std::chrono::milliseconds timeout) {
     out.degraded.push_back({.from = number_at(range, "from", 0),
                             .to = number_at(range, "to", 0),
                             .since_ms = number_at(range, "since_ms", 0),
-                            .healed_ms = number_at(range, "healed_ms", 0)});
+                            .healed_ms = number_at(range, "healed_ms", 0),
+                            .lost_from = number_at(range, "lost_from", -1)});
   }
   for (const auto& value : array_at(ha, "warnings")) {
     if (value.is_string()) out.warnings.emplace_back(value.get_string().c_str());

@@ -30,8 +30,9 @@ struct ReplicaStatus {
 struct DegradedRange {
   std::int64_t from = 0;
   std::int64_t to = 0;
-  std::int64_t since_ms = 0;   // Unix time
-  std::int64_t healed_ms = 0;  // since when enough nodes hold it; 0 = they do not
+  std::int64_t since_ms = 0;    // Unix time
+  std::int64_t healed_ms = 0;   // when it was closed: enough nodes hold it; 0 = they do not
+  std::int64_t lost_from = -1;  // or what lies from there on is lost; -1 = nothing is
 };
 
 // In words, one line.

@@ -234,6 +234,15 @@ TEST(Progress, FormatsForPeople) {
   EXPECT_EQ(cli::bar(2.0, 4), "[####] 100%");
 }
 
+TEST(Degraded, ARangeIsOpenHealedOrLost) {
+  cli::DegradedRange range{.from = 1000, .to = 5000, .since_ms = 86'400'000};
+  EXPECT_EQ(cli::to_text(range), "1,000 .. 5,000 from 1970-01-02 00:00:00 UTC, NOT healed");
+  range.healed_ms = 86'500'000;
+  EXPECT_EQ(cli::to_text(range), "1,000 .. 5,000 from 1970-01-02 00:00:00 UTC, healed");
+  range.lost_from = 2000;
+  EXPECT_EQ(cli::to_text(range), "1,000 .. 5,000 from 1970-01-02 00:00:00 UTC, LOST from 2,000 on");
+}
+
 // A broker whose status names the end of its last whole record.
 class HoldingBroker : public FakeBroker {
  public:

@@ -127,8 +127,6 @@ double Instance::sample(const std::string& name) const {
   return at == std::string::npos ? -1 : std::strtod(text.c_str() + at + name.size() + 2, nullptr);
 }
 
-// For what nothing announces: a look costs little, and the pause between two is no part of what is
-// tested.
 ::testing::AssertionResult Instance::only_connection_is(const std::string& address) const {
   const SnapshotSeen now = snapshot();
   if (now.replicas.size() != 1 || now.replicas[0].address != address) {
@@ -143,6 +141,8 @@ double Instance::sample(const std::string& name) const {
   return ::testing::AssertionSuccess();
 }
 
+// For what nothing announces: a look costs little, and the pause between two is no part of what is
+// tested.
 bool Instance::eventually(const std::function<bool()>& met) {
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   while (!met()) {
