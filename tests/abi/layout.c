@@ -9,8 +9,8 @@
 #include "ha/ext/append_reserve.h"
 #include "ha/ext/metadata.h"
 #include "ha/ext/retention.h"
-#include "ha/ext/state_store.h"
 #include "ha/ext/segment_fd.h"
+#include "ha/ext/state_store.h"
 #include "ha/ext/thread_lifecycle.h"
 #include "ha/plugin.h"
 
