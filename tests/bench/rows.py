@@ -227,6 +227,17 @@ def stopped_replica(producers):
         Measure("p50_us", "us p50")])
 
 
+def stopped_process(producers):
+    def contenders(s):
+        return [("none stopped", "two slaves", stub_http.Put(s, producers, slaves=2)),
+                ("one slave", "", stub_http.Put(s, producers)),
+                ("ours", "one of two stopped", stub_http.Put(s, producers, slaves=2, stopped=1))]
+    name = "1 connection" if producers == 1 else f"{producers} connections"
+    return Row(f"one of two slave processes stopped, {name}", contenders, [
+        Measure("p99_us", "us p99", [Aim("<=", 1.1, "none stopped"), Aim("<=", 1.1, "one slave")]),
+        Measure("p50_us", "us p50", [Aim("<=", 1.1, "none stopped"), Aim("<=", 1.1, "one slave")])])
+
+
 SIZES = (64, 256, 1024, 4096, 16384, 65536, 262144, 1048576)
 
 
@@ -313,6 +324,8 @@ def all_rows():
         many_replicas(),
         stopped_replica(1),
         stopped_replica(64),
+        stopped_process(1),
+        stopped_process(64),
         *(message_size(body) for body in SIZES),
         abi(),
         micro(),

@@ -1,8 +1,9 @@
-"""Our stub broker through its HTTP API as a contender: `ha_stub serve` twice, a master whose puts
-wait for its slave, stores on tmpfs, and the client ours/http_put.c. Started anew for each run,
-which takes milliseconds, so that no run finds another one's log."""
+"""Our stub broker through its HTTP API as a contender: `ha_stub serve` as a master and its slaves,
+puts that wait for one of these, stores on tmpfs, and the client ours/http_put.c. Started anew for
+each run, which takes milliseconds, so that no run finds another one's log."""
 import json
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -20,9 +21,9 @@ def port_of(address):
 
 
 class Server:
-    def __init__(self, settings, directory, role, *more):
-        self.store = f"{directory}/{role}"
-        self.errors = open(f"{directory}/{role}.err", "w+")
+    def __init__(self, settings, directory, name, role, *more):
+        self.store = f"{directory}/{name}"
+        self.errors = open(f"{directory}/{name}.err", "w+")
         self.process = launch(
             [settings.build / "ha_stub", "serve", "--role", role, "--store", self.store, "--http",
              "127.0.0.1:0", "--ha-listen", "127.0.0.1:0", "--log-level", "error", "--segment-size",
@@ -42,24 +43,34 @@ class Server:
         self.errors.close()
 
 
-def wait_until_replicated(port):
-    """A first message: the slave is there, and the topic."""
-    message = urllib.request.Request(f"http://127.0.0.1:{port}/v1/topics/bench/messages?acks=2",
-                                     b"x", {"Content-Type": "application/octet-stream"})
+def wait_until_replicated(port, copies):
+    """A first message: the slaves are there, and the topic."""
+    message = urllib.request.Request(
+        f"http://127.0.0.1:{port}/v1/topics/bench/messages?acks={copies}", b"x",
+        {"Content-Type": "application/octet-stream"})
     deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
             urllib.request.urlopen(message, timeout=5).close()
             return
         except urllib.error.HTTPError as refused:
-            if refused.code != 503 or time.monotonic() > deadline:
+            if refused.code not in (503, 504) or time.monotonic() > deadline:
                 raise RuntimeError(f"ha_stub: {refused.read().decode()[:500]}") from refused
             time.sleep(.01)
 
 
+def connected_slaves(port):
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/status", timeout=5) as answer:
+        return sum(one["connected"] for one in json.load(answer)["ha"]["replicas"])
+
+
 class Put(ClientLoad):
-    def __init__(self, settings, producers, pinned):
+    """stopped: so many of the slaves are in SIGSTOP meanwhile, and connected all the same."""
+
+    def __init__(self, settings, producers, pinned=False, slaves=1, stopped=0):
         super().__init__(settings, "ha_http_put", producers, pinned)
+        self.slaves = slaves
+        self.stopped = stopped
 
     def start(self):
         for program in ("ha_stub", self.program):
@@ -70,11 +81,23 @@ class Put(ClientLoad):
         directory = tempfile.mkdtemp(prefix="http.", dir=self.settings.scratch)
         servers = []
         try:
-            servers.append(Server(self.settings, directory, "master"))
-            servers.append(Server(self.settings, directory, "slave", "--master", servers[0].ha))
-            wait_until_replicated(servers[0].http)
-            return self.measure(servers[0].http, *(server.process for server in servers))
+            # Not even a slow run shall end the connection of a slave that is stopped.
+            servers.append(Server(self.settings, directory, "master", "master", "--option",
+                                  "native_housekeeping_ms=60000"))
+            for number in range(self.slaves):
+                servers.append(Server(self.settings, directory, f"slave{number}", "slave",
+                                      "--master", servers[0].ha))
+            master, first = servers[:2]
+            wait_until_replicated(master.http, 1 + self.slaves)
+            for server in servers[len(servers) - self.stopped:]:
+                server.process.send_signal(signal.SIGSTOP)
+            result = self.measure(master.http, master.process, first.process)
+            if connected_slaves(master.http) != self.slaves:
+                raise RuntimeError(f"ha_stub: not all of {self.slaves} slaves are still connected")
+            return result
         finally:
+            for server in servers[len(servers) - self.stopped:]:
+                server.process.send_signal(signal.SIGCONT)
             for server in reversed(servers):
                 server.stop()
             shutil.rmtree(directory, ignore_errors=True)
