@@ -136,6 +136,7 @@ TEST_F(CommandLine, CommandsAgainstNobodyFailAndNameTheAddress) {
   for (const std::vector<std::string>& command : {std::vector<std::string>{"status"},
                                                   {"consume", "--topic", "T"},
                                                   {"promote"},
+                                                  {"set", "missing_copies=block"},
                                                   {"follow", "--master", "127.0.0.1:1"}}) {
     std::vector<std::string> arguments = command;
     arguments.insert(arguments.end(), {"--broker", url});
