@@ -392,11 +392,12 @@ bool TransferService::is_promised(core::Level level, core::Level promised, Offse
 void TransferService::degrade(core::Time now, Offset log_end) {
   degrade_at_ = core::kNever;
   degraded_->retry(now);
-  if (degrade_after_ == core::kNever && !degraded_->open()) return;
   const core::Level promised = promised_level(log_end);
   const Offset reached = reached_by_default(log_end);
+  // Also while the policy is another one: it may change when the copies are gone.
   if (std::exchange(ever_held_of_, promised) != promised) ever_held_ = core::kNoOffset;
   ever_held_ = std::max(ever_held_, reached);
+  if (degrade_after_ == core::kNever && !degraded_->open()) return;
   degraded_->look(reached, in_sync(log_end) >= core::copies_of(promised), now);
   bool due = false;
   std::vector<std::pair<core::Level, Offset>> answerable;

@@ -181,5 +181,28 @@ TEST_F(Degrade, ThePolicyMayBecomeDegradeUnderASlaveThatStandsStill) {
   EXPECT_TRUE(master.only_connection_is(slave.peer().local_address()));
 }
 
+// What a slave held while the policy was another one was acknowledged in keeping with that.
+TEST_F(Degrade, WhoChangesThePolicyInAnOutageGetsARangeThatBeginsWithTheOutage) {
+  Instance master(host_, options({{"missing_copies", "block"}}));
+  master.start_master();
+  NativeSlave slave(master.port());
+  ASSERT_TRUE(slave.join("b", 0));
+  const std::int64_t held = host_.grow(100);
+  master.notify(held);
+  ASSERT_EQ(slave.follow_to(0, held), "");
+  ASSERT_TRUE(slave.ack(held, 0));
+  WaitLog waits;
+  EXPECT_TRUE(Instance::eventually(
+      [&] { return waits.wait(master, held, HA_ACKS_DEFAULT, kLongMs) == HA_DONE; }));
+  slave.peer().leave();
+  ASSERT_TRUE(host_.wait_for_replica(HA_REPLICA_LEFT, HA_REASON_PEER_CLOSED));
+  const std::size_t before = waits.ended().size();
+  ASSERT_EQ(waits.wait(master, host_.grow(10), HA_ACKS_DEFAULT, kLongMs), HA_OK);
+  ASSERT_EQ(master.set_option("missing_copies", "degrade"), HA_OK);
+  ASSERT_TRUE(waits.wait_for(before + 1));
+  ASSERT_EQ(kept().size(), 1U);
+  EXPECT_EQ(kept()[0].from, Offset(held));
+}
+
 }  // namespace
 }  // namespace ha::testing
