@@ -102,15 +102,16 @@ void DegradedKeeper::confirmed(Offset confirm) {
   say_healed();
 }
 
-void DegradedKeeper::cut(Offset new_end) {
+bool DegradedKeeper::cut(Offset new_end) {
   const auto lost_before = last_lost();
   adopt(journal_.cut(new_end, net::unix_now_ms()));
   const auto lost = last_lost();
-  if (lost == lost_before) return;
+  if (lost == lost_before) return !unsaved_;
   host_.log(HA_LOG_ERROR,
             "lost: this node had acknowledged, with too few copies, what is being "
             "cut off its log, from " +
                 text(lost->lost_from) + " to at most " + text(lost->to));
+  return !unsaved_;
 }
 
 void DegradedKeeper::begin(Offset end) {

@@ -48,8 +48,8 @@ class DegradedKeeper {
   void heard(const std::optional<core::DegradedRange>& told);
   // As a slave of a master that has nothing open: enough copies reach up to there.
   void confirmed(core::Offset confirm);
-  // The log is about to be cut to new_end.
-  void cut(core::Offset new_end);
+  // The log is about to be cut to new_end. False = what is lost could not be written down.
+  bool cut(core::Offset new_end);
   // This node becomes master of a log that ends at end.
   void begin(core::Offset end);
 

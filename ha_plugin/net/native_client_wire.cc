@@ -221,7 +221,10 @@ Refusal NativeClientWire::cut(Offset to) {
       !failed.empty()) {
     return {Reason::kHostError, "the bytes to be cut could not be kept: " + failed};
   }
-  degraded_.cut(to);
+  if (!degraded_.cut(to)) {
+    return {Reason::kHostError,
+            "what was acknowledged below policy and is to be cut could not be written down"};
+  }
   HostResult result = host_.truncate(to, settings_.allow_unsafe_truncation);
   switch (result.status) {
     case core::Status::kOk:
