@@ -243,7 +243,12 @@ Outcome HaService::load_epochs(const ha_bounds& bounds) {
                 "; restore the file. Without it this node may take part again only as one that is "
                 "new: with an empty store, once the others agree on a master"};
   }
-  if (std::string wrong = degraded_.load(Offset(bounds.end)); !wrong.empty()) {
+  // A torn record was not acknowledged; no copies are to be waited for.
+  Offset whole_end;
+  if (HostResult r = host_.record_floor(Offset(bounds.end), whole_end); !r.ok()) {
+    return {r.status, r.text};
+  }
+  if (std::string wrong = degraded_.load(whole_end); !wrong.empty()) {
     return {Status::kCorrupt, "start: what was acknowledged below policy cannot be read: " + wrong +
                                   "; restore the file, or remove it to forget that"};
   }
