@@ -9,6 +9,8 @@ namespace native = wire::native;
 
 namespace {
 
+constexpr Time kConfirmPause = kMs;
+
 std::uint64_t hash_of(std::span<const std::byte> bytes) {
   thread_local native::Hasher hasher;
   hasher.reset();
@@ -123,6 +125,7 @@ void Node::on_hello(Inbound& in) {
     in.incarnation = hello.incarnation;
     in.session.accept(answer.offset);
     waits_.join(in.id + 1, in.replica);
+    send_degraded(in);
     pump(in);
   }
   if (!deposed) return;
@@ -144,6 +147,7 @@ void Node::on_ack(Inbound& in) {
   }
   waits_.ack(in.id + 1, in.session.ack(), in.session.durable());
   turn();
+  send_degraded(in);
   pump(in);
 }
 
@@ -155,7 +159,25 @@ Offset Node::epoch_start() const {
 // The master's own copy counts as a slave's does.
 void Node::turn() {
   const Offset durable = disk_.log().durable;
-  waits_.turn(clock(), durable < epoch_start() ? Offset(0) : durable);
+  waits_.turn(clock(), disk_.end(), durable < epoch_start() ? Offset(0) : durable);
+  if (master()) cluster_.checker().on_turned(index_, epoch_, waits_.confirmed());
+}
+
+// What is open here, to a slave that has not heard it yet: after the answer, after its acks and
+// once a tick.
+void Node::send_degraded(Inbound& in) {
+  if (!cluster_.config().degrades() || in.closed || !in.accepted) return;
+  if (in.degraded_sent == keeper_.serial()) return;
+  in.degraded_sent = keeper_.serial();
+  cluster_.net().send(in.id, kServer, native::encode_degraded(keeper_.to_tell()));
+}
+
+void Node::send_degraded() {
+  for (auto& [conn, in] : inbound_) {
+    send_degraded(*in);
+    in->ticked = in->accepted;
+  }
+  cluster_.checker().on_told(index_, keeper_.to_tell());
 }
 
 void Node::pump_all() {
@@ -164,16 +186,30 @@ void Node::pump_all() {
   }
 }
 
+// What answers below policy raised is told after the range that they are in: else a slave would
+// take it for what enough copies hold.
+Offset Node::confirm_for(const Inbound& in) const {
+  const bool told = !cluster_.config().degrades() || in.degraded_sent == keeper_.serial();
+  return told ? waits_.confirmed() : in.told_confirm;
+}
+
 void Node::pump(Inbound& in) {
   while (!in.closed && cluster_.net().queued(in.id, kServer) <
                            static_cast<std::size_t>(cluster_.config().most_queued)) {
-    const auto frame =
-        in.session.next_frame(clock(), disk_.log(), 1 << 20, cluster_.config().session);
+    auto frame = in.session.next_frame(clock(), disk_.log(), 1 << 20, cluster_.config().session);
+    // Readers of slaves do not wait for the next heartbeat.
+    const Offset confirm = confirm_for(in);
+    const bool news = in.session.reported() && confirm > in.told_confirm &&
+                      clock() - in.session.last_write() >= kConfirmPause;
+    if (!frame && news) frame = core::Frame{in.session.next(), 0};
     if (!frame) return;
     native::DataHeader header;
     header.epoch = epoch_;
     header.offset = frame->offset;
     header.size = frame->size;
+    header.confirm = in.told_confirm = confirm;
+    // Nobody reads the time; so this says which range the slave has been told of before.
+    header.sent_ms = in.ticked ? cluster_.checker().told_version(index_) : 0;
     const auto body = disk_.bytes(frame->offset, frame->end());
     in.session.on_frame_started(*frame);
     cluster_.net().send(in.id, kServer, native::encode_data(header, body.data()));

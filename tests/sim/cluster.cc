@@ -21,7 +21,8 @@ void Cluster::run() {
   say([&] {
     return std::to_string(config_.nodes) + " nodes, " + std::to_string(config_.copies) + " copies" +
            (config_.power_losses ? ", power losses" : "") + (config_.force ? ", force" : "") +
-           (config_.retention ? ", retention" : "");
+           (config_.retention ? ", retention" : "") + (config_.durable ? ", durable" : "") +
+           (config_.degrades() ? ", degrades" : "");
   });
   for (const auto& node : nodes_) {
     node->start();
@@ -149,6 +150,7 @@ Node* Cluster::newest_master() {
 void Cluster::compare_all() const {
   checker_.check_masters();
   for (const auto& a : nodes_) {
+    checker_.check_readers(a->index(), a->disk());
     for (const auto& b : nodes_) {
       if (a.get() >= b.get() && a != b) continue;
       Checker::check_pair(a->term().history.entered_by(a->disk().end()), a->disk(),

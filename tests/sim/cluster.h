@@ -67,6 +67,7 @@ class Cluster {
   void converge();
   bool elect();
   bool all_follow(Node& master);
+  bool all_healed();
   bool acknowledged_by_all(Node& master);
   void run_for(Time time);
   void compare_all() const;

@@ -15,6 +15,14 @@ constexpr std::array<std::string_view, Stats::kCounters> kNames{
     "waits",
     "waits OK",
     "of those under the promise",
+    "waits answered below policy",
+    "degraded ranges begun",
+    "of those healed",
+    "of those lost in part",
+    "told to slaves",
+    "taken over from a master",
+    "bytes shown to readers of masters",
+    "bytes shown to readers of slaves",
     "waits timed out",
     "waits ended NOT_MASTER",
     "waits ended EPOCH",
@@ -83,7 +91,20 @@ Config draw_config(std::uint64_t seed) {
   c.session.batch_bytes = rng.percent(30) ? rng.between(8, 24) : rng.between(12, 200);
   c.session.bootstrap = core::Bootstrap::kEarliest;
   if (rng.percent(25)) focus_on_power(c, rng);
+  c.durable = rng.percent(c.power_losses ? 85 : 30);
+  draw_missing_copies(c, rng);
   return c;
+}
+
+void draw_missing_copies(Config& c, Rng& rng) {
+  const std::int64_t which = rng.below(3);
+  c.block = which != 0;
+  if (which != 2 || c.copies == 1) return;
+  c.degrade_after = kMs * rng.between(5, 40);
+  c.degraded_hold = rng.percent(30) ? Time{} : kMs * rng.between(5, 60);
+  c.degraded_eio_permille = rng.percent(20) ? rng.between(20, 250) : c.eio_permille;
+  // As far as it is in earnest, or so short that it is often written anew.
+  c.degraded_ahead = rng.percent(30) ? core::DegradedJournal::kAhead : rng.between(0, 300);
 }
 
 void focus_on_power(Config& c, Rng& rng) {

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ha_plugin/core/degraded.h"
 #include "ha_plugin/core/replica_session.h"
 #include "ha_plugin/core/types.h"
 
@@ -86,6 +87,12 @@ struct Config {
   bool garble = false;
   bool full_disks = false;
   bool leaps = false;
+  bool durable = false;  // what the promise and the readers' bound ask of each copy
+  bool block = false;    // waits wait for slaves that are not there
+  Time degrade_after = core::kNever;
+  Time degraded_hold{};
+  std::int64_t degraded_ahead = 0;         // so many bytes ahead the open range is written
+  std::int64_t degraded_eio_permille = 0;  // of each save of the journal
   std::int64_t old_waits_percent = 30;
   std::int64_t most_queued = 600;    // bytes that a master has on the way to one slave
   std::int64_t sync_percent = 40;    // of the ticks
@@ -96,12 +103,17 @@ struct Config {
   Time between_faults{};
   Time between_moves{};
 
+  bool degrades() const { return degrade_after != core::kNever; }
+  // Does a copy that counts survive what may happen to it?
+  bool promises(bool as_durable) const { return (as_durable || !power_losses) && !force; }
   // May two candidates find enough nodes for one epoch that have nobody in common?
   bool epochs_may_be_shared() const { return force || 2 * (nodes - copies + 1) <= nodes; }
 };
 Config draw_config(std::uint64_t seed);
 // Three nodes that lose power and depose each other, and little else.
 void focus_on_power(Config& config, Rng& rng);
+// What becomes of waits whose copies are missing.
+void draw_missing_copies(Config& config, Rng& rng);
 
 struct Stats {
   enum Counter {
@@ -114,6 +126,14 @@ struct Stats {
     kWaits,
     kWaitsOk,
     kWaitsPromised,
+    kWaitsBelow,
+    kDegraded,
+    kDegradedHealed,
+    kDegradedLost,
+    kDegradedTold,
+    kDegradedInherited,
+    kShownByMasters,
+    kShownBySlaves,
     kWaitsTimeout,
     kWaitsNotMaster,
     kWaitsEpoch,

@@ -21,7 +21,11 @@ std::span<const std::byte> Disk::bytes(Offset begin, Offset end) const {
 }
 
 Offset Disk::whole_end(Offset below) const {
-  std::int64_t at = std::max(log_.segment_start(below), log_.min).bytes();
+  return whole_end(std::max(log_.segment_start(below), log_.min), below);
+}
+
+Offset Disk::whole_end(Offset from, Offset below) const {
+  std::int64_t at = from.bytes();
   const std::int64_t end = below.bytes();
   while (at + 2 <= end) {
     const auto i = static_cast<std::size_t>(at);
@@ -42,18 +46,23 @@ void Disk::cut(Offset end) {
   bytes_.resize(static_cast<std::size_t>(end.bytes()));
   log_.end = end;
   log_.durable = std::min(log_.durable, end);
+  shown_ = std::min(shown_, end);
 }
 
 void Disk::restart_at(Offset offset) {
   bytes_.assign(static_cast<std::size_t>(offset.bytes()), std::byte{0});
-  log_.min = log_.end = log_.durable = offset;
+  log_.min = log_.end = log_.durable = shown_ = offset;
 }
 
-void Disk::delete_below(Offset min) { log_.min = std::max(log_.min, min); }
+void Disk::delete_below(Offset min) {
+  log_.min = std::max(log_.min, min);
+  shown_ = std::max(shown_, log_.min);
+}
 
 void Disk::lose_power(Offset end) {
   bytes_.resize(static_cast<std::size_t>(end.bytes()));
   log_.end = end;
+  shown_ = std::min(shown_, end);
 }
 
 }  // namespace ha::sim

@@ -45,6 +45,7 @@ void Node::read(Link& link, std::span<const std::byte> bytes) {
     if (found == Found::kGreeting) on_greeting(link);
     if (found == Found::kAnswer) on_answer(link);
     if (found == Found::kData) on_data(link);
+    if (found == Found::kDegraded) on_degraded(link);
   }
 }
 
@@ -104,12 +105,13 @@ bool Node::take_answer(Link& link, const core::Answer& answer) {
     case core::Decision::kTruncate:
       cluster_.count(Stats::kTruncates);
       cluster_.count(Stats::kTruncatedBytes, disk_.end() - answer.offset);
-      if (!cut_log(answer.offset)) return false;
+      if (!keeper_.cut(answer.offset, clock()) || !cut_log(answer.offset)) return false;
       break;
     case core::Decision::kReset:
       cluster_.count(Stats::kStoreResets);
       maybe_crash();
       if (fails("reset")) return false;
+      cluster_.checker().on_reset(index_);
       disk_.restart_at(answer.offset);
       if (!cluster_.made(Fault::kHistoryNotCut)) forget_unentered();
       maybe_crash();
@@ -141,6 +143,27 @@ void Node::on_data(Link& link) {
     return close_link();
   }
   if (link.in_body && cluster_.made(Fault::kAckMidFrame)) ack(link);
+  if (!link.in_body) believe(link);
+}
+
+// What the header says, once its checksum was verified.
+void Node::believe(Link& link) {
+  const native::DataHeader& data = link.reader.data();
+  link.confirm = std::max(link.confirm, data.confirm);
+  if (cluster_.config().degrades()) {
+    cluster_.checker().on_frame_taken(index_of(link.master), data.sent_ms,
+                                      keeper_.journal().told());
+  }
+  if (link.all_well) keeper_.confirmed(link.confirm, clock());
+  show(link.confirm);
+}
+
+void Node::on_degraded(Link& link) {
+  const std::optional<core::DegradedRange>& told = link.reader.degraded();
+  if (told) cluster_.count(Stats::kDegradedTold);
+  keeper_.heard(told, clock());
+  link.all_well = !told;
+  if (link.all_well) keeper_.confirmed(link.confirm, clock());
 }
 
 bool Node::take_body(Link& link, std::span<const std::byte>& bytes) {
@@ -172,6 +195,7 @@ bool Node::take_frame(Link& link) {
   if (link.reader.data().epoch < term_.known() && !cluster_.made(Fault::kStaleFrames)) return false;
   if (!append(link.body)) return false;
   if (cluster_.made(Fault::kAppendBeforeTerm) && !enter(link, disk_.end())) return false;
+  believe(link);
   ack(link);
   return true;
 }

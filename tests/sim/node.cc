@@ -10,11 +10,23 @@ Node::Node(Cluster& cluster, std::uint32_t index)
     : cluster_(cluster),
       index_(index),
       disk_(cluster.config().segment_size),
-      waits_(cluster.config().nodes, cluster.config().copies,
-             [this](std::uint64_t wait, Status status) {
-               cluster_.checker().on_wait_done(wait, status, disk_);
-             }),
+      keeper_(cluster.config(), [this](const core::DegradedJournal& next) { return save(next); }),
+      waits_(cluster.config(), keeper_, told_by_waits()),
       clock_rate_(cluster.rng().between(950, 1050)) {}
+
+Waits::Told Node::told_by_waits() {
+  Waits::Told told;
+  told.done = [this](std::uint64_t wait, Status status, bool below) {
+    cluster_.checker().on_wait_done(wait, status, below, disk_, clock());
+  };
+  told.reached = [this](Offset reached, bool keep_up) {
+    const Offset from = std::max(reached_whole_, disk_.log().min);
+    if (reached >= from) reached_whole_ = disk_.whole_end(from, reached);
+    cluster_.checker().on_reached(index_, epoch_, reached, reached_whole_, keep_up, disk_, clock());
+  };
+  told.confirmed = [this](Offset confirm) { show(confirm); };
+  return told;
+}
 
 // ---- its life ----
 
@@ -25,6 +37,7 @@ void Node::start() {
   term_ = disk_.saved;
   if (!cluster_.made(Fault::kHistoryNotCut)) forget_unentered();
   term_.history.truncate_prefix(disk_.log().min);
+  keeper_.load(disk_.degraded, disk_.whole_end(disk_.end()));
   cluster_.checker().on_term(index_, term_);
   cluster_.say([&] {
     return id() + " starts: epoch " + std::to_string(position().epoch) + ", " +
@@ -41,6 +54,12 @@ void Node::die(bool power) {
     cluster_.count(Stats::kLostBytes, log.end - end);
     disk_.lose_power(end);
   }
+  if (power) {
+    // The readers' bound is flushed now and then.
+    const std::int64_t known = disk_.shown().bytes();
+    const Offset shown(cluster_.rng().percent(50) ? cluster_.rng().between(0, known) : known);
+    disk_.show(disk_.whole_end(disk_.log().min, std::max(shown, disk_.log().min)));
+  }
   cluster_.say([&] {
     return id() + (power ? " loses power, log now ends at " : " is killed, log ends at ") +
            std::to_string(disk_.end().bytes());
@@ -51,7 +70,7 @@ void Node::die(bool power) {
   waits_.set_master(false);
   for (const auto& [conn, in] : inbound_) waits_.leave(conn + 1);
   waits_.forget();
-  cluster_.checker().on_died(index_);
+  cluster_.checker().on_died(index_, disk_);
   inbound_.clear();
   if (link_) old_links_.push_back(std::move(link_));
   if (promotion_) old_promotions_.push_back(std::move(promotion_));
@@ -89,10 +108,21 @@ void Node::on_tick() {
       produce(copies, durable, timeout);
     }
   }
-  if (master()) turn();
+  if (master()) {
+    turn();
+    send_degraded();
+  } else {
+    keeper_.retry(now);
+  }
   pump_all();
   tick_link();
   tick_promotion();
+}
+
+void Node::tear() {
+  const Bytes record = make_record(cluster_.next_record(), kLeastRecord);
+  disk_.append(std::span(record).first(kLeastRecord / 2));
+  throw Crashed{};
 }
 
 std::optional<std::uint64_t> Node::produce(std::int32_t copies, bool durable, Time timeout) {
@@ -108,7 +138,8 @@ std::optional<std::uint64_t> Node::produce(std::int32_t copies, bool durable, Ti
 }
 
 std::uint64_t Node::wait_for(Offset end, std::int32_t copies, bool durable, Time timeout) {
-  const std::uint64_t wait = cluster_.checker().on_wait(index_, epoch_, copies, durable, end);
+  const std::uint64_t wait =
+      cluster_.checker().on_wait(index_, epoch_, copies, durable, end, clock());
   waits_.wait(wait, copies, durable, end, clock(), clock() + timeout);
   turn();
   pump_all();
@@ -134,8 +165,8 @@ void Node::maybe_crash() {
   throw Crashed{config.power_losses && cluster_.rng().percent(50)};
 }
 
-bool Node::fails(const char* what) {
-  if (cluster_.calm() || !cluster_.rng().permille(cluster_.config().eio_permille)) return false;
+bool Node::fails(const char* what, std::int64_t permille) {
+  if (cluster_.calm() || !cluster_.rng().permille(permille)) return false;
   cluster_.count(Stats::kEio);
   cluster_.say([&] { return id() + ": EIO in " + what; });
   return true;
@@ -153,6 +184,35 @@ bool Node::save(core::Term term) {
   cluster_.checker().on_term(index_, term_);
   maybe_crash();
   return true;
+}
+
+bool Node::save(const core::DegradedJournal& journal) {
+  maybe_crash();
+  const bool ok = !fails("saving of degraded ranges", cluster_.config().degraded_eio_permille);
+  if (!ok && !cluster_.rng().percent(30)) return false;
+  disk_.degraded = {journal.ranges(), journal.told()};
+  cluster_.say([&] {
+    const core::DegradedRange* const open = journal.open();
+    return id() + ": degraded ranges: " + std::to_string(journal.ranges().size()) +
+           (open == nullptr ? ", none open"
+                            : ", open from " + std::to_string(open->from.bytes()) + " to " +
+                                  std::to_string(open->to.bytes())) +
+           (journal.told() ? ", its master has one" : "") + (ok ? "" : ", it is not known");
+  });
+  cluster_.checker().on_ranges(index_, term_.known(), ok, disk_, clock());
+  if (ok) maybe_crash();
+  return ok;
+}
+
+// Readers of this node see the whole records below.
+void Node::show(Offset confirm) {
+  const Offset now = std::min(confirm, disk_.end());
+  if (now <= disk_.shown()) return;
+  const Offset whole = disk_.whole_end(disk_.shown(), now);
+  if (whole == disk_.shown()) return;
+  cluster_.count(master() ? Stats::kShownByMasters : Stats::kShownBySlaves, whole - disk_.shown());
+  disk_.show(whole);
+  cluster_.checker().on_shown(index_, term_.known(), master(), disk_);
 }
 
 bool Node::append(std::span<const std::byte> bytes) {
@@ -173,6 +233,7 @@ bool Node::cut_log(Offset end) {
   maybe_crash();
   if (fails("truncation")) return false;
   cluster_.say([&] { return id() + " cuts its log to " + std::to_string(end.bytes()); });
+  cluster_.checker().on_cut(index_, end, disk_);
   disk_.cut(end);
   if (!cluster_.made(Fault::kHistoryNotCut)) forget_unentered();
   maybe_crash();
@@ -202,6 +263,8 @@ void Node::empty_store() {
   cluster_.count(Stats::kEmptied);
   cluster_.say([&] { return id() + ": its store is emptied"; });
   disk_.restart_at(Offset(0));
+  cluster_.checker().on_emptied(index_);
+  keeper_.load(disk_.degraded, disk_.whole_end(disk_.end()));
   term_.history = disk_.saved.history = {};
   diverged_ = false;
 }

@@ -15,6 +15,7 @@
 #include "ha_plugin/core/term.h"
 #include "ha_plugin/wire/native.h"
 #include "tests/sim/cluster.h"
+#include "tests/sim/keeper.h"
 #include "tests/sim/waits.h"
 
 namespace ha::sim {
@@ -47,6 +48,8 @@ class Node {
   void follow(std::uint32_t target);
   void rest();  // no role
   void empty_store();
+  // Dies in the midst of an append.
+  void tear();
   // Appends a record and waits for its copies; nothing when it could not be appended.
   std::optional<std::uint64_t> produce(std::int32_t copies, bool durable, Time timeout);
 
@@ -63,6 +66,7 @@ class Node {
   core::Position position() const;
   const core::Term& term() const { return term_; }
   const Disk& disk() const { return disk_; }
+  bool degraded() const { return keeper_.open(); }
 
  private:
   struct Inbound {
@@ -76,6 +80,9 @@ class Node {
     wire::ReportGather opening;
     wire::native::Reader reader{wire::native::Reader::Side::kMaster};
     core::ReplicaSession session;
+    core::Offset told_confirm = core::kNoOffset;
+    std::uint64_t degraded_sent = 0;  // which serial
+    bool ticked = false;              // since it was accepted
   };
   struct Link {
     explicit Link(ConnId its_id, Time now) : id(its_id), follower(now) {}
@@ -90,6 +97,8 @@ class Node {
     bool in_body = false;
     Bytes body;
     Offset told_durable;
+    Offset confirm = core::kNoOffset;  // the newest that the master told
+    bool all_well = false;             // the master told that it has no degraded range open
   };
   struct Ballot {
     explicit Ballot(ConnId its_id, std::uint32_t its_voter) : id(its_id), voter(its_voter) {}
@@ -114,13 +123,17 @@ class Node {
 
   // node.cc
   Time clock() const;
-  bool fails(const char* what);
+  bool fails(const char* what, std::int64_t permille);
+  bool fails(const char* what) { return fails(what, cluster_.config().eio_permille); }
   void maybe_crash();
   bool save(core::Term term);
+  bool save(const core::DegradedJournal& journal);
+  void show(Offset confirm);
   bool append(std::span<const std::byte> bytes);
   bool cut_log(Offset end);
   void forget_unentered();
   core::Voter voter() const;
+  Waits::Told told_by_waits();
   std::uint64_t wait_for(Offset end, std::int32_t copies, bool durable, Time timeout);
   void wait_for_old(std::int32_t copies, bool durable, Time timeout);
   void leave_role(core::Status why, std::optional<ConnId> keep);
@@ -137,6 +150,9 @@ class Node {
   core::Answer judge(const core::Hello& hello) const;
   void on_ack(Inbound& in);
   void pump(Inbound& in);
+  void send_degraded(Inbound& in);
+  void send_degraded();
+  Offset confirm_for(const Inbound& in) const;
   void pump_all();
   void close(Inbound& in);
   void turn();
@@ -151,6 +167,8 @@ class Node {
   void on_data(Link& link);
   bool take_body(Link& link, std::span<const std::byte>& bytes);
   bool take_frame(Link& link);
+  void believe(Link& link);
+  void on_degraded(Link& link);
   bool enter(Link& link, Offset end);
   void ack(Link& link);
   void close_link();
@@ -177,7 +195,9 @@ class Node {
   std::uint64_t incarnation_ = 0;
   std::int64_t epoch_ = 0;  // of which it is master
   std::optional<std::uint32_t> target_;
+  Keeper keeper_;
   Waits waits_;
+  Offset reached_whole_;  // as master: where the last record ends that enough copies hold
   std::map<ConnId, std::unique_ptr<Inbound>> inbound_;
   std::unique_ptr<Link> link_;
   std::vector<std::unique_ptr<Link>> old_links_;

@@ -142,6 +142,13 @@ void Node::become_master() {
            std::to_string(disk_.end().bytes());
   });
   waits_.set_master(true);
+  reached_whole_ = Offset(0);
+  if (cluster_.config().degrades()) {
+    const std::optional<core::DegradedRange> told = disk_.degraded.told;
+    if (told) cluster_.count(Stats::kDegradedInherited);
+    keeper_.begin(disk_.end(), clock());
+    cluster_.checker().on_begun(index_, epoch_, told, keeper_.open(), disk_);
+  }
   cluster_.checker().on_master(index_, epoch_, disk_);
 }
 

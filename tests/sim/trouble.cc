@@ -136,6 +136,10 @@ void Cluster::promote_somebody() {
 // ---- the end ----
 
 void Cluster::make_calm() {
+  Node* const master = newest_master();
+  if (config_.degrades() && config_.crashes && master != nullptr && rng_.percent(30)) {
+    in(master->index(), [](Node& n) { n.tear(); });
+  }
   calm_ = net_.calm = true;
   say([] { return std::string("from here on nothing goes wrong"); });
   net_.heal();
@@ -196,6 +200,15 @@ bool Cluster::acknowledged_by_all(Node& master) {
                                   checker_.status_of(*wait) == core::Status::kDone);
 }
 
+// Each in its time: the master's range first, then those that slaves have of old.
+bool Cluster::all_healed() {
+  const auto healed = [this] {
+    return std::none_of(nodes_.begin(), nodes_.end(), [](const auto& n) { return n->degraded(); });
+  };
+  for (int i = 0; i < 8 && !healed(); ++i) run_for(kMs * 20);
+  return healed();
+}
+
 void Cluster::converge() {
   std::string how = "no master";
   for (int tries = 0; tries < 12; ++tries) {
@@ -204,6 +217,8 @@ void Cluster::converge() {
     for (int i = 0; i < 20 && master.master() && !all_follow(master); ++i) run_for(kMs * 30);
     how = "a master, but not everybody follows";
     if (!master.master() || !all_follow(master)) continue;
+    how = "everybody follows, but what was answered below policy does not heal";
+    if (!all_healed() || !master.master()) continue;
     how = "everybody follows, but a wait for all copies did not end OK";
     if (!acknowledged_by_all(master)) continue;
     compare_all();

@@ -1,5 +1,7 @@
 #include "tests/sim/waits.h"
 
+#include <algorithm>
+
 namespace ha::sim {
 namespace {
 
@@ -9,11 +11,18 @@ void* as_user(std::uint64_t id) { return reinterpret_cast<void*>(id); }
 
 }  // namespace
 
-Waits::Waits(std::int32_t nodes, std::int32_t copies, Done done) : done_(std::move(done)) {
-  policy_.in_sync_replicas = copies;
-  policy_.max_copies = nodes;
-  policy_.quorum = nodes / 2 + 1;
+Waits::Waits(const Config& config, Keeper& keeper, Told told)
+    : config_(config), keeper_(keeper), told_(std::move(told)) {
+  policy_.in_sync_replicas = config.copies;
+  policy_.max_copies = config.nodes;
+  policy_.quorum = config.nodes / 2 + 1;
+  policy_.wait_for_slaves = config.block;
   durable_.join(kSelf, "", own_durable_);
+}
+
+void Waits::set_master(bool master) {
+  master_ = master;
+  held_ = confirmed_ = core::kNoOffset;
 }
 
 void Waits::join(core::AckTracker::ConnectionId connection, const std::string& replica) {
@@ -43,19 +52,18 @@ void Waits::wait(std::uint64_t id, std::int32_t copies, bool durable, core::Offs
                  core::Time now, core::Time deadline) {
   const core::AckDecision decision = judge(copies, durable, end);
   if (decision.status != core::Status::kOk) {
-    done_(id, decision.status);
+    told_.done(id, decision.status, false);
     return;
   }
   queue_.add({end, decision.level, now, deadline, nullptr, as_user(id)});
 }
 
-void Waits::turn(core::Time now, core::Offset log_durable) {
+void Waits::turn(core::Time now, core::Offset log_end, core::Offset log_durable) {
   if (log_durable != own_durable_) {
     durable_.leave(kSelf);
     durable_.join(kSelf, "", log_durable);
     own_durable_ = log_durable;
   }
-  if (queue_.empty()) return;
   if (!master_) return fail_all(core::Status::kNotMaster);
   const std::vector<core::Level> levels = queue_.levels();
   for (const core::Level level : levels) {
@@ -65,8 +73,51 @@ void Waits::turn(core::Time now, core::Offset log_durable) {
         level, core::is_durable(level) ? durable_.held_by(copies + 1) : tracker_.held_by(copies),
         ended_);
   }
+  told_.reached(reached_by_default(log_end), keep_up());
+  if (config_.degrades()) degrade(now, log_end);
   queue_.expire(now, ended_);
   tell();
+  confirm(log_end);
+}
+
+core::Offset Waits::reached_by_default(core::Offset log_end) const {
+  const std::int32_t copies = policy_.in_sync_replicas;
+  if (config_.durable) return durable_.held_by(copies + 1);
+  return copies <= 1 ? log_end : tracker_.held_by(copies);
+}
+
+// Answers what may be answered with fewer copies than the default promises. Durable waits want at
+// least the master's own copy on disk.
+void Waits::degrade(core::Time now, core::Offset log_end) {
+  keeper_.retry(now);
+  const core::Offset reached = reached_by_default(log_end);
+  held_ = std::max(held_, reached);
+  keeper_.look(reached, keep_up(), now);
+  bool due = false;
+  std::vector<core::Level> answerable;
+  for (const core::Level level : queue_.levels()) {
+    const bool promised = core::copies_of(level) <= policy_.in_sync_replicas &&
+                          (config_.durable || !core::is_durable(level));
+    if (!promised) continue;
+    if (queue_.lowest_end(level) > (core::is_durable(level) ? own_durable_ : log_end)) continue;
+    answerable.push_back(level);
+    due = due || now - queue_.oldest_started(level) >= config_.degrade_after ||
+          keeper_.journal().answering();
+  }
+  if (!due || !keeper_.allow(held_, log_end, now)) return;
+  for (const core::Level level : answerable) {
+    queue_.complete(level, core::is_durable(level) ? own_durable_ : log_end, below_);
+  }
+  for (const core::EndedWait& one : below_) keeper_.answered(one.wait.end);
+}
+
+void Waits::confirm(core::Offset log_end) {
+  core::Offset now = reached_by_default(log_end);
+  // Readers see what was acknowledged, whatever that is worth.
+  if (keeper_.open()) now = std::max(now, std::min(keeper_.journal().answered(), log_end));
+  if (now <= confirmed_) return;
+  confirmed_ = now;
+  told_.confirmed(now);
 }
 
 void Waits::fail_all(core::Status status) {
@@ -77,14 +128,19 @@ void Waits::fail_all(core::Status status) {
 void Waits::forget() {
   queue_.fail_all(core::Status::kShutdown, ended_);
   ended_.clear();
+  below_.clear();
 }
 
 void Waits::tell() {
-  std::vector<core::EndedWait> ended;
-  ended.swap(ended_);
-  for (const core::EndedWait& one : ended) {
-    done_(reinterpret_cast<std::uint64_t>(one.wait.user), one.status);
-  }
+  const auto all = [&](std::vector<core::EndedWait>& which, bool below) {
+    std::vector<core::EndedWait> ended;
+    ended.swap(which);
+    for (const core::EndedWait& one : ended) {
+      told_.done(reinterpret_cast<std::uint64_t>(one.wait.user), one.status, below);
+    }
+  };
+  all(below_, true);
+  all(ended_, false);
 }
 
 }  // namespace ha::sim

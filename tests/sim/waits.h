@@ -7,15 +7,26 @@
 #include "ha_plugin/core/ack_policy.h"
 #include "ha_plugin/core/ack_tracker.h"
 #include "ha_plugin/core/wait_queue.h"
+#include "tests/sim/config.h"
+#include "tests/sim/keeper.h"
 
 namespace ha::sim {
 
 class Waits {
  public:
-  using Done = std::function<void(std::uint64_t wait, core::Status status)>;
-  Waits(std::int32_t nodes, std::int32_t copies, Done done);
+  struct Told {
+    // below: with fewer copies than it asked for.
+    std::function<void(std::uint64_t wait, core::Status status, bool below)> done;
+    // On a master: so far the default policy reaches, and are as many copies there as it asks for?
+    std::function<void(core::Offset reached, bool keep_up)> reached;
+    // It rose: readers may see what lies below.
+    std::function<void(core::Offset confirm)> confirmed;
+  };
+  Waits(const Config& config, Keeper& keeper, Told told);
 
-  void set_master(bool master) { master_ = master; }
+  void set_master(bool master);
+  // What each frame says; kNoOffset = nothing is confirmed yet.
+  core::Offset confirmed() const { return confirmed_; }
   void join(core::AckTracker::ConnectionId connection, const std::string& replica);
   void ack(core::AckTracker::ConnectionId connection, core::Offset ack, core::Offset durable);
   void leave(core::AckTracker::ConnectionId connection);
@@ -23,7 +34,7 @@ class Waits {
   // Done may be called before it returns.
   void wait(std::uint64_t id, std::int32_t copies, bool durable, core::Offset end, core::Time now,
             core::Time deadline);
-  void turn(core::Time now, core::Offset log_durable);
+  void turn(core::Time now, core::Offset log_end, core::Offset log_durable);
   void fail_all(core::Status status);
   // The process died: nobody is told.
   void forget();
@@ -37,16 +48,25 @@ class Waits {
     core::Offset in_sync_held_by(std::int32_t copies) const { return held_by(copies); }
   };
   core::AckDecision judge(std::int32_t copies, bool durable, core::Offset end) const;
+  core::Offset reached_by_default(core::Offset log_end) const;
+  bool keep_up() const { return 1 + tracker_.replicas() >= policy_.in_sync_replicas; }
+  void degrade(core::Time now, core::Offset log_end);
+  void confirm(core::Offset log_end);
   void tell();
 
+  const Config& config_;
+  Keeper& keeper_;
+  const Told told_;
   core::AckPolicy policy_;
-  const Done done_;
   bool master_ = false;
   core::AckTracker tracker_;
   core::AckTracker durable_;  // the master's own is one of them
   core::Offset own_durable_{0};
   core::WaitQueue queue_;
+  core::Offset held_ = core::kNoOffset;  // as far as the default policy ever reached
+  core::Offset confirmed_ = core::kNoOffset;
   std::vector<core::EndedWait> ended_;
+  std::vector<core::EndedWait> below_;  // those that ended below policy
 };
 
 }  // namespace ha::sim
