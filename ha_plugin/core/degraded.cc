@@ -11,7 +11,8 @@ DegradedJournal::DegradedJournal(std::vector<DegradedRange> ranges, Offset log_e
   if (open() != nullptr) to_hold_ = std::min(open()->to, log_end);
 }
 
-DegradedJournal DegradedJournal::extended(Offset held, Offset end, std::int64_t now_ms) const {
+DegradedJournal DegradedJournal::extended(Offset held, Offset end, std::int64_t now_ms,
+                                          std::int64_t ahead) const {
   DegradedJournal next = *this;
   held = std::max(held, Offset(0));
   if (open() == nullptr) {
@@ -22,7 +23,7 @@ DegradedJournal DegradedJournal::extended(Offset held, Offset end, std::int64_t 
   }
   DegradedRange& range = next.ranges_.back();
   range.from = std::min(range.from, held);
-  range.to = std::max(range.to, end + kAhead);
+  range.to = std::max(range.to, end + ahead);
   return next;
 }
 

@@ -61,7 +61,8 @@ class DegradedJournal {
     return open() != nullptr && open()->from <= held && end <= open()->to;
   }
   // The journal in which they may be. REQUIRES of the caller: durable before the first is answered.
-  DegradedJournal extended(Offset held, Offset end, std::int64_t now_ms) const;
+  DegradedJournal extended(Offset held, Offset end, std::int64_t now_ms,
+                           std::int64_t ahead = kAhead) const;
 
   // Waits up to end were answered.
   void answered(Offset end);

@@ -411,6 +411,14 @@ void AcceptService::confirm_rose() {
   for (auto& [id, entry] : connections_) entry.connection->confirm_rose();
 }
 
+// Answers below policy raise it too. A slave with a range of its own would take that for what
+// enough copies hold, unless it has heard of the range before.
+core::Offset AcceptService::confirmed(const HaConnection& connection) const {
+  const auto at = connections_.find(connection.id());
+  const bool told = at != connections_.end() && at->second.degraded_sent == degraded_.serial();
+  return told ? transfer_.confirmed() : core::kNoOffset;
+}
+
 core::Lag AcceptService::lag_of(const HaConnection& connection, const core::LogBounds& log,
                                 Time now) const {
   const core::Offset ack = connection.session().ack();

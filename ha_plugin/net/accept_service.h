@@ -113,7 +113,7 @@ class AcceptService : private ConnectionEvents {
   core::Greeting greeting() override;
   std::int64_t epoch() const override { return terms_.mastered(); }
   core::Offset epoch_start() const override { return terms_.mastered_from(); }
-  core::Offset confirmed() const override { return transfer_.confirmed(); }
+  core::Offset confirmed(const HaConnection& connection) const override;
   std::int64_t growth() const override { return growth_; }
   std::shared_ptr<metrics::ReplicaMetrics> on_joined(HaConnection& connection) override;
   void on_ack(HaConnection& connection) override;

@@ -357,13 +357,13 @@ core::Status HaConnection::open_frame(core::Frame& frame) {
   if (!native()) return frame_.open(frame);
   wire::native::DataHeader label;
   label.epoch = events_.epoch();
-  label.confirm = told_confirm_ = events_.confirmed();
+  label.confirm = told_confirm_ = events_.confirmed(*this);
   label.sent_ms = unix_now_ms();
   return frame_.open_native(frame, label);
 }
 
 Time HaConnection::confirm_due() const {
-  const bool tell = native() && session_.reported() && events_.confirmed() > told_confirm_;
+  const bool tell = native() && session_.reported() && events_.confirmed(*this) > told_confirm_;
   return tell ? session_.last_write() + kConfirmPause : core::kNever;
 }
 

@@ -49,7 +49,7 @@ class ConnectionEvents {
   // or kNoOffset.
   virtual std::int64_t epoch() const = 0;
   virtual core::Offset epoch_start() const = 0;
-  virtual core::Offset confirmed() const = 0;
+  virtual core::Offset confirmed(const HaConnection& connection) const = 0;
   // Bytes per second that the log grew by lately.
   virtual std::int64_t growth() const = 0;
   // The first report was good: the replica counts from now on. Gives it its identity.

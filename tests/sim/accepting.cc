@@ -190,7 +190,7 @@ void Node::pump_all() {
 // take it for what enough copies hold.
 Offset Node::confirm_for(const Inbound& in) const {
   const bool told = !cluster_.config().degrades() || in.degraded_sent == keeper_.serial();
-  return told ? waits_.confirmed() : in.told_confirm;
+  return told ? waits_.confirmed() : core::kNoOffset;
 }
 
 void Node::pump(Inbound& in) {

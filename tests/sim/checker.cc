@@ -108,15 +108,13 @@ void Checker::on_promise(std::uint32_t node, std::int64_t epoch, const std::stri
   given_[node] = epoch;
 }
 
-Offset Checker::up_to(const std::map<std::int64_t, Offset>& by_epoch, std::int64_t epoch) {
-  Offset most;
-  for (const auto& [of, end] : by_epoch) {
-    if (of <= epoch) most = std::max(most, end);
+Offset Checker::due_to(std::int64_t epoch) const {
+  Offset due;
+  for (const auto& [of, end] : committed_by_) {
+    if (of <= epoch) due = std::max(due, end);
   }
-  return most;
+  return due;
 }
-
-Offset Checker::due_to(std::int64_t epoch) const { return up_to(committed_by_, epoch); }
 
 void Checker::check_master(std::uint32_t node) const {
   const Master& master = masters_[node];
@@ -233,8 +231,7 @@ void Checker::on_shown(std::uint32_t node, std::int64_t epoch, bool master, cons
   }
   readers.shown = shown;
   // A new master shows more only when its own epoch's copies reach further.
-  const Offset most =
-      master ? std::max(reached_by_[epoch], up_to(below_by_, epoch)) : told_by_[epoch];
+  const Offset most = master ? std::max(reached_by_[epoch], below_by_[epoch]) : told_by_[epoch];
   if (shown > most) {
     throw Violation("readers of " + name(node) + ", in epoch " + std::to_string(epoch) +
                     ", see what lies below " + text(shown) + ", and " +
@@ -373,12 +370,12 @@ void Checker::on_ranges(std::uint32_t node, std::int64_t epoch, bool ok, const D
   const std::string what =
       name(node) + " answered below policy up to " + text(owed.end) + ", and its journal on disk ";
   for (auto range = ranges.rbegin(); range != ranges.rend(); ++range) {
-    if (range->to < owed.end && !range->lost()) continue;
+    if (range->to < owed.end) continue;
     if (range->healed_ms == 0) return;
     if (range->lost()) {
-      if (range->to < owed.end) continue;
-      if (range->lost_from >= owed.end)
+      if (range->lost_from >= owed.end) {
         throw Violation(what + "closes that as if it were lost beyond");
+      }
       owed.lost_from = range->lost_from;
       return;
     }

@@ -128,7 +128,6 @@ class Checker {
   // Of [0, end) of a log, is what is known the same as what was acknowledged?
   bool is_committed(Offset end, const Disk& disk) const;
   Time oldest_wait(std::uint32_t node) const;
-  static Offset up_to(const std::map<std::int64_t, Offset>& by_epoch, std::int64_t epoch);
 
   const Config& config_;
   Stats& stats_;

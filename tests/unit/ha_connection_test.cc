@@ -31,7 +31,7 @@ class Surroundings : public ConnectionEvents {
   core::Greeting greeting() override { return {}; }
   std::int64_t epoch() const override { return 0; }
   core::Offset epoch_start() const override { return core::Offset(0); }
-  core::Offset confirmed() const override { return core::kNoOffset; }
+  core::Offset confirmed(const HaConnection&) const override { return core::kNoOffset; }
   std::int64_t growth() const override { return 0; }
   core::Answer on_hello(HaConnection&, const core::Hello&) override { return {}; }
   wire::native::Bytes after_answer(HaConnection&) override { return {}; }

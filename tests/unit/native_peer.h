@@ -27,6 +27,8 @@ class NativeSlave {
   bool ack(std::int64_t received, std::int64_t durable, std::int64_t epoch = 0);
   // What the next message says is open at the master; none = it is another one, or says nothing is.
   std::optional<core::DegradedRange> degraded_next();
+  // What the last frame said of it.
+  core::Offset confirm() const { return reader_.data().confirm; }
   // The next frame, its checksum verified; offset -1 = none came.
   FrameSeen frame();
   // Reads frames until bytes up to end have come, each what stands in every test log.

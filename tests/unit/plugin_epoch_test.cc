@@ -628,6 +628,34 @@ TEST_F(EpochSet, ASurvivorSaysWhatItsMasterHadAcknowledgedBelowPolicy) {
   EXPECT_EQ(b.plugin->status().at("degraded").at("ranges").at(0).at("lost_from"), end);
 }
 
+// Else a slave with a range of its own would take it for what enough copies hold.
+TEST_F(EpochSet, WhatAnswersBelowPolicyConfirmIsToldAfterTheirRange) {
+  make(3);
+  Node& a = (*this)[0];
+  load(a, {{"default_copies", "3"}, {"missing_copies", "degrade"}, {"degrade_after_ms", "20"}});
+  ASSERT_EQ(a.plugin->start(HA_ROLE_MASTER), HA_OK);
+  ASSERT_TRUE(a.host.wait_for_role(HA_ROLE_MASTER));
+  NativeSlave c(a.port);
+  ASSERT_TRUE(c.open());
+  core::Hello hello = hello_of("c", 0, 0);
+  hello.cluster = "prod";
+  const auto answer = c.say(hello);
+  ASSERT_TRUE(answer && answer->reason == Reason::kNone) << answer->text;
+  EXPECT_FALSE(c.degraded_next()) << "nothing is open";
+  const std::int64_t end = grow(a, 100);
+  ASSERT_EQ(c.follow_to(0, end), "");
+  WaitLog waits;
+  ASSERT_EQ(waits.wait(*a.plugin, end, HA_ACKS_DEFAULT, kLongMs), HA_OK);
+  ASSERT_TRUE(waits.wait_for(1));
+  EXPECT_EQ(waits.ended()[0].status, HA_OK);
+  for (int frames = 0; !c.degraded_next(); ++frames) {
+    ASSERT_LT(c.confirm(), Offset(end));
+    ASSERT_LT(frames, 100);
+  }
+  EXPECT_EQ(c.frame().offset, end);
+  EXPECT_EQ(c.confirm(), Offset(end));
+}
+
 TEST_F(EpochSet, AHostsOwnStoreKeepsThePromisesInsteadOfFiles) {
   MemoryHost host({.state_store = true});
   StateDir state;

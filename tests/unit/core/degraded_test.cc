@@ -24,6 +24,9 @@ TEST(Degraded, AnOutageIsOneRangeFromWhatWasHeldOn) {
   const Offset ahead = Offset(150) + DegradedJournal::kAhead;
   EXPECT_TRUE(journal.covers(Offset(100), ahead));
   EXPECT_FALSE(journal.covers(Offset(100), ahead + 1));
+  const DegradedJournal nearer = DegradedJournal().extended(Offset(100), Offset(150), 7, 10);
+  EXPECT_TRUE(nearer.covers(Offset(100), Offset(160)));
+  EXPECT_FALSE(nearer.covers(Offset(100), Offset(161)));
   journal = journal.extended(Offset(120), ahead + 1, 9);
   EXPECT_TRUE(journal.covers(Offset(120), ahead + 1));
   ASSERT_EQ(journal.ranges().size(), 1U);
