@@ -187,6 +187,7 @@ Outcome HaService::stop(std::int64_t timeout_ms) {
   transfer_.refuse_new();
   if (before != Life::kStarted) return {};
 
+  io_.run_sync([this] { turn(); });  // the log may have grown since the last one
   const bool drained =
       transfer_.wait_until_drained(net::steady_now() + std::chrono::milliseconds(timeout_ms));
   {
@@ -199,6 +200,7 @@ Outcome HaService::stop(std::int64_t timeout_ms) {
     running_ = false;
     accept_.stop_accepting();
     accept_.set_serving(false);
+    accept_.warn_of_lacking();
     accept_.close_all(Reason::kShutdown);
     client_.stop(Reason::kShutdown);
     transfer_.fail_all_for_good(Status::kShutdown);

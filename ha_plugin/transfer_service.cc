@@ -177,16 +177,23 @@ bool TransferService::ends_without_ring(const core::Wait& wait) const {
 }
 
 void TransferService::end_pending(std::int64_t count) {
-  if (pending_.fetch_sub(count, std::memory_order_seq_cst) != count) return;
+  if (pending_.fetch_sub(count, std::memory_order_seq_cst) == count) drained();
+}
+
+// Of one of the two things that a drain waits for there is no more.
+void TransferService::drained() {
   if (accepting_.load(std::memory_order_seq_cst)) return;
   // Locked, so that the notification cannot fall between the waiter's look and its sleep.
   const std::lock_guard lock(drained_mutex_);
-  drained_.notify_all();
+  drain_ended_.notify_all();
 }
 
 bool TransferService::wait_until_drained(core::Time deadline) {
   std::unique_lock lock(drained_mutex_);
-  return drained_.wait_until(lock, net::to_time_point(deadline), [this] { return pending() == 0; });
+  drain_ended_.wait_until(lock, net::to_time_point(deadline), [this] {
+    return pending() == 0 && !replicas_lack_.load(std::memory_order_seq_cst);
+  });
+  return pending() == 0;
 }
 
 void TransferService::publish() {
@@ -334,6 +341,10 @@ void TransferService::turn(core::Time now, Offset log_end, Offset log_durable) {
   }
   publish_in_sync(log_end);
   run_callbacks(now);
+  const std::int32_t all = keeping_up_.replicas() + 1;
+  const bool lack =
+      master_.load(std::memory_order_relaxed) && all > 1 && keeping_up_.held_by(all) < log_end;
+  if (replicas_lack_.exchange(lack, std::memory_order_seq_cst) && !lack) drained();
 }
 
 void TransferService::fail_all(Status status) {

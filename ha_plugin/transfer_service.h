@@ -58,8 +58,9 @@ class TransferService {
   void set_degrade_after(core::Time after) { degrade_after_ = after; }
   // From now on waits are refused with SHUTDOWN.
   void refuse_new() { accepting_.store(false, std::memory_order_seq_cst); }
-  // Blocks until no wait is pending or the deadline has passed; true = none is.
-  // REQUIRES: refuse_new was called.
+  // Blocks until no wait is pending and every replica that keeps up holds the log, or the deadline
+  // has passed; true = no wait is pending. REQUIRES: refuse_new was called, and a turn came after
+  // that.
   bool wait_until_drained(core::Time deadline);
 
   // ---- I/O thread ----
@@ -137,6 +138,7 @@ class TransferService {
   void take_own_durable(core::Offset log_durable);
   bool ends_without_ring(const core::Wait& wait) const;
   void end_pending(std::int64_t count);
+  void drained();
   void publish();
   void publish_in_sync(core::Offset log_end) const;
   void take_arrivals();
@@ -163,7 +165,8 @@ class TransferService {
   std::atomic<std::int64_t> epoch_{0};
   std::atomic<std::int64_t> pending_{0};
   std::mutex drained_mutex_;
-  std::condition_variable drained_;
+  std::condition_variable drain_ended_;
+  std::atomic<bool> replicas_lack_{false};  // one that keeps up does not hold all of the log
   std::atomic<Arrival*> arrivals_{nullptr};
   std::atomic<std::int64_t> log_end_{0};
   std::atomic<std::int64_t> next_turn_{core::kNever.count()};

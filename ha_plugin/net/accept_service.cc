@@ -378,6 +378,19 @@ void AcceptService::tell_host(const std::string& address, core::State state, cor
   host_.replica_changed(report);
 }
 
+void AcceptService::warn_of_lacking() {
+  const core::Offset end = log_bounds().end;
+  std::string who;
+  for (const auto& [id, entry] : connections_) {
+    const std::int64_t lacks = end - entry.connection->session().ack();
+    if (entry.replica_id.empty() || lacks <= 0) continue;
+    who += (who.empty() ? "" : ", ") + entry.replica_id + " (" + std::to_string(lacks) + " bytes)";
+  }
+  if (who.empty()) return;
+  host_.warn("this node stops at " + std::to_string(end.bytes()) +
+             ", and the newest bytes of its log are not yet with " + who);
+}
+
 void AcceptService::close_all(Reason reason) { close_some(reason, false); }
 
 void AcceptService::close_replicas(Reason reason) { close_some(reason, true); }

@@ -53,6 +53,8 @@ class AcceptService : private ConnectionEvents {
   // Whether connections are served; closing all of them is the caller's part.
   void set_serving(bool serving);
   void close_all(core::Reason reason);
+  // Says which replicas do not hold all of the log.
+  void warn_of_lacking();
   // All but those that have not joined, such as a candidate's.
   void close_replicas(core::Reason reason);
 

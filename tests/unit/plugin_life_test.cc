@@ -315,6 +315,36 @@ TEST(Stop, WaitsThatEndDuringTheDrainEndWell) {
   EXPECT_EQ(waits.ended()[0].status, HA_OK);
 }
 
+// Nobody waits for these bytes; they shall be on the other node all the same.
+TEST(Stop, TheDrainEndsWhenTheReplicasHoldTheLog) {
+  MemoryHost host;
+  host.grow(100);
+  Instance node(host);
+  node.start_master();
+  Peer peer = Peer::to(node.port());
+  ASSERT_TRUE(peer.report(0));
+  ASSERT_EQ(peer.follow_to(0, 100, false), "");
+  auto stopping = std::async(std::launch::async, [&] { return node.stop(600'000); });
+  ASSERT_TRUE(Instance::eventually([&] { return node.check_acks(1) == HA_SHUTDOWN; }));
+  ASSERT_TRUE(peer.report(60));
+  ASSERT_TRUE(peer.report(100));
+  EXPECT_EQ(stopping.get(), HA_OK);
+  EXPECT_EQ(host.count_logs("are not yet with"), 0U);
+}
+
+TEST(Stop, WhatReplicasLackInTheEndIsSaid) {
+  MemoryHost host;
+  host.grow(100);
+  Instance node(host);
+  node.start_master();
+  Peer peer = Peer::to(node.port());
+  ASSERT_TRUE(peer.report(0));
+  ASSERT_TRUE(host.wait_for_replica(HA_REPLICA_JOINED, HA_REASON_NONE));
+  EXPECT_EQ(node.stop(1), HA_OK);
+  EXPECT_EQ(host.count_logs("this node stops at 100, and the newest bytes"), 1U);
+  EXPECT_EQ(host.count_logs("(100 bytes)"), 1U);
+}
+
 TEST(Stop, DestroyStopsWhatWasNotStopped) {
   MemoryHost host;
   WaitLog waits;

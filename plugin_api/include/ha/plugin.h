@@ -431,9 +431,11 @@ typedef struct ha_plugin_api {
    * be bound. [control] */
   int32_t (*start)(ha_instance* instance, const ha_role_change* role, ha_error* error) HA_NOEXCEPT;
 
-  /* Refuses new waits; waits up to timeout_ms for pending ones; completes the rest with SHUTDOWN;
-   * releases all pins; joins all threads. The timeout bounds the drain, not the joins. OK also when
-   * never started or already stopped; TIMEOUT when waits had to be cut short. [control] */
+  /* Refuses new waits; waits up to timeout_ms for pending ones, and until every replica that keeps
+   * up holds the log (append nothing more); completes the rest with SHUTDOWN; logs which replicas
+   * lack something; releases all pins; joins all threads. The timeout bounds the drain, not the
+   * joins. OK also when never started or already stopped; TIMEOUT when waits had to be cut short.
+   * [control] */
   int32_t (*stop)(ha_instance* instance, int64_t timeout_ms, ha_error* error) HA_NOEXCEPT;
 
   /* Frees a stopped (or never started) instance; stops it first when needed. NULL is fine.
