@@ -19,7 +19,8 @@ WIRE = "ha_plugin/wire/"
 SIM = "tests/sim/"
 
 # name, file, old text, new text, why it is wrong[, why it cannot be caught]
-# Where old and new are lists, all are replaced together. Those in SIM are mistakes of the glue.
+# Where old and new are lists, all are replaced together, each in its file where that is a list too. Those in SIM
+# are mistakes of the glue.
 MUTATIONS = [
     ("unentered-ack-counts", CORE + "replica_session.cc", "if (!entered) return Reason::kNone;",
      "(void)entered;", "an ack of bytes of another epoch counts as a copy"),
@@ -209,6 +210,24 @@ MUTATIONS = [
     ("slave-heals-by-degraded", CORE + "degraded.cc", "|| told_ || confirm < to_hold_) return", "|| confirm < to_hold_) return",
      "a slave's range of old is healed by what its master answered below policy",
      "the glue asks only once it was told that nothing is open"),
+    # ---- what is checked twice, in both places ----
+    ("old-master-serves-and-is-followed", CORE + "handshake.cc",
+     ["if (hello.promised <= acceptor.epoch && !to_another) return", "if (epoch < term.known()) {"],
+     ["if (true) return", "if (false) {"],
+     "neither a slave nor its master minds that the slave has promised a newer epoch"),
+    ("position-neither-told-nor-judged", [WIRE + "native.cc", CORE + "term.cc"],
+     ["""  io.number(m.known);
+  io.number(m.position.epoch);
+  io.offset(m.position.end);
+""", "voter.position > prepare.position"], ["  io.number(m.known);\n", "false"],
+     "a voter that holds more neither refuses nor says so"),
+    ("enters-at-once-and-says-so", [CORE + "handshake.cc", SIM + "following.cc", SIM + "node.cc", SIM + "node.cc"],
+     ["const EpochHistory entered = told.entered_by(end);", "history.entered_by(end).last_epoch()};",
+      "void Node::forget_unentered() { term_.history = term_.history.entered_by(disk_.end()); }",
+      "history.entered_by(disk_.end()).last_epoch(),"],
+     ["const EpochHistory& entered = told;", "history.last_epoch()};", "void Node::forget_unentered() {}",
+      "history.last_epoch(),"],
+     "a slave claims its master's epochs before it has their bytes, and glue: acknowledges and votes with them"),
 ]
 
 # Of the glue: --fault NAME, why it is wrong[, why it cannot be caught]
@@ -260,11 +279,9 @@ def run(directory, seeds, more=()):
 
 
 def replaced(text, old, new, name):
-    for one, other in zip([old] if isinstance(old, str) else old, [new] if isinstance(new, str) else new):
-        if text.count(one) != 1:
-            sys.exit(f"{name}: its text is found {text.count(one)} times: {one}")
-        text = text.replace(one, other)
-    return text
+    if text.count(old) != 1:
+        sys.exit(f"{name}: its text is found {text.count(old)} times: {old}")
+    return text.replace(old, new)
 
 
 def main():
@@ -293,12 +310,15 @@ def main():
         for name, path, old, new, what, *excuse in MUTATIONS:
             if not re.search(options.only, name):
                 continue
-            file = directory / path
-            text = file.read_text()
-            file.write_text(replaced(text, old, new, name))
+            olds, news = ([one] if isinstance(one, str) else one for one in (old, new))
+            files = [directory / one for one in ([path] * len(olds) if isinstance(path, str) else path)]
+            texts = {file: file.read_text() for file in files}
+            for file, one, other in zip(files, olds, news):
+                file.write_text(replaced(file.read_text(), one, other, name))
             build(directory)
             report(name, what, run(directory, options.seeds), "".join(excuse))
-            file.write_text(text)
+            for file, text in texts.items():
+                file.write_text(text)
         build(directory)
         for name, what, *excuse in FAULTS:
             if re.search(options.only, name):
