@@ -228,6 +228,12 @@ MUTATIONS = [
      ["const EpochHistory& entered = told;", "history.last_epoch()};", "void Node::forget_unentered() {}",
       "history.last_epoch(),"],
      "a slave claims its master's epochs before it has their bytes, and glue: acknowledges and votes with them"),
+    ("slave-heals-by-degraded-and-unasked", [CORE + "degraded.cc", SIM + "following.cc", SIM + "following.cc"],
+     ["|| told_ || confirm < to_hold_) return",
+      "  if (link.all_well) keeper_.confirmed(link.confirm, clock());\n  show(",
+      "!told;\n  if (link.all_well) keeper_"],
+     ["|| confirm < to_hold_) return", "  keeper_.confirmed(link.confirm, clock());\n  show(", "!told;\n  keeper_"],
+     "a slave's range of old is healed by what its master answered below policy, and glue: whatever it was told"),
 ]
 
 # Of the glue: --fault NAME, why it is wrong[, why it cannot be caught]
