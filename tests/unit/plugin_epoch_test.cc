@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <memory>
 #include <vector>
 
@@ -654,6 +655,43 @@ TEST_F(EpochSet, WhatAnswersBelowPolicyConfirmIsToldAfterTheirRange) {
   }
   EXPECT_EQ(c.frame().offset, end);
   EXPECT_EQ(c.confirm(), Offset(end));
+}
+
+// A crash right after the cut would take with it what only memory knows.
+TEST_F(EpochSet, NothingIsCutBeforeItIsWrittenDownWhatIsLost) {
+  make(3);
+  Node& a = (*this)[0];
+  Node& b = (*this)[1];
+  const Options policy = {{"default_copies", "3"},
+                          {"missing_copies", "degrade"},
+                          {"degrade_after_ms", "20"},
+                          {"allow_unsafe_truncation", "true"}};
+  start_all(policy);
+  b.host.fail_append(HA_IO);
+  (*this)[2].plugin->stop();
+  const std::int64_t end = grow(a, 400);
+  WaitLog waits;
+  ASSERT_EQ(waits.wait(*a.plugin, end, HA_ACKS_DEFAULT, kLongMs), HA_OK);
+  ASSERT_TRUE(waits.wait_for(1));
+  EXPECT_EQ(waits.ended()[0].status, HA_OK);
+  a.plugin.reset();
+  ASSERT_TRUE(b.host.wait_for_log("cannot connect"));
+  b.host.fail_append(HA_OK);
+  promote(b, HA_ROLE_CHANGE_FORCE);
+  const std::int64_t other = grow(b, 60);
+
+  const std::string in_the_way = a.state.path() + "/ha_degraded.json.tmp";
+  std::filesystem::create_directory(in_the_way);
+  load(a, policy);
+  ASSERT_EQ(a.plugin->start(HA_ROLE_SLAVE, address(b)), HA_OK);
+  ASSERT_TRUE(a.host.wait_for_log("could not be written down"));
+  EXPECT_EQ(a.host.end(), end);
+  std::filesystem::remove(in_the_way);
+  ASSERT_TRUE(Instance::eventually([&] { return a.host.end() == other; }));
+  DegradedState kept;
+  EXPECT_EQ(parse_degraded(a.state.read("ha_degraded.json"), kept), "");
+  ASSERT_FALSE(kept.ranges.empty());
+  EXPECT_EQ(kept.ranges.back().lost_from, Offset(0));
 }
 
 TEST_F(EpochSet, AHostsOwnStoreKeepsThePromisesInsteadOfFiles) {
