@@ -34,6 +34,7 @@ void Checker::on_wait_done(std::uint64_t id, core::Status status, bool below, co
   }
   wait.over = true;
   wait.status = status;
+  wait.below = below;
   if (below) answered_below(wait, disk, now);
   std::erase(open_, id);
   switch (status) {

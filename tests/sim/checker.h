@@ -27,6 +27,7 @@ class Checker {
   void on_died(std::uint32_t node, const Disk& disk);
   core::Status status_of(std::uint64_t wait) const { return waits_[wait].status; }
   bool over(std::uint64_t wait) const { return waits_[wait].over; }
+  bool below(std::uint64_t wait) const { return waits_[wait].below; }
 
   // ---- terms ----
   void on_term(std::uint32_t node, const core::Term& term);  // saved or loaded
@@ -85,6 +86,7 @@ class Checker {
     core::Status status = core::Status::kOk;
     Offset end;
     Time started{};
+    bool below = false;
   };
   struct Master {
     std::int64_t epoch = 0;  // 0 = none
