@@ -122,8 +122,7 @@ MUTATIONS = [
     ("position-not-told", WIRE + "native.cc", """  io.number(m.known);
   io.number(m.position.epoch);
   io.offset(m.position.end);
-""", "  io.number(m.known);\n", "a PROMISE does not say what the voter holds",
-     "the voter judges as well; see round-ignores-position"),
+""", "  io.number(m.known);\n", "a PROMISE does not say what the voter holds"),
     # ---- how far readers see ----
     ("confirm-falls", SIM + "waits.cc", "if (now <= confirmed_) return;", "if (now == confirmed_) return;",
      "glue: what is confirmed falls when a slave leaves"),
@@ -220,6 +219,11 @@ MUTATIONS = [
   io.offset(m.position.end);
 """, "voter.position > prepare.position"], ["  io.number(m.known);\n", "false"],
      "a voter that holds more neither refuses nor says so"),
+    ("torn-and-cut-bytes-awaited", [CORE + "degraded.cc", SIM + "node.cc"],
+     ["  next.to_hold_ = std::min(next.to_hold_, end);\n", """  keeper_.load(disk_.degraded, disk_.whole_end(disk_.end()));
+  cluster_.checker().on_term"""], ["", """  keeper_.load(disk_.degraded, disk_.end());
+  cluster_.checker().on_term"""],
+     "a range waits for copies of a torn record, and a new master for what it has cut"),
     ("enters-at-once-and-says-so", [CORE + "handshake.cc", SIM + "following.cc", SIM + "node.cc", SIM + "node.cc"],
      ["const EpochHistory entered = told.entered_by(end);", "history.entered_by(end).last_epoch()};",
       "void Node::forget_unentered() { term_.history = term_.history.entered_by(disk_.end()); }",
