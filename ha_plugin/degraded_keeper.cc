@@ -38,7 +38,13 @@ std::string DegradedKeeper::load(Offset log_end) {
   if (const std::string wrong = parse_degraded(content, state); !wrong.empty()) {
     return "'" + store_.path(kName) + "' is damaged: " + wrong;
   }
-  journal_ = core::DegradedJournal(std::move(state.ranges), log_end, state.told);
+  journal_ = core::DegradedJournal(state.ranges, log_end, state.told, net::unix_now_ms());
+  if (journal_.ranges() != state.ranges) {
+    host_.log(HA_LOG_ERROR,
+              "lost: this node had acknowledged, with too few copies, up to at most " +
+                  text(last_lost()->to) + "; its log ends at " + text(log_end));
+    save(journal_);
+  }
   publish();
   return "";
 }
@@ -115,14 +121,12 @@ bool DegradedKeeper::cut(Offset new_end) {
 }
 
 void DegradedKeeper::begin(Offset end) {
-  const bool inherits = journal_.told().has_value();
   core::DegradedJournal next = journal_.begun(end, net::unix_now_ms());
   const bool same = is_as(next);
   const auto lost_before = last_lost();
   adopt(std::move(next));
   if (same) return;
-  const std::string what = (inherits ? "the master before" : "this node before its restart") +
-                           std::string(" had acknowledged, with too few copies, ");
+  const std::string what = "the master before had acknowledged, with too few copies, ";
   if (const auto lost = last_lost(); lost && lost != lost_before) {
     host_.log(HA_LOG_ERROR, "lost: " + what + "up to at most " + text(lost->to) +
                                 "; this log ends at " + text(end));

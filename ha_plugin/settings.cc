@@ -261,9 +261,9 @@ const Spec kSpecs[] = {
      "What becomes of waits whose copies are missing. fail: with no slave connected they are "
      "refused at once with SLAVE_NOT_AVAILABLE, as RocketMQ. block: they wait until their "
      "deadline. degrade: once one has waited for degrade_after_ms, all that ask for no more than "
-     "the default "
-     "are answered OK, and what is acknowledged so is remembered in state_dir/ha_degraded.json: it "
-     "may be lost with this node. Those that ask for more wait until their deadline.",
+     "the default are answered OK, and what is acknowledged so is remembered in "
+     "state_dir/ha_degraded.json: it may be lost with this node. Those that ask for more wait "
+     "until their deadline.",
      HA_CHOICE(missing_copies, kMissing)},
     {"degrade_after_ms", "milliseconds", "10 to 3600000", true,
      "With missing_copies=degrade: how long copies may be missing first. Waits with an earlier "

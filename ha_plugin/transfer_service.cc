@@ -191,7 +191,8 @@ void TransferService::drained() {
 bool TransferService::wait_until_drained(core::Time deadline) {
   std::unique_lock lock(drained_mutex_);
   drain_ended_.wait_until(lock, net::to_time_point(deadline), [this] {
-    return pending() == 0 && !replicas_lack_.load(std::memory_order_seq_cst);
+    return pending_.load(std::memory_order_seq_cst) == 0 &&
+           !replicas_lack_.load(std::memory_order_seq_cst);
   });
   return pending() == 0;
 }

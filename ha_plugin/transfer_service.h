@@ -54,8 +54,6 @@ class TransferService {
   void set_durable_by_default(bool durable) {
     durable_by_default_.store(durable, std::memory_order_relaxed);
   }
-  // Waits that have waited for so long are answered below policy; kNever = none is.
-  void set_degrade_after(core::Time after) { degrade_after_ = after; }
   // From now on waits are refused with SHUTDOWN.
   void refuse_new() { accepting_.store(false, std::memory_order_seq_cst); }
   // Blocks until no wait is pending and every replica that keeps up holds the log, or the deadline
@@ -64,6 +62,8 @@ class TransferService {
   bool wait_until_drained(core::Time deadline);
 
   // ---- I/O thread ----
+  // Waits that have waited for so long are answered below policy; kNever = none is.
+  void set_degrade_after(core::Time after) { degrade_after_ = after; }
   // epoch: the master's, and where it begins in the log; 0 where epochs are not kept.
   void set_master(bool master, std::int64_t epoch = 0, core::Offset epoch_start = core::Offset(0));
   // durable: as far as the replica says that its copy survives a loss of power; kNoOffset when its

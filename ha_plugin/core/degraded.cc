@@ -6,9 +6,14 @@
 namespace ha::core {
 
 DegradedJournal::DegradedJournal(std::vector<DegradedRange> ranges, Offset log_end,
-                                 std::optional<DegradedRange> told)
+                                 std::optional<DegradedRange> told, std::int64_t now_ms)
     : ranges_(std::move(ranges)), told_(told) {
-  if (open() != nullptr) to_hold_ = std::min(open()->to, log_end);
+  if (open() == nullptr) return;
+  const DegradedRange range = *open();
+  to_hold_ = std::min(range.to, log_end);
+  if (log_end <= range.from || log_end < range.to + -kAhead) {
+    lose_beyond(log_end, range.to, now_ms);
+  }
 }
 
 DegradedJournal DegradedJournal::extended(Offset held, Offset end, std::int64_t now_ms,
@@ -91,9 +96,7 @@ DegradedJournal DegradedJournal::begun(Offset end, std::int64_t now_ms) const {
     next.to_hold_ = told->to;
   }
   if (next.open() == nullptr) return next;
-  // Its own log ends earlier than when it was loaded if its last record was torn, and that one was
-  // never answered. Nothing of the range is there: then the log lost more.
-  if (told || end <= next.open()->from) next.lose_beyond(end, next.open()->to, now_ms);
+  if (told) next.lose_beyond(end, next.open()->to, now_ms);
   next.to_hold_ = std::min(next.to_hold_, end);
   return next;
 }

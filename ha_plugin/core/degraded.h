@@ -48,9 +48,10 @@ class DegradedJournal {
 
   DegradedJournal() = default;
   // After a restart. What was answered is not known then: nothing for certain, at most all of the
-  // open range that the log still has.
+  // open range. Of a log that ends before where it ended when the range was written last, what is
+  // missing is lost; a loss of power can take a bit more, and nobody knows.
   DegradedJournal(std::vector<DegradedRange> ranges, Offset log_end,
-                  std::optional<DegradedRange> told = std::nullopt);
+                  std::optional<DegradedRange> told, std::int64_t now_ms);
 
   // The range that is not healed.
   const DegradedRange* open() const {
@@ -58,7 +59,7 @@ class DegradedJournal {
   }
   // May waits be answered up to end, where enough copies held, at some time, what lies below held?
   bool covers(Offset held, Offset end) const {
-    return open() != nullptr && open()->from <= held && end <= open()->to;
+    return open() != nullptr && open()->from <= std::max(held, Offset(0)) && end <= open()->to;
   }
   // The journal in which they may be. REQUIRES of the caller: durable before the first is answered.
   DegradedJournal extended(Offset held, Offset end, std::int64_t now_ms,

@@ -7,9 +7,9 @@
 //
 // The essence: each wait stands in three orders at once: by offset inside its level, by deadline
 // over all levels, and by arrival inside its level (for the oldest one's age). All three know the
-// wait's place, so
-// it leaves in O(log n) whichever way it ends. Nothing here walks waits one by one, which is what
-// makes RocketMQ's group transfer hold a satisfied request behind an unsatisfied one.
+// wait's place, so it leaves in O(log n) whichever way it ends. Nothing here walks waits one by
+// one, which is what makes RocketMQ's group transfer hold a satisfied request behind an unsatisfied
+// one.
 //
 // Deadlines: the caller completes before it expires, so that a wait that is satisfied by the time
 // its deadline is looked at is never called a timeout.
@@ -118,7 +118,6 @@ class WaitQueue {
   };
 
   Waiting& waiting_at(Level level);
-  void leave(Waiting& waiting, std::uint32_t index);
   void end(std::uint32_t index, Status status, std::vector<EndedWait>& ended);
   void drop_level_if_empty(Level level);
 

@@ -29,6 +29,11 @@ std::string one_line(std::string words) {
   return words;
 }
 
+Refusal lost_is_not_written() {
+  return {Reason::kHostError,
+          "what was acknowledged below policy and is to be cut could not be written down"};
+}
+
 }  // namespace
 
 std::optional<std::uint64_t> hash_log(const Host& host, Offset begin, Offset end) {
@@ -195,6 +200,9 @@ Refusal NativeClientWire::check_epoch(const core::Answer& answer) const {
 
 Refusal NativeClientWire::reset(Offset start) {
   on_cut_();
+  // The master deleted what this log could go on with; whether what this one holds was in there is
+  // known up to the tail's end.
+  if (!degraded_.cut(hello_.tail_end)) return lost_is_not_written();
   if (HostResult r = host_.reset(start); !r.ok()) {
     return {Reason::kHostError, std::move(r.text)};
   }
@@ -221,10 +229,7 @@ Refusal NativeClientWire::cut(Offset to) {
       !failed.empty()) {
     return {Reason::kHostError, "the bytes to be cut could not be kept: " + failed};
   }
-  if (!degraded_.cut(to)) {
-    return {Reason::kHostError,
-            "what was acknowledged below policy and is to be cut could not be written down"};
-  }
+  if (!degraded_.cut(to)) return lost_is_not_written();
   HostResult result = host_.truncate(to, settings_.allow_unsafe_truncation);
   switch (result.status) {
     case core::Status::kOk:

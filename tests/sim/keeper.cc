@@ -12,8 +12,9 @@ std::int64_t to_ms(Time now) { return 1 + now / kMs; }
 }  // namespace
 
 void Keeper::load(const SavedRanges& saved, Offset log_end) {
-  journal_ = core::DegradedJournal(saved.ranges, log_end, saved.told);
-  unsaved_ = false;
+  journal_ = core::DegradedJournal(saved.ranges, log_end, saved.told, to_ms({}));
+  unsaved_ = journal_.ranges() != saved.ranges;
+  try_again_ = {};
   ++serial_;
 }
 

@@ -325,6 +325,34 @@ TEST_F(EpochSet, AFramesConfirmOffsetIsBelievedWhenTheFrameIsWhole) {
   EXPECT_EQ(b.host.confirms(), (std::vector<std::int64_t>{0, 150}));
 }
 
+// The new master has another history and deleted all of what this log could be compared with.
+TEST_F(EpochSet, WhatAResetThrowsAwayWasLostToo) {
+  make(2);
+  Node& b = (*this)[1];
+  b.host.grow(200);
+  core::Term term{1, "b", {}};
+  ASSERT_TRUE(term.history.append({1, Offset(0), "b"}));
+  ASSERT_EQ(TermFile(StateStore(b.state.path())).save(term), "");
+  b.state.write("ha_degraded.json", format_degraded({{{Offset(100), Offset(200), 7}}, {}}));
+  Listener listener;
+  load(b);
+  ASSERT_EQ(b.plugin->start(HA_ROLE_SLAVE, listener.address()), HA_OK);
+  NativeMaster a(listener.accept());
+  ASSERT_TRUE(a.greet({1, 1, Offset(4096), Offset(8192), 2, {{2, Offset(4096), "a"}}}));
+  core::Answer answer;
+  answer.decision = core::Decision::kReset;
+  answer.offset = answer.min = Offset(4096);
+  answer.end = Offset(8192);
+  answer.master = "a";
+  ASSERT_TRUE(a.answer(answer));
+  ASSERT_TRUE(a.ack_with(4096));
+  EXPECT_TRUE(b.host.wait_for_log("lost: this node had acknowledged"));
+  DegradedState kept;
+  ASSERT_EQ(parse_degraded(b.state.read("ha_degraded.json"), kept), "");
+  ASSERT_EQ(kept.ranges.size(), 1U);
+  EXPECT_EQ(kept.ranges[0].lost_from, Offset(100));
+}
+
 // Whoever has promised this master's epoch, or a newer one, to another says so; the master asks
 // anew.
 TEST_F(EpochSet, AMasterHearsOfANewerPromiseFromASlave) {

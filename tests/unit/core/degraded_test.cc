@@ -34,7 +34,9 @@ TEST(Degraded, AnOutageIsOneRangeFromWhatWasHeldOn) {
   EXPECT_EQ(journal.open()->since_ms, 7);
   // A policy that asks for more copies finds fewer that hold so much.
   EXPECT_FALSE(journal.covers(Offset(99), ahead));
-  EXPECT_EQ(journal.extended(kNoOffset, Offset(150), 9).open()->from, Offset(0));
+  journal = journal.extended(kNoOffset, Offset(150), 9);
+  EXPECT_EQ(journal.open()->from, Offset(0));
+  EXPECT_TRUE(journal.covers(kNoOffset, Offset(150))) << "each answer would cost a flush";
 }
 
 DegradedJournal outage(Offset from, Offset answered) {
@@ -94,7 +96,7 @@ TEST(Degraded, ItIsHealedUnderLoadToo) {
 // nothing was for certain.
 TEST(Degraded, AfterARestartAllOfTheOpenRangeMustBeHeld) {
   const DegradedJournal before = outage(Offset(100), Offset(150));
-  DegradedJournal journal(before.ranges(), Offset(180));
+  DegradedJournal journal(before.ranges(), Offset(180), std::nullopt, 8);
   EXPECT_EQ(journal.answered(), Offset(0)) << "readers would be shown what nobody acknowledged";
   EXPECT_FALSE(journal.answering()) << "the copies may be there by now";
   EXPECT_FALSE(journal.healed(Offset(179), true, Time(0), Time(0), 8));
@@ -102,22 +104,35 @@ TEST(Degraded, AfterARestartAllOfTheOpenRangeMustBeHeld) {
   ASSERT_TRUE(healed);
   EXPECT_EQ(healed->ranges()[0].to, Offset(180));
   const Offset to = Offset(150) + DegradedJournal::kAhead;
-  EXPECT_FALSE(DegradedJournal(before.ranges(), to + 9).healed(to + -1, true, Time(0), Time(0), 8));
-  EXPECT_TRUE(DegradedJournal(before.ranges(), to + 9).healed(to, true, Time(0), Time(0), 8));
+  EXPECT_FALSE(DegradedJournal(before.ranges(), to + 9, std::nullopt, 8)
+                   .healed(to + -1, true, Time(0), Time(0), 8));
+  EXPECT_TRUE(DegradedJournal(before.ranges(), to + 9, std::nullopt, 8)
+                  .healed(to, true, Time(0), Time(0), 8));
 }
 
 // A torn record goes before the node is master, and was never answered.
 TEST(Degraded, WhatTheLogLostBeforeItsMasterBeganIsNotWaitedFor) {
   const DegradedJournal before = outage(Offset(100), Offset(150));
-  DegradedJournal journal = DegradedJournal(before.ranges(), Offset(180)).begun(Offset(170), 8);
+  DegradedJournal journal =
+      DegradedJournal(before.ranges(), Offset(180), std::nullopt, 8).begun(Offset(170), 8);
   ASSERT_NE(journal.open(), nullptr);
   EXPECT_FALSE(journal.healed(Offset(169), true, Time(0), Time(0), 9));
   EXPECT_TRUE(journal.healed(Offset(170), true, Time(0), Time(0), 9));
-  // Nothing of the range is left.
-  journal = DegradedJournal(before.ranges(), Offset(90)).begun(Offset(90), 8);
-  EXPECT_EQ(journal.open(), nullptr);
-  ASSERT_EQ(journal.ranges().size(), 1U);
-  EXPECT_EQ(journal.ranges()[0].lost_from, Offset(100));
+}
+
+// The log went on to 150 when the range was written.
+TEST(Degraded, WhatALossOfPowerTookOfARangeIsLost) {
+  const DegradedJournal before = outage(Offset(100), Offset(150));
+  const auto after = [&](std::int64_t end) {
+    return DegradedJournal(before.ranges(), Offset(end), std::nullopt, 8);
+  };
+  EXPECT_EQ(after(150).ranges(), before.ranges());
+  const Offset to = before.open()->to;
+  EXPECT_EQ(after(149).ranges(), (std::vector<DegradedRange>{{Offset(100), to, 7, 8, Offset(149)},
+                                                             {Offset(100), Offset(149), 7}}));
+  EXPECT_EQ(after(90).ranges(), (std::vector<DegradedRange>{{Offset(100), to, 7, 8, Offset(100)}}));
+  EXPECT_FALSE(after(90).confirmed(Offset(90), 9)) << "nobody holds it";
+  EXPECT_EQ(after(90).begun(Offset(90), 9).ranges(), after(90).ranges());
 }
 
 TEST(Degraded, WhereNothingWasAnsweredThereWasNoOutage) {
