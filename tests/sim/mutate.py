@@ -152,7 +152,7 @@ MUTATIONS = [
      "glue: after a save that failed the disk is taken to hold what it held before"),
     ("degraded-covers-too-far", CORE + "degraded.h", "end <= open()->to;", "end <= open()->to + 40;",
      "waits are answered a bit beyond the open range"),
-    ("degraded-covers-too-near", CORE + "degraded.h", "open()->from <= held && end", "end",
+    ("degraded-covers-too-near", CORE + "degraded.h", "open()->from <= std::max(held, Offset(0)) && end", "end",
      "a range that begins beyond what enough copies held covers what lies below"),
     ("degraded-at-once", SIM + "waits.cc",
      "due = due || now - queue_.oldest_started(level) >= config_.degrade_after ||", "due = true ||",
