@@ -150,23 +150,23 @@ class TransferService {
   metrics::HaMetrics& metrics_;
   const std::int64_t max_pending_waits_;
   const std::int32_t max_copies_;
+  core::Level ever_held_of_ = core::kAllInSync;  // the level that ever_held_ is of
   const std::function<void()> ring_;
   const std::function<void(core::Offset)> progress_;
   DegradedKeeper* const degraded_;
   core::Time degrade_after_ = core::kNever;
-  core::Time degrade_at_ = core::kNever;         // the next wait is so old then
-  core::Level ever_held_of_ = core::kAllInSync;  // the level that ever_held_ is of
-  core::Offset ever_held_ = core::kNoOffset;     // as far as the default policy ever reached
-  std::atomic<bool> answers_at_once_{false};     // degraded: each wait needs a turn, not an ack
+  core::Time degrade_at_ = core::kNever;      // the next wait is so old then
+  core::Offset ever_held_ = core::kNoOffset;  // as far as the default policy ever reached
   core::Offset last_progress_ = core::kNoOffset;
 
+  std::atomic<bool> answers_at_once_{false};  // degraded: each wait needs a turn, not an ack
   std::atomic<bool> accepting_{true};
   std::atomic<bool> master_{false};
+  std::atomic<bool> replicas_lack_{false};  // one that keeps up does not hold all of the log
   std::atomic<std::int64_t> epoch_{0};
   std::atomic<std::int64_t> pending_{0};
   std::mutex drained_mutex_;
   std::condition_variable drain_ended_;
-  std::atomic<bool> replicas_lack_{false};  // one that keeps up does not hold all of the log
   std::atomic<Arrival*> arrivals_{nullptr};
   std::atomic<std::int64_t> log_end_{0};
   std::atomic<std::int64_t> next_turn_{core::kNever.count()};
