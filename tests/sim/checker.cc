@@ -380,7 +380,8 @@ void Checker::on_ranges(std::uint32_t node, std::int64_t epoch, bool ok, const D
       owed.lost_from = range->lost_from;
       return;
     }
-    if (config_.promises(config_.durable) &&
+    // What retention deleted here is promised no more, and nobody sees where its records ended.
+    if (config_.promises(config_.durable) && owed.end > disk.log().min &&
         (due_to(epoch) < owed.end || !is_committed(owed.end, disk))) {
       throw Violation(what + "calls that healed, but enough copies held only what lies below " +
                       text(due_to(epoch)));
