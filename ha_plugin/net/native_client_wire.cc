@@ -201,8 +201,8 @@ Refusal NativeClientWire::check_epoch(const core::Answer& answer) const {
 Refusal NativeClientWire::reset(Offset start) {
   on_cut_();
   // The master deleted what this log could go on with; whether what this one holds was in there is
-  // known up to the tail's end.
-  if (!degraded_.cut(hello_.tail_end)) return lost_is_not_written();
+  // known up to the tail's end. An empty log may start below its old place.
+  if (!degraded_.cut(std::min(hello_.tail_end, start))) return lost_is_not_written();
   if (HostResult r = host_.reset(start); !r.ok()) {
     return {Reason::kHostError, std::move(r.text)};
   }

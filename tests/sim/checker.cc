@@ -371,7 +371,7 @@ void Checker::on_ranges(std::uint32_t node, std::int64_t epoch, bool ok, const D
   const std::string what =
       name(node) + " answered below policy up to " + text(owed.end) + ", and its journal on disk ";
   for (auto range = ranges.rbegin(); range != ranges.rend(); ++range) {
-    if (range->to < owed.end) continue;
+    if (range->to < owed.end || range->from >= owed.end) continue;
     if (range->healed_ms == 0) return;
     if (range->lost()) {
       if (range->lost_from >= owed.end) {

@@ -109,7 +109,7 @@ bool Node::take_answer(Link& link, const core::Answer& answer) {
       break;
     case core::Decision::kReset:
       cluster_.count(Stats::kStoreResets);
-      if (!keeper_.cut(link.hello.tail_end, clock())) return false;
+      if (!keeper_.cut(std::min(link.hello.tail_end, answer.offset), clock())) return false;
       maybe_crash();
       if (fails("reset")) return false;
       cluster_.checker().on_reset(index_);
