@@ -341,11 +341,12 @@ void TransferService::turn(core::Time now, Offset log_end, Offset log_durable) {
     if (progress_) report_progress(log_end);
   }
   publish_in_sync(log_end);
-  run_callbacks(now);
+  // Before the last wait ends: a drain looks at both.
   const std::int32_t all = keeping_up_.replicas() + 1;
   const bool lack =
       master_.load(std::memory_order_relaxed) && all > 1 && keeping_up_.held_by(all) < log_end;
   if (replicas_lack_.exchange(lack, std::memory_order_seq_cst) && !lack) drained();
+  run_callbacks(now);
 }
 
 void TransferService::fail_all(Status status) {

@@ -556,18 +556,23 @@ TEST_F(TransferServiceTest, CountsEveryOutcome) {
   EXPECT_EQ(metrics_.waits_started.value(), 1u);
 }
 
-TEST_F(TransferServiceTest, DrainingEndsWhenTheLastWaitDoes) {
+TEST_F(TransferServiceTest, DrainingEndsWhenTheLastWaitDoesAndTheReplicasHoldTheLog) {
   make();
   service_->join(1, "a", Offset(0));
   EXPECT_EQ(wait(100, 2), Status::kOk);
   service_->refuse_new();
   EXPECT_EQ(wait(200, 2), Status::kShutdown);
   EXPECT_FALSE(service_->wait_until_drained(Time(0)));
-  std::thread io([this] {
+  std::atomic<bool> all{false};
+  std::thread io([&] {
     service_->ack(1, Offset(100));
-    turn(1000);
+    turn(150);  // the wait is over, and the replica lacks something
+    all = true;
+    service_->ack(1, Offset(150));
+    turn(150);
   });
   EXPECT_TRUE(service_->wait_until_drained(core::kNever / 2));
+  EXPECT_TRUE(all) << "the replica was not waited for";
   io.join();
 }
 
