@@ -51,15 +51,8 @@ std::string DegradedKeeper::load(Offset log_end) {
 
 bool DegradedKeeper::allow(Offset held, Offset end, core::Time now) {
   if (!unsaved_ && journal_.covers(held, end)) return true;
-  if (unsaved_ && now < try_again_) return false;
   const bool begins = !open();
-  core::DegradedJournal next = journal_.extended(held, end, net::unix_now_ms());
-  if (!save(next)) {
-    try_again_ = now + kPause;
-    return false;
-  }
-  journal_ = std::move(next);
-  publish();
+  if (!commit(journal_.extended(held, end, net::unix_now_ms()), now)) return false;
   if (begins) {
     host_.log(HA_LOG_ERROR,
               "degraded: copies are missing, and waits are answered all the same from " +
@@ -75,18 +68,11 @@ void DegradedKeeper::look(Offset reached, bool keep_up, core::Time now) {
   auto next =
       journal_.healed(reached, keep_up, now, std::chrono::milliseconds(settings_.degraded_hold_ms),
                       net::unix_now_ms());
-  if (!next || (unsaved_ && now < try_again_)) return;
-  if (!save(*next)) {
-    try_again_ = now + kPause;
-    return;
-  }
-  journal_ = std::move(*next);
-  publish();
-  say_healed();
+  if (next && commit(std::move(*next), now)) say_healed();
 }
 
 void DegradedKeeper::retry(core::Time now) {
-  if (unsaved_ && now >= try_again_ && !save(journal_)) try_again_ = now + kPause;
+  if (unsaved_) commit(journal_, now);
 }
 
 void DegradedKeeper::say_healed() const {
@@ -143,6 +129,18 @@ std::optional<DegradedRange> DegradedKeeper::last_lost() const {
   const auto& all = journal_.ranges();
   const auto at = std::find_if(all.rbegin(), all.rend(), [](const auto& r) { return r.lost(); });
   return at == all.rend() ? std::nullopt : std::optional(*at);
+}
+
+// For what holds only once it is on disk.
+bool DegradedKeeper::commit(core::DegradedJournal next, core::Time now) {
+  if (unsaved_ && now < try_again_) return false;
+  if (!save(next)) {
+    try_again_ = now + kPause;
+    return false;
+  }
+  journal_ = std::move(next);
+  publish();
+  return true;
 }
 
 // For what holds whether it is on disk or not.

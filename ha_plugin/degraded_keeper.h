@@ -56,6 +56,7 @@ class DegradedKeeper {
  private:
   std::optional<core::DegradedRange> last_lost() const;
   bool is_as(const core::DegradedJournal& journal) const;
+  bool commit(core::DegradedJournal next, core::Time now);
   void adopt(core::DegradedJournal next);
   bool save(const core::DegradedJournal& next);
   void say_healed() const;

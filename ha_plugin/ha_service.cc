@@ -414,9 +414,7 @@ void HaService::enter_role(const RoleChange& change, std::int64_t epoch) {
   if (epoch != 0) accept_.close_all(Reason::kRoleChanged);
   terms_.set_mastered(epoch);
   transfer_.set_master(change.role == Role::kMaster, epoch, terms_.mastered_from());
-  if (change.role == Role::kMaster) {
-    degraded_.begin(epoch != 0 ? terms_.mastered_from() : read_bounds().end);
-  }
+  if (change.role == Role::kMaster) degraded_.begin(read_bounds().end);
   // From here on readers have a bound, which rises as copies arrive.
   if (epoch != 0 && host_.can_confirm()) on_confirmed(host_.confirm(Offset(0)));
   accept_.set_serving(change.role != Role::kNone);

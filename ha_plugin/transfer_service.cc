@@ -379,7 +379,7 @@ void TransferService::set_master(bool master, std::int64_t epoch, Offset epoch_s
   master_.store(master, std::memory_order_seq_cst);
 }
 
-// What the default policy promises; a level that the queue has no waits of where that is one copy.
+// What the default policy promises. Nobody waits at level 1: that copy is the master's own.
 core::Level TransferService::promised_level(Offset log_end) const {
   const std::int32_t copies = core::default_copies(policy(), Known{*this}, log_end);
   return durable_by_default_.load(std::memory_order_relaxed) ? core::durable_level(copies) : copies;

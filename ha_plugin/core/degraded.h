@@ -61,7 +61,8 @@ class DegradedJournal {
   bool covers(Offset held, Offset end) const {
     return open() != nullptr && open()->from <= std::max(held, Offset(0)) && end <= open()->to;
   }
-  // The journal in which they may be. REQUIRES of the caller: durable before the first is answered.
+  // The journal in which they may be, and those that go on `ahead` beyond. REQUIRES of the caller:
+  // durable before the first is answered.
   DegradedJournal extended(Offset held, Offset end, std::int64_t now_ms,
                            std::int64_t ahead = kAhead) const;
 

@@ -424,14 +424,6 @@ void AcceptService::confirm_rose() {
   for (auto& [id, entry] : connections_) entry.connection->confirm_rose();
 }
 
-// Answers below policy raise it too. A slave with a range of its own would take that for what
-// enough copies hold, unless it has heard of the range before.
-core::Offset AcceptService::confirmed(const HaConnection& connection) const {
-  const auto at = connections_.find(connection.id());
-  const bool told = at != connections_.end() && at->second.degraded_sent == degraded_.serial();
-  return told ? transfer_.confirmed() : core::kNoOffset;
-}
-
 core::Lag AcceptService::lag_of(const HaConnection& connection, const core::LogBounds& log,
                                 Time now) const {
   const core::Offset ack = connection.session().ack();
@@ -479,61 +471,6 @@ void AcceptService::update_gauges(const HaConnection& connection, Entry& entry,
   replica.in_sync.set(transfer_.is_in_sync(connection.id(), log.end) ? 1 : 0);
   const Time since = ack >= log.end ? core::kNever : history_.appended_at(ack);
   replica.behind_since_ns.set(since == core::kNever ? 0 : since.count());
-}
-
-// Reads the host's state beside the log if it is another than before.
-void AcceptService::look_at_metadata() {
-  if (!host_.has_metadata()) return;
-  const std::uint64_t version = host_.metadata_version();
-  if (version == metadata_version_) return;
-  std::string state;
-  if (const HostResult r = host_.read_metadata(state); !r.ok()) {
-    if (!std::exchange(metadata_failed_, true)) {
-      host_.log(HA_LOG_ERROR, "the metadata is not replicated: " + r.text + "; trying again");
-    }
-    return;
-  }
-  metadata_failed_ = false;
-  metadata_version_ = version;
-  metadata_ = std::make_shared<const wire::native::Bytes>(wire::native::encode_metadata(state));
-  ++metadata_serial_;
-}
-
-// So that a slave that outlives this node can tell of each byte whether it was acknowledged below
-// policy.
-wire::native::Bytes AcceptService::after_answer(HaConnection& connection) {
-  if (terms_.mastered() == 0) return {};
-  connections_.at(connection.id()).degraded_sent = degraded_.serial();
-  return wire::native::encode_degraded(degraded_.to_tell());
-}
-
-void AcceptService::send_beside_the_log() {
-  look_at_metadata();
-  // A connection that closes takes itself off the map.
-  for (auto at = connections_.begin(); at != connections_.end();) {
-    Entry& entry = (at++)->second;
-    const std::shared_ptr<HaConnection> connection = entry.connection;
-    if (entry.replica_id.empty() || !connection->native()) continue;
-    if (send_metadata(entry)) send_degraded(entry);
-  }
-}
-
-// False = the connection has enough to send, or is closed.
-bool AcceptService::send_metadata(Entry& entry) {
-  if (entry.metadata_sent == metadata_serial_) return true;
-  const std::uint64_t before = std::exchange(entry.metadata_sent, metadata_serial_);
-  const std::shared_ptr<HaConnection> connection = entry.connection;
-  if (!connection->send_message(metadata_) && connection->open()) entry.metadata_sent = before;
-  return false;
-}
-
-void AcceptService::send_degraded(Entry& entry) {
-  if (terms_.mastered() == 0 || entry.degraded_sent == degraded_.serial()) return;
-  const std::uint64_t before = std::exchange(entry.degraded_sent, degraded_.serial());
-  const std::shared_ptr<HaConnection> connection = entry.connection;
-  const bool sent = connection->send_message(std::make_shared<const wire::native::Bytes>(
-      wire::native::encode_degraded(degraded_.to_tell())));
-  if (!sent && connection->open()) entry.degraded_sent = before;
 }
 
 void AcceptService::measure_growth(const core::LogBounds& log, double seconds) {

@@ -29,9 +29,12 @@ std::string one_line(std::string words) {
   return words;
 }
 
-Refusal lost_is_not_written() {
-  return {Reason::kHostError,
-          "what was acknowledged below policy and is to be cut could not be written down"};
+Refusal lost_is_not_written(const Settings& settings) {
+  return {
+      Reason::kHostError,
+      "what was acknowledged below policy and is to be cut could not be written down, so nothing "
+      "is cut yet: make room in option 'state_dir' ('" +
+          settings.state_dir + "'); it is tried again"};
 }
 
 }  // namespace
@@ -202,7 +205,7 @@ Refusal NativeClientWire::reset(Offset start) {
   on_cut_();
   // The master deleted what this log could go on with; whether what this one holds was in there is
   // known up to the tail's end. An empty log may start below its old place.
-  if (!degraded_.cut(std::min(hello_.tail_end, start))) return lost_is_not_written();
+  if (!degraded_.cut(std::min(hello_.tail_end, start))) return lost_is_not_written(settings_);
   if (HostResult r = host_.reset(start); !r.ok()) {
     return {Reason::kHostError, std::move(r.text)};
   }
@@ -229,7 +232,7 @@ Refusal NativeClientWire::cut(Offset to) {
       !failed.empty()) {
     return {Reason::kHostError, "the bytes to be cut could not be kept: " + failed};
   }
-  if (!degraded_.cut(to)) return lost_is_not_written();
+  if (!degraded_.cut(to)) return lost_is_not_written(settings_);
   HostResult result = host_.truncate(to, settings_.allow_unsafe_truncation);
   switch (result.status) {
     case core::Status::kOk:

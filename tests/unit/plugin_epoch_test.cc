@@ -3,102 +3,18 @@
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <memory>
 #include <vector>
 
-#include "ha_plugin/degraded_keeper.h"
 #include "ha_plugin/net/campaign.h"
 #include "ha_plugin/term_file.h"
-#include "tests/unit/instance.h"
-#include "tests/unit/memory_host.h"
-#include "tests/unit/native_peer.h"
-#include "tests/unit/peer.h"
-#include "tests/unit/state_dir.h"
+#include "tests/unit/epoch_set.h"
 
 namespace ha::testing {
 namespace {
 
 using core::Offset;
 using core::Reason;
-
-constexpr std::int64_t kLongMs = 600'000;
-constexpr const char* kNames[] = {"a", "b", "c", "d", "e"};
-
-// Nodes a, b, c... on ports that were free a moment ago.
-class EpochSet : public ::testing::Test {
- protected:
-  struct Node {
-    explicit Node(std::string name) : id(std::move(name)) {}
-    std::string id;
-    std::int64_t port = 0;
-    MemoryHost host;
-    StateDir state;
-    std::unique_ptr<Instance> plugin;
-  };
-
-  void make(std::size_t count) {
-    std::vector<std::unique_ptr<Listener>> free;
-    for (std::size_t i = 0; i < count; ++i) {
-      nodes_.push_back(std::make_unique<Node>(kNames[i]));
-      free.push_back(std::make_unique<Listener>());
-      nodes_[i]->port = free[i]->port();
-      replicas_ += (i == 0 ? "" : ",") + nodes_[i]->id + "@" + address(*nodes_[i]);
-    }
-  }
-  static std::string address(const Node& node) { return "127.0.0.1:" + std::to_string(node.port); }
-  Node& operator[](std::size_t i) { return *nodes_[i]; }
-
-  void load(Node& node, Options more = {}) {
-    Options options = native({{"listen", address(node)},
-                              {"replica_id", node.id},
-                              {"replicas", replicas_},
-                              {"cluster_id", "prod"},
-                              {"bootstrap", "earliest"},
-                              {"reconnect_max_ms", "200"},
-                              {"state_dir", node.state.path()}});
-    options.insert(options.end(), more.begin(), more.end());
-    node.plugin = std::make_unique<Instance>(node.host, options);
-  }
-  // a is master, the others follow it.
-  void start_all(Options more = {}) {
-    for (auto& node : nodes_) {
-      load(*node, more);
-      const bool first = node == nodes_.front();
-      ASSERT_EQ(node->plugin->start(first ? HA_ROLE_MASTER : HA_ROLE_SLAVE,
-                                    first ? "" : address(*nodes_.front())),
-                HA_OK)
-          << node->plugin->error().text;
-    }
-    ASSERT_TRUE(nodes_.front()->host.wait_for_role(HA_ROLE_MASTER));
-    for (std::size_t i = 1; i < nodes_.size(); ++i) {
-      ASSERT_TRUE(nodes_[i]->host.wait_for_log(
-          "master 127.0.0.1:" + std::to_string(nodes_[0]->port) + " answered"));
-    }
-  }
-  static std::int64_t promote(Node& node, std::uint32_t flags = 0) {
-    const std::size_t before = node.host.roles().size();
-    EXPECT_EQ(node.plugin->set_role(HA_ROLE_MASTER, "", flags), HA_OK);
-    EXPECT_TRUE(node.host.wait_for_role(HA_ROLE_MASTER, before + 1)) << last_role(node).text;
-    return last_role(node).epoch;
-  }
-  static RoleSeen last_role(const Node& node) { return node.host.roles().back(); }
-  // What the promotion of a node that may not become master is told.
-  static RoleSeen refused(Node& node) {
-    const std::size_t before = node.host.roles().size();
-    EXPECT_EQ(node.plugin->set_role(HA_ROLE_MASTER), HA_OK);
-    EXPECT_TRUE(Instance::eventually([&] { return node.host.roles().size() > before; }));
-    return node.host.roles()[before];
-  }
-  static std::int64_t grow(Node& node, std::int64_t size) {
-    const std::int64_t end = node.host.grow(size);
-    node.plugin->notify(end);
-    return end;
-  }
-
-  std::vector<std::unique_ptr<Node>> nodes_;
-  std::string replicas_;
-};
 
 TEST_F(EpochSet, ANodeThatStartsAsMasterWaitsUntilEnoughHavePromised) {
   make(3);
@@ -323,34 +239,6 @@ TEST_F(EpochSet, AFramesConfirmOffsetIsBelievedWhenTheFrameIsWhole) {
   ASSERT_TRUE(send(220, 190, std::byte{1}));
   ASSERT_TRUE(b.host.wait_for_log("was changed on the way"));
   EXPECT_EQ(b.host.confirms(), (std::vector<std::int64_t>{0, 150}));
-}
-
-// The new master has another history and deleted all of what this log could be compared with.
-TEST_F(EpochSet, WhatAResetThrowsAwayWasLostToo) {
-  make(2);
-  Node& b = (*this)[1];
-  b.host.grow(200);
-  core::Term term{1, "b", {}};
-  ASSERT_TRUE(term.history.append({1, Offset(0), "b"}));
-  ASSERT_EQ(TermFile(StateStore(b.state.path())).save(term), "");
-  b.state.write("ha_degraded.json", format_degraded({{{Offset(100), Offset(200), 7}}, {}}));
-  Listener listener;
-  load(b);
-  ASSERT_EQ(b.plugin->start(HA_ROLE_SLAVE, listener.address()), HA_OK);
-  NativeMaster a(listener.accept());
-  ASSERT_TRUE(a.greet({1, 1, Offset(4096), Offset(8192), 2, {{2, Offset(4096), "a"}}}));
-  core::Answer answer;
-  answer.decision = core::Decision::kReset;
-  answer.offset = answer.min = Offset(4096);
-  answer.end = Offset(8192);
-  answer.master = "a";
-  ASSERT_TRUE(a.answer(answer));
-  ASSERT_TRUE(a.ack_with(4096));
-  EXPECT_TRUE(b.host.wait_for_log("lost: this node had acknowledged"));
-  DegradedState kept;
-  ASSERT_EQ(parse_degraded(b.state.read("ha_degraded.json"), kept), "");
-  ASSERT_EQ(kept.ranges.size(), 1U);
-  EXPECT_EQ(kept.ranges[0].lost_from, Offset(100));
 }
 
 // Whoever has promised this master's epoch, or a newer one, to another says so; the master asks
@@ -607,121 +495,6 @@ TEST_F(EpochSet, EpochsAndForceNeedASet) {
   EXPECT_EQ(alone.set_role(HA_ROLE_MASTER, "", 2), HA_INVALID);
 }
 
-// What a master acknowledged with too few copies, its slaves can tell after its death.
-TEST_F(EpochSet, ASurvivorSaysWhatItsMasterHadAcknowledgedBelowPolicy) {
-  make(3);
-  const Options policy = {{"default_copies", "3"},
-                          {"missing_copies", "degrade"},
-                          {"degrade_after_ms", "20"},
-                          {"degraded_hold_ms", "0"}};
-  Node& a = (*this)[0];
-  Node& b = (*this)[1];
-  for (Node* node : {&a, &b}) load(*node, policy);
-  ASSERT_EQ(a.plugin->start(HA_ROLE_MASTER), HA_OK);
-  ASSERT_EQ(b.plugin->start(HA_ROLE_SLAVE), HA_OK);
-  ASSERT_TRUE(a.host.wait_for_role(HA_ROLE_MASTER));
-  const std::int64_t end = grow(a, 100);
-  ASSERT_TRUE(b.host.wait_for_end(end));
-  WaitLog waits;
-  ASSERT_EQ(waits.wait(*a.plugin, end, HA_ACKS_DEFAULT, kLongMs), HA_OK);
-  ASSERT_TRUE(waits.wait_for(1));
-  EXPECT_EQ(waits.ended()[0].status, HA_OK);
-  const auto kept = [&] {
-    DegradedState state;
-    if (b.state.has("ha_degraded.json")) {
-      EXPECT_EQ(parse_degraded(b.state.read("ha_degraded.json"), state), "");
-    }
-    return state;
-  };
-  ASSERT_TRUE(Instance::eventually([&] { return kept().told.has_value(); }));
-  EXPECT_TRUE(kept().ranges.empty());
-  // One that comes later hears of it before it gets a byte.
-  NativeSlave c(a.port);
-  ASSERT_TRUE(c.open());
-  core::Hello hello = hello_of("c", 0, 0);
-  hello.cluster = "prod";
-  const auto answer = c.say(hello);
-  ASSERT_TRUE(answer && answer->reason == Reason::kNone) << answer->text;
-  EXPECT_TRUE(c.degraded_next());
-  a.plugin->stop();
-  EXPECT_EQ(promote(b), 2);
-  // The journal goes ahead of the answers, so it cannot say that nothing more was answered. What is
-  // here is not held by enough nodes yet.
-  const auto ranges = kept().ranges;
-  ASSERT_EQ(ranges.size(), 2U);
-  EXPECT_FALSE(kept().told);
-  EXPECT_EQ(ranges[0].lost_from, Offset(end));
-  EXPECT_EQ(ranges[1], (core::DegradedRange{ranges[0].from, Offset(end), ranges[0].since_ms}));
-  EXPECT_TRUE(b.host.wait_for_log("lost: the master before had acknowledged"));
-  EXPECT_GT(b.plugin->sample("ha_degraded_lost_bytes"), 0);
-  EXPECT_EQ(b.plugin->status().at("degraded").at("ranges").at(0).at("lost_from"), end);
-}
-
-// Else a slave with a range of its own would take it for what enough copies hold.
-TEST_F(EpochSet, WhatAnswersBelowPolicyConfirmIsToldAfterTheirRange) {
-  make(3);
-  Node& a = (*this)[0];
-  load(a, {{"default_copies", "3"}, {"missing_copies", "degrade"}, {"degrade_after_ms", "20"}});
-  ASSERT_EQ(a.plugin->start(HA_ROLE_MASTER), HA_OK);
-  ASSERT_TRUE(a.host.wait_for_role(HA_ROLE_MASTER));
-  NativeSlave c(a.port);
-  ASSERT_TRUE(c.open());
-  core::Hello hello = hello_of("c", 0, 0);
-  hello.cluster = "prod";
-  const auto answer = c.say(hello);
-  ASSERT_TRUE(answer && answer->reason == Reason::kNone) << answer->text;
-  EXPECT_FALSE(c.degraded_next()) << "nothing is open";
-  const std::int64_t end = grow(a, 100);
-  ASSERT_EQ(c.follow_to(0, end), "");
-  WaitLog waits;
-  ASSERT_EQ(waits.wait(*a.plugin, end, HA_ACKS_DEFAULT, kLongMs), HA_OK);
-  ASSERT_TRUE(waits.wait_for(1));
-  EXPECT_EQ(waits.ended()[0].status, HA_OK);
-  for (int frames = 0; !c.degraded_next(); ++frames) {
-    ASSERT_LT(c.confirm(), Offset(end));
-    ASSERT_LT(frames, 100);
-  }
-  EXPECT_EQ(c.frame().offset, end);
-  EXPECT_EQ(c.confirm(), Offset(end));
-}
-
-// A crash right after the cut would take with it what only memory knows.
-TEST_F(EpochSet, NothingIsCutBeforeItIsWrittenDownWhatIsLost) {
-  make(3);
-  Node& a = (*this)[0];
-  Node& b = (*this)[1];
-  const Options policy = {{"default_copies", "3"},
-                          {"missing_copies", "degrade"},
-                          {"degrade_after_ms", "20"},
-                          {"allow_unsafe_truncation", "true"}};
-  start_all(policy);
-  b.host.fail_append(HA_IO);
-  (*this)[2].plugin->stop();
-  const std::int64_t end = grow(a, 400);
-  WaitLog waits;
-  ASSERT_EQ(waits.wait(*a.plugin, end, HA_ACKS_DEFAULT, kLongMs), HA_OK);
-  ASSERT_TRUE(waits.wait_for(1));
-  EXPECT_EQ(waits.ended()[0].status, HA_OK);
-  a.plugin.reset();
-  ASSERT_TRUE(b.host.wait_for_log("cannot connect"));
-  b.host.fail_append(HA_OK);
-  promote(b, HA_ROLE_CHANGE_FORCE);
-  const std::int64_t other = grow(b, 60);
-
-  const std::string in_the_way = a.state.path() + "/ha_degraded.json.tmp";
-  std::filesystem::create_directory(in_the_way);
-  load(a, policy);
-  ASSERT_EQ(a.plugin->start(HA_ROLE_SLAVE, address(b)), HA_OK);
-  ASSERT_TRUE(a.host.wait_for_log("could not be written down"));
-  EXPECT_EQ(a.host.end(), end);
-  std::filesystem::remove(in_the_way);
-  ASSERT_TRUE(Instance::eventually([&] { return a.host.end() == other; }));
-  DegradedState kept;
-  EXPECT_EQ(parse_degraded(a.state.read("ha_degraded.json"), kept), "");
-  ASSERT_FALSE(kept.ranges.empty());
-  EXPECT_EQ(kept.ranges.back().lost_from, Offset(0));
-}
-
 TEST_F(EpochSet, AHostsOwnStoreKeepsThePromisesInsteadOfFiles) {
   MemoryHost host({.state_store = true});
   StateDir state;
@@ -761,14 +534,6 @@ TEST_F(EpochSet, AQuorumIsAMajorityOfTheConfiguredSet) {
   a.host.grow(100);
   load(a);
   a.plugin->start_forced_master();
-  const auto join = [&](NativeSlave& slave, const char* name, std::int64_t end) {
-    ASSERT_TRUE(slave.open());
-    core::Hello hello = hello_of(name, 0, end);
-    hello.cluster = "prod";
-    const auto answer = slave.say(hello);
-    ASSERT_TRUE(answer);
-    ASSERT_EQ(answer->decision, core::Decision::kResume) << answer->text;
-  };
   NativeSlave b(a.port);
   NativeSlave c(a.port);
   join(b, "b", 100);

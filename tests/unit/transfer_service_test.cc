@@ -1,13 +1,9 @@
 // Group transfer, with the names of RocketMQ's suites where a case is theirs. A request for "1 ack"
 // there is one for 2 copies here, since the master's own counts.
-#include "ha_plugin/transfer_service.h"
-
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <condition_variable>
-#include <deque>
-#include <filesystem>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -17,72 +13,10 @@
 #include "tests/unit/core/printing.h"
 #include "tests/unit/core/seed.h"
 #include "tests/unit/memory_host.h"
-#include "tests/unit/state_dir.h"
+#include "tests/unit/transfer_fixture.h"
 
 namespace ha {
 namespace {
-
-using core::Offset;
-using core::Status;
-using core::Time;
-
-constexpr std::int64_t kLongNs = 3'600'000'000'000;
-
-struct Ended {
-  std::uintptr_t id;
-  std::int32_t status;
-  std::int64_t end;
-};
-
-class TransferServiceTest : public ::testing::Test {
- protected:
-  struct Ticket {
-    TransferServiceTest* test;
-    std::uintptr_t id;
-  };
-
-  void make(core::AckPolicy policy = {1, 1, 1000, false, 8}, std::int64_t most = 1 << 20) {
-    service_ = std::make_unique<TransferService>(
-        metrics_, policy, most, [this] { ++rings_; },
-        [this](Offset reached) { progress_.push_back(reached.bytes()); });
-    service_->set_master(true);
-  }
-
-  Status wait(std::int64_t end, std::int32_t acks, std::int64_t timeout_ns = kLongNs,
-              std::int32_t durability = HA_DURABILITY_DEFAULT) {
-    ha_wait_request request{};
-    request.struct_size = sizeof(request);
-    request.acks = acks;
-    request.durability = durability;
-    request.end = end;
-    request.timeout_ns = timeout_ns;
-    request.fn = [](void* user, std::int32_t status, std::int64_t at) noexcept {
-      auto* ticket = static_cast<Ticket*>(user);
-      ticket->test->ended_.push_back({ticket->id, status, at});
-      if (ticket->test->hook_) ticket->test->hook_();
-    };
-    tickets_.push_back({this, tickets_.size()});
-    request.user = &tickets_.back();
-    return service_->wait(request, now_);
-  }
-
-  void turn(std::int64_t log_end) { service_->turn(now_, Offset(log_end)); }
-  std::vector<std::int64_t> ends() const {
-    std::vector<std::int64_t> all;
-    for (const Ended& e : ended_) all.push_back(e.end);
-    return all;
-  }
-
-  metrics::HaMetrics metrics_;
-  std::unique_ptr<TransferService> service_;
-  Time now_ = std::chrono::seconds(100);
-  std::int32_t durable_status_ = 99;
-  int rings_ = 0;
-  std::vector<std::int64_t> progress_;
-  std::deque<Ticket> tickets_;
-  std::vector<Ended> ended_;
-  std::function<void()> hook_;
-};
 
 // A wake-up costs more than all the rest of a wait: only waits that nothing else would end ring.
 TEST_F(TransferServiceTest, AWaitThatAnAckWillEndDoesNotRing) {
@@ -283,123 +217,6 @@ TEST_F(TransferServiceTest, TheMastersOwnCopyIsDurableFromItsEpochOn) {
   EXPECT_EQ(durable_status_, 99);
   service_->turn(now_, Offset(600), Offset(500));
   EXPECT_EQ(durable_status_, HA_OK);
-}
-
-// What is due and cannot be answered is no reason to look again at once.
-TEST_F(TransferServiceTest, AJournalThatCannotBeWrittenDoesNotSpin) {
-  testing::MemoryHost memory;
-  const Host host(memory.api(), &memory);
-  Settings settings;
-  settings.state_dir = "/nonexistent";
-  DegradedKeeper keeper(host, settings, metrics_);
-  core::AckPolicy policy{2, 1, 1000, false, 8, 1, 0, true};
-  service_ = std::make_unique<TransferService>(
-      metrics_, policy, 100, [] {}, nullptr, &keeper);
-  service_->set_master(true);
-  service_->set_degrade_after(Time(10));
-  ASSERT_EQ(wait(100, 2), Status::kOk);
-  turn(100);
-  EXPECT_EQ(service_->next_deadline(), now_ + Time(10));
-  now_ += Time(10);
-  turn(100);
-  EXPECT_TRUE(ended_.empty());
-  EXPECT_EQ(service_->next_deadline(), now_ + Time(kLongNs - 10));
-  turn(100);
-  EXPECT_EQ(memory.count_logs("the journal of degraded answers cannot be written"), 1U);
-  service_.reset();
-}
-
-// missing_copies = degrade, with two copies by default.
-class DegradeTest : public TransferServiceTest {
- protected:
-  DegradeTest() {
-    core::AckPolicy policy{2, 1, 1000, false, 8, 1, 0, true};
-    service_ = std::make_unique<TransferService>(
-        metrics_, policy, 100, [] {}, nullptr, &keeper_);
-    service_->set_master(true);
-    service_->set_degrade_after(kAfter);
-  }
-  ~DegradeTest() override { service_.reset(); }
-
-  // Waits are over due: it is as late as it has to be.
-  void turn_late(std::int64_t log_end) {
-    turn(log_end);
-    now_ += kAfter;
-    turn(log_end);
-  }
-  const core::DegradedRange* open() const { return keeper_.journal().open(); }
-
-  static constexpr Time kAfter{10};
-  testing::MemoryHost memory_;
-  const Host host_{memory_.api(), &memory_};
-  testing::StateDir state_;
-  const Settings settings_ = [this] {
-    Settings settings;
-    settings.state_dir = state_.path();
-    settings.degraded_hold_ms = 0;
-    return settings;
-  }();
-  DegradedKeeper keeper_{host_, settings_, metrics_};
-};
-
-TEST_F(DegradeTest, TheRangeBeginsWhereEnoughCopiesHeldTheLog) {
-  service_->join(1, "b", Offset(80));
-  turn(90);
-  service_->leave(1);
-  ASSERT_EQ(wait(100, 2), Status::kOk);
-  turn_late(120);
-  ASSERT_EQ(ends(), std::vector<std::int64_t>{100});
-  ASSERT_NE(open(), nullptr);
-  EXPECT_EQ(open()->from, Offset(80));
-}
-
-// The default promises two copies. Who asks for three, or for durable ones, is told the truth.
-TEST_F(DegradeTest, WhoAsksForMoreThanTheDefaultWaitsOn) {
-  service_->join(1, "b", Offset(0), Offset(0));
-  ASSERT_EQ(wait(50, 3, 1000), Status::kOk);
-  ASSERT_EQ(wait(60, 2, 1000, HA_DURABILITY_DURABLE), Status::kOk);
-  turn_late(100);
-  EXPECT_TRUE(ended_.empty());
-  EXPECT_EQ(open(), nullptr) << "nothing was answered";
-  ASSERT_EQ(wait(70, 2), Status::kOk);
-  turn(100);
-  EXPECT_TRUE(ended_.empty()) << "this one has not waited yet";
-  EXPECT_EQ(service_->next_deadline(), now_ + kAfter);
-  now_ += kAfter;
-  turn(100);
-  EXPECT_EQ(ends(), std::vector<std::int64_t>{70});
-  now_ += Time(1000);
-  turn(100);
-  ASSERT_EQ(ended_.size(), 3U);
-  EXPECT_EQ(ended_[1].status, HA_FLUSH_SLAVE_TIMEOUT);
-  EXPECT_EQ(ended_[2].status, HA_FLUSH_SLAVE_TIMEOUT);
-}
-
-// Until a save succeeds nobody knows which of the two journals is on disk.
-TEST_F(DegradeTest, AHealThatCouldNotBeWrittenIsNone) {
-  ASSERT_EQ(wait(100, 2), Status::kOk);
-  turn_late(100);
-  ASSERT_NE(open(), nullptr);
-  const std::string in_the_way = state_.path() + "/ha_degraded.json.tmp";
-  std::filesystem::create_directory(in_the_way);
-  service_->join(1, "b", Offset(100));
-  turn(100);
-  EXPECT_NE(open(), nullptr);
-  service_->leave(1);
-  ended_.clear();
-  ASSERT_EQ(wait(110, 2), Status::kOk);
-  turn_late(110);
-  EXPECT_TRUE(ended_.empty());
-  EXPECT_EQ(memory_.count_logs("the journal of degraded answers cannot be written"), 1U);
-  std::filesystem::remove(in_the_way);
-  turn(110);
-  EXPECT_TRUE(ended_.empty()) << "a disk that says no is not asked each turn";
-  now_ += std::chrono::seconds(1);
-  turn(110);
-  EXPECT_EQ(ends(), std::vector<std::int64_t>{110});
-  DegradedState kept;
-  EXPECT_EQ(parse_degraded(state_.read("ha_degraded.json"), kept), "");
-  EXPECT_EQ(kept.ranges, keeper_.journal().ranges());
 }
 
 TEST_F(TransferServiceTest, RefusesWhatCanNeverBeRight) {

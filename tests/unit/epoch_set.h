@@ -1,0 +1,106 @@
+// A configured set of nodes in one process, each with a plugin and a host of its own.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/unit/instance.h"
+#include "tests/unit/memory_host.h"
+#include "tests/unit/native_peer.h"
+#include "tests/unit/peer.h"
+#include "tests/unit/state_dir.h"
+
+namespace ha::testing {
+
+inline constexpr std::int64_t kLongMs = 600'000;
+
+// Nodes a, b, c... on ports that were free a moment ago.
+class EpochSet : public ::testing::Test {
+ protected:
+  struct Node {
+    explicit Node(std::string name) : id(std::move(name)) {}
+    std::string id;
+    std::int64_t port = 0;
+    MemoryHost host;
+    StateDir state;
+    std::unique_ptr<Instance> plugin;
+  };
+
+  void make(std::size_t count) {
+    std::vector<std::unique_ptr<Listener>> free;
+    for (std::size_t i = 0; i < count; ++i) {
+      nodes_.push_back(std::make_unique<Node>(std::string(1, static_cast<char>('a' + i))));
+      free.push_back(std::make_unique<Listener>());
+      nodes_[i]->port = free[i]->port();
+      replicas_ += (i == 0 ? "" : ",") + nodes_[i]->id + "@" + address(*nodes_[i]);
+    }
+  }
+  static std::string address(const Node& node) { return "127.0.0.1:" + std::to_string(node.port); }
+  Node& operator[](std::size_t i) { return *nodes_[i]; }
+
+  void load(Node& node, Options more = {}) {
+    Options options = native({{"listen", address(node)},
+                              {"replica_id", node.id},
+                              {"replicas", replicas_},
+                              {"cluster_id", "prod"},
+                              {"bootstrap", "earliest"},
+                              {"reconnect_max_ms", "200"},
+                              {"state_dir", node.state.path()}});
+    options.insert(options.end(), more.begin(), more.end());
+    node.plugin = std::make_unique<Instance>(node.host, options);
+  }
+  // a is master, the others follow it.
+  void start_all(Options more = {}) {
+    for (auto& node : nodes_) {
+      load(*node, more);
+      const bool first = node == nodes_.front();
+      ASSERT_EQ(node->plugin->start(first ? HA_ROLE_MASTER : HA_ROLE_SLAVE,
+                                    first ? "" : address(*nodes_.front())),
+                HA_OK)
+          << node->plugin->error().text;
+    }
+    ASSERT_TRUE(nodes_.front()->host.wait_for_role(HA_ROLE_MASTER));
+    for (std::size_t i = 1; i < nodes_.size(); ++i) {
+      ASSERT_TRUE(nodes_[i]->host.wait_for_log(
+          "master 127.0.0.1:" + std::to_string(nodes_[0]->port) + " answered"));
+    }
+  }
+  static std::int64_t promote(Node& node, std::uint32_t flags = 0) {
+    const std::size_t before = node.host.roles().size();
+    EXPECT_EQ(node.plugin->set_role(HA_ROLE_MASTER, "", flags), HA_OK);
+    EXPECT_TRUE(node.host.wait_for_role(HA_ROLE_MASTER, before + 1)) << last_role(node).text;
+    return last_role(node).epoch;
+  }
+  static RoleSeen last_role(const Node& node) { return node.host.roles().back(); }
+  // What the promotion of a node that may not become master is told.
+  static RoleSeen refused(Node& node) {
+    const std::size_t before = node.host.roles().size();
+    EXPECT_EQ(node.plugin->set_role(HA_ROLE_MASTER), HA_OK);
+    EXPECT_TRUE(Instance::eventually([&] { return node.host.roles().size() > before; }));
+    return node.host.roles()[before];
+  }
+  static std::int64_t grow(Node& node, std::int64_t size) {
+    const std::int64_t end = node.host.grow(size);
+    node.plugin->notify(end);
+    return end;
+  }
+
+  // A slave of the set, spoken for by the test, whose log ends there.
+  static void join(NativeSlave& slave, const std::string& name, std::int64_t end) {
+    ASSERT_TRUE(slave.open());
+    core::Hello hello = hello_of(name, 0, end);
+    hello.cluster = "prod";
+    const auto answer = slave.say(hello);
+    ASSERT_TRUE(answer);
+    ASSERT_EQ(answer->decision, core::Decision::kResume) << answer->text;
+  }
+
+  std::vector<std::unique_ptr<Node>> nodes_;
+  std::string replicas_;
+};
+
+}  // namespace ha::testing
