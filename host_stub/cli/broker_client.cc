@@ -90,11 +90,13 @@ std::string to_text(const DegradedRange& range) {
   const std::time_t since = range.since_ms / 1000;
   std::tm utc{};
   gmtime_r(&since, &utc);
-  const std::string state = range.lost_from >= 0   ? "LOST from " + grouped(range.lost_from) + " on"
-                            : range.healed_ms == 0 ? "NOT healed"
-                                                   : "healed";
-  return fmt::format("{} .. {} from {:%Y-%m-%d %H:%M:%S} UTC, {}", grouped(range.from),
-                     grouped(range.to), utc, state);
+  // An open one is written ahead, so its end says nothing.
+  const bool open = range.healed_ms == 0;
+  const std::string state = range.lost_from >= 0 ? "LOST from " + grouped(range.lost_from) + " on"
+                            : open               ? "NOT healed"
+                                                 : "healed";
+  return fmt::format("{} .. {}, since {:%Y-%m-%d %H:%M:%S} UTC, {}", grouped(range.from),
+                     open ? "now" : grouped(range.to), utc, state);
 }
 
 std::string refusal_text(const http::ClientResponse& response) {

@@ -236,11 +236,11 @@ TEST(Progress, FormatsForPeople) {
 
 TEST(Degraded, ARangeIsOpenHealedOrLost) {
   cli::DegradedRange range{.from = 1000, .to = 5000, .since_ms = 86'400'000};
-  EXPECT_EQ(cli::to_text(range), "1,000 .. 5,000 from 1970-01-02 00:00:00 UTC, NOT healed");
+  EXPECT_EQ(cli::to_text(range), "1,000 .. now, since 1970-01-02 00:00:00 UTC, NOT healed");
   range.healed_ms = 86'500'000;
-  EXPECT_EQ(cli::to_text(range), "1,000 .. 5,000 from 1970-01-02 00:00:00 UTC, healed");
+  EXPECT_EQ(cli::to_text(range), "1,000 .. 5,000, since 1970-01-02 00:00:00 UTC, healed");
   range.lost_from = 2000;
-  EXPECT_EQ(cli::to_text(range), "1,000 .. 5,000 from 1970-01-02 00:00:00 UTC, LOST from 2,000 on");
+  EXPECT_EQ(cli::to_text(range), "1,000 .. 5,000, since 1970-01-02 00:00:00 UTC, LOST from 2,000 on");
 }
 
 // A broker whose status names the end of its last whole record.
