@@ -240,7 +240,8 @@ TEST(Degraded, ARangeIsOpenHealedOrLost) {
   range.healed_ms = 86'500'000;
   EXPECT_EQ(cli::to_text(range), "1,000 .. 5,000, since 1970-01-02 00:00:00 UTC, healed");
   range.lost_from = 2000;
-  EXPECT_EQ(cli::to_text(range), "1,000 .. 5,000, since 1970-01-02 00:00:00 UTC, LOST from 2,000 on");
+  EXPECT_EQ(cli::to_text(range),
+            "1,000 .. 5,000, since 1970-01-02 00:00:00 UTC, LOST from 2,000 on");
 }
 
 // A broker whose status names the end of its last whole record.
