@@ -173,6 +173,16 @@ std::int64_t Index::first_queue_offset(const std::string& topic, std::int32_t qu
   return in_queue == found->second.queues.end() ? 0 : in_queue->second.first_queue_offset;
 }
 
+std::int64_t Index::end_queue_offset(const std::string& topic, std::int32_t queue) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = topics_.find(topic);
+  if (found == topics_.end()) return 0;
+  const auto in_queue = found->second.queues.find(queue);
+  if (in_queue == found->second.queues.end()) return 0;
+  const Queue& of = in_queue->second;
+  return of.first_queue_offset + static_cast<std::int64_t>(of.offsets.size());
+}
+
 std::int64_t Index::next_queue_offset(std::string_view topic, std::int32_t queue) {
   const std::lock_guard lock(mutex_);
   const auto found = topics_.find(topic);

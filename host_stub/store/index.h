@@ -42,6 +42,9 @@ class Index final : public LogObserver {
   // old messages go, and are others on a node that holds less; queue offsets are the same for ever
   // and everywhere.
   std::int64_t first_queue_offset(const std::string& topic, std::int32_t queue) const;
+  // One past the queue offset of the last message that readers may see. Of a queue that holds none:
+  // the queue offset of the next to come.
+  std::int64_t end_queue_offset(const std::string& topic, std::int32_t queue) const;
   std::uint64_t version() const;
 
   struct TopicCount {

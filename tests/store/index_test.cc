@@ -53,6 +53,29 @@ TEST(Index, ANumberAndItsQueueOffsetGoApartWhenOldMessagesGo) {
   EXPECT_EQ(index.first_queue_offset("a", 3), 0);
 }
 
+TEST(Index, AQueueEndsBehindTheLastMessageThatReadersMaySee) {
+  Index index;
+  RecordView view;
+  view.topic = "a";
+  view.size = 10;
+  const auto record = [&](std::int64_t offset, std::int64_t queue_offset) {
+    view.offset = offset;
+    view.queue_offset = queue_offset;
+    index.on_record(view);
+  };
+  EXPECT_EQ(index.end_queue_offset("a", 0), 0);
+  record(0, 0);
+  EXPECT_EQ(index.end_queue_offset("a", 0), 1);
+  index.on_confirm(10);
+  record(10, 1);
+  EXPECT_EQ(index.end_queue_offset("a", 0), 1);
+  EXPECT_EQ(index.next_queue_offset("a", 0), 2);
+  index.on_confirm(20);
+  EXPECT_EQ(index.end_queue_offset("a", 0), 2);
+  index.on_trim(20);
+  EXPECT_EQ(index.end_queue_offset("a", 0), 2);
+}
+
 TEST(Index, ShrinksWithACutAndSaysSo) {
   const TempDir dir;
   Store store;
