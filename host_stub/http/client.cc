@@ -26,6 +26,8 @@ using ErrorCode = boost::system::error_code;
 // An answer with 10,000 messages of 4 MiB does not exist: the broker bounds it by bytes. This
 // bounds what a broken server can make us hold.
 constexpr std::uint64_t kMaxAnswerBytes = 256u * 1024 * 1024;
+// Beast reads as much as the buffer has room for, and this much at most.
+constexpr std::size_t kReadBytes = 64 * 1024;
 
 }  // namespace
 
@@ -66,6 +68,7 @@ class Client::Impl {
     if (!connected_) return fail("cannot receive from", asio::error::not_connected);
     http::response_parser<http::string_body> parser;
     parser.body_limit(kMaxAnswerBytes);
+    buffer_.reserve(kReadBytes);
     ErrorCode error;
     stream_.expires_after(timeout);
     http::async_read(stream_, buffer_, parser,

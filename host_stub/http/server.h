@@ -21,7 +21,7 @@ struct ServerOptions {
 
   // Two cover a broker whose work is elsewhere (appending, replicating); more would only contend.
   int threads = 2;
-  // An idle connection costs about 1 KiB here and a few in the kernel; the limit is the number of
+  // An idle connection costs about 2 KiB here and a few in the kernel; the limit is the number of
   // descriptors, of which a store needs some too.
   std::size_t max_connections = 10'000;
   // As most servers: no client of this API sends more, and it is memory before a request is known.

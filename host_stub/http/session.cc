@@ -23,8 +23,17 @@ namespace http = boost::beast::http;
 constexpr std::size_t kLingerBytes = 16 * 1024 * 1024;
 constexpr std::chrono::seconds kLingerTime{2};
 
-// A buffer that grew with a large request is given back.
-constexpr std::size_t kKeepBufferBytes = 16 * 1024;
+// Beast reads as much as the buffer has room for, and 512 bytes when it has none. A header and a
+// small body fit into the first read. A long body comes in pieces of this size, the largest that
+// Beast reads at once.
+constexpr std::size_t kHeaderReadBytes = 4 * 1024;
+constexpr std::size_t kBodyReadBytes = 64 * 1024;
+
+// A connection keeps the memory of a short answer for the next one. Ten thousand connections that
+// have each read one long answer must not hold on to it.
+constexpr std::size_t kKeepAnswerBytes = 1024;
+
+constexpr std::size_t kDropBytes = 16 * 1024;  // at a time, while lingering
 
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -45,7 +54,7 @@ void append_response(std::string& out, const Response& response, bool keep_alive
 Session::Session(asio::ip::tcp::socket socket, Loop& loop)
     : loop_(loop),
       socket_(std::move(socket)),
-      buffer_(loop.shared().options.max_header_bytes + 64 * 1024) {
+      buffer_(loop.shared().options.max_header_bytes + kBodyReadBytes) {
   loop_.shared().connection_added();
 }
 
@@ -68,7 +77,7 @@ void Session::read_next() {
   if (buffer_.size() > 0) return read_header();
   reading_ = Reading::kIdle;
   parser_.reset();
-  if (buffer_.capacity() > kKeepBufferBytes || slots_.empty()) buffer_.shrink_to_fit();
+  buffer_.shrink_to_fit();
   if (slots_.empty()) read_deadline_ = Clock::now() + loop_.shared().options.idle_timeout;
   socket_.async_wait(asio::ip::tcp::socket::wait_read,
                      [self = shared_from_this()](ErrorCode error) {
@@ -85,6 +94,7 @@ void Session::read_header() {
   parser_.emplace();
   parser_->header_limit(static_cast<std::uint32_t>(options.max_header_bytes));
   parser_->body_limit(options.max_body_bytes);
+  buffer_.reserve(kHeaderReadBytes);
   http::async_read_header(
       socket_, buffer_, *parser_,
       [self = shared_from_this()](ErrorCode error, std::size_t) { self->on_header(error); });
@@ -107,9 +117,20 @@ void Session::on_header(ErrorCode error) {
   read_body();
 }
 
+void Session::make_room_for_body() {
+  if (parser_->is_done()) return;
+  // A chunked body does not say how long it is.
+  const auto announced = parser_->content_length_remaining().value_or(UINT64_MAX);
+  const std::size_t here = buffer_.size();
+  const auto missing =
+      std::min<std::uint64_t>(announced - std::min(announced, std::uint64_t{here}), kBodyReadBytes);
+  buffer_.reserve(std::min<std::size_t>(here + missing, buffer_.max_size()));
+}
+
 void Session::read_body() {
   reading_ = Reading::kBody;
   read_deadline_ = Clock::now() + loop_.shared().options.body_timeout;
+  make_room_for_body();
   const auto expect = parser_->get()[http::field::expect];
   if (beast::iequals(expect, "100-continue") && !parser_->is_done()) {
     ready_ += kContinue;
@@ -290,11 +311,8 @@ void Session::on_written(ErrorCode error) {
   if (closed_) return;
   write_deadline_ = Clock::time_point::max();
   if (error) return close();
-  if (writing_.capacity() > kKeepBufferBytes) {
-    writing_ = {};
-  } else {
-    writing_.clear();
-  }
+  writing_.clear();
+  if (writing_.capacity() > kKeepAnswerBytes) writing_.shrink_to_fit();
   if (!ready_.empty()) return write_ready();
   finish_if_done();
 }
@@ -316,7 +334,7 @@ void Session::linger() {
   socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
   // A pending read ends, but its last steps still use the parser and the buffer: leave them be.
   socket_.cancel(ignored);
-  dropped_.resize(kKeepBufferBytes);
+  dropped_.resize(kDropBytes);
   on_linger({}, 0);
 }
 

@@ -71,6 +71,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void read_next();
   void read_header();
   void on_header(ErrorCode error);
+  void make_room_for_body();
   void read_body();
   void on_body(ErrorCode error);
   void on_read_error(ErrorCode error);

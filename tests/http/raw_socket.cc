@@ -90,6 +90,7 @@ std::string RawSocket::read_answer() {
       if (input_.size() >= size) {
         auto answer = input_.substr(0, size);
         input_.erase(0, size);
+        if (input_.empty()) input_.shrink_to_fit();
         return answer;
       }
     }
