@@ -120,8 +120,8 @@ class Broker {
 
   // Consumer group offsets, as numbers of messages held here; kept as queue offsets, which mean the
   // same on every node. A master's take the place of its slaves' within a second. -1 = none yet.
-  virtual std::int64_t group_offset(const std::string& group, const std::string& topic,
-                                    int queue) = 0;
+  virtual Result<std::int64_t> group_offset(const std::string& group, const std::string& topic,
+                                            int queue) = 0;
   virtual Result<std::monostate> set_group_offset(const std::string& group,
                                                   const std::string& topic, int queue,
                                                   std::int64_t next) = 0;

@@ -2,13 +2,17 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <charconv>
 #include <chrono>
 #include <utility>
 
+#include "broker/names.h"
+#include "broker/side_file.h"
 #include "ha/plugin.h"
 #include "store/file.h"
+#include "store/quoted.h"
 
 namespace stub {
 namespace {
@@ -60,16 +64,14 @@ Result<std::unique_ptr<GroupOffsets>> GroupOffsets::open(const std::string& stor
   const std::string directory = store_dir + "/config";
   if (auto error = store::make_directory(directory)) return std::move(*error);
   std::unique_ptr<GroupOffsets> out(new GroupOffsets(directory + "/consumerOffset.json"));
-  auto file = store::read_file(out->path_);
-  if (auto* error = std::get_if<Error>(&file)) {
-    if (error->os_errno == ENOENT) return out;
-    return std::move(*error);
-  }
-  const std::string wrong = parse(std::get<std::string>(file), out->table_);
-  if (!wrong.empty())
-    return make_error(HA_CORRUPT,
-                      "'" + out->path_ + "' " + wrong +
-                          "; mend the file, or remove it to let every group start anew");
+  auto failed =
+      read_side_file(out->path_, "every consumer group starts again", [&](std::string_view text) {
+        Parsed parsed = parse(text);
+        if (!parsed.dropped.empty()) spdlog::warn("'{}': {}", out->path_, parsed.dropped);
+        out->table_ = std::move(parsed.table);
+        return parsed.wrong;
+      });
+  if (failed) return std::move(*failed);
   return out;
 }
 
@@ -82,23 +84,52 @@ GroupOffsets::~GroupOffsets() {
   if (saver_.joinable()) saver_.join();
 }
 
-std::string GroupOffsets::parse(std::string_view text, Table& out) {
+GroupOffsets::Parsed GroupOffsets::parse(std::string_view text) {
+  Parsed out;
   json::error_code failed;
   const auto parsed = json::parse(quote_number_keys(text), failed);
-  if (failed || !parsed.is_object()) return "is no JSON object: " + failed.message();
+  if (failed || !parsed.is_object()) {
+    out.wrong = "is not a JSON object" + (failed ? ": " + failed.message() : "");
+    return out;
+  }
   const auto* table = parsed.get_object().if_contains("offsetTable");
-  if (table == nullptr || !table->is_object()) return "has no object 'offsetTable'";
+  if (table == nullptr || !table->is_object()) {
+    out.wrong = "has no object 'offsetTable'";
+    return out;
+  }
+  std::size_t dropped = 0;
+  const auto drop = [&](const std::string& why) {
+    if (++dropped == 1) out.dropped = why;
+  };
   for (const auto& [name, queues] : table->get_object()) {
-    if (!queues.is_object()) return "has no queues under '" + std::string(name) + "'";
+    const std::size_t at = std::min(name.find('@'), name.size());
+    Pair pair{name.substr(0, at), name.substr(std::min(at + 1, name.size()))};
+    auto wrong = check_topic_name(pair.topic);
+    if (!wrong) wrong = check_group_name(pair.group);
+    if (!wrong && !queues.is_object())
+      wrong = make_error(HA_INVALID, in_quotes(name) + " is not an object of queues");
+    if (wrong) {
+      drop(wrong->text);
+      continue;
+    }
     for (const auto& [queue, next] : queues.get_object()) {
-      int number = 0;
-      const auto end = queue.data() + queue.size();
-      if (std::from_chars(queue.data(), end, number).ptr != end || !next.is_int64())
-        return "has no queue number and offset under '" + std::string(name) + "'";
-      out[name][number] = next.get_int64();
+      int number = -1;
+      const auto* end = queue.data() + queue.size();
+      const bool good = std::from_chars(queue.data(), end, number).ptr == end && number >= 0 &&
+                        next.is_int64() && next.get_int64() >= 0;
+      if (good)
+        out.table[pair][number] = next.get_int64();
+      else
+        drop(in_quotes(name) + ", queue " + in_quotes(queue) + ": " + in_quotes(serialize(next)) +
+             " is not an offset of a queue, or that is not a queue");
     }
   }
-  return "";
+  if (dropped > 0)
+    out.dropped = "dropped " + std::to_string(dropped) +
+                  (dropped == 1 ? " entry that no consumer group can have: "
+                                : " entries that no consumer group can have, the first: ") +
+                  out.dropped;
+  return out;
 }
 
 std::string GroupOffsets::text() const {
@@ -107,12 +138,15 @@ std::string GroupOffsets::text() const {
 }
 
 std::optional<Error> GroupOffsets::replace(std::string_view text) {
-  Table table;
-  const std::string wrong = parse(text, table);
-  if (!wrong.empty()) return make_error(HA_CORRUPT, "the other node's table of offsets " + wrong);
+  Parsed parsed = parse(text);
+  if (!parsed.wrong.empty())
+    return make_error(HA_CORRUPT, "the other node's table of offsets " + parsed.wrong);
   const std::lock_guard lock(mutex_);
-  if (table == table_) return std::nullopt;
-  table_ = std::move(table);
+  // It may come every second: what is dropped each time is said once.
+  if (parsed.dropped != std::exchange(dropped_, parsed.dropped) && !parsed.dropped.empty())
+    spdlog::warn("the other node's table of offsets: {}", parsed.dropped);
+  if (parsed.table == table_) return std::nullopt;
+  table_ = std::move(parsed.table);
   changed_locked();
   return std::nullopt;
 }
@@ -121,13 +155,12 @@ void GroupOffsets::limit(
     const std::function<std::int64_t(const std::string& topic, int queue)>& end) {
   const std::lock_guard lock(mutex_);
   bool any = false;
-  for (auto& [name, queues] : table_) {
-    const std::string topic = name.substr(0, name.find('@'));
+  for (auto& [pair, queues] : table_) {
     for (auto& [queue, next] : queues) {
-      const std::int64_t last = end(topic, queue);
+      const std::int64_t last = end(pair.topic, queue);
       if (next <= last) continue;
-      spdlog::info("consumer offsets: {} queue {}: {} is beyond this log's {}", name, queue, next,
-                   last);
+      spdlog::info("group '{}' topic '{}' queue {}: its offset {} is beyond this log's end, {}",
+                   pair.group, pair.topic, queue, next, last);
       next = last;
       any = true;
     }
@@ -168,7 +201,7 @@ void GroupOffsets::run() {
 std::int64_t GroupOffsets::get(const std::string& group, const std::string& topic,
                                int queue) const {
   const std::lock_guard lock(mutex_);
-  const auto entry = table_.find(topic + "@" + group);
+  const auto entry = table_.find({topic, group});
   if (entry == table_.end()) return -1;
   const auto found = entry->second.find(queue);
   return found == entry->second.end() ? -1 : found->second;
@@ -176,34 +209,31 @@ std::int64_t GroupOffsets::get(const std::string& group, const std::string& topi
 
 Result<std::monostate> GroupOffsets::set(const std::string& group, const std::string& topic,
                                          int queue, std::int64_t next) {
-  if (next < 0)
-    return make_error(HA_INVALID,
-                      "group offset " + std::to_string(next) + ": must not be negative");
   const std::lock_guard file_lock(file_mutex_);
-  const std::string name = topic + "@" + group;
+  const Pair pair{topic, group};
   Table changed;
   {
     const std::lock_guard lock(mutex_);
     changed = table_;
   }
-  changed[name][queue] = next;
-  if (changed.size() > kMaxGroupEntries)
+  if (!changed.contains(pair) && changed.size() >= kMaxGroupEntries)
     return make_error(HA_AGAIN, "'" + path_ + "' holds " + std::to_string(kMaxGroupEntries) +
                                     " pairs of topic and group, the most it may; remove old ones "
                                     "from the file while the broker is down");
+  changed[pair][queue] = next;
   if (auto error = store::replace_file(path_, encode(changed))) return std::move(*error);
   const std::lock_guard lock(mutex_);
-  table_[name][queue] = next;  // the table may have been replaced meanwhile
+  table_[pair][queue] = next;  // the table may have been replaced meanwhile
   version_.fetch_add(1, std::memory_order_release);
   return std::monostate{};
 }
 
 std::string GroupOffsets::encode(const Table& table) {
   json::object offsets;
-  for (const auto& [name, queues] : table) {
+  for (const auto& [pair, queues] : table) {
     json::object object;
     for (const auto& [queue, next] : queues) object[std::to_string(queue)] = next;
-    offsets[name] = std::move(object);
+    offsets[pair.topic + "@" + pair.group] = std::move(object);
   }
   return json::serialize(json::object{{"offsetTable", std::move(offsets)}});
 }

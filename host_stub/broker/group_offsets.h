@@ -3,6 +3,9 @@
 // are read. Offsets are queue offsets, which a message keeps for ever and on every node. The file
 // is replaced as a whole at every change: it is small, and a commit is rare beside a read.
 //
+// A file that cannot be understood is moved aside; entries that no client could have made (see
+// names.h) are dropped with a WARN.
+//
 // A master's offsets reach its slaves (extension metadata), where they take the place of what was
 // there. They are stored by a thread of their own, since the plugin's must not wait for a disk.
 //
@@ -20,13 +23,14 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <variant>
 
 #include "store/error.h"
 
 namespace stub {
 
-// topic@group pairs kept. The file is rewritten as a whole, so it must stay small.
+// Pairs of topic and group kept. The file is rewritten as a whole, so it must stay small.
 inline constexpr std::size_t kMaxGroupEntries = 10'000;
 
 class GroupOffsets {
@@ -36,6 +40,7 @@ class GroupOffsets {
 
   std::int64_t get(const std::string& group, const std::string& topic,
                    int queue) const;  // -1: none
+  // REQUIRES: names that names.h allows, a queue and an offset from 0.
   Result<std::monostate> set(const std::string& group, const std::string& topic, int queue,
                              std::int64_t next);
 
@@ -50,10 +55,20 @@ class GroupOffsets {
   void limit(const std::function<std::int64_t(const std::string& topic, int queue)>& end);
 
  private:
-  using Table = std::map<std::string, std::map<int, std::int64_t>>;
+  struct Pair {
+    std::string topic;
+    std::string group;
+    auto operator<=>(const Pair&) const = default;
+  };
+  using Table = std::map<Pair, std::map<int, std::int64_t>>;
+  struct Parsed {
+    Table table;
+    std::string wrong;    // what is wrong with the whole of it; "" = nothing
+    std::string dropped;  // what of it is not in the table, in words; "" = nothing
+  };
   explicit GroupOffsets(std::string path) : path_(std::move(path)) {}
   static std::string encode(const Table& table);
-  static std::string parse(std::string_view text, Table& out);  // "" or what is wrong
+  static Parsed parse(std::string_view text);
   void changed_locked();
   void run();
 
@@ -62,6 +77,7 @@ class GroupOffsets {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   Table table_;
+  std::string dropped_;  // of the last replacement
   std::atomic<std::uint64_t> version_{1};
   bool unsaved_ = false;
   bool stopping_ = false;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "broker/names.h"
+
 namespace stub {
 namespace {
 
@@ -38,6 +40,11 @@ bool in_a_set(const BrokerOptions& from) {
 
 // The option by which the plugin says what it takes HA_DURABILITY_DEFAULT for.
 constexpr const char* kDefaultDurability = "default_durability";
+
+std::optional<Error> check_pair(const std::string& group, const std::string& topic) {
+  auto wrong = check_group_name(group);
+  return wrong ? wrong : check_topic_name(topic);
+}
 
 std::int32_t durability_of(const std::string& value) {
   return value == "durable" ? HA_DURABILITY_DURABLE : HA_DURABILITY_RECEIVED;
@@ -147,6 +154,9 @@ Result<ConsumeResult> LocalBroker::consume(const ConsumeQuery& query) {
     return make_error(HA_INVALID, "consume from " + std::to_string(query.from) + ", at most " +
                                       std::to_string(query.max) +
                                       ": `from` counts from 0 and `max` from 1");
+  // A RocketMQ store may hold a topic that no client could make today: it stays readable.
+  if (auto wrong = check_topic_name(query.topic); wrong && !index_.has_topic(query.topic))
+    return std::move(*wrong);
   const bool hidden = query.topic == store::kScheduleTopic;
   for (;;) {
     store::Index::Range range;
@@ -195,8 +205,9 @@ std::uint64_t LocalBroker::wait_for_messages(const std::string& topic, std::opti
 
 void LocalBroker::cancel_wait(std::uint64_t id) { index_.waiters().cancel(id); }
 
-std::int64_t LocalBroker::group_offset(const std::string& group, const std::string& topic,
-                                       int queue) {
+Result<std::int64_t> LocalBroker::group_offset(const std::string& group, const std::string& topic,
+                                               int queue) {
+  if (auto wrong = check_pair(group, topic)) return std::move(*wrong);
   const std::int64_t next = groups_->get(group, topic, queue);
   if (next < 0) return next;
   return std::max<std::int64_t>(0, next - index_.first_queue_offset(topic, queue));
@@ -205,10 +216,11 @@ std::int64_t LocalBroker::group_offset(const std::string& group, const std::stri
 Result<std::monostate> LocalBroker::set_group_offset(const std::string& group,
                                                      const std::string& topic, int queue,
                                                      std::int64_t next) {
-  if (next < 0) return groups_->set(group, topic, queue, next);  // says what is wrong with it
+  if (auto wrong = check_pair(group, topic)) return std::move(*wrong);
   const std::int64_t first = index_.first_queue_offset(topic, queue);
-  if (next > INT64_MAX - first)
-    return make_error(HA_INVALID, "group offset " + std::to_string(next) + ": is too large");
+  if (next < 0 || next > INT64_MAX - first)
+    return make_error(HA_INVALID, "group offset " + std::to_string(next) + ": must be from 0 to " +
+                                      std::to_string(INT64_MAX - first));
   return groups_->set(group, topic, queue, first + next);
 }
 

@@ -5,31 +5,15 @@
 #include <algorithm>
 
 #include "broker/local_broker.h"
+#include "broker/names.h"
 
 namespace stub {
 namespace {
-
-bool topic_character(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-         c == '%' || c == '|' || c == '-';
-}
 
 std::int64_t system_now_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(
              std::chrono::system_clock::now().time_since_epoch())
       .count();
-}
-
-std::optional<std::string> topic_fault(const std::string& topic) {
-  const auto size = static_cast<std::int64_t>(topic.size());
-  if (size < 1 || size > store::kMaxTopicBytes)
-    return "topic: its name has " + std::to_string(size) + " bytes, allowed are 1 to " +
-           std::to_string(store::kMaxTopicBytes);
-  if (!std::all_of(topic.begin(), topic.end(), topic_character))
-    return "topic '" + topic + "': only letters, digits and _ % | - are allowed";
-  if (topic == store::kScheduleTopic)
-    return "topic '" + topic + "' is this broker's own; use another name";
-  return std::nullopt;
 }
 
 std::optional<std::string> item_fault(const ProduceItem& item, std::size_t number) {
@@ -91,7 +75,7 @@ Error LocalBroker::not_master() const {
 
 std::optional<Error> LocalBroker::check_request(const ProduceRequest& request) const {
   const auto invalid = [](std::string text) { return make_error(HA_INVALID, std::move(text)); };
-  if (auto fault = topic_fault(request.topic)) return invalid(std::move(*fault));
+  if (auto wrong = check_send_topic(request.topic)) return wrong;
   if (request.items.empty())
     return invalid("there is no message in the request; send at least one");
   for (std::size_t i = 0; i < request.items.size(); ++i)

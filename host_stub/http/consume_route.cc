@@ -70,7 +70,12 @@ std::optional<LongPoll> Api::consume(const Call& call) {
   if (from) {
     what.from = *from;
   } else if (group) {
-    what.from = std::max<std::int64_t>(0, broker_.group_offset(*group, what.topic, *what.queue));
+    const auto next = broker_.group_offset(*group, what.topic, *what.queue);
+    if (const auto* refused = std::get_if<Error>(&next)) {
+      call.reply(error_response(*refused));
+      return std::nullopt;
+    }
+    what.from = std::max<std::int64_t>(0, std::get<std::int64_t>(next));
   }
   auto held = broker_.consume(what);
   const auto* result = std::get_if<ConsumeResult>(&held);

@@ -13,10 +13,10 @@
 namespace stub::http {
 namespace {
 
-Response offset_response(const std::vector<std::string>& args, std::int64_t next) {
+Response offset_response(const std::vector<std::string>& args, int queue, std::int64_t next) {
   Response out;
   out.body = "{\"group\":" + json_string(args[0]) + ",\"topic\":" + json_string(args[1]) +
-             ",\"queue\":" + args[2] + ",\"next\":" + std::to_string(next) + "}\n";
+             ",\"queue\":" + std::to_string(queue) + ",\"next\":" + std::to_string(next) + "}\n";
   return out;
 }
 
@@ -44,8 +44,11 @@ std::optional<LongPoll> Api::get_offset(const Call& call) {
   } else if (query.error()) {
     call.reply(error_response(*query.error()));
   } else {
-    call.reply(offset_response(
-        call.args, broker_.group_offset(call.args[0], call.args[1], std::get<int>(queue))));
+    const auto next = broker_.group_offset(call.args[0], call.args[1], std::get<int>(queue));
+    const auto* refused = std::get_if<Error>(&next);
+    call.reply(refused != nullptr ? error_response(*refused)
+                                  : offset_response(call.args, std::get<int>(queue),
+                                                    std::get<std::int64_t>(next)));
   }
   return std::nullopt;
 }
@@ -65,7 +68,8 @@ std::optional<LongPoll> Api::put_offset(const Call& call) {
                                               std::get<std::int64_t>(next));
     const auto* refused = std::get_if<Error>(&set);
     call.reply(refused != nullptr ? error_response(*refused)
-                                  : offset_response(call.args, std::get<std::int64_t>(next)));
+                                  : offset_response(call.args, std::get<int>(queue),
+                                                    std::get<std::int64_t>(next)));
   }
   return std::nullopt;
 }

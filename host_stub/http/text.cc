@@ -9,7 +9,6 @@ namespace {
 
 constexpr std::string_view kAlphabet =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-constexpr std::size_t kQuotedBytes = 100;
 
 constexpr std::array<std::int8_t, 256> decode_table() {
   std::array<std::int8_t, 256> table{};
@@ -93,23 +92,6 @@ std::optional<std::string> base64_decode(std::string_view text) {
     }
   }
   return out;
-}
-
-std::string in_quotes(std::string_view value) {
-  constexpr std::string_view kHex = "0123456789ABCDEF";
-  std::string out = "'";
-  for (const char c : value.substr(0, kQuotedBytes)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte < 0x7F) {
-      out += c;
-    } else {
-      out += "\\x";
-      out += kHex[byte >> 4];
-      out += kHex[byte & 15];
-    }
-  }
-  if (value.size() > kQuotedBytes) out += "...";
-  return out + "'";
 }
 
 std::string json_string(std::string_view text) {

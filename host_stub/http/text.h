@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "store/quoted.h"
+
 namespace stub::http {
 
 // True when the bytes are well-formed UTF-8 (no overlong forms, no surrogates, nothing above
@@ -17,9 +19,7 @@ std::string base64_encode(std::string_view bytes);
 // Empty when the text is no base64: padding must be right, white space is not skipped.
 std::optional<std::string> base64_decode(std::string_view text);
 
-// A value in single quotes, fit for an error text: bytes outside printable ASCII as \xNN, cut after
-// 100 bytes so that a hostile value does not fill the log.
-std::string in_quotes(std::string_view value);
+using stub::in_quotes;
 
 // A JSON string with its quotes. Bytes that are no UTF-8 become U+FFFD.
 std::string json_string(std::string_view text);

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
+#include <ctime>
 #include <filesystem>
 
 namespace stub::store {
@@ -75,6 +77,18 @@ Result<std::string> read_file(const std::string& path) {
     if (n == 0) return content;
     content.append(buffer, static_cast<std::size_t>(n));
   }
+}
+
+Result<std::string> move_aside(const std::string& path) {
+  const std::string bad = path + ".bad-" + std::to_string(::time(nullptr));
+  std::string to = bad;
+  // An earlier one is evidence too: it is not replaced.
+  for (int n = 1; std::filesystem::exists(to); ++n) to = bad + "-" + std::to_string(n);
+  if (::rename(path.c_str(), to.c_str()) != 0)
+    return system_error(errno, "cannot rename '" + path + "' to '" + to + "'");
+  if (auto failed = sync_directory(std::filesystem::path(path).parent_path().string()))
+    return std::move(*failed);
+  return to;
 }
 
 }  // namespace stub::store

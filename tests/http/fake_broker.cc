@@ -167,11 +167,11 @@ void FakeBroker::cancel_wait(std::uint64_t id) {
   changed_.notify_all();
 }
 
-std::int64_t FakeBroker::group_offset(const std::string& group, const std::string& topic,
-                                      int queue) {
+Result<std::int64_t> FakeBroker::group_offset(const std::string& group, const std::string& topic,
+                                              int queue) {
   const std::lock_guard lock(mutex_);
   const auto found = groups_.find(group + "/" + topic + "/" + std::to_string(queue));
-  return found == groups_.end() ? -1 : found->second;
+  return found == groups_.end() ? std::int64_t{-1} : found->second;
 }
 
 Result<std::monostate> FakeBroker::set_group_offset(const std::string& group,

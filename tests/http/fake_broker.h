@@ -39,7 +39,8 @@ class FakeBroker : public Broker {
   std::uint64_t wait_for_messages(const std::string& topic, std::optional<int> queue,
                                   std::int64_t seen, std::function<void()> wake) override;
   void cancel_wait(std::uint64_t id) override;
-  std::int64_t group_offset(const std::string& group, const std::string& topic, int queue) override;
+  Result<std::int64_t> group_offset(const std::string& group, const std::string& topic,
+                                    int queue) override;
   Result<std::monostate> set_group_offset(const std::string& group, const std::string& topic,
                                           int queue, std::int64_t next) override;
   Result<std::monostate> promote(bool force) override;

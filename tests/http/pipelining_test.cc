@@ -60,7 +60,7 @@ TEST_F(Pipelining, OtherRequestsWaitForTheirTurn) {
   // Had it not waited, this connection's request would have overtaken the held one by now: the
   // other connection's goes through the same loops after it.
   for (int i = 0; i < 4; ++i) EXPECT_EQ(call("GET", "/healthz").status, 200);
-  EXPECT_EQ(broker_.group_offset("g", "t", 0), -1);
+  EXPECT_EQ(std::get<std::int64_t>(broker_.group_offset("g", "t", 0)), -1);
   EXPECT_EQ(broker_.held(), 1u);
   broker_.release(0);
   EXPECT_THAT(socket.read_answer(), HasSubstr("\"stored\":1"));

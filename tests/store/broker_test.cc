@@ -6,9 +6,7 @@
 #include <boost/json.hpp>
 #include <thread>
 
-#include "broker/group_offsets.h"
 #include "broker_fixture.h"
-#include "store/file.h"
 
 namespace stub {
 namespace {
@@ -63,6 +61,10 @@ TEST(Broker, RefusesWhatCanNeverBeRight) {
                                   request(std::string(128, 't'), {"b"}),
                                   request("a b", {"b"}),
                                   request("ha_stub_schedule", {"b"}),
+                                  request("SCHEDULE_TOPIC_XXXX", {"b"}),
+                                  request("caf\xE9", {"b"}),
+                                  request(std::string("a\0b", 3), {"b"}),
+                                  request("a@b", {"b"}),
                                   request("t", {}),
                                   request("t", {"b"}, -3),
                                   request("t", {std::string((4 << 20) + 1, 'x')}),
@@ -70,10 +72,10 @@ TEST(Broker, RefusesWhatCanNeverBeRight) {
                                   request("t", {"b"}),
                                   request("t", {"b"}),
                                   request("t", {"b"})};
-  bad[7].queue = 4;
-  bad[8].delay_ms = -1;
-  bad[9].items[0].key = "a\x01z";
-  bad[10].timeout_ms = 0;
+  bad[11].queue = 4;
+  bad[12].delay_ms = -1;
+  bad[13].items[0].key = "a\x01z";
+  bad[14].timeout_ms = 0;
   for (auto& one : bad) {
     const auto result = produce(*broker, one);
     EXPECT_EQ(result.status, HA_INVALID) << result.text;
@@ -309,63 +311,6 @@ TEST(Broker, APluginThatIsNotThereIsNamed) {
   const auto opened = Broker::open(options);
   ASSERT_TRUE(std::holds_alternative<Error>(opened));
   EXPECT_NE(std::get<Error>(opened).text.find("/nonexistent/plugin.so"), std::string::npos);
-}
-
-TEST(GroupOffsets, SurviveARestartAndReadRocketMqsFile) {
-  const TempDir dir;
-  {
-    auto opened = GroupOffsets::open(dir.path());
-    auto& groups = *std::get<std::unique_ptr<GroupOffsets>>(opened);
-    EXPECT_EQ(groups.get("g", "t", 0), -1);
-    EXPECT_TRUE(std::holds_alternative<std::monostate>(groups.set("g", "t", 1, 12)));
-    EXPECT_EQ(std::get<Error>(groups.set("g", "t", 1, -2)).status, HA_INVALID);
-  }
-  auto again = GroupOffsets::open(dir.path());
-  EXPECT_EQ(std::get<std::unique_ptr<GroupOffsets>>(again)->get("g", "t", 1), 12);
-  const std::string path = dir.path() + "/config/consumerOffset.json";
-  EXPECT_EQ(std::get<std::string>(store::read_file(path)), R"({"offsetTable":{"t@g":{"1":12}}})");
-  ASSERT_FALSE(store::replace_file(
-      path, "{\n\t\"offsetTable\":{\"a@b\":{0:5,1 :6\n\t\t},\"x{1:2\\\"\":{3:4}}\n}"));
-  again = GroupOffsets::open(dir.path());
-  EXPECT_EQ(std::get<std::unique_ptr<GroupOffsets>>(again)->get("b", "a", 0), 5);
-  EXPECT_EQ(std::get<std::unique_ptr<GroupOffsets>>(again)->get("b", "a", 1), 6);
-  ASSERT_FALSE(store::replace_file(path, "{\"offsetTable\":7}"));
-  again = GroupOffsets::open(dir.path());
-  ASSERT_TRUE(std::holds_alternative<Error>(again));
-  EXPECT_NE(std::get<Error>(again).text.find(path), std::string::npos);
-}
-
-TEST(GroupOffsets, AnotherNodesTakeThePlaceOfThoseHere) {
-  TempDir here;
-  TempDir there;
-  auto opened_here = GroupOffsets::open(here.path());
-  auto opened_there = GroupOffsets::open(there.path());
-  auto& from = *std::get<std::unique_ptr<GroupOffsets>>(opened_there);
-  {
-    auto& to = *std::get<std::unique_ptr<GroupOffsets>>(opened_here);
-    ASSERT_EQ(from.set("g", "t", 1, 12).index(), 0u);
-    ASSERT_EQ(to.set("old", "t", 0, 3).index(), 0u);
-    const auto before = to.version();
-    EXPECT_EQ(to.replace("no table")->status, HA_CORRUPT);
-    EXPECT_EQ(to.get("old", "t", 0), 3);
-    EXPECT_EQ(to.version(), before);
-    EXPECT_EQ(to.replace(from.text()), std::nullopt);
-    EXPECT_EQ(to.get("g", "t", 1), 12);
-    EXPECT_EQ(to.get("old", "t", 0), -1);
-    EXPECT_NE(to.version(), before);
-    EXPECT_EQ(to.text(), from.text());
-  }
-  auto& kept = *std::get<std::unique_ptr<GroupOffsets>>(opened_here);
-  kept.limit([](const std::string& topic, int queue) {
-    return topic == "t" && queue == 1 ? std::int64_t{12} : std::int64_t{0};
-  });
-  EXPECT_EQ(kept.get("g", "t", 1), 12);
-  kept.limit([](const std::string&, int) { return std::int64_t{7}; });
-  EXPECT_EQ(kept.get("g", "t", 1), 7);
-  // The last thing that a node does is to store them.
-  std::get<std::unique_ptr<GroupOffsets>>(opened_here).reset();
-  opened_here = GroupOffsets::open(here.path());
-  EXPECT_EQ(std::get<std::unique_ptr<GroupOffsets>>(opened_here)->get("g", "t", 1), 7);
 }
 
 }  // namespace

@@ -1,0 +1,198 @@
+// Consumer groups: their offsets, the file that keeps them, and the names of topics and groups.
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <set>
+
+#include "broker/group_offsets.h"
+#include "broker/names.h"
+#include "broker_fixture.h"
+#include "ha/plugin.h"
+#include "store/file.h"
+
+namespace stub {
+namespace {
+
+using store::TempDir;
+
+std::unique_ptr<GroupOffsets> open_groups(const std::string& dir) {
+  auto opened = GroupOffsets::open(dir);
+  if (const auto* error = std::get_if<Error>(&opened)) throw std::runtime_error(error->text);
+  return std::move(std::get<std::unique_ptr<GroupOffsets>>(opened));
+}
+
+std::string file_of(const TempDir& dir) { return dir.path() + "/config/consumerOffset.json"; }
+
+// The files that were moved aside.
+std::vector<std::string> bad_files(const TempDir& dir) {
+  std::vector<std::string> out;
+  for (const auto& entry : std::filesystem::directory_iterator(dir.path() + "/config"))
+    if (entry.path().string().find(".bad-") != std::string::npos)
+      out.push_back(entry.path().string());
+  return out;
+}
+
+TEST(Names, FollowRocketMqsRules) {
+  for (const std::string good : {"a", "A-z_0|9", "%RETRY%group", "-"}) {
+    EXPECT_EQ(check_topic_name(good), std::nullopt) << good;
+    EXPECT_EQ(check_group_name(good), std::nullopt) << good;
+  }
+  EXPECT_EQ(check_topic_name(std::string(127, 't')), std::nullopt);
+  EXPECT_NE(check_topic_name(std::string(128, 't')), std::nullopt);
+  EXPECT_EQ(check_group_name(std::string(255, 'g')), std::nullopt);
+  EXPECT_NE(check_group_name(std::string(256, 'g')), std::nullopt);
+  for (const std::string& bad :
+       {std::string(), std::string("a b"), std::string("a@b"), std::string("a\0b", 3),
+        std::string("caf\xE9"), std::string("caf\xC3\xA9"), std::string("a\"b"), std::string("a/b"),
+        std::string("a.b"), std::string("\x01"), std::string("\x7F"), std::string(100'000, '!')}) {
+    const auto topic = check_topic_name(bad);
+    const auto group = check_group_name(bad);
+    ASSERT_TRUE(topic && group) << bad;
+    EXPECT_EQ(topic->status, HA_INVALID);
+    EXPECT_LT(group->text.size(), 700u);
+  }
+  EXPECT_EQ(check_group_name("caf\xE9")->text,
+            "group 'caf\\xE9' (4 bytes): a group's name must have 1 to 255 of these: letters, "
+            "digits, % | _ -");
+  EXPECT_EQ(check_topic_name("SELF_TEST_TOPIC"), std::nullopt);
+  EXPECT_NE(check_send_topic("SELF_TEST_TOPIC")->text.find("'SELF_TEST_TOPIC'"), std::string::npos);
+  EXPECT_NE(check_send_topic("a b"), std::nullopt);
+  EXPECT_EQ(check_send_topic("t"), std::nullopt);
+}
+
+TEST(Names, AreJudgedWhereAGroupOrATopicIsNamed) {
+  const TempDir dir;
+  const Fake fake;
+  const auto broker = open_broker(broker_options(dir.path(), Role::kMaster));
+  EXPECT_EQ(std::get<Error>(broker->group_offset("caf\xE9", "t", 0)).status, HA_INVALID);
+  EXPECT_EQ(std::get<Error>(broker->group_offset("g", "a@b", 0)).status, HA_INVALID);
+  EXPECT_EQ(std::get<Error>(broker->set_group_offset("b@c", "a", 0, 0)).status, HA_INVALID);
+  EXPECT_EQ(std::get<Error>(broker->set_group_offset("", "a", 0, 0)).status, HA_INVALID);
+  EXPECT_EQ(std::get<Error>(broker->set_group_offset("g", std::string(128, 't'), 0, 0)).status,
+            HA_INVALID);
+  EXPECT_EQ(std::get<Error>(broker->set_group_offset("g", "t", 0, -1)).status, HA_INVALID);
+  ConsumeQuery query;
+  query.topic = "a@b";
+  EXPECT_EQ(std::get<Error>(broker->consume(query)).status, HA_INVALID);
+  EXPECT_FALSE(std::filesystem::exists(file_of(dir)));
+
+  // What another broker put into the log all the same can be read.
+  store::Properties none;
+  std::string record = store::encode_record("a@b", 0, "odd", none, 0);
+  store::place_record(record.data(), 0, 0, 0);
+  void* ctx = nullptr;
+  const ha_host_api& host = fake.host(0, &ctx);
+  ASSERT_TRUE(std::holds_alternative<std::monostate>(broker->follow("10.0.0.9:1")));
+  ASSERT_EQ(
+      host.append(ctx, 0, 0, record.data(), static_cast<std::int64_t>(record.size()), nullptr),
+      HA_OK);
+  EXPECT_EQ(bodies(*broker, "a@b"), std::vector<std::string>{"odd"});
+}
+
+TEST(GroupOffsets, SurviveARestartAndReadRocketMqsFile) {
+  const TempDir dir;
+  {
+    auto opened = GroupOffsets::open(dir.path());
+    auto& groups = *std::get<std::unique_ptr<GroupOffsets>>(opened);
+    EXPECT_EQ(groups.get("g", "t", 0), -1);
+    EXPECT_TRUE(std::holds_alternative<std::monostate>(groups.set("g", "t", 1, 12)));
+  }
+  auto again = GroupOffsets::open(dir.path());
+  EXPECT_EQ(std::get<std::unique_ptr<GroupOffsets>>(again)->get("g", "t", 1), 12);
+  const std::string path = dir.path() + "/config/consumerOffset.json";
+  EXPECT_EQ(std::get<std::string>(store::read_file(path)), R"({"offsetTable":{"t@g":{"1":12}}})");
+  ASSERT_FALSE(store::replace_file(
+      path, "{\n\t\"offsetTable\":{\"a@b\":{0:5,1 :6\n\t\t},\"x{1:2\\\"\":{3:4}}\n}"));
+  again = GroupOffsets::open(dir.path());
+  EXPECT_EQ(std::get<std::unique_ptr<GroupOffsets>>(again)->get("b", "a", 0), 5);
+  EXPECT_EQ(std::get<std::unique_ptr<GroupOffsets>>(again)->get("b", "a", 1), 6);
+}
+
+TEST(GroupOffsets, AnotherNodesTakeThePlaceOfThoseHere) {
+  TempDir here;
+  TempDir there;
+  auto opened_here = GroupOffsets::open(here.path());
+  auto opened_there = GroupOffsets::open(there.path());
+  auto& from = *std::get<std::unique_ptr<GroupOffsets>>(opened_there);
+  {
+    auto& to = *std::get<std::unique_ptr<GroupOffsets>>(opened_here);
+    ASSERT_EQ(from.set("g", "t", 1, 12).index(), 0u);
+    ASSERT_EQ(to.set("old", "t", 0, 3).index(), 0u);
+    const auto before = to.version();
+    EXPECT_EQ(to.replace("no table")->status, HA_CORRUPT);
+    EXPECT_EQ(to.get("old", "t", 0), 3);
+    EXPECT_EQ(to.version(), before);
+    EXPECT_EQ(to.replace(from.text()), std::nullopt);
+    EXPECT_EQ(to.get("g", "t", 1), 12);
+    EXPECT_EQ(to.get("old", "t", 0), -1);
+    EXPECT_NE(to.version(), before);
+    EXPECT_EQ(to.text(), from.text());
+  }
+  auto& kept = *std::get<std::unique_ptr<GroupOffsets>>(opened_here);
+  kept.limit([](const std::string& topic, int queue) {
+    return topic == "t" && queue == 1 ? std::int64_t{12} : std::int64_t{0};
+  });
+  EXPECT_EQ(kept.get("g", "t", 1), 12);
+  kept.limit([](const std::string&, int) { return std::int64_t{7}; });
+  EXPECT_EQ(kept.get("g", "t", 1), 7);
+  // The last thing that a node does is to store them.
+  std::get<std::unique_ptr<GroupOffsets>>(opened_here).reset();
+  opened_here = GroupOffsets::open(here.path());
+  EXPECT_EQ(std::get<std::unique_ptr<GroupOffsets>>(opened_here)->get("g", "t", 1), 7);
+}
+
+TEST(GroupOffsets, AFileThatIsNoTableIsMovedAsideAndTheBrokerStarts) {
+  const std::vector<std::string> bad = {"",
+                                        "{",
+                                        "[]",
+                                        "{}",
+                                        "{\"offsetTable\":7}",
+                                        "{\"offsetTable\":{\"t@g\":{0:1",
+                                        "{\"offsetTable\":{\"t@caf\xE9\":{0:1}}}",
+                                        std::string("{\"offsetTable\":{\"t@g\0\":{0:1}}}", 32),
+                                        std::string(100, '\0'),
+                                        std::string(10'000, '[')};
+  const TempDir dir;
+  const Fake fake;
+  ASSERT_FALSE(store::make_directory(dir.path() + "/config"));
+  std::size_t moved = 0;
+  for (const std::string& content : bad) {
+    ASSERT_FALSE(store::replace_file(file_of(dir), content));
+    const auto broker = open_broker(broker_options(dir.path(), Role::kMaster));
+    EXPECT_FALSE(std::filesystem::exists(file_of(dir))) << content;
+    EXPECT_EQ(bad_files(dir).size(), ++moved) << content;
+    EXPECT_EQ(std::get<std::int64_t>(broker->group_offset("g", "t", 0)), -1);
+  }
+  // Nothing of them is lost.
+  std::multiset<std::string> kept;
+  for (const auto& path : bad_files(dir))
+    kept.insert(std::get<std::string>(store::read_file(path)));
+  EXPECT_EQ(kept, std::multiset<std::string>(bad.begin(), bad.end()));
+  // One that the system does not give is another matter: it may be a good one.
+  ASSERT_FALSE(store::make_directory(file_of(dir)));
+  EXPECT_NE(std::get<Error>(GroupOffsets::open(dir.path())).text.find(file_of(dir)),
+            std::string::npos);
+}
+
+constexpr const char* kOneGoodEntry =
+    R"({"offsetTable":{"t@g":{0:5,"1":-1,"x":2,"2":1.5,"3":18446744073709551615,"99999999999":1,)"
+    R"("-1":1,"":1},"a@b@c":{0:1},"@g":{0:1},"t@":{0:1},"t":{0:1},"t@g\u0000":{0:1},"t@h":7,)"
+    R"("t@caf\u00e9":{0:1}},"other":{}})";
+
+TEST(GroupOffsets, EntriesThatNoClientCouldMakeAreDropped) {
+  const TempDir dir;
+  ASSERT_FALSE(store::make_directory(dir.path() + "/config"));
+  ASSERT_FALSE(store::replace_file(file_of(dir), kOneGoodEntry));
+  const auto groups = open_groups(dir.path());
+  EXPECT_EQ(groups->text(), R"({"offsetTable":{"t@g":{"0":5}}})");
+  EXPECT_TRUE(bad_files(dir).empty());
+  // From a master too.
+  const TempDir other;
+  const auto slave = open_groups(other.path());
+  EXPECT_EQ(slave->replace(kOneGoodEntry), std::nullopt);
+  EXPECT_EQ(slave->text(), groups->text());
+}
+
+}  // namespace
+}  // namespace stub
