@@ -118,8 +118,9 @@ class Broker {
                                           std::int64_t seen, std::function<void()> wake) = 0;
   virtual void cancel_wait(std::uint64_t id) = 0;
 
-  // Consumer group offsets, as numbers of messages held here; kept as queue offsets, which mean the
-  // same on every node. A master's take the place of its slaves' within a second. -1 = none yet.
+  // Where a consumer group stands: the queue offset of the next message to read, which is the same
+  // on every node; -1 = nowhere yet. A master's offsets replace its slaves' within a second.
+  // HA_RANGE: beyond the end of the queue.
   virtual Result<std::int64_t> group_offset(const std::string& group, const std::string& topic,
                                             int queue) = 0;
   virtual Result<std::monostate> set_group_offset(const std::string& group,

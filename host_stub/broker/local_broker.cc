@@ -208,20 +208,23 @@ void LocalBroker::cancel_wait(std::uint64_t id) { index_.waiters().cancel(id); }
 Result<std::int64_t> LocalBroker::group_offset(const std::string& group, const std::string& topic,
                                                int queue) {
   if (auto wrong = check_pair(group, topic)) return std::move(*wrong);
-  const std::int64_t next = groups_->get(group, topic, queue);
-  if (next < 0) return next;
-  return std::max<std::int64_t>(0, next - index_.first_queue_offset(topic, queue));
+  return groups_->get(group, topic, queue);
 }
 
 Result<std::monostate> LocalBroker::set_group_offset(const std::string& group,
                                                      const std::string& topic, int queue,
                                                      std::int64_t next) {
   if (auto wrong = check_pair(group, topic)) return std::move(*wrong);
-  const std::int64_t first = index_.first_queue_offset(topic, queue);
-  if (next < 0 || next > INT64_MAX - first)
-    return make_error(HA_INVALID, "group offset " + std::to_string(next) + ": must be from 0 to " +
-                                      std::to_string(INT64_MAX - first));
-  return groups_->set(group, topic, queue, first + next);
+  const auto refuse = [&](std::int32_t status, const std::string& why) {
+    return make_error(status, "group '" + group + "' topic '" + topic + "' queue " +
+                                  std::to_string(queue) + ": offset " + std::to_string(next) + why);
+  };
+  if (next < 0) return refuse(HA_INVALID, " must not be negative");
+  const std::int64_t end = index_.end_queue_offset(topic, queue);
+  if (next > end)
+    return refuse(HA_RANGE, " is beyond the end, " + std::to_string(end) +
+                                ": commit the queue offset of the next message to read");
+  return groups_->set(group, topic, queue, next);
 }
 
 }  // namespace stub

@@ -29,7 +29,9 @@ Result<std::int64_t> next_from_json(std::string_view body) {
   if (number == nullptr || *number < 0 || object->size() != 1) {
     return Error{HA_INVALID, 0,
                  "the body " + in_quotes(body) +
-                     " is not {\"next\":N} with a whole number from 0, the next message to read"};
+                     " is not {\"next\":N} with a whole number from 0, the queue offset of the "
+                     "next message to "
+                     "read"};
   }
   return *number;
 }

@@ -8,6 +8,7 @@
 #include "broker/group_offsets.h"
 #include "broker/names.h"
 #include "broker_fixture.h"
+#include "ha/ext/metadata.h"
 #include "ha/plugin.h"
 #include "store/file.h"
 
@@ -192,6 +193,69 @@ TEST(GroupOffsets, EntriesThatNoClientCouldMakeAreDropped) {
   const auto slave = open_groups(other.path());
   EXPECT_EQ(slave->replace(kOneGoodEntry), std::nullopt);
   EXPECT_EQ(slave->text(), groups->text());
+}
+
+// What the plugin does within a second: the state beside `from`'s log replaces `to`'s.
+std::int32_t copy_metadata(const Fake& fake, int from, int to) {
+  void* from_ctx = nullptr;
+  void* to_ctx = nullptr;
+  const ha_host_api& source = fake.host(from, &from_ctx);
+  const ha_host_api& target = fake.host(to, &to_ctx);
+  const auto* read =
+      static_cast<const ha_ext_metadata*>(source.get_extension(from_ctx, HA_EXT_METADATA));
+  const auto* write =
+      static_cast<const ha_ext_metadata*>(target.get_extension(to_ctx, HA_EXT_METADATA));
+  std::string state;
+  const auto sink = [](void* user, const char* text, std::int64_t size) noexcept {
+    static_cast<std::string*>(user)->append(text, static_cast<std::size_t>(size));
+    return 0;
+  };
+  const std::int32_t status = read->read(from_ctx, sink, &state);
+  if (status != HA_OK) return status;
+  return write->write(to_ctx, state.data(), static_cast<std::int64_t>(state.size()), nullptr);
+}
+
+std::int64_t offset_of(Broker& broker, const std::string& group, const std::string& topic) {
+  return std::get<std::int64_t>(broker.group_offset(group, topic, 0));
+}
+
+TEST(GroupOffsets, MeanTheSameOnANodeWhoseLogBeginsLater) {
+  const TempDir master_dir, slave_dir;
+  const Fake fake;
+  const auto master = open_broker(broker_options(master_dir.path(), Role::kMaster));
+  const auto slave = open_broker(broker_options(slave_dir.path(), Role::kSlave));
+  constexpr std::int64_t kSegment = 64 * 1024;
+  std::int64_t sent = 0;
+  std::int64_t end = 0;
+  while (end < kSegment + kSegment / 2) {
+    auto one = request("t", {std::string(1000, 'x')});
+    one.queue = 0;
+    end = produce(*master, one).end_offset;
+    ++sent;
+  }
+  // The slave joins at the second segment: what lies before was deleted at the master meanwhile.
+  void* ctx = nullptr;
+  const ha_host_api& host = fake.host(1, &ctx);
+  ASSERT_EQ(host.reset(ctx, 0, kSegment, nullptr), HA_OK);
+  ASSERT_EQ(fake.replicate(0, 1), HA_OK);
+
+  const auto last = sent - 1;
+  ASSERT_EQ(master->set_group_offset("g", "t", 0, last).index(), 0u);
+  EXPECT_EQ(offset_of(*master, "g", "t"), last);
+  ASSERT_EQ(copy_metadata(fake, 0, 1), HA_OK);
+  EXPECT_EQ(offset_of(*slave, "g", "t"), last);
+
+  for (const auto* broker : {&master, &slave}) {
+    const auto refused = (*broker)->set_group_offset("g", "t", 0, sent + 1);
+    ASSERT_TRUE(std::holds_alternative<Error>(refused));
+    EXPECT_EQ(std::get<Error>(refused).status, HA_RANGE);
+    EXPECT_NE(std::get<Error>(refused).text.find("the end, " + std::to_string(sent)),
+              std::string::npos)
+        << std::get<Error>(refused).text;
+    EXPECT_EQ((*broker)->set_group_offset("g", "t", 0, sent).index(), 0u);
+    EXPECT_EQ(offset_of(**broker, "g", "t"), sent);
+  }
+  EXPECT_EQ(std::get<Error>(master->set_group_offset("g", "none", 0, 1)).status, HA_RANGE);
 }
 
 }  // namespace
