@@ -26,6 +26,9 @@ namespace {
 // can make a byte.
 constexpr auto kTick = std::chrono::seconds(1);
 
+// So old an address may be that is used because the resolver fails.
+constexpr auto kRefreshNames = std::chrono::seconds(30);
+
 }  // namespace
 
 HaService::HaService(const ha_host_api* host, void* host_ctx, const Settings& settings)
@@ -49,7 +52,7 @@ HaService::HaService(const ha_host_api* host, void* host_ctx, const Settings& se
           [this](const std::string& candidate) { yield_to(candidate); },
           [this](std::int64_t epoch) { ask_anew(epoch); }),
       client_(
-          io_.context(), host_, settings_, metrics_, make_client_wire(),
+          io_.context(), resolver_, host_, settings_, metrics_, make_client_wire(),
           // A node with epochs follows nobody that has none.
           wire_ == Wire::kAuto && !settings.keeps_epochs()
               ? std::make_unique<net::RocketmqClientWire>()
@@ -172,6 +175,7 @@ Outcome HaService::start(const RoleChange& role) {
     io_.set_busy_poll(std::chrono::microseconds(settings_.busy_poll_us));
     last_tick_ = net::steady_now();
     accept_.start_accepting();
+    refresh_names(last_tick_);
     arm_tick_timer();
     turn();
   });
@@ -582,6 +586,16 @@ void HaService::tick() {
   accept_.tick(now, last_bounds_, seconds);
   look_if_alone();
   client_.tick(seconds);
+  if (now - names_refreshed_ >= kRefreshNames) refresh_names(now);
+}
+
+// A slave speaks to its master only. When it is promoted it needs the others' addresses too, and
+// what took the master away may have taken the resolver with it.
+void HaService::refresh_names(Time now) {
+  names_refreshed_ = now;
+  for (const ReplicaList::Node& node : others_) {
+    if (!node.address.is_number()) resolver_.refresh(node.address.host);
+  }
 }
 
 }  // namespace ha

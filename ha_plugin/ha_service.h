@@ -29,6 +29,7 @@
 #include "ha_plugin/net/accept_service.h"
 #include "ha_plugin/net/client_service.h"
 #include "ha_plugin/net/io_thread.h"
+#include "ha_plugin/net/resolver.h"
 #include "ha_plugin/settings.h"
 #include "ha_plugin/status.h"
 #include "ha_plugin/term_keeper.h"
@@ -95,6 +96,8 @@ class HaService {
   void refuse_change(const RoleChange& change, core::Reason reason, const Outcome& why);
   std::int64_t campaign(RoleChange& change, core::Reason& reason, Outcome& failed);
   std::int64_t run_once(RoleChange& change, core::Reason& reason, Outcome& failed);
+  std::vector<core::Heard> ask_others(const core::Prepare& prepare,
+                                      std::chrono::milliseconds timeout, std::size_t enough);
   void follow_instead(RoleChange& change, const net::Address& master);
   bool wait_for_another_change();
   void yield_to(const std::string& candidate);
@@ -117,6 +120,7 @@ class HaService {
   void arm_wait_timer();
   void set_wait_timer_for(core::Time due);
   void arm_tick_timer();
+  void refresh_names(core::Time now);
   core::LogBounds read_bounds();
 
   core::AckPolicy ack_policy() const;
@@ -133,6 +137,7 @@ class HaService {
   TermKeeper terms_;         // I/O thread
   DegradedKeeper degraded_;  // I/O thread
   net::IoThread io_;
+  net::Resolver resolver_;
   TransferService transfer_;
   net::AcceptService accept_;
   net::ClientService client_;
@@ -140,6 +145,7 @@ class HaService {
   boost::asio::steady_timer tick_timer_;
   core::Time wait_timer_for_ = core::kNever;
   core::Time last_tick_{};
+  core::Time names_refreshed_{};
   core::LogBounds last_bounds_;
   bool confirm_failed_ = false;          // I/O thread: said already
   bool running_ = false;                 // I/O thread: timers are to be armed again

@@ -62,8 +62,7 @@ std::int64_t HaService::run_once(RoleChange& change, Reason& reason, Outcome& fa
                   settings_.cluster_id, settings_.replica_id};
   const auto enough = static_cast<std::size_t>(std::max(candidacy.needed() - 1, 0));
   // Who starts wants to know who is master; who is told to be it wants enough promises.
-  std::vector<core::Heard> heard =
-      net::ask_nodes(others_, prepare, timeout, change.patient ? SIZE_MAX : enough);
+  std::vector<core::Heard> heard = ask_others(prepare, timeout, change.patient ? SIZE_MAX : enough);
   if (const core::Promise* master = core::master_among(heard);
       master != nullptr && change.patient) {
     host_.info("'" + master->id + "' is master; this node follows it");
@@ -96,7 +95,7 @@ std::int64_t HaService::run_once(RoleChange& change, Reason& reason, Outcome& fa
   };
   // Before anybody else promises it: a candidate that forgot could go for the same epoch twice.
   if (!keep(core::promised_by(term, prepare.epoch, settings_.replica_id))) return 0;
-  heard = net::ask_nodes(others_, prepare, timeout, enough);
+  heard = ask_others(prepare, timeout, enough);
   verdict = core::judge_round(candidacy, heard);
   if (verdict.reason != Reason::kNone) return lost(verdict);
   const std::string who = std::exchange(verdict.text, {});
@@ -114,6 +113,15 @@ std::int64_t HaService::run_once(RoleChange& change, Reason& reason, Outcome& fa
     host_.warn(change.note);
   }
   return prepare.epoch;
+}
+
+std::vector<core::Heard> HaService::ask_others(const Prepare& prepare,
+                                               std::chrono::milliseconds timeout,
+                                               std::size_t enough) {
+  return net::ask_nodes(others_, prepare, timeout, resolver_, enough, [this] {
+    const std::lock_guard lock(mutex_);
+    return control_stop_;
+  });
 }
 
 void HaService::follow_instead(RoleChange& change, const net::Address& master) {
@@ -191,7 +199,7 @@ void HaService::look_around() {
     timeout = std::chrono::milliseconds(settings_.prepare_timeout_ms);
   });
   if (epoch == 0) return;
-  const std::vector<core::Heard> heard = net::ask_nodes(others_, prepare, timeout);
+  const std::vector<core::Heard> heard = ask_others(prepare, timeout, SIZE_MAX);
   std::int64_t newest = 0;
   for (const core::Heard& one : heard) {
     if (one.promise) newest = std::max(newest, one.promise->known);

@@ -59,16 +59,25 @@ std::string show_number(const Settings& settings) {
   return std::to_string(settings.*Member);
 }
 
-std::string apply_listen(Settings& s, std::string_view v) {
-  return net::parse_address(v, true, s.listen);
+// To listen is by number: what a name stands for is the resolver's to say and may change, and start
+// would have to wait for it.
+std::string parse_own_address(std::string_view v, net::Address& out) {
+  net::Address address;
+  if (std::string wrong = net::parse_address(v, true, address); !wrong.empty()) return wrong;
+  if (!address.is_number()) {
+    return "needs an IP address, not a name (try 0.0.0.0:" + std::to_string(address.port) + ")";
+  }
+  out = address;
+  return "";
 }
+std::string apply_listen(Settings& s, std::string_view v) { return parse_own_address(v, s.listen); }
 std::string apply_allow(Settings& s, std::string_view v) {
   return net::AllowList::parse(v, s.allow);
 }
 std::string apply_metrics_listen(Settings& s, std::string_view v) {
   net::Address address;
   if (!v.empty()) {
-    if (std::string wrong = net::parse_address(v, true, address); !wrong.empty()) return wrong;
+    if (std::string wrong = parse_own_address(v, address); !wrong.empty()) return wrong;
   }
   s.metrics_listen = v;
   return "";
@@ -186,8 +195,9 @@ constexpr std::int64_t kHourMs = 3'600'000;
 
 const Spec kSpecs[] = {
     {"listen", "address", "IPv4 or IPv6 address and port; port 0 = the system picks", false,
-     "Where slaves connect. `[::]:10912` takes IPv4 and IPv6.", apply_listen,
-     [](const Settings& s) { return s.listen.text(); }},
+     "Where slaves connect. `0.0.0.0` takes IPv4 only, `[::]` IPv4 and IPv6. (Names that have "
+     "addresses of both kinds can be used with either: whoever connects tries all of them.)",
+     apply_listen, [](const Settings& s) { return s.listen.text(); }},
     {"allow", "networks", "CIDR, comma-separated; empty = everybody", true,
      "Who may connect to the HA port. Asked when a connection is made: who is connected stays. The "
      "RocketMQ wire has no other protection.",
@@ -296,7 +306,10 @@ const Spec kSpecs[] = {
      "Without a name a slave is told from others as on the RocketMQ wire.",
      apply_name<&Settings::replica_id>, show_text<&Settings::replica_id>},
     {"replicas", "nodes", "ID@HOST:PORT, comma-separated; empty = no set", false,
-     "The configured set, this node included, the same on every node. Its nodes keep epochs: one "
+     "The configured set, this node included, the same on every node. HOST may be a name: all of "
+     "its "
+     "addresses are tried, and those it had last while the resolver is silent or fails. Its nodes "
+     "keep epochs: one "
      "of "
      "them becomes master only when enough others promise it, and a master that comes back is cut "
      "to what was acknowledged. Slaves with another replica_id, or none (RocketMQ's), are refused. "

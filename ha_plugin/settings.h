@@ -49,6 +49,8 @@ enum class MissingCopies { kFail, kBlock, kDegrade };
 enum class SendFrom { kMemory, kFile };
 
 struct Settings {
+  // Not "::", which would take both: it would open a port to networks that the machine's IPv4 rules
+  // know nothing of, and it cannot be bound where IPv6 is switched off.
   net::Address listen{"0.0.0.0", 10912};
   net::AllowList allow;
   std::int64_t max_connections = 128;

@@ -1,7 +1,9 @@
 #include "ha_plugin/net/address.h"
 
 #include <arpa/inet.h>
+#include <net/if.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 
@@ -23,7 +25,30 @@ std::string_view trim(std::string_view text) {
   return text;
 }
 
+bool is_plain(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+         c == '_' || c == '.';
+}
+
+// With the zone of a link-local one, which is an interface's name or number (RFC 4007). Whether
+// there is such an interface is seen at the time of use.
+bool is_ipv6(std::string_view text) {
+  const std::size_t percent = text.find('%');
+  in6_addr ignored{};
+  if (inet_pton(AF_INET6, std::string(text.substr(0, percent)).c_str(), &ignored) != 1)
+    return false;
+  if (percent == std::string_view::npos) return true;
+  const std::string_view zone = text.substr(percent + 1);
+  return !zone.empty() && zone.size() < IF_NAMESIZE &&
+         std::all_of(zone.begin(), zone.end(), is_plain);
+}
+
 }  // namespace
+
+bool Address::is_number() const {
+  in_addr ignored{};
+  return host.find(':') != std::string::npos || inet_pton(AF_INET, host.c_str(), &ignored) == 1;
+}
 
 std::string Address::text() const {
   const bool v6 = host.find(':') != std::string::npos;
@@ -40,12 +65,11 @@ std::string parse_address(std::string_view text, bool allow_port_0, Address& out
   std::string_view host = text.substr(0, colon);
   if (host.starts_with('[') && host.ends_with(']')) {
     host = host.substr(1, host.size() - 2);
-    in6_addr ignored{};
-    if (inet_pton(AF_INET6, std::string(host).c_str(), &ignored) != 1) {
-      return bad("what stands in brackets is no IPv6 address");
-    }
+    if (!is_ipv6(host)) return bad("what stands in brackets is no IPv6 address");
   } else if (host.find(':') != std::string_view::npos) {
     return bad("an IPv6 address needs brackets");
+  } else if (!std::all_of(host.begin(), host.end(), is_plain)) {
+    return bad("a host name consists of letters, digits, '-', '_' and '.'");
   }
   if (host.empty()) return bad("it has no host");
   if (host.size() > 253) return bad("a host name has at most 253 characters");  // RFC 1035

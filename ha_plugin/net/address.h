@@ -1,4 +1,5 @@
-// Addresses as people write them: "10.0.0.7:10912", "[::1]:10912", "broker-a:10912", "10.0.0.0/8".
+// Addresses as people write them: "10.0.0.7:10912", "[::1]:10912", "[fe80::1%eth0]:10912",
+// "broker-a:10912", "10.0.0.0/8".
 //
 // Errors: parse functions return "" or one sentence with the value and the way out.
 #pragma once
@@ -13,10 +14,12 @@
 namespace ha::net {
 
 struct Address {
-  std::string host;  // an IP address without brackets, or a name
+  std::string host;  // an IP address without brackets, "fe80::1%eth0" too, or a name
   std::uint16_t port = 0;
 
   std::string text() const;
+  // An IP address, which no resolver is asked for.
+  bool is_number() const;
 };
 
 // allow_port_0: for addresses to listen on.

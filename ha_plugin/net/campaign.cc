@@ -11,7 +11,7 @@
 #include <string>
 #include <utility>
 
-#include "ha_plugin/net/cloexec_socket.h"
+#include "ha_plugin/net/connector.h"
 #include "ha_plugin/wire/native.h"
 
 namespace ha::net {
@@ -24,26 +24,41 @@ using wire::native::Reader;
 constexpr auto kAskAgain = std::chrono::milliseconds(20);
 // A node that answers at all does so within this; one that is stopped shall hold nobody up.
 constexpr auto kMoment = std::chrono::milliseconds(200);
+// Whoever stops this node waits no longer than that for a round.
+constexpr auto kLookUp = std::chrono::milliseconds(50);
 
 // One node that is asked: name look-up, connection, opening, greeting, PREPARE, PROMISE.
 class Question {
  public:
-  Question(boost::asio::io_context& context, const ReplicaList::Node& node,
+  Question(boost::asio::io_context& context, Resolver& resolver, const ReplicaList::Node& node,
            const core::Prepare& prepare)
-      : socket_(context), pause_(context), resolver_(context), node_(node), prepare_(prepare) {
+      : connector_(context, resolver),
+        socket_(context),
+        pause_(context),
+        node_(node),
+        prepare_(prepare) {
     heard_.id = node.id;
-    heard_.text = "no answer in time";
   }
 
   void ask() {
-    resolver_.async_resolve(node_.address.host, std::to_string(node_.address.port),
-                            [this](error_code error, const tcp::resolver::results_type& found) {
-                              if (error) return fail("cannot resolve its name", error);
-                              connect(found.begin()->endpoint());
-                            });
+    connector_.connect(node_.address, [this](tcp::socket socket, const std::string& failure) {
+      if (!failure.empty()) return fail(failure);
+      socket_ = std::move(socket);
+      reader_.restart();
+      const wire::Report opening = wire::native::opening();
+      say({opening.begin(), opening.end()});
+      hear();
+    });
   }
   bool granted() const { return heard_.promise && heard_.promise->granted; }
-  core::Heard take() { return std::move(heard_); }
+  core::Heard take() {
+    if (heard_.text.empty()) {
+      const std::string waiting = connector_.waiting_for();
+      heard_.text =
+          node_.address.text() + ": no answer in time" + (waiting.empty() ? "" : ": " + waiting);
+    }
+    return std::move(heard_);
+  }
 
  private:
   void fail(const std::string& what, error_code error = {}) {
@@ -61,17 +76,10 @@ class Question {
     });
   }
 
-  void connect(const tcp::endpoint& endpoint) {
-    if (const error_code error = open_cloexec(socket_, endpoint.protocol())) {
-      return fail("socket", error);
-    }
-    socket_.async_connect(endpoint, [this](error_code error) {
-      if (error) return fail("cannot connect", error);
-      reader_.restart();
-      const wire::Report opening = wire::native::opening();
-      say({opening.begin(), opening.end()});
-      hear();
-    });
+  // It answers, but is not that node. One that listens on another of the name's addresses may be.
+  void wrong_one(const std::string& what) {
+    fail(what);
+    if (++wrong_ones_ < connector_.addresses()) ask();
   }
 
   void say(wire::native::Bytes bytes) {
@@ -100,23 +108,24 @@ class Question {
           break;
         case Reader::Found::kPromise:
           if (reader_.promise().id != node_.id) {
-            fail("the node there calls itself '" + reader_.promise().id + "'");
+            wrong_one("the node there calls itself '" + reader_.promise().id + "'");
           } else {
             heard_.promise = reader_.promise();
             fail("it answered");  // there is nothing more to hear
           }
           return false;
         default:
-          fail("its answer is no message of the native protocol");
+          wrong_one("its answer is not a message of the native protocol");
           return false;
       }
     }
     return true;
   }
 
+  Connector connector_;
+  std::size_t wrong_ones_ = 0;
   tcp::socket socket_;
   boost::asio::steady_timer pause_;
-  tcp::resolver resolver_;
   const ReplicaList::Node& node_;
   const core::Prepare& prepare_;
   Reader reader_{Reader::Side::kCandidate};
@@ -129,17 +138,19 @@ class Question {
 
 std::vector<core::Heard> ask_nodes(const std::vector<ReplicaList::Node>& nodes,
                                    const core::Prepare& prepare, std::chrono::milliseconds timeout,
-                                   std::size_t enough) {
+                                   Resolver& resolver, std::size_t enough,
+                                   const std::function<bool()>& given_up) {
   boost::asio::io_context context(1);
   std::vector<std::unique_ptr<Question>> questions;
   for (const ReplicaList::Node& node : nodes) {
-    questions.push_back(std::make_unique<Question>(context, node, prepare));
+    questions.push_back(std::make_unique<Question>(context, resolver, node, prepare));
     questions.back()->ask();
   }
   auto deadline = std::chrono::steady_clock::now() + timeout;
   bool moment = false;
   while (!context.stopped() && std::chrono::steady_clock::now() < deadline) {
-    context.run_one_until(deadline);
+    if (given_up && given_up()) break;
+    context.run_one_until(std::min(deadline, std::chrono::steady_clock::now() + kLookUp));
     const auto granted = std::count_if(questions.begin(), questions.end(),
                                        [](const auto& question) { return question->granted(); });
     if (moment || static_cast<std::size_t>(granted) < enough) continue;

@@ -9,7 +9,6 @@
 #include <system_error>
 
 #include "ha_plugin/net/clock.h"
-#include "ha_plugin/net/cloexec_socket.h"
 #include "ha_plugin/net/io_thread.h"
 #include "metrics/names.h"
 
@@ -36,14 +35,14 @@ std::chrono::milliseconds ms(std::int64_t count) { return std::chrono::milliseco
 
 }  // namespace
 
-ClientService::ClientService(boost::asio::io_context& context, const Host& host,
+ClientService::ClientService(boost::asio::io_context& context, Resolver& resolver, const Host& host,
                              const Settings& settings, metrics::HaMetrics& metrics,
                              std::unique_ptr<ClientWire> wire, std::unique_ptr<ClientWire> fallback,
                              std::function<void()> on_grown,
                              std::function<void(const Address&)> on_found)
     : context_(context),
       socket_(context),
-      resolver_(context),
+      connector_(context, resolver),
       timer_(context),
       answer_timer_(context),
       host_(host),
@@ -94,7 +93,7 @@ void ClientService::stop(Reason reason) {
   ++attempt_;
   timer_.cancel();
   answer_timer_.cancel();
-  resolver_.cancel();
+  connector_.cancel();
   boost::system::error_code ignored;
   socket_.close(ignored);
   master_ = {};
@@ -107,35 +106,14 @@ void ClientService::connect() {
   timer_.expires_after(ms(settings_.connect_timeout_ms));
   timer_.async_wait([this, attempt](const boost::system::error_code& error) {
     if (error || attempt != attempt_) return;
-    close(Reason::kConnectTimeout,
-          "no connection within " + std::to_string(settings_.connect_timeout_ms) + " ms");
+    const std::string why = connector_.waiting_for();
+    close(Reason::kConnectTimeout, "no connection within " +
+                                       std::to_string(settings_.connect_timeout_ms) + " ms" +
+                                       (why.empty() ? "" : ": " + why));
   });
-  boost::system::error_code error;
-  const auto ip = boost::asio::ip::make_address(master_.host, error);
-  if (!error) return connect_to({ip, master_.port});
-  resolver_.async_resolve(
-      master_.host, std::to_string(master_.port),
-      [this, attempt](const boost::system::error_code& failed,
-                      const tcp::resolver::results_type& found) {
-        if (attempt != attempt_) return;
-        if (failed) {
-          return close(Reason::kNetwork,
-                       "cannot resolve '" + master_.host + "': " + failed.message());
-        }
-        // A name may stand for several addresses; each try takes the next.
-        connect_to(*std::next(found.begin(), static_cast<std::ptrdiff_t>(attempt % found.size())));
-      });
-}
-
-void ClientService::connect_to(const tcp::endpoint& endpoint) {
-  const std::uint64_t attempt = attempt_;
-  socket_ = tcp::socket(context_);
-  if (const auto error = open_cloexec(socket_, endpoint.protocol())) {
-    return close(Reason::kNetwork, "socket: " + error.message());
-  }
-  socket_.async_connect(endpoint, [this, attempt](const boost::system::error_code& failed) {
-    if (attempt != attempt_) return;
-    if (failed) return close(Reason::kNetwork, "cannot connect: " + failed.message());
+  connector_.connect(master_, [this](tcp::socket socket, const std::string& failure) {
+    if (!failure.empty()) return close(Reason::kNetwork, failure);
+    socket_ = std::move(socket);
     on_connected();
   });
 }
@@ -224,7 +202,7 @@ void ClientService::close(Reason reason, const std::string& text) {
   ++attempt_;
   timer_.cancel();
   answer_timer_.cancel();
-  resolver_.cancel();
+  connector_.cancel();
   boost::system::error_code ignored;
   socket_.close(ignored);
   follower_.reset();

@@ -37,6 +37,7 @@
 #include "ha_plugin/host.h"
 #include "ha_plugin/net/address.h"
 #include "ha_plugin/net/client_wire.h"
+#include "ha_plugin/net/connector.h"
 #include "ha_plugin/net/log_flusher.h"
 #include "ha_plugin/net/whole_frame.h"
 #include "ha_plugin/settings.h"
@@ -49,10 +50,10 @@ class ClientService {
   // fallback: what to speak to a master that does not answer `wire` within wire_probe_ms; none =
   // wait on. on_grown: this log has new bytes (slaves of this slave want them). on_found: that
   // master takes this slave; in a configured set it need not be the one that was named.
-  ClientService(boost::asio::io_context& context, const Host& host, const Settings& settings,
-                metrics::HaMetrics& metrics, std::unique_ptr<ClientWire> wire,
-                std::unique_ptr<ClientWire> fallback, std::function<void()> on_grown,
-                std::function<void(const Address&)> on_found);
+  ClientService(boost::asio::io_context& context, Resolver& resolver, const Host& host,
+                const Settings& settings, metrics::HaMetrics& metrics,
+                std::unique_ptr<ClientWire> wire, std::unique_ptr<ClientWire> fallback,
+                std::function<void()> on_grown, std::function<void(const Address&)> on_found);
 
   // Follows that master from now on; ends the connection to another one.
   void follow(const Address& master);
@@ -69,7 +70,6 @@ class ClientService {
 
  private:
   void connect();
-  void connect_to(const boost::asio::ip::tcp::endpoint& endpoint);
   void on_connected();
   void close(core::Reason reason, const std::string& text);
   void schedule_retry(core::Reason reason);
@@ -110,7 +110,7 @@ class ClientService {
 
   boost::asio::io_context& context_;
   boost::asio::ip::tcp::socket socket_;
-  boost::asio::ip::tcp::resolver resolver_;
+  Connector connector_;
   boost::asio::steady_timer timer_;
   boost::asio::steady_timer answer_timer_;
   const Host& host_;

@@ -15,7 +15,8 @@ std::string refusal(std::string_view text, bool allow_port_0 = false) {
 }
 
 TEST(Address, ReadsWhatItShows) {
-  for (const char* text : {"10.0.0.7:10912", "[::1]:10912", "broker-a:65535", "[fe80::1:2]:1"}) {
+  for (const char* text : {"10.0.0.7:10912", "[::1]:10912", "broker-a:65535", "[fe80::1:2]:1",
+                           "[fe80::1%eth0]:10912", "[fe80::1%2]:1", "a_b.example.:1"}) {
     Address address;
     EXPECT_EQ(parse_address(text, false, address), "");
     EXPECT_EQ(address.text(), text);
@@ -26,6 +27,15 @@ TEST(Address, ReadsWhatItShows) {
   EXPECT_EQ(address.port, 0);
 }
 
+TEST(Address, KnowsANumberFromAName) {
+  for (const char* number : {"10.0.0.7", "::1", "fe80::1%eth0"}) {
+    EXPECT_TRUE((Address{number, 1}.is_number())) << number;
+  }
+  for (const char* name : {"broker-a", "10.0.0.7.example", "999.0.0.1"}) {
+    EXPECT_FALSE((Address{name, 1}.is_number())) << name;
+  }
+}
+
 TEST(Address, SaysWhatIsWrong) {
   EXPECT_NE(refusal("10.0.0.7").find("no port"), std::string::npos);
   EXPECT_NE(refusal("").find("no port"), std::string::npos);
@@ -34,6 +44,13 @@ TEST(Address, SaysWhatIsWrong) {
   EXPECT_NE(refusal("[::1").find("brackets"), std::string::npos);
   EXPECT_NE(refusal("[10.0.0.7]:1").find("no IPv6"), std::string::npos);
   EXPECT_NE(refusal("[]:1").find("no IPv6"), std::string::npos);
+  for (const char* bad : {"[fe80::1%]:1", "[fe80::1%a/b]:1", "[fe80::1%sixteen.letters.]:1"}) {
+    EXPECT_NE(refusal(bad).find("no IPv6"), std::string::npos) << bad;
+  }
+  for (const char* bad : {"caf\xc3\xa9:1", "a b:1", "a@b:1", "http//a:1", "fe80%eth0:1"}) {
+    EXPECT_NE(refusal(bad).find("letters"), std::string::npos) << bad;
+  }
+  EXPECT_NE(refusal(std::string("a\0b:1", 5)).find("letters"), std::string::npos);
   for (const char* bad : {"a:", "a:x", "a:65536", "a:-1", "a:+1", "a: 1", "a:1 "}) {
     EXPECT_NE(refusal(bad).find("65535"), std::string::npos) << bad;
   }

@@ -406,7 +406,8 @@ TEST_F(EpochSet, APromiseIsKeptAcrossARestart) {
   const auto ask = [&](const char* candidate, std::int64_t epoch) {
     const core::Prepare prepare{core::Prepare::Mode::kPromise, epoch, {}, "prod", candidate};
     net::Address at{"127.0.0.1", static_cast<std::uint16_t>(a.port)};
-    return net::ask_nodes({{"a", at}}, prepare, kPatience).at(0).promise.value();
+    net::Resolver resolver;
+    return net::ask_nodes({{"a", at}}, prepare, kPatience, resolver).at(0).promise.value();
   };
   EXPECT_TRUE(ask("b", 5).granted);
   EXPECT_FALSE(ask("c", 5).granted);
@@ -439,8 +440,9 @@ TEST_F(EpochSet, APromiseThatCannotBeKeptIsRefused) {
   std::filesystem::create_directory(a.state.path() + "/ha_term.json.tmp");
   const core::Prepare prepare{core::Prepare::Mode::kPromise, 5, {}, "prod", "b"};
   net::Address at{"127.0.0.1", static_cast<std::uint16_t>(a.port)};
+  net::Resolver resolver;
   const core::Promise answer =
-      net::ask_nodes({{"a", at}}, prepare, kPatience).at(0).promise.value();
+      net::ask_nodes({{"a", at}}, prepare, kPatience, resolver).at(0).promise.value();
   EXPECT_FALSE(answer.granted);
   EXPECT_EQ(answer.reason, Reason::kHostError);
   EXPECT_NE(answer.text.find("ha_term.json.tmp"), std::string::npos) << answer.text;

@@ -163,6 +163,12 @@ TEST(Settings, AddressesSayWhatIsWrong) {
   EXPECT_TRUE(refused("allow", "10.0.0.0/33", "CIDR"));
 }
 
+TEST(Settings, ANameToListenOnIsRefusedWithTheWayOut) {
+  for (const char* key : {"listen", "metrics_listen"}) {
+    EXPECT_TRUE(refused(key, "localhost:9", "needs an IP address, not a name (try 0.0.0.0:9)"));
+  }
+}
+
 TEST(Settings, AnUnknownOptionNamesItsNearest) {
   EXPECT_NE(apply_alone("hearbeat_ms", "5").find("'heartbeat_ms'"), std::string::npos);
   EXPECT_NE(apply_alone("insync_replicas", "2").find("'in_sync_replicas'"), std::string::npos);
