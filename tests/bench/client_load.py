@@ -26,10 +26,10 @@ def pin(process, cpus):
 class ClientLoad:
     """Pinned: the client beside the master on CPU 0, the replica on CPU 1."""
 
-    def __init__(self, settings, program, producers, pinned, *more):
+    def __init__(self, settings, program, producers, pinned, *more, seconds=None):
         self.settings = settings
         self.program = program
-        self.load = ("--producers", producers, "--seconds", settings.pick(2, 1), *more,
+        self.load = ("--producers", producers, "--seconds", seconds or settings.pick(2, 1), *more,
                      *(("--cpus", "0,-1") if pinned else ()))
         self.cpus = ({0}, {1}) if pinned else (ANYWHERE, ANYWHERE)
 

@@ -1,6 +1,6 @@
 """Redis with one replica as a contender: SET and WAIT 1, the replicated write that people would
-otherwise reach for. Debian's redis-server, nothing kept on disk; the client (redis/put.c) is a
-process of its own, so its socket is part of every figure."""
+otherwise reach for. Debian's redis-server, nothing kept on disk unless a row says so; the client
+(redis/put.c) is a process of its own, so its socket is part of every figure."""
 import atexit
 import shutil
 import socket
@@ -12,9 +12,11 @@ from runner import Missing, launch
 
 
 class Servers:
-    running = None
+    running = {}  # by disk
 
-    def __init__(self, settings):
+    def __init__(self, settings, disk):
+        """disk: a directory for append-only files, synced once a second; None = nothing is kept."""
+        self.disk = disk
         if shutil.which("redis-server") is None:
             raise Missing("no redis-server (Debian's package of that name)")
         self.port, replica_port = free_port(), free_port()
@@ -28,26 +30,32 @@ class Servers:
             time.sleep(.05)
 
     @classmethod
-    def get(cls, settings):
-        cls.running = cls.running or cls(settings)
-        return cls.running
+    def get(cls, settings, disk=None):
+        if disk not in cls.running:
+            cls.running[disk] = cls(settings, disk)
+        return cls.running[disk]
 
     @classmethod
     def stop(cls):
-        if cls.running:
-            cls.running.kill()
-        cls.running = None
+        for servers in cls.running.values():
+            servers.kill()
+        cls.running = {}
 
     def kill(self):
         for process in (self.replica, self.master):
             process.kill()
             process.wait()
+        if self.disk:
+            shutil.rmtree(self.disk, ignore_errors=True)
 
-    @staticmethod
-    def launch(settings, port, *more):
+    def launch(self, settings, port, *more):
         out = open(settings.scratch / f"redis.{port}.log", "w")
+        directory = settings.scratch
+        if self.disk:
+            directory = self.disk / str(port)
+            directory.mkdir(parents=True)
         return launch(["redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "",
-                       "--appendonly", "no", "--dir", settings.scratch,
+                       "--appendonly", "yes" if self.disk else "no", "--dir", directory,
                        "--repl-diskless-sync-delay", "0", *more], stdout=out, stderr=out)
 
     @staticmethod
@@ -64,15 +72,16 @@ atexit.register(Servers.stop)
 
 
 class Put(ClientLoad):
-    def __init__(self, settings, producers, window, body, pinned):
+    def __init__(self, settings, producers, window, body, pinned, disk=None, load=(), seconds=None):
         super().__init__(settings, "ha_redis_put", producers, pinned, "--window", window, "--body",
-                         body)
+                         body, *load, seconds=seconds)
+        self.disk = disk
 
     def start(self):
-        Servers.get(self.settings)
+        Servers.get(self.settings, self.disk)
 
     def run(self):
-        servers = Servers.get(self.settings)
+        servers = Servers.get(self.settings, self.disk)
         return self.measure(servers.port, servers.master, servers.replica)
 
 

@@ -159,6 +159,19 @@ def http():
                    Measure("slave_cpu_us_per_message", "CPU us/message slave")])
 
 
+def open_loop():
+    def contenders(s):
+        disk = s.build / "bench"
+        disk.mkdir(parents=True, exist_ok=True)
+        load = {"load": ("--rate", 10000), "seconds": s.pick(20, 3)}
+        return [("ours", "", stub_http.Put(s, 64, directory=disk, **load)),
+                ("Redis", "append-only file", redis.Put(s, 64, 1, 1024, False, disk / "redis",
+                                                        **load))]
+    return Row("open loop over HTTP, 10,000/s, on a disk", contenders, [
+        Measure("p50_us", "us p50"), Measure("p99_us", "us p99", [Aim("<=", 2000)]),
+        Measure("p999_us", "us p99.9")])
+
+
 def lag():
     def contenders(s):
         load = ("--count", s.pick(100, 20), "--idle-us", 50000, *CPUS)
@@ -318,6 +331,7 @@ def all_rows():
         put_many(64, 5, 3, half),
         pipelined(),
         http(),
+        open_loop(),
         lag(),
         durable(),
         memory(),

@@ -1,5 +1,5 @@
 """Our stub broker through its HTTP API as a contender: `ha_stub serve` as a master and its slaves,
-puts that wait for one of these, stores on tmpfs, and the client ours/http_put.c. Started anew for
+puts that wait for one of these, stores on tmpfs or on a disk, and the client ours/http_put.c. Started anew for
 each run, which takes milliseconds, so that no run finds another one's log."""
 import json
 import shutil
@@ -65,12 +65,15 @@ def connected_slaves(port):
 
 
 class Put(ClientLoad):
-    """stopped: so many of the slaves are in SIGSTOP meanwhile, and connected all the same."""
+    """stopped: so many of the slaves are in SIGSTOP meanwhile, and connected all the same.
+    directory: where the stores lie."""
 
-    def __init__(self, settings, producers, pinned=False, slaves=1, stopped=0):
-        super().__init__(settings, "ha_http_put", producers, pinned)
+    def __init__(self, settings, producers, pinned=False, slaves=1, stopped=0, directory=None,
+                 load=(), seconds=None):
+        super().__init__(settings, "ha_http_put", producers, pinned, *load, seconds=seconds)
         self.slaves = slaves
         self.stopped = stopped
+        self.directory = directory or settings.scratch
 
     def start(self):
         for program in ("ha_stub", self.program):
@@ -78,7 +81,7 @@ class Put(ClientLoad):
                 raise Missing(f"{program} is not built")
 
     def run(self):
-        directory = tempfile.mkdtemp(prefix="http.", dir=self.settings.scratch)
+        directory = tempfile.mkdtemp(prefix="http.", dir=self.directory)
         servers = []
         try:
             # Not even a slow run shall end the connection of a slave that is stopped.

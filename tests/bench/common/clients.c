@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/bench/common/bench.h"
@@ -17,15 +18,44 @@ struct connection {
   int fd;
   char* request;
   size_t request_size;
-  int64_t sent_at;
+  int64_t due_at;     /* at a rate: when it should have been sent, however late it was */
   size_t answer_size; /* so far */
   char answer[kMostAnswer];
 };
 
-static void send_next(struct connection* c) {
-  c->sent_at = bench_now_ns();
-  c->answer_size = 0;
-  bench_send(c->fd, c->request, c->request_size);
+/* When requests are sent, and who is free to send the next one. */
+struct schedule {
+  int64_t interval_ns; /* 0: as soon as a connection is free */
+  int64_t next_ns;
+  struct connection* idle[kMostProducers];
+  int64_t idle_count;
+};
+
+static void send_due(struct schedule* s, int64_t end) {
+  int64_t now = bench_now_ns();
+  while (s->idle_count > 0 && now < end && (s->interval_ns == 0 || s->next_ns <= now)) {
+    struct connection* c = s->idle[--s->idle_count];
+    c->due_at = s->interval_ns == 0 ? now : s->next_ns;
+    s->next_ns += s->interval_ns;
+    c->answer_size = 0;
+    bench_send(c->fd, c->request, c->request_size);
+    now = bench_now_ns();
+  }
+}
+
+/* Until an answer comes or the next request is due. */
+static int wait_for_work(int poll, const struct schedule* s, int64_t end,
+                         struct epoll_event* events) {
+  const int64_t patience_ns = (int64_t)kPatienceMs * 1000000;
+  const int64_t now = bench_now_ns();
+  int64_t ns = patience_ns;
+  if (s->interval_ns > 0 && s->idle_count > 0 && now < end)
+    ns = s->next_ns > now ? s->next_ns - now : 0;
+  const struct timespec timeout = {ns / 1000000000, ns % 1000000000};
+  const int n = epoll_pwait2(poll, events, kMostProducers, &timeout, NULL);
+  if (n < 0) bench_die("epoll_pwait2");
+  if (n == 0 && ns == patience_ns) bench_die("no answer within %d s", kPatienceMs / 1000);
+  return n;
 }
 
 static void receive(struct connection* c) {
@@ -42,7 +72,10 @@ void bench_run_clients(int argc, char** argv, const struct bench_protocol* proto
   const int64_t window = bench_number(argc, argv, "--window", 1);
   const int64_t body = bench_number(argc, argv, "--body", kBenchBody);
   const int64_t seconds = bench_number(argc, argv, "--seconds", 2);
+  const int64_t rate = bench_number(argc, argv, "--rate", 0);
   const int port = (int)bench_number(argc, argv, "--port", 0);
+  if (rate < 0 || (rate > 0 && window != 1))
+    bench_die("--rate: not negative, and not with a --window");
   if (producers < 1 || producers > kMostProducers)
     bench_die("--producers: allowed are 1 to %d", kMostProducers);
   int client;
@@ -64,26 +97,28 @@ void bench_run_clients(int argc, char** argv, const struct bench_protocol* proto
   const int64_t end = from + seconds * 1000000000;
   size_t count = 0;
   int64_t all = 0;
-  int64_t open = producers;
-  for (int i = 0; i < producers; ++i) send_next(&connections[i]);
-  while (open > 0) {
+  static struct schedule schedule;
+  schedule.interval_ns = rate > 0 ? 1000000000 / rate : 0;
+  schedule.next_ns = bench_now_ns();
+  for (int i = 0; i < producers; ++i) schedule.idle[schedule.idle_count++] = &connections[i];
+  send_due(&schedule, end);
+  while (schedule.idle_count < producers || bench_now_ns() < end) {
     struct epoll_event events[kMostProducers];
-    const int n = epoll_wait(poll, events, kMostProducers, kPatienceMs);
-    if (n <= 0) bench_die("no answer within %d s", kPatienceMs / 1000);
+    const int n = wait_for_work(poll, &schedule, end, events);
     for (int i = 0; i < n; ++i) {
       struct connection* c = events[i].data.ptr;
       receive(c);
       if (!protocol->is_whole(c->answer, c->answer_size, window)) continue;
       const int64_t now = bench_now_ns();
       all += window;
-      for (int64_t w = 0; w < window; ++w)
-        if (c->sent_at >= from && now <= end && count < kMostSamples)
-          samples[count++] = now - c->sent_at;
-      if (now < end)
-        send_next(c);
-      else
-        --open;
+      /* At a rate, what was due counts, however late its answer is. */
+      const int counts = c->due_at >= from && (rate > 0 || now <= end);
+      for (int64_t w = 0; counts && w < window; ++w)
+        if (count < kMostSamples) samples[count++] = now - c->due_at;
+      schedule.idle[schedule.idle_count++] = c;
+      if (rate == 0) send_due(&schedule, end);
     }
+    send_due(&schedule, end);
   }
   printf("{\"per_s\":%.0f,\"mb_per_s\":%.2f,\"all\":%lld,", (double)count / (double)seconds,
          (double)count * (double)body / (double)seconds / 1e6, (long long)all);

@@ -1,7 +1,8 @@
 /* Our puts through the stub broker's HTTP API: a POST of one message that asks for two copies, and
  * the next when it is answered, on connections that stay open.
  *
- *   ha_http_put --port P [--producers 1] [--seconds 2] [--body 1024] [--cpus CLIENT,-1]
+ *   ha_http_put --port P [--producers 1] [--seconds 2] [--body 1024] [--rate 0]
+ *               [--cpus CLIENT,-1]
  */
 #include <stdio.h>
 #include <stdlib.h>
