@@ -31,7 +31,6 @@ struct BrokerOptions {
   std::int64_t segment_bytes = 0;  // 0 = what the store has; 1 GiB, as RocketMQ's, when it is empty
   FlushPolicy flush = FlushPolicy::kAsync;
   std::int64_t flush_interval_ms = 500;
-  bool warm_segments = false;        // new segments get all their memory before they are used
   std::int64_t retention_bytes = 0;  // 0 = keep all
   std::int64_t retention_ms = 0;     // 0 = keep all
   int queues_per_topic = 4;

@@ -68,9 +68,9 @@ std::optional<Error> LocalBroker::open_all() {
   log_options.store_dir = options_.store_dir;
   log_options.segment_bytes = options_.segment_bytes;
   log_options.flush_interval_ms = options_.flush_interval_ms;
-  log_options.warm_segments = options_.warm_segments;
   log_options.retention_bytes = options_.retention_bytes;
   log_options.retention_ms = options_.retention_ms;
+  log_options.warning = [](const std::string& text) { spdlog::warn("log: {}", text); };
   log_options.background_error = [](const Error& error) { spdlog::error("log: {}", error.text); };
   log_options.appended = [this](std::int64_t end) {
     if (auto* instance = notified_.load()) instance->notify_appended(end);

@@ -131,10 +131,6 @@ const std::vector<std::pair<ServeKey, Setter>>& keys() {
        [](auto& s, auto& v) {
          return set_integer(s.broker.flush_interval_ms, v, "flush-interval-ms", 1, 60'000);
        }},
-      {{"warm-segments", "",
-        "give a new log file all its memory before it is used: no page fault delays a message, and "
-        "every page is written twice; default: at first use"},
-       [](auto& s, auto& v) { return set_flag(s.broker.warm_segments, v, "warm-segments"); }},
       {{"retention-bytes", "BYTES", "keep at most about this much log; default: all"},
        [](auto& s, auto& v) { return set_bytes(s.broker.retention_bytes, v, "retention-bytes"); }},
       {{"retention-hours", "N", "keep segments at most about this long; default: for ever"},

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <ctime>
 
 #include "ha/plugin.h"
 #include "store/recovery.h"
@@ -16,32 +17,46 @@ std::int64_t system_now_ms() {
       .count();
 }
 
+// Of the two clocks that nobody sets, the one that goes on while the machine sleeps.
+std::int64_t since_boot_ms() {
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  return std::int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
+}
+
 // 0 = not given, which is fine.
-std::optional<Error> refuse_segment_size(std::int64_t size, const std::string& what) {
+std::optional<Error> refuse_segment_size(std::int64_t size, const std::string& what,
+                                         const std::string& way_out) {
   if (size == 0 ||
       (size >= kMinSegmentBytes && size <= kMaxSegmentBytes && size % kMinSegmentBytes == 0))
     return std::nullopt;
   return make_error(HA_INVALID, what + " " + std::to_string(size) +
                                     " is not a multiple of 4096 between 4096 and " +
-                                    std::to_string(kMaxSegmentBytes) + " (try 1073741824)");
+                                    std::to_string(kMaxSegmentBytes) + " (" + way_out + ")");
 }
 
 }  // namespace
 
-CommitLog::CommitLog(LogOptions options, LogObserver& observer, StoreLock lock)
+CommitLog::CommitLog(LogOptions options, bool segment_size_given, LogObserver& observer,
+                     StoreLock lock)
     : options_(std::move(options)),
+      segment_size_given_(segment_size_given),
       observer_(observer),
       lock_(std::move(lock)),
       directory_(options_.store_dir + "/commitlog"),
       table_(options_.segment_bytes, bounds_, options_.max_lent) {
   if (!options_.now_ms) options_.now_ms = system_now_ms;
+  if (!options_.steady_ms) options_.steady_ms = since_boot_ms;
+  if (!options_.warning) options_.warning = [](const std::string&) {};
   if (!options_.background_error) options_.background_error = [](const Error&) {};
   if (!options_.appended) options_.appended = [](std::int64_t) {};
   if (!options_.flushed) options_.flushed = [](std::int64_t) {};
+  opened_ = now();
 }
 
 Result<std::unique_ptr<CommitLog>> CommitLog::open(LogOptions options, LogObserver& observer) {
-  if (auto refused = refuse_segment_size(options.segment_bytes, "segment size")) return *refused;
+  if (auto refused = refuse_segment_size(options.segment_bytes, "segment size", "try 1073741824"))
+    return *refused;
   if (options.flush_interval_ms < 1)
     return make_error(HA_INVALID, "flush interval " + std::to_string(options.flush_interval_ms) +
                                       " ms: must be at least 1 (try 500)");
@@ -52,16 +67,20 @@ Result<std::unique_ptr<CommitLog>> CommitLog::open(LogOptions options, LogObserv
   if (last_held_by_rocketmq(options.store_dir))
     if (auto failed = CommitMark::remove(options.store_dir)) return *failed;
   std::get<StoreLock>(lock).sign();
-  if (options.segment_bytes == 0) {
+  const bool segment_size_given = options.segment_bytes != 0;
+  if (!segment_size_given) {
     const auto held = held_segment_bytes(options.store_dir);
     if (const auto* error = std::get_if<Error>(&held)) return *error;
     options.segment_bytes = std::get<std::int64_t>(held);
     const std::string what = "the store '" + options.store_dir + "': its segment size";
-    if (auto refused = refuse_segment_size(options.segment_bytes, what)) return *refused;
+    if (auto refused = refuse_segment_size(options.segment_bytes, what,
+                                           "a segment file was cut short or replaced: restore it, "
+                                           "or start from an empty store as a slave"))
+      return *refused;
     if (options.segment_bytes == 0) options.segment_bytes = kDefaultSegmentBytes;
   }
-  std::unique_ptr<CommitLog> log(
-      new CommitLog(std::move(options), observer, std::move(std::get<StoreLock>(lock))));
+  std::unique_ptr<CommitLog> log(new CommitLog(std::move(options), segment_size_given, observer,
+                                               std::move(std::get<StoreLock>(lock))));
   if (auto failed = Recovery(*log).run()) return *failed;
   log->start();
   return log;
@@ -69,12 +88,16 @@ Result<std::unique_ptr<CommitLog>> CommitLog::open(LogOptions options, LogObserv
 
 void CommitLog::start() {
   keeper_ = std::make_unique<SegmentKeeper>(
-      directory_, options_.segment_bytes, options_.warm_segments, [this] { apply_retention(); },
-      options_.background_error);
+      directory_, options_.segment_bytes, [this] { apply_retention(); }, options_.background_error);
   flusher_ = std::make_unique<Flusher>(
       Flusher::Log{[this] { return flush_once(); }, [this] { return bounds().durable; },
                    [this] { return bounds().end; }},
       options_.flush_interval_ms);
+  // So that no message waits for a file to be made. One that is empty is enough, or each start
+  // would add one.
+  const std::int64_t end = bounds().end;
+  const std::int64_t next = table_.next_base(end);
+  if (next - end < options_.segment_bytes) keeper_->want(next);
   keeper_->start();
   flusher_->start();
 }
@@ -111,34 +134,58 @@ void CommitLog::fail(const Error& error) {
 
 Result<std::int64_t> CommitLog::flush_once() {
   const std::lock_guard lock(flush_mutex_);
-  const LogBounds bounds = bounds_.load();
-  if (bounds.durable == bounds.end) return bounds.durable;
+  const std::int64_t durable = bounds_.load().durable;
+  SummedEnd end;
+  {
+    const std::lock_guard append_lock(append_mutex_);
+    end = {bounds_.load().end, sum_};
+  }
+  if (durable == end.offset) return durable;
   if (auto error = failed()) return *error;
   const auto sync = [&]() -> std::optional<Error> {
-    for (const auto& segment : table_.overlapping(bounds.durable, bounds.end))
+    for (const auto& segment : table_.overlapping(durable, end.offset))
       if (auto error = segment->sync()) return error;
-    mark_.set_flushed(bounds.end);
+    mark_.set_flushed(end);
     return mark_.sync();
   };
   if (auto error = sync()) {
     fail(*error);
     return *error;
   }
-  bounds_.update([&](LogBounds& b) { b.durable = bounds.end; });
-  options_.flushed(bounds.end);
-  return bounds.end;
+  flushed_sum_ = end.sum;
+  bounds_.update([&](LogBounds& b) { b.durable = end.offset; });
+  options_.flushed(end.offset);
+  return end.offset;
 }
 
-CommitLog::Walked CommitLog::walk(std::int64_t from, std::int64_t to, BodyCheck check,
-                                  const std::function<void(const RecordView&)>& use) const {
+std::string_view CommitLog::bytes_at(std::int64_t from, std::int64_t end) const {
+  const auto segment = table_.find(from);
+  if (segment == nullptr) return {};
+  return {segment->at(from), static_cast<std::size_t>(std::min(end, segment->end()) - from)};
+}
+
+MarkValues CommitLog::mark_values() const {
+  const LogBounds bounds = bounds_.load();
+  MarkValues out;
+  out.begin = bounds.min;
+  out.committed = bounds.end;
+  out.flushed = bounds.durable;
+  out.segment_bytes = options_.segment_bytes;
+  if (bounded_) out.confirm = bounds.confirm;
+  out.committed_sum = sum_;
+  out.flushed_sum = flushed_sum_;
+  out.boot = options_.boot_id;
+  return out;
+}
+
+CommitLog::Walked CommitLog::walk_items(std::int64_t from, std::int64_t to, const Look& look,
+                                        const Use& use) const {
   Walked walked{from, {}};
-  std::shared_ptr<const Segment> segment;
   while (walked.position < to) {
     const std::int64_t at = walked.position;
-    if (segment == nullptr || at >= segment->end()) segment = table_.find(at);
-    const std::int64_t left = segment->end() - at;
+    const std::int64_t left = options_.segment_bytes - at % options_.segment_bytes;
     const std::int64_t available = std::min(to - at, left);
-    walked.item = judge(segment->at(at), available, at, left, check);
+    walked.item = look(at, available, left);
     if (walked.item.found == Found::kRecord) {
       if (use) use(walked.item.record);
     } else if (walked.item.found == Found::kBlank && available < left) {
@@ -151,6 +198,16 @@ CommitLog::Walked CommitLog::walk(std::int64_t from, std::int64_t to, BodyCheck 
   }
   walked.item = {};
   return walked;
+}
+
+CommitLog::Walked CommitLog::walk(std::int64_t from, std::int64_t to, BodyCheck check,
+                                  const Use& use) const {
+  std::shared_ptr<const Segment> segment;
+  const auto look = [&](std::int64_t at, std::int64_t available, std::int64_t left) {
+    if (segment == nullptr || at >= segment->end()) segment = table_.find(at);
+    return judge(segment->at(at), available, at, left, check);
+  };
+  return walk_items(from, to, look, use);
 }
 
 std::int32_t CommitLog::read(std::int64_t offset, void* buffer, std::int64_t size,
@@ -206,6 +263,17 @@ Result<std::int64_t> CommitLog::record_floor(std::int64_t offset) {
   return base + floor;
 }
 
+// By the system's clock, and no more than the clock that nobody sets allows: a jump of the former
+// does not make a message older. What was here at the open, or came from a master, was as old then
+// as the system's clock said.
+std::int64_t CommitLog::age_ms(const Segment& segment, std::int64_t store_time_ms) const {
+  const auto known = begun_.find(segment.base());
+  const Moment& begun = known == begun_.end() ? opened_ : known->second;
+  const Moment here = now();
+  const std::int64_t then = std::max<std::int64_t>(0, begun.wall_ms - store_time_ms);
+  return std::min(here.wall_ms - store_time_ms, then + here.steady_ms - begun.steady_ms);
+}
+
 bool CommitLog::retention_wants(std::int64_t held) const {
   if (options_.retention_bytes > 0 && held > options_.retention_bytes) return true;
   if (options_.retention_ms <= 0) return false;
@@ -218,7 +286,7 @@ bool CommitLog::retention_wants(std::int64_t held) const {
   const Item item =
       judge(next->at(next->base()), available, next->base(), next->size(), BodyCheck::kNo);
   return item.found == Found::kRecord &&
-         item.record.store_time_ms < options_.now_ms() - options_.retention_ms;
+         age_ms(*next, item.record.store_time_ms) > options_.retention_ms;
 }
 
 void CommitLog::apply_retention() {
@@ -238,6 +306,7 @@ void CommitLog::apply_retention() {
           [&](std::int64_t min) { bounds_.update([&](LogBounds& b) { b.min = min; }); });
       if (oldest == nullptr) break;
       mark_.set_begin(oldest->end());
+      begun_.erase(oldest->base());
       observer_.on_trim(oldest->end());
       gone.push_back(std::move(oldest));
     }

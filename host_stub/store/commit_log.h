@@ -22,12 +22,13 @@
 //
 // Threads: any, for every method but open; observers are called under the append mutex.
 // Errors: nothing is stored when an append or a reset says no, but for append_messages, which
-// stores the messages before the one that failed and says how many.
+// stores a run in pieces and says how many messages it stored.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -59,11 +60,13 @@ struct LogOptions {
   std::string store_dir;
   std::int64_t segment_bytes = 0;  // a multiple of kMinSegmentBytes; 0 = what the store has
   std::int64_t flush_interval_ms = 500;
-  bool warm_segments = false;
   std::int64_t retention_bytes = 0;  // 0 = keep all
   std::int64_t retention_ms = 0;     // 0 = keep all
   std::size_t max_lent = kMaxLent;
-  std::function<std::int64_t()> now_ms;                // default: the system's clock
+  std::function<std::int64_t()> now_ms;     // default: the system's clock
+  std::function<std::int64_t()> steady_ms;  // default: time since boot, which nobody sets
+  std::optional<BootId> boot_id = current_boot_id();
+  std::function<void(const std::string&)> warning;     // what recovery took off the log, and why
   std::function<void(const Error&)> background_error;  // of the flusher and the keeper
   // The log's new end, called under the append mutex: calls are serialised and must not block.
   std::function<void(std::int64_t end)> appended;
@@ -124,8 +127,8 @@ class CommitLog {
   // HA_RANGE unless offset is the end; HA_CONFLICT and HA_CORRUPT as the bytes deserve; HA_IO.
   std::optional<Error> append_raw(std::int64_t offset, std::string_view bytes);
 
-  // Writable memory at the end, for one writer; commit walks what it wrote. HA_STATE when one is
-  // out.
+  // Memory of the log's own for the bytes that follow its end, for one writer. commit walks what it
+  // wrote there, and only then writes it to the segment. HA_STATE when one is out.
   struct Reservation {
     char* data = nullptr;
     std::int64_t room = 0;
@@ -175,16 +178,28 @@ class CommitLog {
  private:
   friend class Recovery;
 
-  CommitLog(LogOptions options, LogObserver& observer, StoreLock lock);
+  CommitLog(LogOptions options, bool segment_size_given, LogObserver& observer, StoreLock lock);
   void start();
 
   // All below: REQUIRES the append mutex.
+  std::optional<Error> refuse_messages(const std::function<bool()>& accepted) const;
   std::optional<Error> refuse_raw(std::int64_t offset) const;
   std::optional<Error> ensure_segments(std::int64_t end);
-  std::optional<Error> make_room(std::int64_t record_bytes, std::shared_ptr<Segment>& segment);
-  std::optional<Error> take_in(std::int64_t size);
+  // A segment in which a record of that size fits at the log's end.
+  Result<std::shared_ptr<Segment>> make_room(std::int64_t record_bytes);
+  std::optional<Error> append_run(const Segment& segment, std::span<NewMessage> run, Appended& out);
+  // Judges the bytes that follow the log's end; writes and publishes them if they are right.
+  std::optional<Error> take_in(std::string_view bytes);
+  struct Arrived;
+  Arrived judge_arrived(std::string_view bytes) const;
+  Item judge_begun(std::int64_t at, std::string_view bytes, std::string& whole) const;
+  // Writes inside one segment, at the log's end or beyond. On failure nothing beyond the end stays.
+  std::optional<Error> write(const Segment& segment, std::int64_t at, std::span<iovec> pieces);
+  // In one segment; empty when there is none.
+  std::string_view bytes_at(std::int64_t from, std::int64_t end) const;
+  MarkValues mark_values() const;
+  std::int64_t age_ms(const Segment& segment, std::int64_t store_time_ms) const;
   void publish(std::int64_t end, std::int64_t whole_end);
-  void zero(std::int64_t begin, std::int64_t end);
   void fail(const Error& error);
   std::optional<Error> cut_files(std::int64_t new_end);
 
@@ -192,12 +207,16 @@ class CommitLog {
     std::int64_t position = 0;  // the first item that is not whole
     Item item;                  // what stands there
   };
-  Walked walk(std::int64_t from, std::int64_t to, BodyCheck check,
-              const std::function<void(const RecordView&)>& use) const;
+  // look(offset, bytes available, bytes left in the segment) judges the item at an offset.
+  using Look = std::function<Item(std::int64_t, std::int64_t, std::int64_t)>;
+  using Use = std::function<void(const RecordView&)>;
+  Walked walk_items(std::int64_t from, std::int64_t to, const Look& look, const Use& use) const;
+  Walked walk(std::int64_t from, std::int64_t to, BodyCheck check, const Use& use) const;
   Result<std::int64_t> flush_once();
   bool retention_wants(std::int64_t held) const;
 
   LogOptions options_;
+  const bool segment_size_given_;
   LogObserver& observer_;
   StoreLock lock_;
   const std::string directory_;  // DIR/commitlog
@@ -210,9 +229,20 @@ class CommitLog {
   bool writable_ = false;
   std::atomic<bool> bounded_{false};  // changed under the append mutex
   bool closed_ = false;
-  std::int64_t reserved_ = 0;  // size of the open reservation
+  std::uint32_t sum_ = 0;          // running, at the log's end
+  std::uint32_t flushed_sum_ = 0;  // where durable is; under the flush mutex
+  // When a segment's first bytes came, by both clocks; those not in it were there at the open.
+  struct Moment {
+    std::int64_t wall_ms = 0;
+    std::int64_t steady_ms = 0;
+  };
+  Moment now() const { return {options_.now_ms(), options_.steady_ms()}; }
+  Moment opened_;
+  std::map<std::int64_t, Moment> begun_;  // by base
+  std::int64_t reserved_ = 0;             // size of the open reservation
+  std::unique_ptr<char[]> reserve_buffer_;
+  std::int64_t reserve_capacity_ = 0;
   std::atomic<std::int64_t> held_from_{kNoLimit};
-  std::int64_t touched_ = 0;  // bytes at or above it are zero; below end it means nothing
   mutable std::mutex failed_mutex_;
   std::optional<Error> failed_;
 

@@ -50,8 +50,14 @@ std::optional<Error> CommitLog::truncate(std::int64_t new_end, bool unsafe) {
   });
   const LogBounds now = bounds_.load();
   if (bounded_) observer_.on_confirm(now.confirm);
-  mark_.set_all(
-      {now.min, now.end, now.durable, options_.segment_bytes, bounded_ ? now.confirm : kUnbounded});
+  if (now.durable < before.durable) flushed_sum_ = 0;
+  sum_ = flushed_sum_;
+  for (std::int64_t at = now.durable; at < new_end;) {
+    const std::string_view bytes = bytes_at(at, new_end);
+    sum_ = add_to_sum(sum_, bytes);
+    at += static_cast<std::int64_t>(bytes.size());
+  }
+  mark_.set_all(mark_values());
   auto error = cut_files(new_end);
   if (error) fail(*error);
   return error;
@@ -67,13 +73,12 @@ std::optional<Error> CommitLog::cut_files(std::int64_t new_end) {
   }
   // A segment that starts at the cut is kept: it is the next one to be filled.
   if (last != nullptr) {
-    bool changed = false;
-    last->zero_from(new_end, &changed);
-    if (changed)
+    const auto cleared = last->clear(new_end);
+    if (const auto* error = std::get_if<Error>(&cleared)) return *error;
+    if (std::get<Segment::Written>(cleared).any())
       if (auto error = last->sync()) return error;
     if (last->base() == new_end) table_.push(last);
   }
-  touched_ = new_end;
   return sync_directory(directory_);
 }
 
@@ -95,14 +100,13 @@ std::optional<Error> CommitLog::reset(std::int64_t new_min) {
     return make_error(status, "cannot reset the log now: bytes are lent; try again later");
   observer_.on_reset();
   if (bounded_) observer_.on_confirm(new_min);
-  mark_.set_all(
-      {new_min, new_min, new_min, options_.segment_bytes, bounded_ ? new_min : kUnbounded});
+  sum_ = flushed_sum_ = 0;
+  mark_.set_all(mark_values());
   auto error = [&]() -> std::optional<Error> {
     if (auto failure = mark_.sync()) return failure;
     keeper_->discard();
     for (const auto& segment : table_.pop_from(0))
       if (auto failure = segment->remove()) return failure;
-    touched_ = new_min;
     return sync_directory(directory_);
   }();
   if (error) fail(*error);

@@ -1,21 +1,32 @@
 // DIR/commit_mark: how far the log goes, for the recovery after a crash.
 //
-//   begin      the first byte held; segments before it are leftovers of a retention or a reset
-//   committed  the end of the log; bytes beyond were reserved and never committed, or were cut off
-//   flushed    bytes below are on stable storage: a fault there is a broken disk, not a torn write
-//   confirm    readers see the records below, or kUnbounded: they see all
+//   begin      the first byte held; segments before it are leftovers of a
+//   retention or a reset committed  the end of the log; bytes beyond were
+//   reserved and never committed, or were cut off flushed    bytes below are on
+//   stable storage: a fault there is a broken disk, not a torn write confirm
+//   readers see the records below, or kUnbounded: they see all boot       the
+//   kernel's boot id while the log was open: the same one at the next open
+//   means that
+//              only the process died, so the page cache had every byte below
+//              committed
+//   sums       a running CRC-32 of the log's bytes, at flushed and at
+//   committed. After another boot
+//              it tells whether all bytes between the two are there, whatever a
+//              producer put in them
 //
 // Two slots, written in turn, each with a sequence number and a checksum and in a disk block of its
 // own: a kill or a loss of power in the middle of one leaves the other. Updates go to mapped memory
 // and survive the death of the process at once; sync makes them survive a loss of power.
 //
-// Threads: any; a mutex of its own, held for a copy of 56 bytes.
+// Threads: any; a mutex of its own, held for a copy of 80 bytes.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "store/error.h"
 #include "store/file.h"
@@ -25,12 +36,30 @@ namespace stub::store {
 // No readers' bound: every whole record is to be seen.
 inline constexpr std::int64_t kUnbounded = -1;
 
+using BootId = std::array<char, 16>;
+
+// This boot's; nullopt when the kernel does not say.
+std::optional<BootId> current_boot_id();
+
+// Goes on with a running sum.
+std::uint32_t add_to_sum(std::uint32_t sum, std::string_view bytes);
+
+// Where the log's bytes end, and their running sum there.
+struct SummedEnd {
+  std::int64_t offset = 0;
+  std::uint32_t sum = 0;
+};
+
 struct MarkValues {
   std::int64_t begin = 0;
   std::int64_t committed = 0;
   std::int64_t flushed = 0;
   std::int64_t segment_bytes = 0;
   std::int64_t confirm = kUnbounded;
+  std::uint32_t flushed_sum = 0;
+  std::uint32_t committed_sum = 0;
+  std::optional<BootId> boot;  // none: not known
+  bool summed = true;          // false: of an older version, which kept no sums
 };
 
 class CommitMark {
@@ -46,17 +75,20 @@ class CommitMark {
   // Fine when there is none.
   static std::optional<Error> remove(const std::string& store_dir);
 
-  // Makes the file durable with these values and maps it.
+  // Makes these values durable and maps the file. A mark that is whole is written in place: that
+  // needs no space, so a store whose disk is full opens.
   std::optional<Error> create(const std::string& store_dir, const MarkValues& values);
 
   void set_begin(std::int64_t begin);
-  void set_committed(std::int64_t committed);
-  void set_flushed(std::int64_t flushed);
+  void set_committed(SummedEnd committed);
+  void set_flushed(SummedEnd flushed);
   void set_confirm(std::int64_t confirm);
   void set_all(const MarkValues& values);
   std::optional<Error> sync();
 
  private:
+  std::optional<Error> write_file(const MarkValues& values);
+  std::optional<Error> map();
   void write_slot();
 
   std::mutex mutex_;

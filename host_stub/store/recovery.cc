@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "ha/plugin.h"
+#include "store/tail.h"
 
 namespace stub::store {
 namespace {
@@ -14,6 +15,10 @@ constexpr std::size_t kNameDigits = 20;
 
 bool all_digits(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+bool faulty(const Item& item) {
+  return item.found == Found::kCorrupt || item.found == Found::kConflict;
 }
 
 }  // namespace
@@ -55,11 +60,14 @@ Result<std::int64_t> held_segment_bytes(const std::string& store_dir) {
   const std::string directory = store_dir + "/commitlog";
   auto listed = list_segments(directory, nullptr);
   if (auto* error = std::get_if<Error>(&listed)) return std::move(*error);
-  const auto& bases = std::get<std::vector<std::int64_t>>(listed);
-  if (bases.empty()) return std::int64_t{0};
-  const auto first = Segment::open(directory, bases.front(), Segment::Access::kReadOnly);
-  if (const auto* error = std::get_if<Error>(&first)) return *error;
-  return std::get<std::shared_ptr<Segment>>(first)->size();
+  // The largest: one that was cut short is told from the others then.
+  std::int64_t size = 0;
+  for (const std::int64_t base : std::get<std::vector<std::int64_t>>(listed)) {
+    const auto segment = Segment::open(directory, base, Segment::Access::kReadOnly);
+    if (const auto* error = std::get_if<Error>(&segment)) return *error;
+    size = std::max(size, std::get<std::shared_ptr<Segment>>(segment)->size());
+  }
+  return size;
 }
 
 std::optional<Error> Recovery::run() {
@@ -86,8 +94,7 @@ std::optional<Error> Recovery::open_segments() {
   auto listed = list_segments(log_.directory_, &unfinished);
   if (auto* error = std::get_if<Error>(&listed)) return std::move(*error);
   auto bases = std::get<std::vector<std::int64_t>>(listed);
-  for (const auto& path : unfinished)
-    if (auto error = remove_file(path)) return error;
+  if (auto error = remove_unfinished(unfinished)) return error;
   if (mark_)
     if (auto error = remove_leftovers(bases)) return error;
 
@@ -97,11 +104,12 @@ std::optional<Error> Recovery::open_segments() {
     auto opened = Segment::open(log_.directory_, base, Segment::Access::kReadWrite);
     if (auto* error = std::get_if<Error>(&opened)) return std::move(*error);
     auto segment = std::move(std::get<std::shared_ptr<Segment>>(opened));
-    if (segment->size() != size)
-      return make_error(HA_INVALID, "the segment '" + segment->path() + "' has " +
-                                        std::to_string(segment->size()) +
-                                        " bytes, the option segment-size says " +
-                                        std::to_string(size) + "; use the size the store has");
+    if (segment->size() != size) return wrong_size(*segment, base == bases.front());
+    if (base % size != 0)
+      return make_error(
+          HA_CORRUPT,
+          "'" + segment->path() + "' is not the name of a segment of " + std::to_string(size) +
+              " bytes: it must be a multiple of that; move the file away, or restore its name");
     if (base != expected)
       return make_error(HA_CORRUPT, "the segment '" + log_.directory_ + "/" +
                                         Segment::file_name(expected) + "' is missing before '" +
@@ -117,6 +125,38 @@ std::optional<Error> Recovery::open_segments() {
                           "' is missing: the log went up to " + std::to_string(mark_->committed) +
                           "; put it back, or start from an empty store as a slave");
   return std::nullopt;
+}
+
+std::optional<Error> Recovery::remove_unfinished(const std::vector<std::string>& paths) const {
+  for (const auto& path : paths) {
+    if (mark_ && !path.ends_with(kUnfinishedSuffix)) {
+      const std::int64_t base = std::stoll(path.substr(path.rfind('/') + 1));
+      // Not one that was being made: the log has bytes in it.
+      if (base >= mark_->begin && base < mark_->committed) {
+        auto opened = Segment::open(log_.directory_, base, Segment::Access::kReadOnly);
+        if (auto* error = std::get_if<Error>(&opened)) return std::move(*error);
+      }
+    }
+    if (auto error = remove_file(path)) return error;
+  }
+  return std::nullopt;
+}
+
+Error Recovery::wrong_size(const Segment& segment, bool first) const {
+  const std::string has = std::to_string(segment.size()) + " bytes";
+  const std::string must_have = std::to_string(log_.options_.segment_bytes);
+  // Without a mark an option that was given is all there is to compare with.
+  if (!mark_ && first && log_.segment_size_given_)
+    return make_error(
+        HA_INVALID, "the store '" + log_.options_.store_dir + "' has segments of another size: '" +
+                        segment.path() + "' has " + has + ", the option segment-size says " +
+                        must_have + "; leave the option out to use the size that the store has");
+  return make_error(HA_CORRUPT,
+                    "the segment '" + segment.path() + "' has " + has + " and must have " +
+                        must_have +
+                        (mark_ ? ", as the store's commit_mark says" : ", as the store's others") +
+                        ": the file was cut short or replaced. Ways out: restore it; or start from "
+                        "an empty store as a slave of a node that holds the log");
 }
 
 std::optional<Error> Recovery::remove_leftovers(std::vector<std::int64_t>& bases) {
@@ -136,31 +176,66 @@ std::optional<Error> Recovery::remove_leftovers(std::vector<std::int64_t>& bases
 }
 
 std::optional<Error> Recovery::find_end(std::int64_t& end) {
-  const std::int64_t committed = mark_ ? mark_->committed : files_end_;
-  const std::int64_t flushed = mark_ ? mark_->flushed : begin_;
   const auto tell = [this](const RecordView& record) { log_.observer_.on_record(record); };
-  const auto faulty = [](const Item& item) {
-    return item.found == Found::kCorrupt || item.found == Found::kConflict;
-  };
-  CommitLog::Walked walked = log_.walk(begin_, flushed, BodyCheck::kNo, tell);
-  if (faulty(walked.item)) return fault_below_flushed(walked);
-  walked = log_.walk(walked.position, committed, mark_ ? BodyCheck::kTail : BodyCheck::kYes, tell);
-  if (!mark_ && faulty(walked.item))
+  if (mark_) {
+    const auto walked = log_.walk(begin_, mark_->flushed, BodyCheck::kNo, tell);
+    if (faulty(walked.item)) return damage(walked);
+    if (auto error = find_end_in_tail(walked.position, end)) return error;
+    log_.walk(walked.position, end, BodyCheck::kNo, tell);
+    return std::nullopt;
+  }
+  const auto walked = log_.walk(begin_, files_end_, BodyCheck::kYes, tell);
+  if (faulty(walked.item))
     if (auto error = refuse_lost_segments(walked)) return error;
   end = walked.position;
   return std::nullopt;
 }
 
-Error Recovery::fault_below_flushed(const CommitLog::Walked& walked) const {
+// from: the end of the last record that is flushed as a whole.
+std::optional<Error> Recovery::find_end_in_tail(std::int64_t from, std::int64_t& end) {
+  const auto& boot = log_.options_.boot_id;
+  power_lost_ = !mark_->boot || mark_->boot != boot;
+  const Tail tail = judge_tail(
+      *mark_, boot, [this](std::int64_t at, std::int64_t stop) { return log_.bytes_at(at, stop); });
+  const BodyCheck check = tail == Tail::kWhole ? BodyCheck::kYes : BodyCheck::kTorn;
+  const auto walked = log_.walk(from, mark_->committed, check, nullptr);
+  end = walked.position;
+  if (faulty(walked.item)) {
+    if (tail == Tail::kWhole) return damage(walked);
+    warn_of_cut(end, "a loss of power tore what stands there (" +
+                         fault_error(walked.item, end, log_.options_.segment_bytes).text + ")");
+  } else if (tail == Tail::kTorn) {
+    end = from;
+    warn_of_cut(end,
+                "a loss of power tore some of it: checksum mismatch, and no record shows where");
+  } else if (end < mark_->committed) {
+    warn_of_cut(end, "");
+  }
+  return std::nullopt;
+}
+
+void Recovery::warn_of_cut(std::int64_t end, const std::string& why) const {
+  const std::string cut = "the log was cut at " + std::to_string(end) + ": " +
+                          std::to_string(mark_->committed - end) + " bytes, up to " +
+                          std::to_string(mark_->committed) + ", are gone; ";
+  log_.options_.warning(cut + (why.empty()
+                                   ? "they are the beginning of a record whose rest had not arrived"
+                                   : why + "; messages in them may have been acknowledged"));
+}
+
+Error Recovery::damage(const CommitLog::Walked& walked) const {
   Error error = fault_error(walked.item, walked.position, log_.options_.segment_bytes);
-  error.text += "; that is below " + std::to_string(mark_->flushed) +
-                ", up to where the log was on stable storage, and " +
-                std::to_string(mark_->committed - walked.position) +
-                " bytes lie at or beyond the fault. Ways out: restore the store's files; or start "
-                "from an empty store as a slave of a node that holds the log; or, to give those "
-                "bytes up, remove '" +
-                log_.options_.store_dir +
-                "/commit_mark' and the segments after this one, and start again";
+  const bool flushed = walked.position < mark_->flushed;
+  if (const auto segment = log_.table_.find(walked.position))
+    error.text += "; in '" + segment->path() + "'";
+  error.text += flushed ? "; that is below " + std::to_string(mark_->flushed) +
+                              ", up to where the log was on stable storage"
+                        : "; no loss of power explains that, so the file was damaged or changed";
+  error.text +=
+      ", and " + std::to_string(mark_->committed - walked.position) +
+      " bytes lie at or beyond the fault. Ways out: restore the store's files; or start from an "
+      "empty store as a slave of a node that holds the log; or, to give those bytes up, remove '" +
+      log_.options_.store_dir + "/commit_mark' and the segments after this one, and start again";
   return error;
 }
 
@@ -172,10 +247,10 @@ std::optional<Error> Recovery::refuse_lost_segments(const CommitLog::Walked& wal
         judge(segment->at(segment->base()), size, segment->base(), size, BodyCheck::kNo);
     if (item.found != Found::kRecord) continue;
     Error error = fault_error(walked.item, walked.position, size);
-    error.text += "; and '" + segment->path() +
-                  "' after it holds records, so this is no torn tail. Ways out: restore the "
-                  "store's files; or, to give up what lies beyond, remove that segment and all "
-                  "after it, and start again";
+    error.text +=
+        "; and '" + segment->path() +
+        "' after it holds records, so this is no torn tail. Ways out: restore the store's files; "
+        "or, to give up what lies beyond, remove that segment and all after it, and start again";
     return error;
   }
   return std::nullopt;
@@ -192,35 +267,51 @@ std::optional<Error> Recovery::clear_beyond(std::int64_t end) {
   const std::int64_t flushed = mark_ ? mark_->flushed : begin_;
   for (const auto& segment : log_.table_.overlapping(flushed, end))
     if (auto error = segment->sync()) return error;
-  if (auto error =
-          log_.mark_.create(log_.options_.store_dir, {begin_, end, end, log_.options_.segment_bytes,
-                                                      log_.bounded_ ? confirm(end) : kUnbounded}))
-    return error;
+  log_.sum_ = log_.flushed_sum_ = 0;
+  log_.bounds_.update([&](LogBounds& b) { b = {begin_, end, end, end, confirm(end)}; });
+  if (auto error = log_.mark_.create(log_.options_.store_dir, log_.mark_values())) return error;
+  Segment::Written cleared;
+  if (auto error = clear_segments_beyond(end, cleared)) return error;
+  // Within one boot it is a write that the mark did not count yet, so nobody was told of it.
+  const std::int64_t told = mark_ ? mark_->committed : end;
+  if (power_lost_ && cleared.any() && cleared.end > told)
+    log_.options_.warning(
+        std::to_string(cleared.end - told) + " bytes from " + std::to_string(told) + " to " +
+        std::to_string(cleared.end) + " stood beyond the log's end and are gone; " +
+        (mark_ ? "the mark that counts the log's bytes may be older than they are, so messages in "
+                 "them may have been acknowledged"
+               : "no whole record begins there"));
+  if (log_.bounded_) log_.observer_.on_confirm(confirm(end));
+  return std::nullopt;
+}
+
+std::optional<Error> Recovery::clear_segments_beyond(std::int64_t end, Segment::Written& cleared) {
+  const auto add = [&cleared](Segment::Written more) {
+    if (!more.any()) return;
+    if (!cleared.any()) cleared.begin = more.begin;
+    cleared.end = more.end;
+  };
+  auto beyond = log_.table_.pop_from(end + 1);
+  if (const auto last = log_.table_.find(end)) {
+    const auto result = last->clear(end);
+    if (const auto* error = std::get_if<Error>(&result)) return *error;
+    add(std::get<Segment::Written>(result));
+    if (cleared.any())
+      if (auto error = last->sync()) return error;
+  }
   // Segments that were made ahead, here or by RocketMQ, are kept for the log to grow into.
   bool removed = false;
-  auto beyond = log_.table_.pop_from(end + 1);
   for (; !beyond.empty(); beyond.pop_back()) {
     const auto& segment = beyond.back();
-    removed = removed || !segment->unwritten() || segment->allocate();
+    const auto written = segment->written(segment->base());
+    removed = removed || written.any();
+    add(written);
     if (!removed)
       log_.table_.push(segment);
     else if (auto error = segment->remove())
       return error;
   }
-  if (const auto last = log_.table_.find(end)) {
-    // A store that was copied, or that RocketMQ wrote, has holes.
-    if (auto error = last->allocate()) return error;
-    bool changed = false;
-    last->zero_from(end, &changed);
-    if (changed)
-      if (auto error = last->sync()) return error;
-  }
-  if (removed)
-    if (auto error = sync_directory(log_.directory_)) return error;
-  log_.touched_ = end;
-  log_.bounds_.update([&](LogBounds& b) { b = {begin_, end, end, end, confirm(end)}; });
-  if (log_.bounded_) log_.observer_.on_confirm(confirm(end));
-  return std::nullopt;
+  return removed ? sync_directory(log_.directory_) : std::nullopt;
 }
 
 }  // namespace stub::store

@@ -1,13 +1,20 @@
-// One file of the log, mapped into memory whole. Its name is the log offset of its first byte in 20
-// decimal digits. The blocks are allocated before the file gets that name and before it is mapped:
-// a full disk is an error of create, never a SIGBUS in a memcpy.
+// One file of the log, mapped into memory whole for reading and written by pwrite. Its name is the
+// log offset of its first byte in 20 decimal digits.
+//
+// The file has its full size from the start, as RocketMQ's have, but no blocks: a write gets them,
+// so a full disk is an error of the write that needed the space. Nothing is written through the
+// mapping. There, a full disk would be a SIGBUS, and a page fault may keep its thread for tens of
+// milliseconds (the kernel fills its whole read-ahead window with zeros first).
 //
 // Threads: immutable but for the bytes themselves, whose owner is CommitLog.
 #pragma once
 
+#include <sys/uio.h>
+
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "store/error.h"
@@ -19,13 +26,9 @@ class Segment {
  public:
   enum class Access { kReadWrite, kReadOnly };
 
-  enum class Warm { kNo, kYes };
-
-  // kYes: every page gets its memory now instead of at its first write. Best effort: a kernel that
-  // cannot (before 5.14) or has no memory for it leaves things as they are.
   // Errors: HA_IO with ENOSPC and the like; nothing is left behind then.
   static Result<std::shared_ptr<Segment>> create(const std::string& directory, std::int64_t base,
-                                                 std::int64_t size, Warm warm);
+                                                 std::int64_t size);
   static Result<std::shared_ptr<Segment>> open(const std::string& directory, std::int64_t base,
                                                Access access);
   ~Segment();
@@ -41,36 +44,40 @@ class Segment {
   const std::string& path() const { return path_; }
 
   // REQUIRES: base <= offset <= end.
-  char* at(std::int64_t offset) { return data_ + (offset - base_); }
   const char* at(std::int64_t offset) const { return data_ + (offset - base_); }
 
+  // Writes all of the pieces from offset on; changes them. After an error some of the bytes may be
+  // there: clear them.
+  std::optional<Error> write(std::int64_t offset, std::span<iovec> pieces) const;
   std::optional<Error> sync() const;
-  // Gives holes their blocks: a write into a hole of a full disk would be a SIGBUS.
-  std::optional<Error> allocate() const;
-  // True when it holds nothing but zeros, which is how a segment begins.
-  bool unwritten() const;
-  // Makes [from, end) zero again. Skips what the file system knows to be empty, so that a new
-  // segment of 1 GiB costs nothing. True in *changed when something else than zero stood there.
-  void zero_from(std::int64_t from, bool* changed);
+
+  // From the first byte that is not zero to the last one; log offsets.
+  struct Written {
+    std::int64_t begin = 0;
+    std::int64_t end = 0;
+    bool any() const { return begin < end; }
+  };
+  // What is at or above from. Skips what the file system knows to be empty, so that a new segment
+  // costs nothing, and reads the rest by pread: a page fault in a hole would fill the page cache
+  // (and on tmpfs take memory) for a zero.
+  Written written(std::int64_t from) const;
+  // Makes [from, end) zero again and gives the blocks back. Says what stood there.
+  Result<Written> clear(std::int64_t from) const;
   std::optional<Error> remove();
 
  private:
   Segment(std::string path, Descriptor fd, std::int64_t base, std::int64_t size)
       : path_(std::move(path)), fd_(std::move(fd)), base_(base), size_(size) {}
-  std::optional<Error> map(Access access);
-  void warm() const;
-  // Of the file; size() when there is none.
-  std::int64_t next_written_page(std::int64_t at_byte) const;
-  std::int64_t page_end(std::int64_t at_byte) const;
+  std::optional<Error> map();
 
   const std::string path_;
   const Descriptor fd_;
   const std::int64_t base_;
   const std::int64_t size_;
-  char* data_ = nullptr;
+  const char* data_ = nullptr;
 };
 
-// What a segment is called until its blocks are allocated; open removes what a crash left.
+// What a segment is called until it has its size; open removes what a crash left.
 inline constexpr const char* kUnfinishedSuffix = ".tmp";
 
 }  // namespace stub::store

@@ -4,12 +4,11 @@
 
 namespace stub::store {
 
-SegmentKeeper::SegmentKeeper(std::string directory, std::int64_t segment_bytes, bool warm,
+SegmentKeeper::SegmentKeeper(std::string directory, std::int64_t segment_bytes,
                              std::function<void()> retention,
                              std::function<void(const Error&)> report)
     : directory_(std::move(directory)),
       segment_bytes_(segment_bytes),
-      warm_(warm ? Segment::Warm::kYes : Segment::Warm::kNo),
       retention_(std::move(retention)),
       report_(std::move(report)) {}
 
@@ -34,7 +33,7 @@ Result<std::shared_ptr<Segment>> SegmentKeeper::take(std::int64_t base) {
     if (prepared_ != nullptr && prepared_->base() == base) return std::move(prepared_);
   }
   discard();
-  return Segment::create(directory_, base, segment_bytes_, warm_);
+  return Segment::create(directory_, base, segment_bytes_);
 }
 
 void SegmentKeeper::want(std::int64_t base) {
@@ -60,7 +59,7 @@ void SegmentKeeper::run() {
       const std::int64_t base = std::exchange(wanted_, -1);
       preparing_ = true;
       lock.unlock();
-      auto made = Segment::create(directory_, base, segment_bytes_, warm_);
+      auto made = Segment::create(directory_, base, segment_bytes_);
       if (const auto* error = std::get_if<Error>(&made)) report_(*error);
       lock.lock();
       if (auto* segment = std::get_if<std::shared_ptr<Segment>>(&made))

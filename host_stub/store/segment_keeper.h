@@ -22,15 +22,14 @@ inline constexpr std::int64_t kRetentionPeriodMs = 10'000;
 
 class SegmentKeeper {
  public:
-  // warm: new segments get their memory before they are used.
-  SegmentKeeper(std::string directory, std::int64_t segment_bytes, bool warm,
-                std::function<void()> retention, std::function<void(const Error&)> report);
+  SegmentKeeper(std::string directory, std::int64_t segment_bytes, std::function<void()> retention,
+                std::function<void(const Error&)> report);
   ~SegmentKeeper() { stop(); }
 
   void start();
   void stop();
 
-  // The segment at base: the prepared one, or allocated now.
+  // The segment at base: the prepared one, or made now.
   Result<std::shared_ptr<Segment>> take(std::int64_t base);
   // Prepares the segment at base in the background. Failing is reported, and tried again by take.
   void want(std::int64_t base);
@@ -42,7 +41,6 @@ class SegmentKeeper {
 
   const std::string directory_;
   const std::int64_t segment_bytes_;
-  const Segment::Warm warm_;
   const std::function<void()> retention_;
   const std::function<void(const Error&)> report_;
   std::mutex mutex_;

@@ -34,9 +34,11 @@ Result<StoreLock> StoreLock::acquire(const std::string& store_dir) {
 
 void StoreLock::sign() {
   const std::string pid = std::to_string(::getpid());
-  // On a full disk it may fail. A later open then has no name for its error, or scans more.
+  // On a full disk it may fail. A later open then has no name for its error, or scans more. In
+  // place, and cut afterwards: the block that the file has is enough.
+  const auto size = static_cast<ssize_t>(pid.size());
   const bool named =
-      ::ftruncate(fd_.get(), 0) == 0 && ::pwrite(fd_.get(), pid.data(), pid.size(), 0) > 0;
+      ::pwrite(fd_.get(), pid.data(), pid.size(), 0) == size && ::ftruncate(fd_.get(), size) == 0;
   static_cast<void>(named);
 }
 

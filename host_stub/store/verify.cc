@@ -9,6 +9,7 @@
 #include "store/recovery.h"
 #include "store/segment.h"
 #include "store/store_lock.h"
+#include "store/tail.h"
 #include "store/walk.h"
 
 namespace stub::store {
@@ -30,13 +31,24 @@ void count(const Item& item, VerifyReport& report) {
   report.bytes += item.size;
 }
 
+struct Limits {
+  std::int64_t end = 0;
+  bool marked = false;
+  std::int64_t torn_from = kNoLimit;  // a loss of power tore some of the bytes at or above
+  std::int64_t whole = 0;             // the end of the last record below torn_from
+};
+
 // Counts from report.end on; false when the walk is over.
-bool walk_segment(const Segment& segment, std::int64_t end, bool marked, VerifyReport& report) {
+bool walk_segment(const Segment& segment, Limits& limits, VerifyReport& report) {
+  const std::int64_t end = limits.end;
   while (report.end < segment.end() && report.end < end) {
     const std::int64_t at = report.end;
     const std::int64_t left = segment.end() - at;
     const std::int64_t available = std::min(end - at, left);
-    const Item item = judge(segment.at(at), available, at, left, BodyCheck::kYes);
+    if (at <= limits.torn_from) limits.whole = at;
+    Item item = judge(segment.at(at), available, at, left, BodyCheck::kYes);
+    if (item.found == Found::kRecord && at + item.size > limits.torn_from)
+      item = judge(segment.at(at), available, at, left, BodyCheck::kTorn);
     const bool whole =
         item.found == Found::kRecord || (item.found == Found::kBlank && available >= item.size);
     if (whole) {
@@ -46,11 +58,25 @@ bool walk_segment(const Segment& segment, std::int64_t end, bool marked, VerifyR
     }
     if (item.found == Found::kPartial || item.found == Found::kBlank)
       report.tail_bytes = end - at;
-    else if (marked || !unwritten(segment.at(at), left))
+    else if (limits.marked || !unwritten(segment.at(at), left))
       report.fault = {at, fault_error(item, at, report.segment_bytes).text};
     return false;
   }
   return report.end < end;
+}
+
+// Where the bytes begin of which some are torn; kNoLimit when none are.
+std::int64_t torn_from(const std::string& directory, const MarkValues& mark) {
+  std::shared_ptr<Segment> segment;
+  const auto read = [&](std::int64_t from, std::int64_t end) -> std::string_view {
+    auto opened =
+        Segment::open(directory, from - from % mark.segment_bytes, Segment::Access::kReadOnly);
+    auto* held = std::get_if<std::shared_ptr<Segment>>(&opened);
+    if (held == nullptr || (*held)->size() != mark.segment_bytes) return {};
+    segment = std::move(*held);
+    return {segment->at(from), static_cast<std::size_t>(std::min(end, segment->end()) - from)};
+  };
+  return judge_tail(mark, current_boot_id(), read) == Tail::kTorn ? mark.flushed : kNoLimit;
 }
 
 // A record in a segment beyond the end is no log's.
@@ -90,7 +116,8 @@ Result<VerifyReport> verify(const std::string& store_dir) {
   report.end = report.begin;
   report.segment_bytes = mark ? mark->segment_bytes : 0;
   std::int64_t expected = report.begin;
-  std::int64_t end = mark ? mark->committed : 0;
+  Limits limits{mark ? mark->committed : 0, mark.has_value()};
+  if (mark) limits.torn_from = torn_from(directory, *mark);
   for (const std::int64_t base : bases) {
     auto opened = Segment::open(directory, base, Segment::Access::kReadOnly);
     if (auto* error = std::get_if<Error>(&opened)) return std::move(*error);
@@ -105,16 +132,21 @@ Result<VerifyReport> verify(const std::string& store_dir) {
     }
     ++report.segments;
     expected = segment->end();
-    if (!mark) end = segment->end();
-    if (!walk_segment(*segment, end, mark.has_value(), report) && (mark || report.fault))
-      return report;
+    if (!mark) limits.end = segment->end();
+    if (!walk_segment(*segment, limits, report) && report.fault) return report;
+    if (mark && report.end < segment->end()) break;
     if (!mark && report.end < segment->end()) break;
   }
   // Without a mark the later segments, which may be there ahead of time, say whether this was it.
   if (!mark) look_beyond(directory, bases, report);
-  if (mark && report.end < mark->committed)
+  if (mark && report.end + report.tail_bytes < mark->committed)
     report.fault = {report.end, "the segment '" + directory + "/" + Segment::file_name(report.end) +
                                     "' is missing"};
+  else if (limits.torn_from != kNoLimit)
+    report.fault = {limits.whole, "checksum mismatch from " + std::to_string(limits.torn_from) +
+                                      " to " + std::to_string(limits.end) +
+                                      ": a loss of power tore some of these bytes, and no record "
+                                      "shows where; the next start cuts the log here"};
   return report;
 }
 

@@ -1,5 +1,7 @@
 #include "store/walk.h"
 
+#include <algorithm>
+
 #include "ha/plugin.h"
 
 namespace stub::store {
@@ -18,16 +20,34 @@ Item judge_blank(std::int64_t size, std::int64_t segment_left) {
   return conflict("a blank record that does not end where a segment ends here; its size is", size);
 }
 
-Item judge_whole(const char* bytes, std::int64_t size, BodyCheck check) {
+// The smallest piece of a file that a disk writes as one.
+constexpr std::int64_t kSectorBytes = 512;
+
+// Whether a sector that holds a part of topic or properties is zero as far as the record goes. The
+// rest of a record needs no such look: its sizes or the body's checksum would be wrong.
+bool lacks_a_sector(const RecordView& record, const char* bytes, std::int64_t position) {
+  const auto touches = [](std::string_view text, const char* begin, const char* end) {
+    return begin < text.data() + text.size() && text.data() < end;
+  };
+  const char* const stop = bytes + record.size;
+  const char* at = bytes + (kSectorBytes - position % kSectorBytes) % kSectorBytes;
+  for (; at < stop; at += kSectorBytes) {
+    const char* const end = std::min(at + kSectorBytes, stop);
+    if ((touches(record.topic, at, end) || touches(record.properties, at, end)) &&
+        std::all_of(at, end, [](char c) { return c == 0; }))
+      return true;
+  }
+  return false;
+}
+
+Item judge_whole(const char* bytes, std::int64_t size, std::int64_t position, BodyCheck check) {
   Item item{Found::kRecord, size, nullptr, 0, {}};
   if (!decode_record({bytes, static_cast<std::size_t>(size)}, item.record))
     return corrupt("a record whose inner sizes do not add up to its size", size);
   if (check != BodyCheck::kNo && item.record.body_crc != body_crc(item.record.body))
     return corrupt("a record whose body does not match its checksum", item.record.body_crc);
-  const bool zeros = item.record.topic.find('\0') != std::string_view::npos ||
-                     item.record.properties.find('\0') != std::string_view::npos;
-  if (check == BodyCheck::kTail && zeros)
-    return corrupt("a record whose topic or properties were torn; its size is", size);
+  if (check == BodyCheck::kTorn && lacks_a_sector(item.record, bytes, position))
+    return corrupt("a record whose topic or properties did not reach the disk; its size is", size);
   return item;
 }
 
@@ -58,7 +78,7 @@ Item judge(const char* bytes, std::int64_t available, std::int64_t position,
   if (size + kBlankBytes > segment_left)
     return conflict("a record that crosses a segment's end; its size is", size);
   if (size > available) return {};
-  return judge_whole(bytes, size, check);
+  return judge_whole(bytes, size, position, check);
 }
 
 Error fault_error(const Item& item, std::int64_t position, std::int64_t segment_bytes) {

@@ -28,9 +28,11 @@ struct Item {
 };
 
 // The record's inner sizes are always checked; its body's checksum costs a pass over the body.
-// kTail is for bytes that a loss of power may have torn: no checksum guards topic and properties,
-// but what did not reach the disk reads as zeros, and a writer puts none there.
-enum class BodyCheck { kNo, kYes, kTail };
+// kTorn is for bytes of which it is known that a loss of power tore some (tail.h), and asks which.
+// No checksum guards topic and properties, but a sector that did not reach the disk reads as zeros
+// as a whole. A producer may put such zeros there too, so for bytes that are all there this check
+// is wrong.
+enum class BodyCheck { kNo, kYes, kTorn };
 
 // bytes: what stands from position on; available: how much of it is part of the log (or wants to
 // be); segment_left: bytes from position to its segment's end. Reads nothing beyond `available`.

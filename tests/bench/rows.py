@@ -120,11 +120,10 @@ def put_many(producers, times_rocketmq, times_redis, p99):
         many = ("--producers", producers)
         return [("I/O thread", "epoll", Program(s, "ha_limit_group", *many, *seconds, *CPUS)),
                 *(("ours", way, Program(s, "ha_bench_put", *many, *segment, *seconds, *flags, *CPUS))
-                  for way, flags in (("callbacks, warmed", ("--callbacks", "--warm")),
-                                     *s.pick((("threads, warmed", ("--warm",)),
-                                              ("callbacks", ("--callbacks",)),
-                                              ("callbacks, warmed, RocketMQ wire",
-                                               ("--callbacks", "--warm", *ROCKETMQ_WIRE))), ()))),
+                  for way, flags in (("callbacks", ("--callbacks",)),
+                                     *s.pick((("threads", ()),
+                                              ("callbacks, RocketMQ wire",
+                                               ("--callbacks", *ROCKETMQ_WIRE))), ()))),
                 *rocketmq.puts(s, producers), *redis.puts(s, producers)]
     return Row(f"sync put, {producers} producers", contenders, [
         Measure("per_s", "/s", [Aim(">=", times_rocketmq, "RocketMQ"), Aim(">=", times_redis, "Redis")]),
@@ -134,9 +133,7 @@ def put_many(producers, times_rocketmq, times_redis, p99):
 
 def pipelined():
     def contenders(s):
-        # So long that the two segments that lie ready are enough: to make one costs as much as to
-        # fill it.
-        load = ("--producers", 2, "--window", 512, "--seconds", 1, "--warm-up-ms", 100, "--warm",
+        load = ("--producers", 2, "--window", 512, "--seconds", 1, "--warm-up-ms", 100,
                 "--segment-mib", s.pick(1024, 512))
         return [("alone", "no replication", Program(s, "ha_bench_put", *load, "--copies", 1)),
                 ("ours", "", Program(s, "ha_bench_put", *load)),
@@ -257,7 +254,7 @@ SIZES = (64, 256, 1024, 4096, 16384, 65536, 262144, 1048576)
 def message_size(body):
     def contenders(s):
         return [("ours", "", Program(s, "ha_bench_put", "--producers", 2, "--window", 512, "--body",
-                                     body, "--seconds", 1, "--warm", "--segment-mib",
+                                     body, "--seconds", 1, "--segment-mib",
                                      s.pick(1024, 512 if body > 4096 else 256),
                                      "--warm-up-ms", 100)),
                 *(peers(s) if not s.quick else [])]

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <map>
 
 #include "store_fixture.h"
 
@@ -202,6 +203,22 @@ TEST(Reserve, DroppedAndRefusedBytesLeaveZeros) {
   EXPECT_FALSE(store.log->append_raw(0, raw));
 }
 
+TEST(Reserve, NothingIsWrittenBeforeItIsCommitted) {
+  const std::string raw = sample_log(6, 100);
+  const auto half = static_cast<std::size_t>(load32(raw.data())) + 50;  // inside a record
+  const TempDir dir;
+  Store store;
+  store.open_or_die(test_options(dir.path()));
+  ASSERT_FALSE(store.log->append_raw(0, raw.substr(0, half)));
+  auto reserved = store.log->reserve(static_cast<std::int64_t>(half), 4096);
+  std::memcpy(std::get<CommitLog::Reservation>(reserved).data, raw.data() + half,
+              raw.size() - half);
+  EXPECT_EQ(slurp(segment_path(dir.path(), 0)).find_first_not_of('\0', half), std::string::npos);
+  ASSERT_FALSE(store.log->commit(static_cast<std::int64_t>(raw.size() - half)));
+  EXPECT_EQ(store.bytes(), raw);
+  EXPECT_EQ(store.bodies("topic-1").size(), 2u);
+}
+
 TEST(Reserve, AnOpenReservationDoesNotSurviveAKill) {
   const std::string raw = sample_log(6, 100);
   const auto half = static_cast<std::size_t>(load32(raw.data()));
@@ -212,12 +229,38 @@ TEST(Reserve, AnOpenReservationDoesNotSurviveAKill) {
   auto reserved = store.log->reserve(static_cast<std::int64_t>(half), 4096);
   std::memcpy(std::get<CommitLog::Reservation>(reserved).data, raw.data() + half,
               raw.size() - half);
-  copy_store(dir.path(), after.path());  // whole records with valid checksums lie there
+  copy_store(dir.path(), after.path());
   Store restarted;
   restarted.open_or_die(test_options(after.path()));
   EXPECT_EQ(restarted.log->bounds().end, static_cast<std::int64_t>(half));
   const std::string file = slurp(segment_path(after.path(), 0));
   EXPECT_EQ(file.find_first_not_of('\0', half), std::string::npos);
+}
+
+TEST(Append, ARunOfMessagesIsNumberedPerQueueAndCrossesSegments) {
+  const TempDir dir;
+  Store store;
+  store.open_or_die(test_options(dir.path()));
+  store.put("t", "before", 1);
+  std::vector<NewMessage> run;
+  for (int i = 0; i < 20; ++i) {
+    const char* topic = i % 4 == 3 ? "u" : "t";
+    run.push_back({topic, i % 2, encode_record(topic, i % 2, std::string(500, 'x'), {}, 1)});
+  }
+  const auto appended = store.log->append_messages(run);
+  ASSERT_FALSE(appended.error);
+  EXPECT_EQ(appended.stored, 20);
+  EXPECT_EQ(appended.end, store.log->bounds().end);
+  std::map<std::pair<std::string, int>, std::vector<std::int64_t>> offsets;
+  for (const std::string topic : {"t", "u"})
+    for (const auto at : store.index.range(topic, std::nullopt, 0, 100).offsets)
+      store.log->with_record(at, [&](const RecordView& record) {
+        offsets[{topic, record.queue}].push_back(record.queue_offset);
+      });
+  const std::vector<std::int64_t> ten{0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+  EXPECT_EQ((offsets[{"t", 0}]), ten);
+  EXPECT_EQ((offsets[{"t", 1}]), (std::vector<std::int64_t>{0, 1, 2, 3, 4, 5}));
+  EXPECT_EQ((offsets[{"u", 1}]), (std::vector<std::int64_t>{0, 1, 2, 3, 4}));
 }
 
 TEST(Segments, TheNextOneIsAllocatedAheadAndFound) {

@@ -175,7 +175,9 @@ TEST(Confirm, BelowTheLogsEndAfterALossOfPower) {
   patch(segment_path(dir.path(), 0), slave.ends[2],
         std::string(700, '\0'));  // never reached the disk
   Store store;
-  store.open_or_die(test_options(dir.path()));
+  auto options = test_options(dir.path());
+  options.boot_id = BootId{'l', 'a', 't', 'e', 'r'};
+  store.open_or_die(options);
   EXPECT_EQ(store.log->bounds().confirm, slave.ends[2]);
   ASSERT_FALSE(store.log->append_raw(
       slave.ends[2], std::string_view(slave.raw).substr(static_cast<std::size_t>(slave.ends[2]))));

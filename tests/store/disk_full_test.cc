@@ -5,13 +5,16 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 
 #include "store_fixture.h"
 
 namespace stub::store {
 namespace {
 
-// No file of this process may grow beyond a size while this lives: allocating a segment fails.
+// No file of this process may be written beyond a size while this lives: a write that crosses it
+// ends there, and the next one fails, as on a disk that is full.
 class FileSizeLimit {
  public:
   explicit FileSizeLimit(rlim_t bytes) {
@@ -33,22 +36,35 @@ class FileSizeLimit {
 
 constexpr std::int64_t kSegment = 16384;
 
+// No segment can be made at base while this lives.
+class NoSegment {
+ public:
+  NoSegment(const std::string& dir, std::int64_t base)
+      : in_the_way_(segment_path(dir, base) + kUnfinishedSuffix) {
+    EXPECT_FALSE(make_directory(in_the_way_));
+  }
+  ~NoSegment() { std::filesystem::remove(in_the_way_); }
+
+ private:
+  const std::string in_the_way_;
+};
+
 TEST(DiskFull, AProducerGetsAnErrorAndWhatIsStoredStays) {
   const TempDir dir, after;
   Store store;
   const auto options = test_options(dir.path(), kSegment);
   store.open_or_die(options);
   store.put("t", std::string(9000, 'a'));
-  // Once the next segment is prepared, take away the room for the one after it.
+  // Once the next segment is prepared, let none be made after it.
   ASSERT_TRUE(eventually([&] { return !slurp(segment_path(dir.path(), kSegment)).empty(); }));
   {
-    const FileSizeLimit limit(kSegment / 2);
+    const NoSegment none(dir.path(), 2 * kSegment);
     ASSERT_FALSE(store.put("t", std::string(9000, 'b')).error);
     const LogBounds before = store.log->bounds();
     const auto refused = store.put("t", std::string(9000, 'c'));
     ASSERT_TRUE(refused.error);
     EXPECT_EQ(refused.error->status, HA_IO);
-    EXPECT_EQ(refused.error->os_errno, EFBIG);
+    EXPECT_EQ(refused.error->os_errno, EISDIR);
     EXPECT_NE(refused.error->text.find(segment_path(dir.path(), 2 * kSegment)), std::string::npos)
         << refused.error->text;
     EXPECT_EQ(refused.stored, 0);
@@ -68,7 +84,7 @@ TEST(DiskFull, ARunOfMessagesSaysHowManyAreStored) {
   store.open_or_die(test_options(dir.path(), kSegment));
   store.put("t", "first");
   ASSERT_TRUE(eventually([&] { return !slurp(segment_path(dir.path(), kSegment)).empty(); }));
-  const FileSizeLimit limit(kSegment / 2);
+  const NoSegment none(dir.path(), 2 * kSegment);
   std::vector<NewMessage> run;
   for (int i = 0; i < 5; ++i)
     run.push_back({"t", 0, encode_record("t", 0, std::string(9000, 'x'), {}, 0)});
@@ -87,7 +103,7 @@ TEST(DiskFull, RawBytesAreAllOrNothing) {
   ASSERT_FALSE(store.log->append_raw(0, raw.substr(0, 5000)));
   ASSERT_TRUE(eventually([&] { return !slurp(segment_path(dir.path(), kSegment)).empty(); }));
   {
-    const FileSizeLimit limit(kSegment / 2);
+    const FileSizeLimit limit(kSegment - 1);
     const auto error = store.log->append_raw(5000, raw.substr(5000));
     ASSERT_TRUE(error);
     EXPECT_EQ(error->status, HA_IO);
@@ -98,6 +114,84 @@ TEST(DiskFull, RawBytesAreAllOrNothing) {
   }
   ASSERT_FALSE(store.log->append_raw(5000, raw.substr(5000)));
   EXPECT_EQ(store.bytes(), raw);
+}
+
+// What stands in a segment's file at or above a position of it.
+std::size_t written_from(const std::string& path, std::size_t at) {
+  return slurp(path).find_first_not_of('\0', at);
+}
+
+TEST(DiskFull, AMessageThatIsWrittenInPartLeavesNothingBehind) {
+  const TempDir dir, after;
+  Store store;
+  store.open_or_die(test_options(dir.path(), kSegment));
+  const std::int64_t end = store.put("t", "kept").end;
+  ASSERT_TRUE(eventually([&] { return !slurp(segment_path(dir.path(), kSegment)).empty(); }));
+  {
+    const FileSizeLimit limit(static_cast<rlim_t>(end) + 2000);
+    const auto refused = store.put("t", std::string(9000, 'x'));
+    ASSERT_TRUE(refused.error);
+    EXPECT_EQ(refused.error->status, HA_IO);
+    EXPECT_EQ(refused.error->os_errno, EFBIG);
+    EXPECT_NE(refused.error->text.find(segment_path(dir.path(), 0)), std::string::npos);
+    EXPECT_EQ(refused.stored, 0);
+    EXPECT_EQ(store.log->bounds().end, end);
+    EXPECT_EQ(store.bodies("t"), std::vector<std::string>{"kept"});
+    EXPECT_EQ(written_from(segment_path(dir.path(), 0), static_cast<std::size_t>(end)),
+              std::string::npos);
+    EXPECT_FALSE(store.log->failed());
+    ASSERT_FALSE(store.put("t", "a small one fits").error);
+  }
+  ASSERT_FALSE(store.put("t", std::string(9000, 'x')).error);
+  copy_store(dir.path(), after.path());
+  Store restarted;
+  restarted.open_or_die(test_options(after.path(), kSegment));
+  EXPECT_EQ(restarted.bytes(), store.bytes());
+}
+
+TEST(DiskFull, ABlankRecordThatIsWrittenInPartLeavesNothingBehind) {
+  const TempDir dir;
+  Store store;
+  store.open_or_die(test_options(dir.path(), kSegment));
+  const std::int64_t end = store.put("t", std::string(9000, 'a')).end;
+  ASSERT_TRUE(eventually([&] { return !slurp(segment_path(dir.path(), kSegment)).empty(); }));
+  {
+    const FileSizeLimit limit(static_cast<rlim_t>(end) + 2000);
+    ASSERT_TRUE(store.put("t", std::string(9000, 'b')).error);
+    EXPECT_EQ(store.log->bounds().end, end);
+    EXPECT_EQ(written_from(segment_path(dir.path(), 0), static_cast<std::size_t>(end)),
+              std::string::npos);
+  }
+  EXPECT_EQ(store.put("t", std::string(9000, 'b')).first, kSegment);
+}
+
+TEST(DiskFull, RawBytesThatAreWrittenInPartLeaveNothingBehind) {
+  const std::string raw = sample_log(10, 3000, kSegment);
+  for (const bool reserved : {true, false}) {
+    const TempDir dir;
+    Store store;
+    store.open_or_die(test_options(dir.path(), kSegment));
+    ASSERT_FALSE(store.log->append_raw(0, raw.substr(0, 5000)));
+    const std::string rest = raw.substr(5000, 9000);
+    const auto append = [&]() -> std::optional<Error> {
+      if (!reserved) return store.log->append_raw(5000, rest);
+      const auto room = store.log->reserve(5000, 9000);
+      if (const auto* error = std::get_if<Error>(&room)) return *error;
+      rest.copy(std::get<CommitLog::Reservation>(room).data, rest.size());
+      return store.log->commit(9000);
+    };
+    {
+      const FileSizeLimit limit(7000);
+      const auto error = append();
+      ASSERT_TRUE(error) << reserved;
+      EXPECT_EQ(error->os_errno, EFBIG);
+      EXPECT_EQ(store.log->bounds().end, 5000);
+      EXPECT_EQ(store.bytes(), raw.substr(0, 5000));
+      EXPECT_EQ(written_from(segment_path(dir.path(), 0), 5000), std::string::npos);
+    }
+    ASSERT_FALSE(append()) << reserved;
+    EXPECT_EQ(store.bytes(), raw.substr(0, 14000));
+  }
 }
 
 TEST(DiskFull, ASmallFileSystemFillsWithoutHarm) {
@@ -118,9 +212,19 @@ TEST(DiskFull, ASmallFileSystemFillsWithoutHarm) {
   EXPECT_GT(stored, 100);
   EXPECT_FALSE(store.log->flush(store.log->bounds().end));
   store.close();
+  // To the last block: what is left of the file system is given to another file.
+  for (const std::size_t size : {4096u, 1u}) {
+    std::ofstream other(dir.path() + "/other" + std::to_string(size), std::ios::binary);
+    while (other << std::string(size, 'x') << std::flush) {
+    }
+  }
   Store restarted;
   restarted.open_or_die(test_options(dir.path(), 64 * 1024));
   EXPECT_EQ(restarted.index.count("t", std::nullopt), stored);
+  EXPECT_EQ(restarted.bodies("t").size(), static_cast<std::size_t>(stored));
+  const auto refused = restarted.put("t", std::string(4000, 'x'));
+  ASSERT_TRUE(refused.error);
+  EXPECT_EQ(refused.error->os_errno, ENOSPC) << refused.error->text;
 }
 
 }  // namespace

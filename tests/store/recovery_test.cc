@@ -15,6 +15,22 @@ struct Killed {
   std::optional<Error> open() { return store.open(test_options(dir.path())); }
 };
 
+// Of a run that ended with the machine's: what was not flushed may be torn.
+LogOptions before_a_reboot(const std::string& dir) {
+  auto options = test_options(dir);
+  options.boot_id = BootId{'b', 'e', 'f', 'o', 'r', 'e'};
+  return options;
+}
+
+// A mark of this boot by which the log ends at committed.
+MarkValues counted_only(std::int64_t committed) {
+  MarkValues mark;
+  mark.committed = committed;
+  mark.segment_bytes = kTestSegment;
+  mark.boot = current_boot_id();
+  return mark;
+}
+
 bool zero_from(const std::string& path, std::int64_t at) {
   return slurp(path).find_first_not_of('\0', static_cast<std::size_t>(at)) == std::string::npos;
 }
@@ -37,9 +53,10 @@ TEST(Recovery, WhatWasAppendedIsThereAfterAKill) {
 TEST(Recovery, ATailTornAtEveryByteIsCutToTheLastWholeRecord) {
   const TempDir dir;
   Store store;
-  store.open_or_die(test_options(dir.path()));
+  store.open_or_die(before_a_reboot(dir.path()));
   store.put("t", "first");
   const std::int64_t whole = store.log->bounds().end;
+  ASSERT_FALSE(store.log->flush(whole));
   store.put("t", "the second body", 0, {{"KEYS", "k"}});
   const std::string second = store.bytes().substr(static_cast<std::size_t>(whole));
   for (std::size_t kept = 0; kept < second.size(); ++kept) {
@@ -83,7 +100,7 @@ TEST(Recovery, ASlavesPartialRecordIsCutAtEveryByte) {
 TEST(Recovery, AStaleTailWithAValidChecksumNeverComesBack) {
   const TempDir dir;
   Store store;
-  store.open_or_die(test_options(dir.path()));
+  store.open_or_die(before_a_reboot(dir.path()));
   store.put("t", "kept");
   const std::int64_t kept = store.log->bounds().end;
   store.put("t", "cut 1");
@@ -116,7 +133,7 @@ TEST(Recovery, BytesBeyondTheCommittedMarkDoNotCount) {
   store.put("t", "not counted");
   Killed killed(dir.path());
   CommitMark mark;
-  ASSERT_FALSE(mark.create(killed.dir.path(), {0, counted, 0, kTestSegment}));
+  ASSERT_FALSE(mark.create(killed.dir.path(), counted_only(counted)));
   ASSERT_FALSE(killed.open());
   EXPECT_EQ(killed.store.log->bounds().end, counted);
   EXPECT_TRUE(zero_from(segment_path(killed.dir.path(), 0), counted));
@@ -130,7 +147,7 @@ TEST(Recovery, SegmentsBeyondTheCommittedMarkStayWhileTheyAreEmpty) {
   for (int i = 0; i < 12; ++i) store.put("t", std::string(700, 'x'));  // three segments
   Killed killed(dir.path());
   CommitMark mark;
-  ASSERT_FALSE(mark.create(killed.dir.path(), {0, counted, 0, kTestSegment}));
+  ASSERT_FALSE(mark.create(killed.dir.path(), counted_only(counted)));
   ASSERT_FALSE(
       replace_file(segment_path(killed.dir.path(), kTestSegment), std::string(kTestSegment, '\0')));
   ASSERT_FALSE(killed.open());
@@ -187,11 +204,29 @@ TEST(Recovery, AFaultBelowTheFlushedMarkIsNotCutInSilence) {
             slurp(segment_path(dir.path(), 0)).substr(static_cast<std::size_t>(second), 4));
 }
 
+TEST(Recovery, WithinOneBootAFaultIsDamageAndNothingIsCut) {
+  const TempDir dir;
+  Store store;
+  store.open_or_die(test_options(dir.path()));
+  store.put("t", "body");
+  store.put("t", "later");
+  Killed killed(dir.path());
+  const std::string path = segment_path(killed.dir.path(), 0);
+  patch(path, 88, "B");
+  const std::string before = slurp(path);
+  const auto error = killed.open();
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->status, HA_CORRUPT);
+  EXPECT_NE(error->text.find(path), std::string::npos) << error->text;
+  EXPECT_NE(error->text.find("Ways out"), std::string::npos) << error->text;
+  EXPECT_EQ(slurp(path), before);
+}
+
 TEST(Recovery, BodiesAreCheckedFromTheFlushedMarkOn) {
   for (const bool flush : {true, false}) {
     const TempDir dir;
     Store store;
-    store.open_or_die(test_options(dir.path()));
+    store.open_or_die(before_a_reboot(dir.path()));
     store.put("t", "body");
     if (flush) {
       ASSERT_FALSE(store.log->flush(store.log->bounds().end));

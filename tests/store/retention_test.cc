@@ -75,7 +75,7 @@ TEST(Retention, ByAgeGoesByTheNextSegmentsFirstMessage) {
   std::atomic<std::int64_t> now{1'000'000};  // the keeper's thread looks at it too
   Store store;
   auto options = test_options(dir.path());
-  options.now_ms = [&now] { return now.load(); };
+  options.now_ms = options.steady_ms = [&now] { return now.load(); };
   options.retention_ms = 1000;
   store.open_or_die(options);
   for (int i = 0; i < 12; ++i) {
@@ -92,6 +92,59 @@ TEST(Retention, ByAgeGoesByTheNextSegmentsFirstMessage) {
   now += 1'000'000;
   store.log->apply_retention();
   EXPECT_EQ(store.log->bounds().min, kMin3);
+}
+
+TEST(Retention, AJumpOfTheClockMakesNothingOlder) {
+  const TempDir dir, later;
+  std::atomic<std::int64_t> wall{1'000'000}, steady{500};
+  auto options = test_options(dir.path());
+  options.now_ms = [&wall] { return wall.load(); };
+  options.steady_ms = [&steady] { return steady.load(); };
+  options.retention_ms = 1000;
+  Store store;
+  store.open_or_die(options);
+  for (int i = 0; i < 12; ++i) store.put("t", std::string(1000, 'x'));
+  ASSERT_FALSE(store.log->flush(store.log->bounds().end));
+  wall += 1'000'000;
+  store.log->apply_retention();
+  EXPECT_EQ(store.log->bounds().min, 0);
+  copy_store(dir.path(), later.path());
+  steady += 1001;
+  store.log->apply_retention();
+  EXPECT_EQ(store.log->bounds().min, kMin3);
+
+  // At an open the system's clock is all there is.
+  options.store_dir = later.path();
+  Store reopened;
+  reopened.open_or_die(options);
+  reopened.log->apply_retention();
+  EXPECT_EQ(reopened.log->bounds().min, kMin3);
+}
+
+TEST(Retention, ASlaveCountsTheAgeThatBytesHadWhenTheyCame) {
+  const TempDir master_dir, dir;
+  std::atomic<std::int64_t> wall{1'000'000}, steady{500};
+  auto options = test_options(master_dir.path());
+  options.now_ms = [&wall] { return wall.load(); };
+  options.steady_ms = [&steady] { return steady.load(); };
+  options.retention_ms = 1000;
+  Store master, slave;
+  master.open_or_die(options);
+  for (int i = 0; i < 12; ++i) master.put("t", std::string(1000, 'x'));
+  wall += 600;
+  steady += 600;
+  options.store_dir = dir.path();
+  slave.open_or_die(options);
+  ASSERT_FALSE(slave.log->append_raw(0, master.bytes()));
+  ASSERT_FALSE(slave.log->flush(slave.log->bounds().end));
+  wall += 300;
+  steady += 300;
+  slave.log->apply_retention();
+  EXPECT_EQ(slave.log->bounds().min, 0);
+  wall += 101;
+  steady += 101;
+  slave.log->apply_retention();
+  EXPECT_EQ(slave.log->bounds().min, kMin3);
 }
 
 TEST(Retention, StopsAtAPin) {

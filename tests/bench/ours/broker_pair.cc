@@ -32,7 +32,6 @@ std::unique_ptr<stub::Broker> open(const PairOptions& options, stub::Role role, 
   stub::BrokerOptions broker;
   broker.store_dir = std::move(store);
   broker.segment_bytes = options.segment_bytes;
-  broker.warm_segments = options.warm_segments;
   if (options.sync_flush && role == stub::Role::kMaster) broker.flush = stub::FlushPolicy::kSync;
   broker.plugin_path = plugin_path();
   broker.ha_listen = "127.0.0.1:0";
@@ -137,7 +136,6 @@ PairOptions pair_options(int argc, char** argv) {
   options.parent = bench_text(argc, argv, "--dir", "/dev/shm");
   options.slave_parent = bench_text(argc, argv, "--slave-dir", options.parent.c_str());
   options.sync_flush = bench_flag(argc, argv, "--sync-flush") != 0;
-  options.warm_segments = bench_flag(argc, argv, "--warm") != 0;
   options.segment_bytes = bench_number(argc, argv, "--segment-mib", 1024) * kMiB;
   for (const auto& option : plugin_options(argc, argv))
     options.plugin_options.emplace_back(option.key, option.value);

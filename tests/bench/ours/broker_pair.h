@@ -36,7 +36,6 @@ struct PairOptions {
   bool slave = true;
   int slave_cpu = -1;
   std::int64_t segment_bytes = std::int64_t{1} << 30;
-  bool warm_segments = false;
   bool sync_flush = false;  // the master answers when its own copy is durable too
   std::vector<std::pair<std::string, std::string>> plugin_options;
 };
@@ -71,7 +70,7 @@ class BrokerPair {
   std::unique_ptr<stub::Broker> master_;
 };
 
-// The options that all programs with a pair share: --dir, --slave-dir, --segment-mib, --warm,
+// The options that all programs with a pair share: --dir, --slave-dir, --segment-mib,
 // --sync-flush, --option, --cpus (pins this process too).
 PairOptions pair_options(int argc, char** argv);
 

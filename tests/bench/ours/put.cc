@@ -1,7 +1,7 @@
 // Our puts: producers in the master's process, each message waits until the slave holds it too.
 //
 //   ha_bench_put [--producers 1] [--callbacks] [--window 0] [--seconds 2] [--warm-up-ms 500]
-//                [--body 1024] [--copies 2] [--stopped-replicas 0] [--segment-mib 1024] [--warm]
+//                [--body 1024] [--copies 2] [--stopped-replicas 0] [--segment-mib 1024]
 //                [--dir /dev/shm] [--slave-dir DIR] [--sync-flush] [--option KEY=VALUE]
 //                [--cpus MASTER,SLAVE]
 //
@@ -10,7 +10,7 @@
 // --window 0: a producer waits for each message before it sends the next, on a thread that sleeps
 // or, with --callbacks, in the callback of the one before, as a broker with an event loop does it.
 // Otherwise a thread sends and callbacks make room, with so many messages of a producer on their
-// way. --copies 1: the same host without replication. --warm: segments are touched before use.
+// way. --copies 1: the same host without replication.
 // --dir, --slave-dir: where the stores lie. --sync-flush: the master's copy has to be durable too.
 // --stopped-replicas: so many more connections ask for the log and then never read.
 #include <semaphore.h>
