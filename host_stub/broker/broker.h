@@ -125,6 +125,10 @@ class Broker {
   virtual Result<std::monostate> set_group_offset(const std::string& group,
                                                   const std::string& topic, int queue,
                                                   std::int64_t next) = 0;
+  // Forgets where the group stands in that topic, or everywhere; slaves follow. Returns how many
+  // offsets that were.
+  virtual Result<std::int64_t> delete_group_offsets(const std::string& group,
+                                                    const std::optional<std::string>& topic) = 0;
 
   // Changes the role and returns when it holds (or could not be taken). force: in a configured set,
   // without the promises of enough other nodes.

@@ -58,6 +58,17 @@ std::string quote_number_keys(std::string_view text) {
   return out;
 }
 
+// An offset counts with the most digits that it can have: an update never grows the table.
+constexpr std::size_t kOffsetBytes = 19;
+
+std::size_t text_bytes(const std::string& topic, const std::string& group,
+                       const std::map<int, std::int64_t>& queues) {
+  std::size_t bytes = topic.size() + group.size() + std::string_view(R"(,"@":{})").size();
+  for (const auto& [queue, next] : queues)
+    bytes += std::to_string(queue).size() + kOffsetBytes + std::string_view(R"(,"":)").size();
+  return bytes;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<GroupOffsets>> GroupOffsets::open(const std::string& store_dir) {
@@ -216,16 +227,69 @@ Result<std::monostate> GroupOffsets::set(const std::string& group, const std::st
     const std::lock_guard lock(mutex_);
     changed = table_;
   }
-  if (!changed.contains(pair) && changed.size() >= kMaxGroupEntries)
-    return make_error(HA_AGAIN, "'" + path_ + "' holds " + std::to_string(kMaxGroupEntries) +
-                                    " pairs of topic and group, the most it may; remove old ones "
-                                    "from the file while the broker is down");
+  const bool grows = !changed.contains(pair) || !changed[pair].contains(queue);
   changed[pair][queue] = next;
+  if (grows) {
+    if (auto refused = check_growth(changed)) return std::move(*refused);
+  }
   if (auto error = store::replace_file(path_, encode(changed))) return std::move(*error);
   const std::lock_guard lock(mutex_);
   table_[pair][queue] = next;  // the table may have been replaced meanwhile
   version_.fetch_add(1, std::memory_order_release);
   return std::monostate{};
+}
+
+GroupOffsets::Size GroupOffsets::size_of(const Table& table) {
+  std::size_t bytes = std::string_view(R"({"offsetTable":{}})").size();
+  for (const auto& [pair, queues] : table) bytes += text_bytes(pair.topic, pair.group, queues);
+  return {static_cast<std::int64_t>(table.size()), static_cast<std::int64_t>(bytes)};
+}
+
+GroupOffsets::Size GroupOffsets::size() const {
+  const std::lock_guard lock(mutex_);
+  return size_of(table_);
+}
+
+std::optional<Error> GroupOffsets::check_growth(const Table& grown) {
+  const Size size = size_of(grown);
+  std::string what;
+  if (grown.size() > kMaxGroupEntries)
+    what = std::to_string(kMaxGroupEntries) + " pairs of topic and group";
+  else if (size.bytes > kMaxGroupBytes)
+    what = std::to_string(kMaxGroupBytes) +
+           " bytes of consumer groups' offsets, more than which "
+           "would not be replicated";
+  else
+    return std::nullopt;
+  return make_error(HA_AGAIN, "this would be more than " + what +
+                                  "; delete groups that nobody uses: DELETE /v1/groups/GROUP");
+}
+
+Result<std::int64_t> GroupOffsets::remove(const std::string& group,
+                                          const std::optional<std::string>& topic) {
+  const std::lock_guard file_lock(file_mutex_);
+  const auto from = [&](Table& table) {
+    std::int64_t removed = 0;
+    std::erase_if(table, [&](const auto& entry) {
+      const auto& [pair, queues] = entry;
+      const bool goes = pair.group == group && (!topic || pair.topic == *topic);
+      if (goes) removed += static_cast<std::int64_t>(queues.size());
+      return goes;
+    });
+    return removed;
+  };
+  Table changed;
+  {
+    const std::lock_guard lock(mutex_);
+    changed = table_;
+  }
+  const std::int64_t removed = from(changed);
+  if (removed == 0) return removed;
+  if (auto error = store::replace_file(path_, encode(changed))) return std::move(*error);
+  const std::lock_guard lock(mutex_);
+  from(table_);
+  version_.fetch_add(1, std::memory_order_release);
+  return removed;
 }
 
 std::string GroupOffsets::encode(const Table& table) {

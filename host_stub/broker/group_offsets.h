@@ -30,8 +30,11 @@
 
 namespace stub {
 
-// Pairs of topic and group kept. The file is rewritten as a whole, so it must stay small.
+// Pairs of topic and group, and bytes of text(), that commits may grow to. The file is rewritten as
+// a whole, so it must stay small; and what is larger than HA_METADATA_MAX_BYTES, less what else
+// goes with it, would not reach the slaves. A pair and queue that is there can always be updated.
 inline constexpr std::size_t kMaxGroupEntries = 10'000;
+inline constexpr std::int64_t kMaxGroupBytes = std::int64_t{3} << 20;
 
 class GroupOffsets {
  public:
@@ -43,6 +46,15 @@ class GroupOffsets {
   // REQUIRES: names that names.h allows, a queue and an offset from 0.
   Result<std::monostate> set(const std::string& group, const std::string& topic, int queue,
                              std::int64_t next);
+
+  // Forgets where the group stands in that topic, or in all. How many queues' offsets that were.
+  Result<std::int64_t> remove(const std::string& group, const std::optional<std::string>& topic);
+
+  struct Size {
+    std::int64_t pairs = 0;
+    std::int64_t bytes = 0;  // of text(), at most
+  };
+  Size size() const;
 
   // Another number whenever a commit or a replacement has changed something.
   std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
@@ -66,6 +78,8 @@ class GroupOffsets {
     std::string wrong;    // what is wrong with the whole of it; "" = nothing
     std::string dropped;  // what of it is not in the table, in words; "" = nothing
   };
+  static Size size_of(const Table& table);
+  static std::optional<Error> check_growth(const Table& grown);
   explicit GroupOffsets(std::string path) : path_(std::move(path)) {}
   static std::string encode(const Table& table);
   static Parsed parse(std::string_view text);

@@ -227,4 +227,12 @@ Result<std::monostate> LocalBroker::set_group_offset(const std::string& group,
   return groups_->set(group, topic, queue, next);
 }
 
+Result<std::int64_t> LocalBroker::delete_group_offsets(const std::string& group,
+                                                       const std::optional<std::string>& topic) {
+  auto wrong = check_group_name(group);
+  if (!wrong && topic) wrong = check_topic_name(*topic);
+  if (wrong) return std::move(*wrong);
+  return groups_->remove(group, topic);
+}
+
 }  // namespace stub

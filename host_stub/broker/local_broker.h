@@ -56,6 +56,8 @@ class LocalBroker final : public Broker {
                                     int queue) override;
   Result<std::monostate> set_group_offset(const std::string& group, const std::string& topic,
                                           int queue, std::int64_t next) override;
+  Result<std::int64_t> delete_group_offsets(const std::string& group,
+                                            const std::optional<std::string>& topic) override;
   Result<std::monostate> promote(bool force) override;
   Result<std::monostate> follow(const std::string& master_address) override;
   Result<std::monostate> demote() override;

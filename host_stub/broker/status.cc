@@ -33,6 +33,7 @@ ha::Snapshot LocalBroker::snapshot() const {
 std::string LocalBroker::status_json() {
   const store::LogBounds bounds = log_->bounds();
   const std::string master = master_address();
+  const GroupOffsets::Size groups = groups_->size();
   json::object topics;
   for (const auto& topic : index_.topics())
     topics[topic.topic] = {{"messages", topic.messages}, {"queues", topic.queues}};
@@ -49,6 +50,11 @@ std::string LocalBroker::status_json() {
                    {"bounded", log_->bounded()},
                    {"topics", std::move(topics)},
                    {"scheduled", index_.schedule().pending()},
+                   {"groups",
+                    {{"pairs", groups.pairs},
+                     {"max_pairs", kMaxGroupEntries},
+                     {"bytes", groups.bytes},
+                     {"max_bytes", kMaxGroupBytes}}},
                    {"flush", options_.flush == FlushPolicy::kSync ? "sync" : "async"},
                    {"store", options_.store_dir},
                    {"failed", nullptr},

@@ -16,11 +16,13 @@ constexpr std::int64_t kMaxQueue = 65'535;
 }  // namespace
 
 std::span<const Api::Route> Api::routes() {
-  static const std::array<Route, 12> kRoutes = {{
+  static const std::array<Route, 14> kRoutes = {{
       {"POST", "/v1/topics/*/messages", &Api::produce},
       {"GET", "/v1/topics/*/messages", &Api::consume},
       {"GET", "/v1/groups/*/topics/*/queues/*/offset", &Api::get_offset},
       {"PUT", "/v1/groups/*/topics/*/queues/*/offset", &Api::put_offset, true},
+      {"DELETE", "/v1/groups/*", &Api::delete_group, true},
+      {"DELETE", "/v1/groups/*/topics/*", &Api::delete_group, true},
       {"GET", "/v1/status", &Api::status},
       {"GET", "/healthz", &Api::health},
       {"GET", "/readyz", &Api::ready},

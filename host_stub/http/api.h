@@ -61,6 +61,7 @@ class Api {
   std::optional<LongPoll> consume(const Call& call);
   std::optional<LongPoll> get_offset(const Call& call);
   std::optional<LongPoll> put_offset(const Call& call);
+  std::optional<LongPoll> delete_group(const Call& call);
   std::optional<LongPoll> status(const Call& call);
   std::optional<LongPoll> health(const Call& call);
   std::optional<LongPoll> ready(const Call& call);

@@ -1,5 +1,5 @@
 // GET and PUT /v1/groups/{group}/topics/{topic}/queues/{queue}/offset: where a consumer group
-// stands.
+// stands. DELETE /v1/groups/{group} and /v1/groups/{group}/topics/{topic}: forget that.
 
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
@@ -73,6 +73,27 @@ std::optional<LongPoll> Api::put_offset(const Call& call) {
                                   : offset_response(call.args, std::get<int>(queue),
                                                     std::get<std::int64_t>(next)));
   }
+  return std::nullopt;
+}
+
+std::optional<LongPoll> Api::delete_group(const Call& call) {
+  const Query query(call.request, {});
+  if (query.error()) {
+    call.reply(error_response(*query.error()));
+    return std::nullopt;
+  }
+  std::optional<std::string> topic;
+  if (call.args.size() > 1) topic = call.args[1];
+  const auto deleted = broker_.delete_group_offsets(call.args[0], topic);
+  if (const auto* refused = std::get_if<Error>(&deleted)) {
+    call.reply(error_response(*refused));
+    return std::nullopt;
+  }
+  Response out;
+  out.body = "{\"group\":" + json_string(call.args[0]) +
+             (topic ? ",\"topic\":" + json_string(*topic) : std::string()) +
+             ",\"deleted\":" + std::to_string(std::get<std::int64_t>(deleted)) + "}\n";
+  call.reply(std::move(out));
   return std::nullopt;
 }
 

@@ -118,6 +118,22 @@ TEST_F(Consume, GroupOffsetsAreKeptPerQueue) {
               HasSubstr("\"body\":\"0\""));
 }
 
+TEST_F(Consume, GroupOffsetsAreDeleted) {
+  const auto put = [&](const std::string& topic, int queue) {
+    call("PUT", "/v1/groups/g/topics/" + topic + "/queues/" + std::to_string(queue) + "/offset",
+         "{\"next\":0}");
+  };
+  put("a", 0);
+  put("a", 1);
+  put("b", 0);
+  EXPECT_EQ(call("DELETE", "/v1/groups/g/topics/a").body,
+            "{\"group\":\"g\",\"topic\":\"a\",\"deleted\":2}\n");
+  EXPECT_EQ(call("DELETE", "/v1/groups/g").body, "{\"group\":\"g\",\"deleted\":1}\n");
+  EXPECT_EQ(call("DELETE", "/v1/groups/g").status, 200);
+  EXPECT_EQ(call("DELETE", "/v1/groups/g?x=1").status, 400);
+  EXPECT_EQ(call("GET", "/v1/groups/g").allow, "DELETE");
+}
+
 TEST_F(Consume, RefusesBadGroupOffsets) {
   const std::string path = "/v1/groups/g/topics/t/queues/1/offset";
   for (const auto* body :

@@ -182,6 +182,14 @@ Result<std::monostate> FakeBroker::set_group_offset(const std::string& group,
   return std::monostate{};
 }
 
+Result<std::int64_t> FakeBroker::delete_group_offsets(const std::string& group,
+                                                      const std::optional<std::string>& topic) {
+  const std::lock_guard lock(mutex_);
+  const std::string from = group + "/" + (topic ? *topic + "/" : "");
+  return static_cast<std::int64_t>(
+      std::erase_if(groups_, [&](const auto& one) { return one.first.starts_with(from); }));
+}
+
 Result<std::monostate> FakeBroker::promote(bool force) {
   std::unique_lock lock(mutex_);
   forced_ = force;

@@ -43,6 +43,8 @@ class FakeBroker : public Broker {
                                     int queue) override;
   Result<std::monostate> set_group_offset(const std::string& group, const std::string& topic,
                                           int queue, std::int64_t next) override;
+  Result<std::int64_t> delete_group_offsets(const std::string& group,
+                                            const std::optional<std::string>& topic) override;
   Result<std::monostate> promote(bool force) override;
   Result<std::monostate> demote() override;
   Result<std::monostate> set_option(const std::string& key, const std::string& value) override;

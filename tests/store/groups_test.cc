@@ -34,6 +34,30 @@ std::vector<std::string> bad_files(const TempDir& dir) {
   return out;
 }
 
+// What the plugin does within a second: the state beside `from`'s log replaces `to`'s.
+std::int32_t copy_metadata(const Fake& fake, int from, int to) {
+  void* from_ctx = nullptr;
+  void* to_ctx = nullptr;
+  const ha_host_api& source = fake.host(from, &from_ctx);
+  const ha_host_api& target = fake.host(to, &to_ctx);
+  const auto* read =
+      static_cast<const ha_ext_metadata*>(source.get_extension(from_ctx, HA_EXT_METADATA));
+  const auto* write =
+      static_cast<const ha_ext_metadata*>(target.get_extension(to_ctx, HA_EXT_METADATA));
+  std::string state;
+  const auto sink = [](void* user, const char* text, std::int64_t size) noexcept {
+    static_cast<std::string*>(user)->append(text, static_cast<std::size_t>(size));
+    return 0;
+  };
+  const std::int32_t status = read->read(from_ctx, sink, &state);
+  if (status != HA_OK) return status;
+  return write->write(to_ctx, state.data(), static_cast<std::int64_t>(state.size()), nullptr);
+}
+
+std::int64_t offset_of(Broker& broker, const std::string& group, const std::string& topic) {
+  return std::get<std::int64_t>(broker.group_offset(group, topic, 0));
+}
+
 TEST(Names, FollowRocketMqsRules) {
   for (const std::string good : {"a", "A-z_0|9", "%RETRY%group", "-"}) {
     EXPECT_EQ(check_topic_name(good), std::nullopt) << good;
@@ -195,28 +219,96 @@ TEST(GroupOffsets, EntriesThatNoClientCouldMakeAreDropped) {
   EXPECT_EQ(slave->text(), groups->text());
 }
 
-// What the plugin does within a second: the state beside `from`'s log replaces `to`'s.
-std::int32_t copy_metadata(const Fake& fake, int from, int to) {
-  void* from_ctx = nullptr;
-  void* to_ctx = nullptr;
-  const ha_host_api& source = fake.host(from, &from_ctx);
-  const ha_host_api& target = fake.host(to, &to_ctx);
-  const auto* read =
-      static_cast<const ha_ext_metadata*>(source.get_extension(from_ctx, HA_EXT_METADATA));
-  const auto* write =
-      static_cast<const ha_ext_metadata*>(target.get_extension(to_ctx, HA_EXT_METADATA));
-  std::string state;
-  const auto sink = [](void* user, const char* text, std::int64_t size) noexcept {
-    static_cast<std::string*>(user)->append(text, static_cast<std::size_t>(size));
-    return 0;
-  };
-  const std::int32_t status = read->read(from_ctx, sink, &state);
-  if (status != HA_OK) return status;
-  return write->write(to_ctx, state.data(), static_cast<std::int64_t>(state.size()), nullptr);
+TEST(GroupOffsets, ATopicAndAGroupAreAPair) {
+  const TempDir dir;
+  const auto groups = open_groups(dir.path());
+  ASSERT_EQ(groups->set("c", "ab", 0, 1).index(), 0u);
+  ASSERT_EQ(groups->set("bc", "a", 0, 2).index(), 0u);
+  EXPECT_EQ(groups->get("c", "ab", 0), 1);
+  EXPECT_EQ(groups->get("bc", "a", 0), 2);
 }
 
-std::int64_t offset_of(Broker& broker, const std::string& group, const std::string& topic) {
-  return std::get<std::int64_t>(broker.group_offset(group, topic, 0));
+TEST(GroupOffsets, OnlyGrowthIsBounded) {
+  const TempDir dir;
+  std::string table;
+  for (std::size_t i = 0; i <= kMaxGroupEntries; ++i)
+    table += (i == 0 ? "" : ",") + ("\"t@g" + std::to_string(i)) + "\":{0:1}";
+  ASSERT_FALSE(store::make_directory(dir.path() + "/config"));
+  ASSERT_FALSE(store::replace_file(file_of(dir), "{\"offsetTable\":{" + table + "}}"));
+  const auto groups = open_groups(dir.path());
+  EXPECT_EQ(groups->set("g7", "t", 0, 9).index(), 0u);
+  const auto refused = groups->set("new", "t", 0, 9);
+  ASSERT_TRUE(std::holds_alternative<Error>(refused));
+  EXPECT_EQ(std::get<Error>(refused).status, HA_AGAIN);
+  EXPECT_NE(std::get<Error>(refused).text.find("10000 pairs"), std::string::npos);
+  EXPECT_NE(std::get<Error>(refused).text.find("DELETE"), std::string::npos);
+  EXPECT_EQ(groups->get("new", "t", 0), -1);
+  EXPECT_EQ(std::get<std::int64_t>(groups->remove("g1", std::nullopt)), 1);
+  EXPECT_EQ(std::get<std::int64_t>(groups->remove("g2", std::nullopt)), 1);
+  EXPECT_EQ(groups->set("new", "t", 0, 9).index(), 0u);
+}
+
+TEST(GroupOffsets, WhatCouldNotBeReplicatedIsRefused) {
+  const TempDir dir;
+  const std::string topic(127, 't');
+  std::string table;
+  std::size_t pairs = 0;
+  while (table.size() < static_cast<std::size_t>(kMaxGroupBytes) - 1000) {
+    std::string group = std::to_string(pairs++);
+    group.resize(255, 'g');
+    table += (table.empty() ? "\"" : ",\"") + topic + "@" + group + "\":{";
+    for (int queue = 0; queue < 100; ++queue)
+      table +=
+          (queue == 0 ? "\"" : ",\"") + std::to_string(queue) + "\":" + std::to_string(INT64_MAX);
+    table += "}";
+  }
+  ASSERT_LT(pairs, kMaxGroupEntries);
+  ASSERT_FALSE(store::make_directory(dir.path() + "/config"));
+  ASSERT_FALSE(store::replace_file(file_of(dir), "{\"offsetTable\":{" + table + "}}"));
+  const auto groups = open_groups(dir.path());
+  // All that an update can make of it still fits.
+  EXPECT_LE(static_cast<std::int64_t>(groups->text().size()), groups->size().bytes);
+  EXPECT_LT(groups->size().bytes, HA_METADATA_MAX_BYTES);
+  std::string first = "0";
+  first.resize(255, 'g');
+  EXPECT_EQ(groups->set(first, topic, 0, 5).index(), 0u);
+  std::optional<Error> refused;
+  for (int queue = 0; queue < 100 && !refused; ++queue) {
+    const auto set = groups->set("g", "t", queue, 0);
+    if (const auto* error = std::get_if<Error>(&set)) refused = *error;
+  }
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->status, HA_AGAIN);
+  EXPECT_NE(refused->text.find(std::to_string(kMaxGroupBytes)), std::string::npos);
+  EXPECT_NE(refused->text.find("DELETE /v1/groups/"), std::string::npos);
+  EXPECT_EQ(groups->set(first, topic, 0, 6).index(), 0u);
+  EXPECT_GT(std::get<std::int64_t>(groups->remove(first, topic)), 0);
+  EXPECT_EQ(groups->set("another", "t", 0, 0).index(), 0u);
+}
+
+TEST(GroupOffsets, AreDeletedByGroupAndTopicAndTheSlavesFollow) {
+  const TempDir master_dir, slave_dir;
+  const Fake fake;
+  const auto master = open_broker(broker_options(master_dir.path(), Role::kMaster));
+  const auto slave = open_broker(broker_options(slave_dir.path(), Role::kSlave));
+  for (const char* topic : {"a", "b"})
+    for (int queue = 0; queue < 2; ++queue)
+      ASSERT_EQ(master->set_group_offset("g", topic, queue, 0).index(), 0u);
+  ASSERT_EQ(master->set_group_offset("h", "a", 0, 0).index(), 0u);
+  ASSERT_EQ(copy_metadata(fake, 0, 1), HA_OK);
+  EXPECT_EQ(offset_of(*slave, "g", "b"), 0);
+  EXPECT_EQ(std::get<std::int64_t>(master->delete_group_offsets("g", "a")), 2);
+  EXPECT_EQ(offset_of(*master, "g", "a"), -1);
+  EXPECT_EQ(offset_of(*master, "g", "b"), 0);
+  EXPECT_EQ(std::get<std::int64_t>(master->delete_group_offsets("g", std::nullopt)), 2);
+  EXPECT_EQ(std::get<std::int64_t>(master->delete_group_offsets("g", std::nullopt)), 0);
+  EXPECT_EQ(std::get<Error>(master->delete_group_offsets("a@b", std::nullopt)).status, HA_INVALID);
+  EXPECT_EQ(std::get<Error>(master->delete_group_offsets("g", "caf\xE9")).status, HA_INVALID);
+  ASSERT_EQ(copy_metadata(fake, 0, 1), HA_OK);
+  EXPECT_EQ(offset_of(*slave, "g", "b"), -1);
+  EXPECT_EQ(offset_of(*slave, "h", "a"), 0);
+  EXPECT_EQ(std::get<std::string>(store::read_file(file_of(master_dir))),
+            R"({"offsetTable":{"a@h":{"0":0}}})");
 }
 
 TEST(GroupOffsets, MeanTheSameOnANodeWhoseLogBeginsLater) {
