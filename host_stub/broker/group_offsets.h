@@ -9,10 +9,16 @@
 // A master's offsets reach its slaves (extension metadata), where they take the place of what was
 // there. They are stored by a thread of their own, since the plugin's must not wait for a disk.
 //
+// What a slave took in while its master was away is pending: it stands in the table, is marked in
+// the file ("pendingOffsets" beside "offsetTable", same shape), and goes up to the master, where
+// the larger offset of each queue holds. It is pending until the master's table shows that offset
+// or a larger one.
+//
 // Threads: any. One mutex guards the table, another one is held while the file is written.
 #pragma once
 
 #include <atomic>
+#include <boost/json/fwd.hpp>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -38,21 +44,25 @@ inline constexpr std::int64_t kMaxGroupBytes = std::int64_t{3} << 20;
 
 class GroupOffsets {
  public:
-  static Result<std::unique_ptr<GroupOffsets>> open(const std::string& store_dir);
+  // Where a queue ends in this log: the queue offset of the next message.
+  using QueueEnd = std::function<std::int64_t(const std::string& topic, int queue)>;
+  static Result<std::unique_ptr<GroupOffsets>> open(const std::string& store_dir, QueueEnd end);
   ~GroupOffsets();
 
   std::int64_t get(const std::string& group, const std::string& topic,
                    int queue) const;  // -1: none
-  // REQUIRES: names that names.h allows, a queue and an offset from 0.
+  // pending: the master does not know it yet. REQUIRES: names that names.h allows, a queue and an
+  // offset from 0.
   Result<std::monostate> set(const std::string& group, const std::string& topic, int queue,
-                             std::int64_t next);
+                             std::int64_t next, bool pending = false);
 
   // Forgets where the group stands in that topic, or in all. How many queues' offsets that were.
   Result<std::int64_t> remove(const std::string& group, const std::optional<std::string>& topic);
 
   struct Size {
     std::int64_t pairs = 0;
-    std::int64_t bytes = 0;  // of text(), at most
+    std::int64_t pending = 0;  // offsets
+    std::int64_t bytes = 0;    // of text(), at most
   };
   Size size() const;
 
@@ -60,11 +70,19 @@ class GroupOffsets {
   std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
   // All of them, as the file has them.
   std::string text() const;
-  // Takes another node's text() instead of what is here. Returns before it is stored.
+  // Takes the master's text() instead of what is here, but for what is pending and not in there.
+  // Returns before it is stored.
   std::optional<Error> replace(std::string_view text);
+  // What is pending, in the shape of text(); "" = nothing is.
+  std::string pending_text() const;
+  // Takes a slave's pending_text(): offsets rise to what it says, as far as this log goes. pending:
+  // this node is no master either and has to hand them on. Stored as by replace.
+  std::optional<Error> merge(std::string_view text, bool pending);
+  // This node is master now: what was pending holds.
+  void take_over();
   // No group stands beyond its queue's end: what it read there never came to this node, and it must
   // not skip as many new messages. Stored as by replace.
-  void limit(const std::function<std::int64_t(const std::string& topic, int queue)>& end);
+  void limit();
 
  private:
   struct Pair {
@@ -75,23 +93,32 @@ class GroupOffsets {
   using Table = std::map<Pair, std::map<int, std::int64_t>>;
   struct Parsed {
     Table table;
+    Table pending;
     std::string wrong;    // what is wrong with the whole of it; "" = nothing
     std::string dropped;  // what of it is not in the table, in words; "" = nothing
   };
   static Size size_of(const Table& table);
   static std::optional<Error> check_growth(const Table& grown);
-  explicit GroupOffsets(std::string path) : path_(std::move(path)) {}
-  static std::string encode(const Table& table);
+  GroupOffsets(std::string path, QueueEnd end) : path_(std::move(path)), end_(std::move(end)) {}
+  static std::string encode(const Table& table, const Table& pending = {});
   static Parsed parse(std::string_view text);
+  struct Drops;
+  static Table table_of(const boost::json::object& offsets, Drops& drops);
+  std::string merge_locked(const Pair& pair, int queue, std::int64_t next, bool pending,
+                           std::int64_t& bytes, bool& any);
+  std::string take_file(std::string_view text);
   void changed_locked();
   void run();
 
   const std::string path_;
+  const QueueEnd end_;
   std::mutex file_mutex_;  // taken before mutex_
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   Table table_;
+  Table pending_;        // those of table_ that the master does not know yet
   std::string dropped_;  // of the last replacement
+  std::string refused_;  // of the last merge
   std::atomic<std::uint64_t> version_{1};
   bool unsaved_ = false;
   bool stopping_ = false;

@@ -84,7 +84,9 @@ std::optional<Error> LocalBroker::open_all() {
   if (log_->bounded() && options_.role != Role::kMaster)
     spdlog::info("log: readers see the records below {}, until the plugin confirms more",
                  log_->bounds().confirm);
-  auto groups = GroupOffsets::open(options_.store_dir);
+  auto groups = GroupOffsets::open(options_.store_dir, [this](const std::string& topic, int queue) {
+    return index_.next_queue_offset(topic, queue);
+  });
   if (auto* error = std::get_if<Error>(&groups)) return std::move(*error);
   groups_ = std::move(std::get<std::unique_ptr<GroupOffsets>>(groups));
   for (const auto& [key, value] : options_.plugin_options) {
@@ -224,7 +226,17 @@ Result<std::monostate> LocalBroker::set_group_offset(const std::string& group,
   if (next > end)
     return refuse(HA_RANGE, " is beyond the end, " + std::to_string(end) +
                                 ": commit the queue offset of the next message to read");
-  return groups_->set(group, topic, queue, next);
+  // While its master is there, that is where a commit belongs: here it would be overwritten within
+  // a second. While it is away, the commit is kept and handed up.
+  if (follows()) {
+    return make_error(HA_NOT_MASTER, "this node is a slave that follows its master, at " +
+                                         master_address() + ": commit the offset there");
+  }
+  return groups_->set(group, topic, queue, next, role() != Role::kMaster);
+}
+
+bool LocalBroker::follows() const {
+  return role() == Role::kSlave && snapshot().values.client_state == HA_STATE_TRANSFER;
 }
 
 Result<std::int64_t> LocalBroker::delete_group_offsets(const std::string& group,
@@ -232,6 +244,8 @@ Result<std::int64_t> LocalBroker::delete_group_offsets(const std::string& group,
   auto wrong = check_group_name(group);
   if (!wrong && topic) wrong = check_topic_name(*topic);
   if (wrong) return std::move(*wrong);
+  // What is deleted here could not be told from what the master has and this node does not.
+  if (role() != Role::kMaster) return not_master("deletes no offsets");
   return groups_->remove(group, topic);
 }
 

@@ -74,7 +74,7 @@ class LocalBroker final : public Broker {
 
   // produce.cc
   std::optional<Error> check_request(const ProduceRequest& request) const;
-  Error not_master() const;
+  Error not_master(const std::string& what = "takes no messages") const;
   store::NewMessage encode(const ProduceRequest& request, const ProduceItem& item,
                            std::int64_t now_ms);
   int choose_queue(const ProduceRequest& request, const ProduceItem& item);
@@ -87,6 +87,8 @@ class LocalBroker final : public Broker {
                                      bool until_it_holds = true);
   std::string master_address() const;
   std::string role_text() const;  // what the plugin said of the last change of role
+
+  bool follows() const;  // a master, and is connected to it
 
   ha::Snapshot snapshot() const;
 

@@ -80,7 +80,10 @@ void LogHooks::unpin(const ha_span& span) {
 std::int32_t LogHooks::truncate(std::int64_t epoch, std::int64_t new_end,
                                 std::uint32_t truncate_flags, ha::Error& error) {
   if (const auto refused = refuse_epoch(epoch)) return answer(refused, error);
-  return answer(log_.truncate(new_end, (truncate_flags & HA_TRUNCATE_UNSAFE) != 0), error);
+  const auto failed = log_.truncate(new_end, (truncate_flags & HA_TRUNCATE_UNSAFE) != 0);
+  // What a group read of the bytes that are gone is not to be handed up to a master.
+  if (!failed) groups_.limit();
+  return answer(failed, error);
 }
 
 std::int32_t LogHooks::reset(std::int64_t epoch, std::int64_t new_min, ha::Error& error) {
@@ -139,6 +142,10 @@ void LogHooks::drop_reserved() { log_.drop_reservation(); }
 
 std::int32_t LogHooks::write_metadata(std::string_view state, ha::Error& error) {
   return answer(groups_.replace(state), error);
+}
+
+std::int32_t LogHooks::merge_metadata(std::string_view pending, ha::Error& error) {
+  return answer(groups_.merge(pending, !master_), error);
 }
 
 void LogHooks::thread_started(const char* name) { spdlog::debug("ha: thread {} runs", name); }

@@ -6,6 +6,7 @@
 // to whoever gave it, on the plugin's thread.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -36,7 +37,10 @@ class LogHooks final : public ha::HostHooks {
   std::int32_t read(std::int64_t offset, std::span<std::byte> buffer, std::int64_t& got) override;
   std::int32_t append(std::int64_t epoch, std::int64_t offset, std::span<const std::byte> data,
                       ha::Error& error) override;
-  void role_changed(const ha_role_report& report) override { role_changed_(report); }
+  void role_changed(const ha_role_report& report) override {
+    master_ = report.role == HA_ROLE_MASTER;
+    role_changed_(report);
+  }
   void log(std::int32_t level, std::string_view text) override;
 
   std::int32_t pin(std::int64_t offset, std::int64_t size, ha_span& out) override;
@@ -59,6 +63,8 @@ class LogHooks final : public ha::HostHooks {
   std::uint64_t metadata_version() override { return groups_.version(); }
   std::string read_metadata() override { return groups_.text(); }
   std::int32_t write_metadata(std::string_view state, ha::Error& error) override;
+  std::string pending_metadata() override { return groups_.pending_text(); }
+  std::int32_t merge_metadata(std::string_view pending, ha::Error& error) override;
 
   void hold_retention(std::int64_t offset) override { log_.hold_from(offset); }
 
@@ -70,6 +76,7 @@ class LogHooks final : public ha::HostHooks {
   GroupOffsets& groups_;
   const bool consensus_log_;
   const RoleChanged role_changed_;
+  std::atomic<bool> master_{false};
 };
 
 }  // namespace stub

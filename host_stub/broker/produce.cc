@@ -62,15 +62,14 @@ struct LocalBroker::Pending {
   }
 };
 
-Error LocalBroker::not_master() const {
+Error LocalBroker::not_master(const std::string& what) const {
   const std::string master = master_address();
   if (role() == Role::kSlave)
     return make_error(HA_NOT_MASTER,
-                      "this node is a slave and takes no messages; its master is " +
+                      "this node is a slave and " + what + "; its master is " +
                           (master.empty() ? std::string("not known") : "at " + master));
-  return make_error(HA_NOT_MASTER,
-                    "this node is no master and takes no messages; promote it, or write to the "
-                    "node that is");
+  return make_error(HA_NOT_MASTER, "this node is not a master and " + what +
+                                       "; promote it, or ask the node that is");
 }
 
 std::optional<Error> LocalBroker::check_request(const ProduceRequest& request) const {

@@ -33,9 +33,8 @@ void LocalBroker::on_role_changed(const ha_role_report& report) {
       // Without epochs a new master's log is the log, so its readers see all of it. With them the
       // plugin goes on saying what enough nodes hold.
       if (report.epoch == 0) log_->confirm_all();
-      groups_->limit([this](const std::string& topic, int queue) {
-        return index_.next_queue_offset(topic, queue);
-      });
+      groups_->limit();
+      groups_->take_over();
     }
     // Under the lock: a change that is asked for right now closes the log after this, not before.
     epoch_ = report.epoch;

@@ -52,6 +52,7 @@ std::string LocalBroker::status_json() {
                    {"scheduled", index_.schedule().pending()},
                    {"groups",
                     {{"pairs", groups.pairs},
+                     {"pending", groups.pending},
                      {"max_pairs", kMaxGroupEntries},
                      {"bytes", groups.bytes},
                      {"max_bytes", kMaxGroupBytes}}},

@@ -184,12 +184,14 @@ AT(ha_ext_segment_fd, reserved, 4);
 AT(ha_ext_segment_fd, acquire, 8);
 AT(ha_ext_segment_fd, release, 16);
 
-SIZE(ha_ext_metadata, 32);
+SIZE(ha_ext_metadata, 48);
 AT(ha_ext_metadata, struct_size, 0);
 AT(ha_ext_metadata, reserved, 4);
 AT(ha_ext_metadata, version, 8);
 AT(ha_ext_metadata, read, 16);
 AT(ha_ext_metadata, write, 24);
+AT(ha_ext_metadata, pending, 32);
+AT(ha_ext_metadata, merge, 40);
 SIZE(ha_ext_retention, 16);
 AT(ha_ext_retention, struct_size, 0);
 AT(ha_ext_retention, reserved, 4);

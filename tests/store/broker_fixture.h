@@ -39,6 +39,9 @@ class Fake {
     const char* value = get<decltype(fake_option)>("fake_option")(key);
     return value != nullptr ? value : "(none)";
   }
+  void set_client_state(std::int32_t state) const {
+    get<decltype(fake_set_client_state)>("fake_set_client_state")(state);
+  }
   void refuse_roles(std::int32_t status) const {
     get<decltype(fake_refuse_roles)>("fake_refuse_roles")(status);
   }

@@ -23,6 +23,7 @@ struct ha_instance {
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static ha_instance* instances[FAKE_MAX_INSTANCES]; /* in the order of their creation */
 static int32_t refuse_role_status;
+static int32_t client_state;
 static struct { char key[64], value[256]; } options[MAX_OPTIONS]; /* of the last create */
 static int64_t option_count;
 
@@ -148,6 +149,7 @@ static int32_t set_option(ha_instance* instance, const char* key, const char* va
 static int32_t snapshot(ha_instance* instance, ha_snapshot* out) {
   out->role = instance->role;
   out->replica_count = 0;
+  out->client_state = instance->role == HA_ROLE_SLAVE ? __atomic_load_n(&client_state, __ATOMIC_SEQ_CST) : 0;
   strcpy(out->listen_address, "127.0.0.1:1");
   return HA_OK;
 }
@@ -215,6 +217,10 @@ const char* fake_option(const char* key) {
   for (int64_t i = option_count - 1; i >= 0; --i) /* the last one wins */
     if (strcmp(options[i].key, key) == 0) return options[i].value;
   return NULL;
+}
+
+void fake_set_client_state(int32_t state) {
+  __atomic_store_n(&client_state, state, __ATOMIC_SEQ_CST);
 }
 
 void fake_refuse_roles(int32_t status) { refuse_role_status = status; }

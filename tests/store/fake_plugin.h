@@ -19,6 +19,8 @@ int64_t fake_notified(int index);
 void fake_end_waits(int index, int32_t status, int64_t end);
 /* The value of an option that create was given, NULL when it was not; until the next create. */
 const char* fake_option(const char* key);
+/* What snapshots say of each slave's link to its master. */
+void fake_set_client_state(int32_t state);
 /* 0 = accept roles again. */
 void fake_refuse_roles(int32_t status);
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/json.hpp>
 #include <filesystem>
 #include <set>
 
@@ -17,8 +18,11 @@ namespace {
 
 using store::TempDir;
 
-std::unique_ptr<GroupOffsets> open_groups(const std::string& dir) {
-  auto opened = GroupOffsets::open(dir);
+std::int64_t nowhere(const std::string&, int) { return INT64_MAX; }
+
+std::unique_ptr<GroupOffsets> open_groups(const std::string& dir,
+                                          GroupOffsets::QueueEnd end = nowhere) {
+  auto opened = GroupOffsets::open(dir, std::move(end));
   if (const auto* error = std::get_if<Error>(&opened)) throw std::runtime_error(error->text);
   return std::move(std::get<std::unique_ptr<GroupOffsets>>(opened));
 }
@@ -118,53 +122,47 @@ TEST(Names, AreJudgedWhereAGroupOrATopicIsNamed) {
 TEST(GroupOffsets, SurviveARestartAndReadRocketMqsFile) {
   const TempDir dir;
   {
-    auto opened = GroupOffsets::open(dir.path());
+    auto opened = GroupOffsets::open(dir.path(), nowhere);
     auto& groups = *std::get<std::unique_ptr<GroupOffsets>>(opened);
     EXPECT_EQ(groups.get("g", "t", 0), -1);
     EXPECT_TRUE(std::holds_alternative<std::monostate>(groups.set("g", "t", 1, 12)));
   }
-  auto again = GroupOffsets::open(dir.path());
+  auto again = GroupOffsets::open(dir.path(), nowhere);
   EXPECT_EQ(std::get<std::unique_ptr<GroupOffsets>>(again)->get("g", "t", 1), 12);
   const std::string path = dir.path() + "/config/consumerOffset.json";
   EXPECT_EQ(std::get<std::string>(store::read_file(path)), R"({"offsetTable":{"t@g":{"1":12}}})");
   ASSERT_FALSE(store::replace_file(
       path, "{\n\t\"offsetTable\":{\"a@b\":{0:5,1 :6\n\t\t},\"x{1:2\\\"\":{3:4}}\n}"));
-  again = GroupOffsets::open(dir.path());
+  again = GroupOffsets::open(dir.path(), nowhere);
   EXPECT_EQ(std::get<std::unique_ptr<GroupOffsets>>(again)->get("b", "a", 0), 5);
   EXPECT_EQ(std::get<std::unique_ptr<GroupOffsets>>(again)->get("b", "a", 1), 6);
 }
 
 TEST(GroupOffsets, AnotherNodesTakeThePlaceOfThoseHere) {
-  TempDir here;
-  TempDir there;
-  auto opened_here = GroupOffsets::open(here.path());
-  auto opened_there = GroupOffsets::open(there.path());
-  auto& from = *std::get<std::unique_ptr<GroupOffsets>>(opened_there);
+  const TempDir here, there;
+  std::int64_t end = 12;
+  const auto from = open_groups(there.path());
   {
-    auto& to = *std::get<std::unique_ptr<GroupOffsets>>(opened_here);
-    ASSERT_EQ(from.set("g", "t", 1, 12).index(), 0u);
-    ASSERT_EQ(to.set("old", "t", 0, 3).index(), 0u);
-    const auto before = to.version();
-    EXPECT_EQ(to.replace("no table")->status, HA_CORRUPT);
-    EXPECT_EQ(to.get("old", "t", 0), 3);
-    EXPECT_EQ(to.version(), before);
-    EXPECT_EQ(to.replace(from.text()), std::nullopt);
-    EXPECT_EQ(to.get("g", "t", 1), 12);
-    EXPECT_EQ(to.get("old", "t", 0), -1);
-    EXPECT_NE(to.version(), before);
-    EXPECT_EQ(to.text(), from.text());
+    const auto to = open_groups(here.path(), [&](const std::string&, int) { return end; });
+    ASSERT_EQ(from->set("g", "t", 1, 12).index(), 0u);
+    ASSERT_EQ(to->set("old", "t", 0, 3).index(), 0u);
+    const auto before = to->version();
+    EXPECT_EQ(to->replace("no table")->status, HA_CORRUPT);
+    EXPECT_EQ(to->get("old", "t", 0), 3);
+    EXPECT_EQ(to->version(), before);
+    EXPECT_EQ(to->replace(from->text()), std::nullopt);
+    EXPECT_EQ(to->get("g", "t", 1), 12);
+    EXPECT_EQ(to->get("old", "t", 0), -1);
+    EXPECT_NE(to->version(), before);
+    EXPECT_EQ(to->text(), from->text());
+    to->limit();
+    EXPECT_EQ(to->get("g", "t", 1), 12);
+    end = 7;
+    to->limit();
+    EXPECT_EQ(to->get("g", "t", 1), 7);
   }
-  auto& kept = *std::get<std::unique_ptr<GroupOffsets>>(opened_here);
-  kept.limit([](const std::string& topic, int queue) {
-    return topic == "t" && queue == 1 ? std::int64_t{12} : std::int64_t{0};
-  });
-  EXPECT_EQ(kept.get("g", "t", 1), 12);
-  kept.limit([](const std::string&, int) { return std::int64_t{7}; });
-  EXPECT_EQ(kept.get("g", "t", 1), 7);
   // The last thing that a node does is to store them.
-  std::get<std::unique_ptr<GroupOffsets>>(opened_here).reset();
-  opened_here = GroupOffsets::open(here.path());
-  EXPECT_EQ(std::get<std::unique_ptr<GroupOffsets>>(opened_here)->get("g", "t", 1), 7);
+  EXPECT_EQ(open_groups(here.path())->get("g", "t", 1), 7);
 }
 
 TEST(GroupOffsets, AFileThatIsNoTableIsMovedAsideAndTheBrokerStarts) {
@@ -196,7 +194,7 @@ TEST(GroupOffsets, AFileThatIsNoTableIsMovedAsideAndTheBrokerStarts) {
   EXPECT_EQ(kept, std::multiset<std::string>(bad.begin(), bad.end()));
   // One that the system does not give is another matter: it may be a good one.
   ASSERT_FALSE(store::make_directory(file_of(dir)));
-  EXPECT_NE(std::get<Error>(GroupOffsets::open(dir.path())).text.find(file_of(dir)),
+  EXPECT_NE(std::get<Error>(GroupOffsets::open(dir.path(), nowhere)).text.find(file_of(dir)),
             std::string::npos);
 }
 
@@ -348,6 +346,172 @@ TEST(GroupOffsets, MeanTheSameOnANodeWhoseLogBeginsLater) {
     EXPECT_EQ(offset_of(**broker, "g", "t"), sent);
   }
   EXPECT_EQ(std::get<Error>(master->set_group_offset("g", "none", 0, 1)).status, HA_RANGE);
+}
+
+const ha_ext_metadata& metadata_of(const Fake& fake, int index, void** ctx) {
+  const ha_host_api& host = fake.host(index, ctx);
+  return *static_cast<const ha_ext_metadata*>(host.get_extension(*ctx, HA_EXT_METADATA));
+}
+
+std::string pending_of(const Fake& fake, int index) {
+  void* ctx = nullptr;
+  std::string state;
+  const auto sink = [](void* user, const char* text, std::int64_t size) noexcept {
+    static_cast<std::string*>(user)->append(text, static_cast<std::size_t>(size));
+    return 0;
+  };
+  EXPECT_EQ(metadata_of(fake, index, &ctx).pending(ctx, sink, &state), HA_OK);
+  return state;
+}
+
+std::int32_t merge_into(const Fake& fake, int index, const std::string& state) {
+  void* ctx = nullptr;
+  const auto& metadata = metadata_of(fake, index, &ctx);
+  return metadata.merge(ctx, state.data(), static_cast<std::int64_t>(state.size()), nullptr);
+}
+
+std::string offset_text(const std::string& topic, const std::string& group, std::int64_t next) {
+  return R"({"offsetTable":{")" + topic + "@" + group + R"(":{"0":)" + std::to_string(next) + "}}}";
+}
+
+void produce_many(Broker& broker, const std::string& topic, int count) {
+  for (int i = 0; i < count; ++i) {
+    auto one = request(topic, {"b"});
+    one.queue = 0;
+    ASSERT_EQ(produce(broker, one).status, HA_OK);
+  }
+}
+
+TEST(PendingOffsets, ASlaveThatFollowsItsMasterNamesIt) {
+  const TempDir dir;
+  const Fake fake;
+  const auto slave = open_broker(broker_options(dir.path(), Role::kSlave));
+  fake.set_client_state(HA_STATE_TRANSFER);
+  const auto refused = slave->set_group_offset("g", "t", 0, 0);
+  ASSERT_TRUE(std::holds_alternative<Error>(refused));
+  EXPECT_EQ(std::get<Error>(refused).status, HA_NOT_MASTER);
+  EXPECT_NE(std::get<Error>(refused).text.find("10.0.0.1:10912"), std::string::npos);
+  EXPECT_EQ(offset_of(*slave, "g", "t"), -1);
+  for (const std::int32_t state : {HA_STATE_READY, HA_STATE_HANDSHAKE, HA_STATE_SUSPEND}) {
+    fake.set_client_state(state);
+    EXPECT_EQ(slave->set_group_offset("g", "t", 0, 0).index(), 0u) << state;
+    // A deletion could not be told from what the master has and this node does not.
+    EXPECT_EQ(std::get<Error>(slave->delete_group_offsets("g", std::nullopt)).status,
+              HA_NOT_MASTER);
+  }
+  fake.set_client_state(HA_STATE_READY);
+}
+
+TEST(PendingOffsets, GoUpToTheMasterWhereTheLargerOneHolds) {
+  const TempDir master_dir, slave_dir;
+  const Fake fake;
+  const auto master = open_broker(broker_options(master_dir.path(), Role::kMaster));
+  auto slave = open_broker(broker_options(slave_dir.path(), Role::kSlave));
+  for (const char* topic : {"ahead", "behind"}) produce_many(*master, topic, 100);
+  ASSERT_EQ(fake.replicate(0, 1), HA_OK);
+  for (const char* topic : {"ahead", "behind"})
+    ASSERT_EQ(master->set_group_offset("g", topic, 0, 10).index(), 0u);
+  ASSERT_EQ(copy_metadata(fake, 0, 1), HA_OK);
+  EXPECT_EQ(pending_of(fake, 1), "");
+
+  // Its master is away for a while.
+  ASSERT_EQ(slave->set_group_offset("g", "ahead", 0, 100).index(), 0u);
+  ASSERT_EQ(slave->set_group_offset("g", "behind", 0, 5).index(), 0u);
+  ASSERT_EQ(slave->set_group_offset("new", "ahead", 0, 7).index(), 0u);
+  EXPECT_EQ(boost::json::parse(slave->status_json()).at("groups").at("pending"), 3);
+  // Neither what the master says nor a restart makes it forget them.
+  ASSERT_EQ(copy_metadata(fake, 0, 1), HA_OK);
+  EXPECT_EQ(offset_of(*slave, "g", "ahead"), 100);
+  slave.reset();
+  slave = open_broker(broker_options(slave_dir.path(), Role::kSlave));
+  EXPECT_EQ(offset_of(*slave, "g", "ahead"), 100);
+  EXPECT_EQ(offset_of(*slave, "new", "ahead"), 7);
+  const std::string pending = pending_of(fake, 1);
+  EXPECT_NE(pending, "");
+
+  ASSERT_EQ(merge_into(fake, 0, pending), HA_OK);
+  ASSERT_EQ(merge_into(fake, 0, pending), HA_OK);  // it may come twice
+  for (Broker* broker : {master.get(), slave.get()}) {
+    EXPECT_EQ(offset_of(*broker, "g", "ahead"), 100);
+    EXPECT_EQ(offset_of(*broker, "g", "behind"), 10);
+    EXPECT_EQ(offset_of(*broker, "new", "ahead"), 7);
+    ASSERT_EQ(copy_metadata(fake, 0, 1), HA_OK);
+  }
+  EXPECT_EQ(pending_of(fake, 1), "");
+  slave.reset();
+  EXPECT_EQ(std::get<std::string>(store::read_file(file_of(slave_dir))).find("pendingOffsets"),
+            std::string::npos);
+}
+
+TEST(PendingOffsets, StayWithASlaveThatIsPromoted) {
+  const TempDir dir;
+  const Fake fake;
+  {
+    const auto slave = open_broker(broker_options(dir.path(), Role::kSlave));
+    ASSERT_EQ(slave->set_group_offset("g", "t", 0, 0).index(), 0u);
+    EXPECT_NE(pending_of(fake, 0), "");
+    ASSERT_TRUE(std::holds_alternative<std::monostate>(slave->promote(false)));
+    EXPECT_EQ(offset_of(*slave, "g", "t"), 0);
+    EXPECT_EQ(pending_of(fake, 0), "");
+  }
+  EXPECT_EQ(std::get<std::string>(store::read_file(file_of(dir))), offset_text("t", "g", 0));
+}
+
+TEST(PendingOffsets, OfASlaveOfASlaveGoOnUp) {
+  const TempDir dir;
+  const Fake fake;
+  const auto middle = open_broker(broker_options(dir.path(), Role::kSlave));
+  ASSERT_EQ(merge_into(fake, 0, offset_text("t", "g", 0)), HA_OK);
+  EXPECT_EQ(offset_of(*middle, "g", "t"), 0);
+  EXPECT_EQ(pending_of(fake, 0), offset_text("t", "g", 0));
+}
+
+TEST(PendingOffsets, APeerThatLiesRaisesNothingBeyondTheEnd) {
+  const TempDir dir;
+  const Fake fake;
+  const auto master = open_broker(broker_options(dir.path(), Role::kMaster));
+  produce_many(*master, "t", 3);
+  ASSERT_EQ(master->set_group_offset("g", "t", 0, 1).index(), 0u);
+  for (const std::string& bad :
+       {std::string(), std::string("{"), std::string("[]"), std::string("{}"),
+        std::string(1000, '\0'), std::string("{\"offsetTable\":[]}")})
+    EXPECT_EQ(merge_into(fake, 0, bad), HA_CORRUPT) << bad;
+  for (const std::string& lie :
+       {offset_text("t", "g", 4), offset_text("t", "g", INT64_MAX), offset_text("none", "g", 1),
+        offset_text("t", "a@b", 1), offset_text("t", "caf\\u00e9", 1), offset_text("", "g", 1),
+        std::string(R"({"offsetTable":{"t@g":{"1":1,"-1":1,"70000":2}}})")}) {
+    void* ctx = nullptr;
+    const auto& metadata = metadata_of(fake, 0, &ctx);
+    const std::uint64_t version = metadata.version(ctx);
+    EXPECT_EQ(merge_into(fake, 0, lie), HA_OK) << lie;
+    EXPECT_EQ(metadata.version(ctx), version) << lie;
+  }
+  EXPECT_EQ(offset_of(*master, "g", "t"), 1);
+  EXPECT_EQ(merge_into(fake, 0, offset_text("t", "g", 3)), HA_OK);
+  EXPECT_EQ(offset_of(*master, "g", "t"), 3);
+  // Nor does it fill the table.
+  std::string many;
+  for (std::size_t i = 0; i < kMaxGroupEntries + 10; ++i)
+    many += ",\"t@g" + std::to_string(i) + "\":{\"0\":3}";
+  EXPECT_EQ(merge_into(fake, 0, "{\"offsetTable\":{" + many.substr(1) + "}}"), HA_OK);
+  EXPECT_EQ(boost::json::parse(master->status_json()).at("groups").at("pairs"), kMaxGroupEntries);
+}
+
+TEST(PendingOffsets, OfBytesThatWereCutAreNotHandedUp) {
+  const TempDir master_dir, slave_dir;
+  const Fake fake;
+  const auto master = open_broker(broker_options(master_dir.path(), Role::kMaster));
+  const auto slave = open_broker(broker_options(slave_dir.path(), Role::kSlave));
+  auto two = request("t", {"a"});
+  two.queue = 0;
+  const auto first = produce(*master, two);
+  produce(*master, two);
+  ASSERT_EQ(fake.replicate(0, 1), HA_OK);
+  ASSERT_EQ(slave->set_group_offset("g", "t", 0, 2).index(), 0u);
+  void* ctx = nullptr;
+  const ha_host_api& host = fake.host(1, &ctx);
+  ASSERT_EQ(host.truncate(ctx, 0, first.end_offset, HA_TRUNCATE_UNSAFE, nullptr), HA_OK);
+  EXPECT_EQ(pending_of(fake, 1), offset_text("t", "g", 1));
 }
 
 }  // namespace

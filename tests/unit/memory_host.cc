@@ -279,6 +279,27 @@ struct MemoryHost::Hooks {
     return HA_OK;
   }
 
+  static std::int32_t read_pending(void* ctx, ha_sink_fn sink, void* user) noexcept {
+    MemoryHost& h = self(ctx);
+    std::string state;
+    {
+      const std::lock_guard lock(h.mutex_);
+      state = h.pending_;
+    }
+    if (state.empty()) return HA_OK;
+    return sink(user, state.data(), static_cast<std::int64_t>(state.size())) == 0 ? HA_OK : HA_IO;
+  }
+
+  static std::int32_t merge_metadata(void* ctx, const void* data, std::int64_t size,
+                                     ha_error*) noexcept {
+    MemoryHost& h = self(ctx);
+    const std::lock_guard lock(h.mutex_);
+    if (h.metadata_status_ != HA_OK) return h.metadata_status_;
+    h.merged_.emplace_back(static_cast<const char*>(data), static_cast<std::size_t>(size));
+    h.changed_.notify_all();
+    return HA_OK;
+  }
+
   static void hold(void* ctx, std::int64_t offset) noexcept {
     MemoryHost& h = self(ctx);
     const std::lock_guard lock(h.mutex_);
@@ -334,8 +355,14 @@ MemoryHost::MemoryHost(const HostFeatures& features) : features_(features) {
   api_.get_extension = Hooks::get_extension;
   segment_fd_ = {sizeof(segment_fd_), 0, Hooks::acquire, Hooks::release};
   append_reserve_ = {sizeof(append_reserve_), 0, Hooks::reserve, Hooks::commit, Hooks::drop};
-  metadata_ext_ = {sizeof(metadata_ext_), 0, Hooks::metadata_version, Hooks::read_metadata,
-                   Hooks::write_metadata};
+  metadata_ext_ = {sizeof(metadata_ext_),   0,
+                   Hooks::metadata_version, Hooks::read_metadata,
+                   Hooks::write_metadata,   Hooks::read_pending,
+                   Hooks::merge_metadata};
+  if (!features.hands_up) {
+    // As a host of ABI 1.2 has it: what lies behind is not the plugin's to look at.
+    metadata_ext_.struct_size = offsetof(ha_ext_metadata, pending);
+  }
   retention_ext_ = {sizeof(retention_ext_), 0, Hooks::hold};
   state_store_ext_ = {sizeof(state_store_ext_), 0, Hooks::load_state, Hooks::save_state};
   lifecycle_ = {sizeof(lifecycle_), 0, Hooks::thread_started, Hooks::thread_stopping};
@@ -480,6 +507,20 @@ std::string MemoryHost::state(const std::string& name) const {
 void MemoryHost::set_state(const std::string& name, const std::string& value) {
   const std::lock_guard lock(mutex_);
   states_[name] = value;
+}
+
+void MemoryHost::set_pending(const std::string& state) {
+  const std::lock_guard lock(mutex_);
+  pending_ = state;
+}
+
+bool MemoryHost::wait_for_merged(const std::string& last) {
+  return wait_for([&] { return !merged_.empty() && merged_.back() == last; });
+}
+
+std::vector<std::string> MemoryHost::merged() const {
+  const std::lock_guard lock(mutex_);
+  return merged_;
 }
 
 void MemoryHost::refuse_metadata() {

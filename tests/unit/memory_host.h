@@ -44,6 +44,7 @@ struct HostFeatures {
   bool flush = true;
   bool progress = true;
   bool metadata = false;
+  bool hands_up = true;  // with metadata
   bool retention = false;
   bool state_store = false;
   bool lifecycle = true;
@@ -93,6 +94,10 @@ class MemoryHost {
   void set_metadata(const std::string& state);
   std::string metadata() const;
   bool wait_for_metadata(const std::string& state);
+  // Of a slave: what it has for its master. Of a master: what its slaves handed up, in order.
+  void set_pending(const std::string& state);
+  bool wait_for_merged(const std::string& last);
+  std::vector<std::string> merged() const;
   void refuse_metadata();                            // it answers CORRUPT from now on
   bool wait_for_hold(std::int64_t offset);           // the newest that the plugin told
   std::string state(const std::string& name) const;  // of the extension state-store
@@ -171,6 +176,8 @@ class MemoryHost {
   std::int64_t confirm_ = 0;
   std::int64_t durable_ = 0;
   std::string metadata_;
+  std::string pending_;
+  std::vector<std::string> merged_;
   std::int64_t held_from_ = -1;
   std::map<std::string, std::string> states_;
   std::uint64_t metadata_version_ = 0;

@@ -84,6 +84,9 @@ class HostHooks {
   virtual std::uint64_t metadata_version() { return 0; }
   virtual std::string read_metadata() { return {}; }
   virtual std::int32_t write_metadata(std::string_view, Error&) { return HA_UNSUPPORTED; }
+  // Of the same extension; both or neither. pending_metadata gives nothing when nothing is pending.
+  virtual std::string pending_metadata() { return {}; }
+  virtual std::int32_t merge_metadata(std::string_view, Error&) { return HA_UNSUPPORTED; }
 
   // Extension ha.host.retention/1.
   virtual void hold_retention(std::int64_t) {}
@@ -277,8 +280,9 @@ inline constexpr ha_ext_thread_lifecycle kThreadLifecycle = {
       guard_void(ctx, "thread_stopping", [&] { hooks(ctx).thread_stopping(name); });
     }};
 
-inline constexpr ha_ext_metadata kMetadata = {
-    sizeof(ha_ext_metadata), 0,
+inline constexpr ha_ext_metadata kMetadataWithPending = {
+    sizeof(ha_ext_metadata),
+    0,
     [](void* ctx) noexcept {
       std::uint64_t version = 0;
       guard_void(ctx, "version", [&] { version = hooks(ctx).metadata_version(); });
@@ -296,7 +300,29 @@ inline constexpr ha_ext_metadata kMetadata = {
         return hooks(ctx).write_metadata(
             {static_cast<const char*>(data), static_cast<std::size_t>(size)}, error);
       });
+    },
+    [](void* ctx, ha_sink_fn sink, void* user) noexcept {
+      return guard(nullptr, "pending", [&](Error&) {
+        const std::string state = hooks(ctx).pending_metadata();
+        if (state.empty()) return HA_OK;
+        return sink(user, state.data(), static_cast<std::int64_t>(state.size())) == 0 ? HA_OK
+                                                                                      : HA_IO;
+      });
+    },
+    [](void* ctx, const void* data, std::int64_t size, ha_error* out) noexcept {
+      return guard(out, "merge", [&](Error& error) {
+        return hooks(ctx).merge_metadata(
+            {static_cast<const char*>(data), static_cast<std::size_t>(size)}, error);
+      });
     }};
+
+inline constexpr ha_ext_metadata kMetadata = {sizeof(ha_ext_metadata),
+                                              0,
+                                              kMetadataWithPending.version,
+                                              kMetadataWithPending.read,
+                                              kMetadataWithPending.write,
+                                              nullptr,
+                                              nullptr};
 
 inline constexpr ha_ext_retention kRetention = {
     sizeof(ha_ext_retention), 0, [](void* ctx, std::int64_t offset) noexcept {
@@ -329,7 +355,9 @@ const void* find_extension(void* ctx, const char* id) noexcept {
   if (HA_OVERRIDES(T, thread_started) && wanted == HA_EXT_THREAD_LIFECYCLE) {
     return &kThreadLifecycle;
   }
-  if (HA_OVERRIDES(T, write_metadata) && wanted == HA_EXT_METADATA) return &kMetadata;
+  if (HA_OVERRIDES(T, write_metadata) && wanted == HA_EXT_METADATA) {
+    return HA_OVERRIDES(T, merge_metadata) ? &kMetadataWithPending : &kMetadata;
+  }
   if (HA_OVERRIDES(T, hold_retention) && wanted == HA_EXT_RETENTION) return &kRetention;
   if (HA_OVERRIDES(T, save_state) && wanted == HA_EXT_STATE_STORE) return &kStateStore;
   const void* found = nullptr;
@@ -355,6 +383,8 @@ HostBinding bind_host(T& host) {
   static_assert(HA_OVERRIDES(T, write_metadata) == HA_OVERRIDES(T, read_metadata) &&
                     HA_OVERRIDES(T, write_metadata) == HA_OVERRIDES(T, metadata_version),
                 "override metadata_version, read_metadata and write_metadata, or none of them");
+  static_assert(HA_OVERRIDES(T, merge_metadata) == HA_OVERRIDES(T, pending_metadata),
+                "override pending_metadata and merge_metadata, or neither");
   static_assert(HA_OVERRIDES(T, save_state) == HA_OVERRIDES(T, load_state),
                 "override load_state and save_state, or neither");
   HostBinding binding;

@@ -68,7 +68,7 @@ extern "C" {
 #endif
 
 #define HA_ABI_MAJOR 1u
-#define HA_ABI_MINOR 4u
+#define HA_ABI_MINOR 5u
 #define HA_ENTRY_NAME "ha_plugin_entry_v1"
 
 /* ---- status ------------------------------------------------------------------------------- */

@@ -36,6 +36,21 @@ typedef struct ha_ext_metadata {
    * bytes: the plugin logs it and goes on. On the I/O thread: must not wait for a disk, so a host
    * keeps the state and stores it elsewhere. [plugin-io] */
   int32_t (*write)(void* ctx, const void* data, int64_t size, ha_error* error) HA_NOEXCEPT;
+
+  /* Since 1.5, both or neither: what a slave's host took in while its master was away goes up to
+   * the master.
+   *
+   * On a slave, about once a second while it follows a master: pours out what its master is not
+   * known to have, in bytes of the host's own making; nothing when there is nothing, which must be
+   * cheap. The host goes on pouring it out until write shows that the master has it. On the I/O
+   * thread: must not wait for a disk. [plugin-io] */
+  int32_t (*pending)(void* ctx, ha_sink_fn sink, void* user) HA_NOEXCEPT;
+
+  /* On the node that a slave follows, at most once a second for each slave: that slave's pending
+   * bytes. They may come more than once, and the peer may lie: judge every name, number and bound.
+   * CORRUPT when these are no such bytes: the plugin logs it and goes on. On the I/O thread: must
+   * not wait for a disk. [plugin-io] */
+  int32_t (*merge)(void* ctx, const void* data, int64_t size, ha_error* error) HA_NOEXCEPT;
 } ha_ext_metadata;
 
 #ifdef __cplusplus
