@@ -1,7 +1,10 @@
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <cstring>
+#include <filesystem>
 #include <map>
+#include <sstream>
 
 #include "store_fixture.h"
 
@@ -261,6 +264,46 @@ TEST(Append, ARunOfMessagesIsNumberedPerQueueAndCrossesSegments) {
   EXPECT_EQ((offsets[{"t", 0}]), ten);
   EXPECT_EQ((offsets[{"t", 1}]), (std::vector<std::int64_t>{0, 1, 2, 3, 4, 5}));
   EXPECT_EQ((offsets[{"u", 1}]), (std::vector<std::int64_t>{0, 1, 2, 3, 4}));
+}
+
+TEST(Segments, TheFirstOneIsMadeBeforeAMessageAsksForIt) {
+  const TempDir dir;
+  for (int start = 0; start < 3; ++start) {
+    Store store;
+    store.open_or_die(test_options(dir.path()));
+    EXPECT_TRUE(eventually([&] { return std::filesystem::exists(segment_path(dir.path(), 0)); }));
+    // And no start adds one to an empty store.
+    EXPECT_FALSE(std::filesystem::exists(segment_path(dir.path(), kTestSegment)));
+  }
+}
+
+TEST(Segments, AnAlmostEmptyStoreTakesAlmostNoSpaceAlsoAfterARestart) {
+  const TempDir dir;
+  for (int start = 1; start < 4; ++start) {
+    Store store;
+    store.open_or_die(test_options(dir.path(), kDefaultSegmentBytes));
+    ASSERT_FALSE(store.put("t", "body").error);
+    EXPECT_EQ(store.bodies("t").size(), static_cast<std::size_t>(start));
+    struct stat info {};
+    ASSERT_EQ(::stat(segment_path(dir.path(), 0).c_str(), &info), 0);
+    EXPECT_EQ(info.st_size, kDefaultSegmentBytes);
+    EXPECT_LE(info.st_blocks * 512, 1 << 20);
+  }
+}
+
+TEST(Segments, NothingIsWrittenThroughTheirMapping) {
+  const TempDir dir;
+  Store store;
+  store.open_or_die(test_options(dir.path()));
+  for (int i = 0; i < 9; ++i) store.put("t", std::string(1000, 'x'));
+  std::istringstream maps(slurp("/proc/self/maps"));
+  int found = 0;
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find(dir.path() + "/commitlog/") == std::string::npos) continue;
+    ++found;
+    EXPECT_NE(line.find(" r--s "), std::string::npos) << line;
+  }
+  EXPECT_GE(found, 3);
 }
 
 TEST(Segments, TheNextOneIsAllocatedAheadAndFound) {
