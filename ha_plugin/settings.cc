@@ -32,7 +32,7 @@ std::string apply_number(Settings& settings, std::string_view text) {
     value = text.front() == '-' ? std::numeric_limits<std::int64_t>::min()
                                 : std::numeric_limits<std::int64_t>::max();
     if (value == Most) return "is above the most, " + std::to_string(Most);
-  } else if (!whole || error != std::errc{}) {
+  } else if (!whole || error != std::errc{} || std::to_string(value) != text) {
     return "is not a whole number (the unit is in the option's name: try " +
            std::to_string(Settings{}.*Member) + ")";
   }

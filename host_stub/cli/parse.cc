@@ -7,6 +7,8 @@
 #include "cli/commands.h"
 #include "cli/version.h"
 #include "http/api.h"
+#include "http/query.h"
+#include "http/text.h"
 
 namespace stub::cli {
 namespace {
@@ -93,13 +95,22 @@ CLI::App* add_client(CLI::App& app, const char* name, const char* help, std::str
   return command;
 }
 
+// CLI11 takes 010 for 8 and 99999999999999999999 for the largest number there is.
+CLI::Validator whole_number(std::int64_t min, std::int64_t max) {
+  const auto check = [=](const std::string& text) -> std::string {
+    const auto number = http::parse_integer(text);
+    if (number && *number >= min && *number <= max) return "";
+    return http::in_quotes(text) + http::not_whole_number(min, max);
+  };
+  return CLI::Validator(check, "", "");
+}
+
 std::string check_acks(const std::string& text) {
   if (text == "all" || text == "quorum" || text == "async" || text == "default") return "";
-  const bool number = !text.empty() && text.size() < 10 &&
-                      text.find_first_not_of("0123456789") == std::string::npos;
-  if (number && std::stoi(text) >= 1) return "";
-  return "'" + text +
-         "' is neither a number of copies from 1 (2 waits for one slave) nor all, quorum or async";
+  const auto number = http::parse_integer(text);
+  if (number && *number >= 1 && *number <= INT32_MAX) return "";
+  return http::in_quotes(text) +
+         " is neither a number of copies from 1 (2 waits for one slave) nor all, quorum or async";
 }
 
 }  // namespace
@@ -123,11 +134,11 @@ int run(int argc, const char* const* argv) {
       ->check(check_acks);
   p->add_flag("--durable", produce.durable, "copies have to survive a loss of power");
   p->add_option("--timeout-ms", produce.timeout_ms, "how long a message may wait for its copies")
-      ->check(CLI::Range(std::int64_t{1}, http::kMaxAckTimeoutMs))
+      ->check(whole_number(1, http::kMaxAckTimeoutMs))
       ->type_name("N")
       ->capture_default_str();
   p->add_option("--window", produce.window, "messages in flight; 1 = one by one")
-      ->check(CLI::Range(std::int64_t{1}, kMaxWindow))
+      ->check(whole_number(1, kMaxWindow))
       ->type_name("N")
       ->capture_default_str();
   p->add_option("file", produce.file, "what to send; - = standard input")->type_name("FILE|-");
@@ -136,13 +147,13 @@ int run(int argc, const char* const* argv) {
   auto* c = add_client(app, "consume", "Print messages, a line each", consume.broker);
   c->add_option("--topic", consume.topic)->type_name("T")->required();
   c->add_option("--queue", consume.queue, "only this queue; default: all, in the log's order")
-      ->check(CLI::Range(0, 65'535))
+      ->check(whole_number(0, 65'535))
       ->type_name("Q");
   c->add_option("--from", consume.from, "the first message's number; 0 = the first held")
-      ->check(CLI::Range(std::int64_t{0}, INT64_MAX))
+      ->check(whole_number(0, INT64_MAX))
       ->type_name("N");
   c->add_option("--max", consume.max, "stop after so many")
-      ->check(CLI::Range(std::int64_t{0}, INT64_MAX))
+      ->check(whole_number(0, INT64_MAX))
       ->type_name("N");
   c->add_flag("--follow", consume.follow, "wait for more at the end");
   c->add_flag("--json", consume.json, "a JSON object a line, with numbers, offsets and keys");

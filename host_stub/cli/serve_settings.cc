@@ -1,7 +1,6 @@
 #include "cli/serve_settings.h"
 
 #include <algorithm>
-#include <charconv>
 #include <functional>
 #include <optional>
 
@@ -26,8 +25,7 @@ std::optional<Error> set_integer(std::int64_t& out, const std::string& text, std
                                  std::int64_t min, std::int64_t max) {
   const auto number = http::parse_integer(text);
   if (!number || *number < min || *number > max) {
-    return invalid(std::string(key) + ": " + in_quotes(text) + " is not a whole number from " +
-                   std::to_string(min) + " to " + std::to_string(max));
+    return invalid(std::string(key) + ": " + in_quotes(text) + http::not_whole_number(min, max));
   }
   out = *number;
   return std::nullopt;
@@ -174,15 +172,16 @@ Result<std::pair<std::string, std::string>> parse_plugin_option(std::string_view
 }
 
 Result<std::int64_t> parse_bytes(std::string_view text, std::string_view key) {
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  const auto unit = text.substr(static_cast<std::size_t>(end - text.data()));
+  const auto digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  const auto parsed = http::parse_integer(text.substr(0, digits));
+  const std::int64_t number = parsed.value_or(0);
+  const auto unit = text.substr(digits);
   const int shift = unit.empty()                 ? 0
                     : unit == "k" || unit == "K" ? 10
                     : unit == "M"                ? 20
                     : unit == "G"                ? 30
                                                  : -1;
-  if (error != std::errc() || shift < 0 || number < 1 || number > (INT64_MAX >> shift)) {
+  if (shift < 0 || number < 1 || number > (INT64_MAX >> shift)) {
     return invalid(std::string(key) + ": " + in_quotes(text) +
                    " is not a number of bytes (try 1073741824, 1024M or 1G)");
   }

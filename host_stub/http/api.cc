@@ -17,20 +17,20 @@ constexpr std::int64_t kMaxQueue = 65'535;
 
 std::span<const Api::Route> Api::routes() {
   static const std::array<Route, 14> kRoutes = {{
-      {"POST", "/v1/topics/*/messages", &Api::produce},
-      {"GET", "/v1/topics/*/messages", &Api::consume},
-      {"GET", "/v1/groups/*/topics/*/queues/*/offset", &Api::get_offset},
-      {"PUT", "/v1/groups/*/topics/*/queues/*/offset", &Api::put_offset, true},
-      {"DELETE", "/v1/groups/*", &Api::delete_group, true},
-      {"DELETE", "/v1/groups/*/topics/*", &Api::delete_group, true},
-      {"GET", "/v1/status", &Api::status},
-      {"GET", "/healthz", &Api::health},
-      {"GET", "/readyz", &Api::ready},
-      {"GET", "/metrics", &Api::metrics},
-      {"POST", "/v1/promote", &Api::promote, true},
-      {"POST", "/v1/follow", &Api::follow, true},
-      {"POST", "/v1/demote", &Api::demote, true},
-      {"PUT", "/v1/options/*", &Api::put_option, true},
+      {"POST", "/v1/topics/*/messages", &Api::produce, kQuery | kBody},
+      {"GET", "/v1/topics/*/messages", &Api::consume, kQuery},
+      {"GET", "/v1/groups/*/topics/*/queues/*/offset", &Api::get_offset, 0},
+      {"PUT", "/v1/groups/*/topics/*/queues/*/offset", &Api::put_offset, kBody, true},
+      {"DELETE", "/v1/groups/*", &Api::delete_group, 0, true},
+      {"DELETE", "/v1/groups/*/topics/*", &Api::delete_group, 0, true},
+      {"GET", "/v1/status", &Api::status, 0},
+      {"GET", "/healthz", &Api::health, 0},
+      {"GET", "/readyz", &Api::ready, 0},
+      {"GET", "/metrics", &Api::metrics, 0},
+      {"POST", "/v1/promote", &Api::promote, kQuery, true},
+      {"POST", "/v1/follow", &Api::follow, kBody, true},
+      {"POST", "/v1/demote", &Api::demote, 0, true},
+      {"PUT", "/v1/options/*", &Api::put_option, kBody, true},
   }};
   return kRoutes;
 }
@@ -61,6 +61,10 @@ std::optional<LongPoll> Api::handle(Request request, const Reply& reply) {
     auto args = match(route.pattern, request.segments);
     if (!args) continue;
     if (route.method == request.method) {
+      if (auto refused = refuse_extras(route, request)) {
+        reply(std::move(*refused));
+        return std::nullopt;
+      }
       return (this->*route.handler)(Call{request, std::move(*args), reply});
     }
     allow += (allow.empty() ? "" : ", ") + std::string(route.method);
@@ -70,7 +74,7 @@ std::optional<LongPoll> Api::handle(Request request, const Reply& reply) {
     auto response = error_response(405, "METHOD_NOT_ALLOWED",
                                    in_quotes(request.method) + " is not for " +
                                        in_quotes(request.target) + " (use " + allow + ")");
-    response.allow = allow;
+    response.field = "Allow: " + allow;
     reply(std::move(response));
     return std::nullopt;
   }
@@ -83,6 +87,21 @@ std::optional<LongPoll> Api::handle(Request request, const Reply& reply) {
   }
   reply(error_response(404, "NOT_FOUND",
                        "no such path: " + in_quotes(request.target) + " (known: " + known + ")"));
+  return std::nullopt;
+}
+
+// What a route does not read must not look as if it had been read: a misspelt parameter, or
+// {"force":true} in the body of a promotion.
+std::optional<Response> Api::refuse_extras(const Route& route, const Request& request) {
+  if ((route.takes & kQuery) == 0) {
+    const Query query(request, {});
+    if (query.error()) return error_response(*query.error());
+  }
+  if ((route.takes & kBody) == 0 && !request.body.empty()) {
+    return error_response(
+        400, "INVALID",
+        request.method + " " + in_quotes(request.target) + " takes no body; send it without one");
+  }
   return std::nullopt;
 }
 
@@ -103,9 +122,7 @@ bool Api::may_block(const Request& request) {
 Result<int> parse_queue(std::string_view text) {
   const auto number = parse_integer(text);
   if (!number || *number < 0 || *number > kMaxQueue) {
-    return Error{HA_INVALID, 0,
-                 "queue " + in_quotes(text) + " is not a whole number from 0 to " +
-                     std::to_string(kMaxQueue)};
+    return Error{HA_INVALID, 0, "queue " + in_quotes(text) + not_whole_number(0, kMaxQueue)};
   }
   return static_cast<int>(*number);
 }

@@ -51,8 +51,12 @@ class Api {
     std::string_view method;
     std::string_view pattern;
     std::optional<LongPoll> (Api::*handler)(const Call&);
+    unsigned takes;  // kQuery, kBody
     bool blocks = false;
   };
+  static constexpr unsigned kQuery = 1;
+  static constexpr unsigned kBody = 2;
+  static std::optional<Response> refuse_extras(const Route& route, const Request& request);
   static std::span<const Route> routes();
   static std::optional<std::vector<std::string>> match(std::string_view pattern,
                                                        const std::vector<std::string>& segments);

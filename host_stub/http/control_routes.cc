@@ -1,12 +1,10 @@
 // Status, health, metrics, and the operator's commands: promote, demote, follow, options.
 
-#include <boost/json/parse.hpp>
-#include <boost/json/value.hpp>
-
 #include "ha/plugin.h"
 #include "http/address.h"
 #include "http/api.h"
 #include "http/errors.h"
+#include "http/json_body.h"
 #include "http/query.h"
 #include "http/text.h"
 
@@ -31,32 +29,34 @@ std::string_view role_name(Role role) {
   return "none";
 }
 
-// The text of an object's only member; none when the body is something else.
-std::optional<std::string> only_text(std::string_view body, const char* name) {
-  boost::system::error_code error;
-  const auto value = boost::json::parse(boost::json::string_view(body.data(), body.size()), error);
-  const auto* object = error ? nullptr : value.if_object();
+// The text of an object's only member, or why the body is not what was `expected`.
+Result<std::string> only_text(std::string_view body, const char* name,
+                              const std::string& expected) {
+  const auto parsed = parse_json(body);
+  const auto* fault = std::get_if<Error>(&parsed);
+  const auto* object =
+      fault == nullptr ? std::get<boost::json::value>(parsed).if_object() : nullptr;
   const auto* member = object != nullptr ? object->if_contains(name) : nullptr;
   const auto* text = member != nullptr ? member->if_string() : nullptr;
-  if (text == nullptr || object->size() != 1) return std::nullopt;
+  if (text == nullptr || object->size() != 1) {
+    return Error{HA_INVALID, 0,
+                 "the body " + in_quotes(body) + " is not " + expected +
+                     (fault != nullptr ? " (" + fault->text + ")" : "")};
+  }
   return std::string(text->data(), text->size());
 }
 
 Result<std::string> master_from_json(std::string_view body) {
-  auto address = only_text(body, "master");
-  if (!address) {
-    return Error{HA_INVALID, 0,
-                 "the body " + in_quotes(body) +
-                     " is not {\"master\":\"HOST:PORT\"}, the master's HA address"};
-  }
-  const auto parsed = parse_host_port(*address, "master");
+  auto text = only_text(body, "master", "{\"master\":\"HOST:PORT\"}, the master's HA address");
+  if (const auto* fault = std::get_if<Error>(&text)) return *fault;
+  auto& address = std::get<std::string>(text);
+  const auto parsed = parse_host_port(address, "master");
   if (const auto* fault = std::get_if<Error>(&parsed)) return *fault;
   if (std::get<HostPort>(parsed).port == 0) {
-    return Error{
-        HA_INVALID, 0,
-        "master: " + in_quotes(*address) + " has port 0; name the port the master printed"};
+    return Error{HA_INVALID, 0,
+                 "master: " + in_quotes(address) + " has port 0; name the port the master printed"};
   }
-  return *std::move(address);
+  return std::move(address);
 }
 
 }  // namespace
@@ -111,22 +111,18 @@ void Api::reply_with_role(const Call& call, const Result<std::monostate>& done) 
 
 std::optional<LongPoll> Api::put_option(const Call& call) {
   const auto& key = call.args[0];
-  const Query query(call.request, {});
-  const auto value = only_text(call.request.body, "value");
-  if (query.error()) {
-    call.reply(error_response(*query.error()));
-  } else if (!value) {
-    call.reply(
-        error_response({HA_INVALID, 0,
-                        "option " + in_quotes(key) + ": the body " + in_quotes(call.request.body) +
-                            " is not {\"value\":\"TEXT\"}, the new value, numbers in quotes too"}));
+  const auto given = only_text(call.request.body, "value",
+                               "{\"value\":\"TEXT\"}, the new value, numbers in quotes too");
+  if (const auto* fault = std::get_if<Error>(&given)) {
+    call.reply(error_response({HA_INVALID, 0, "option " + in_quotes(key) + ": " + fault->text}));
   } else {
-    const auto done = broker_.set_option(key, *value);
+    const auto& value = std::get<std::string>(given);
+    const auto done = broker_.set_option(key, value);
     const auto* error = std::get_if<Error>(&done);
     call.reply(error != nullptr
                    ? error_response(*error)
                    : json_response("{\"status\":\"OK\",\"option\":" + json_string(key) +
-                                   ",\"value\":" + json_string(*value) + "}"));
+                                   ",\"value\":" + json_string(value) + "}"));
   }
   return std::nullopt;
 }

@@ -25,7 +25,7 @@ struct Response {
   int status = 200;
   std::string body;
   std::string content_type = "application/json";
-  std::string allow;  // with 405: the methods that the path has
+  std::string field = {};  // one more of the header, such as "Allow: GET"
 };
 
 // An answer that is not there yet: whoever drives the exchange waits until the topic holds more

@@ -1,13 +1,10 @@
 // GET and PUT /v1/groups/{group}/topics/{topic}/queues/{queue}/offset: where a consumer group
 // stands. DELETE /v1/groups/{group} and /v1/groups/{group}/topics/{topic}: forget that.
 
-#include <boost/json/parse.hpp>
-#include <boost/json/value.hpp>
-
 #include "ha/plugin.h"
 #include "http/api.h"
 #include "http/errors.h"
-#include "http/query.h"
+#include "http/json_body.h"
 #include "http/text.h"
 
 namespace stub::http {
@@ -21,17 +18,18 @@ Response offset_response(const std::vector<std::string>& args, int queue, std::i
 }
 
 Result<std::int64_t> next_from_json(std::string_view body) {
-  boost::system::error_code error;
-  const auto value = boost::json::parse(boost::json::string_view(body.data(), body.size()), error);
-  const auto* object = error ? nullptr : value.if_object();
+  const auto parsed = parse_json(body);
+  const auto* fault = std::get_if<Error>(&parsed);
+  const auto* object =
+      fault == nullptr ? std::get<boost::json::value>(parsed).if_object() : nullptr;
   const auto* next = object != nullptr ? object->if_contains("next") : nullptr;
   const auto* number = next != nullptr ? next->if_int64() : nullptr;
   if (number == nullptr || *number < 0 || object->size() != 1) {
     return Error{HA_INVALID, 0,
                  "the body " + in_quotes(body) +
                      " is not {\"next\":N} with a whole number from 0, the queue offset of the "
-                     "next message to "
-                     "read"};
+                     "next message to read" +
+                     (fault != nullptr ? " (" + fault->text + ")" : "")};
   }
   return *number;
 }
@@ -39,12 +37,9 @@ Result<std::int64_t> next_from_json(std::string_view body) {
 }  // namespace
 
 std::optional<LongPoll> Api::get_offset(const Call& call) {
-  const Query query(call.request, {});
   const auto queue = parse_queue(call.args[2]);
   if (const auto* error = std::get_if<Error>(&queue)) {
     call.reply(error_response(*error));
-  } else if (query.error()) {
-    call.reply(error_response(*query.error()));
   } else {
     const auto next = broker_.group_offset(call.args[0], call.args[1], std::get<int>(queue));
     const auto* refused = std::get_if<Error>(&next);
@@ -56,13 +51,10 @@ std::optional<LongPoll> Api::get_offset(const Call& call) {
 }
 
 std::optional<LongPoll> Api::put_offset(const Call& call) {
-  const Query query(call.request, {});
   const auto queue = parse_queue(call.args[2]);
   const auto next = next_from_json(call.request.body);
   if (const auto* error = std::get_if<Error>(&queue)) {
     call.reply(error_response(*error));
-  } else if (query.error()) {
-    call.reply(error_response(*query.error()));
   } else if (const auto* fault = std::get_if<Error>(&next)) {
     call.reply(error_response(*fault));
   } else {
@@ -77,11 +69,6 @@ std::optional<LongPoll> Api::put_offset(const Call& call) {
 }
 
 std::optional<LongPoll> Api::delete_group(const Call& call) {
-  const Query query(call.request, {});
-  if (query.error()) {
-    call.reply(error_response(*query.error()));
-    return std::nullopt;
-  }
   std::optional<std::string> topic;
   if (call.args.size() > 1) topic = call.args[1];
   const auto deleted = broker_.delete_group_offsets(call.args[0], topic);

@@ -2,13 +2,12 @@
 
 #include <algorithm>
 #include <boost/json/monotonic_resource.hpp>
-#include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
-#include <cctype>
 
 #include "ha/plugin.h"
 #include "http/api.h"
 #include "http/errors.h"
+#include "http/json_body.h"
 #include "http/query.h"
 #include "http/text.h"
 
@@ -19,18 +18,10 @@ namespace json = boost::json;
 
 Error invalid(std::string text) { return Error{HA_INVALID, 0, std::move(text)}; }
 
-bool is_json(std::string_view content_type) {
-  auto type = std::string(content_type.substr(0, content_type.find(';')));
-  while (!type.empty() && type.back() == ' ') type.pop_back();
-  std::transform(type.begin(), type.end(), type.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return type == "application/json";
-}
-
 // `where` names the message in error texts: "the message" or "messages[3]".
 Result<ProduceItem> item_from_json(const json::value& value, const std::string& where) {
   const auto* object = value.if_object();
-  if (object == nullptr) return invalid(where + " is no JSON object (try {\"body\":\"hello\"})");
+  if (object == nullptr) return invalid(where + " is not a JSON object (try {\"body\":\"hello\"})");
   ProduceItem item;
   bool has_body = false;
   for (const auto& member : *object) {
@@ -40,7 +31,7 @@ Result<ProduceItem> item_from_json(const json::value& value, const std::string& 
       return invalid(where + " has the unknown member " + in_quotes(name) +
                      " (known: body, body_base64, key)");
     }
-    if (text == nullptr) return invalid(where + ": " + in_quotes(name) + " is no string");
+    if (text == nullptr) return invalid(where + ": " + in_quotes(name) + " is not a string");
     if (name == "key") {
       item.key.assign(text->data(), text->size());
       continue;
@@ -53,7 +44,7 @@ Result<ProduceItem> item_from_json(const json::value& value, const std::string& 
       item.body = std::move(*bytes);
     } else {
       return invalid(where + ": body_base64 " + in_quotes({text->data(), text->size()}) +
-                     " is no base64 with padding");
+                     " is not base64 with padding");
     }
   }
   if (!has_body) return invalid(where + " has neither body nor body_base64; give one");
@@ -61,11 +52,11 @@ Result<ProduceItem> item_from_json(const json::value& value, const std::string& 
 }
 
 Result<std::vector<ProduceItem>> items_from_json(std::string_view body) {
-  boost::system::error_code error;
   // Copies of the input's strings are made once, in the items; the tree lives in one arena.
   json::monotonic_resource arena;
-  const auto value = json::parse(json::string_view(body.data(), body.size()), error, &arena);
-  if (error) return invalid("the body is no JSON: " + error.message());
+  auto parsed = parse_json(body, &arena);
+  if (auto* fault = std::get_if<Error>(&parsed)) return std::move(*fault);
+  const auto& value = std::get<json::value>(parsed);
   std::vector<ProduceItem> items;
   const auto* object = value.if_object();
   const auto* list = object != nullptr ? object->if_contains("messages") : nullptr;
@@ -161,13 +152,12 @@ std::optional<LongPoll> Api::produce(const Call& call) {
       out.queue = std::get<int>(queue);
     }
   }
-  if (!is_utf8(key)) query.fail("query parameter 'key': " + in_quotes(key) + " is no UTF-8");
+  if (!is_utf8(key)) query.fail("query parameter 'key': " + in_quotes(key) + " is not UTF-8");
   if (lines && json_body) {
-    query.fail("lines=1 is for bodies that are no JSON; send them as text/plain");
+    query.fail("lines=1 is for bodies other than JSON; send them as text/plain");
   }
   if (json_body && !key.empty()) {
-    query.fail(
-        "query parameter 'key' is for bodies that are no JSON; put \"key\" into the message");
+    query.fail("query parameter 'key' is for bodies other than JSON; put \"key\" into the message");
   }
   if (!query.error() && json_body) {
     auto items = items_from_json(request.body);

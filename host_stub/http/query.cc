@@ -37,7 +37,7 @@ std::optional<std::int64_t> Query::integer(std::string_view name, std::int64_t m
   const auto number = parse_integer(*value);
   if (!number || *number < min || *number > max) {
     fail("query parameter '" + std::string(name) + "': " + in_quotes(*value) +
-         " is not a whole number from " + std::to_string(min) + " to " + std::to_string(max));
+         not_whole_number(min, max));
     return std::nullopt;
   }
   return number;
@@ -58,8 +58,14 @@ void Query::fail(std::string text) {
 std::optional<std::int64_t> parse_integer(std::string_view text) {
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  if (std::to_string(value) != text) return std::nullopt;
   return value;
+}
+
+std::string not_whole_number(std::int64_t min, std::int64_t max) {
+  return " is not a whole number from " + std::to_string(min) + " to " + std::to_string(max) +
+         " (digits only, without leading zeros)";
 }
 
 }  // namespace stub::http

@@ -35,7 +35,11 @@ class Query {
   std::optional<Error> error_;
 };
 
-// A whole decimal number with nothing around it.
+// A whole number as std::to_string writes it: nothing around it, no plus, no leading zeros. So one
+// number has one spelling, in paths too.
 std::optional<std::int64_t> parse_integer(std::string_view text);
+
+// The rest of an error text, for a value that is not such a number or is out of bounds.
+std::string not_whole_number(std::int64_t min, std::int64_t max);
 
 }  // namespace stub::http

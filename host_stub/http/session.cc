@@ -5,11 +5,9 @@
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http/read.hpp>
-#include <boost/url/parse.hpp>
 
 #include "ha/plugin.h"
 #include "http/errors.h"
-#include "http/text.h"
 
 namespace stub::http {
 namespace {
@@ -36,18 +34,6 @@ constexpr std::size_t kKeepAnswerBytes = 1024;
 constexpr std::size_t kDropBytes = 16 * 1024;  // at a time, while lingering
 
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-
-void append_response(std::string& out, const Response& response, bool keep_alive, bool head) {
-  out += "HTTP/1.1 " + std::to_string(response.status) + " ";
-  const auto reason = http::obsolete_reason(static_cast<http::status>(response.status));
-  out.append(reason.data(), reason.size());
-  out += "\r\nContent-Type: " + response.content_type;
-  out += "\r\nContent-Length: " + std::to_string(response.body.size());
-  if (!response.allow.empty()) out += "\r\nAllow: " + response.allow;
-  if (!keep_alive) out += "\r\nConnection: close";
-  out += "\r\n\r\n";
-  if (!head) out += response.body;
-}
 
 }  // namespace
 
@@ -104,6 +90,7 @@ void Session::on_header(ErrorCode error) {
   if (closed_ || reading_ != Reading::kHeader) return;
   if (error) return on_read_error(error);
   const auto& message = parser_->get();
+  if (auto refused = refuse_header(message.base())) return answer_now(std::move(*refused));
   const std::string_view method(message.method_string().data(), message.method_string().size());
   const std::string_view target(message.target().data(), message.target().size());
   // "100 Continue" must not overtake an earlier answer, so such a request waits for its turn too.
@@ -188,37 +175,24 @@ void Session::answer_now(Response response) {
   unread_ = true;
   auto& slot = push_slot();
   slot.keep_alive = false;
+  slot.head = parser_ && parser_->is_header_done() && parser_->get().method() == http::verb::head;
   on_reply(slot.number, std::move(response));
 }
 
-void Session::dispatch(Parser::value_type message) {
-  Request request;
-  request.method.assign(message.method_string().data(), message.method_string().size());
-  request.target.assign(message.target().data(), message.target().size());
-  const auto type = message[http::field::content_type];
-  request.content_type.assign(type.data(), type.size());
-  request.body = std::move(message.body());
-
+void Session::dispatch(Message message) {
+  const std::string_view method(message.method_string().data(), message.method_string().size());
+  const std::string_view target(message.target().data(), message.target().size());
   auto& slot = push_slot();
-  slot.overlaps = Api::may_overlap(request.method, request.target) &&
-                  message.find(http::field::expect) == message.end();
+  slot.overlaps =
+      Api::may_overlap(method, target) && message.find(http::field::expect) == message.end();
   slot.keep_alive = message.keep_alive();
-  slot.head = request.method == "HEAD";
-  if (slot.head) request.method = "GET";
+  slot.head = message.method() == http::verb::head;
   const auto number = slot.number;
   if (!slot.keep_alive) reading_ = Reading::kEnded;
 
-  const auto target = boost::urls::parse_origin_form(request.target);
-  if (!target) {
-    return on_reply(number,
-                    error_response(400, "BAD_REQUEST",
-                                   "the request target " + in_quotes(request.target) +
-                                       " is no path with a query: " + target.error().message()));
-  }
-  for (const auto segment : target->segments()) request.segments.emplace_back(segment);
-  for (const auto parameter : target->params()) {
-    request.query.emplace_back(parameter.key, parameter.value);
-  }
+  auto parts = to_request(std::move(message));
+  if (auto* refused = std::get_if<Response>(&parts)) return on_reply(number, std::move(*refused));
+  auto& request = std::get<Request>(parts);
   if (loop_.draining()) {
     return on_reply(number, error_response(503, "SHUTDOWN", "this broker is stopping"));
   }

@@ -27,6 +27,7 @@
 
 #include "http/exchange.h"
 #include "http/loop.h"
+#include "http/message.h"
 
 namespace stub::http {
 
@@ -75,7 +76,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void read_body();
   void on_body(ErrorCode error);
   void on_read_error(ErrorCode error);
-  void dispatch(Parser::value_type message);
+  void dispatch(Message message);
   void answer_now(Response response);  // to a request that could not be read; ends the connection
   Slot& push_slot();
 

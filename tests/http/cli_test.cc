@@ -49,6 +49,19 @@ TEST(ServeSettings, ASlaveNeedsItsStoreAndItsMasterAlone) {
   EXPECT_EQ(broker.segment_bytes, 0);
 }
 
+TEST(ServeSettings, TakePlainWholeNumbersOnly) {
+  for (const std::string bad :
+       {"", "010", "0x1", "+1", "-0", "-1", " 1", "1 ", "1.0", "1e0", "99999999999999999999"}) {
+    const auto with = [&](const std::string& key, const std::string& value) {
+      return refusal(given({{"role", "slave"}, {"store", "d"}, {key, value}}));
+    };
+    EXPECT_THAT(with("queues", bad), HasSubstr("'" + bad + "' is not a whole number")) << bad;
+    EXPECT_THAT(with("flush-interval-ms", bad), HasSubstr("is not a whole number")) << bad;
+    EXPECT_THAT(with("retention-hours", bad), HasSubstr("is not a whole number")) << bad;
+    EXPECT_THAT(with("segment-size", bad + "M"), HasSubstr("is not a number of bytes")) << bad;
+  }
+}
+
 TEST(ServeSettings, TheCommandLineWins) {
   auto command_line = given({{"role", "slave"}, {"store", "d"}, {"segment-size", "4M"}});
   command_line.plugin_options = {{"a", "1"}};

@@ -69,6 +69,20 @@ class HaStub : public ::testing::Test {
   std::vector<std::unique_ptr<demo::Node>> nodes_;
 };
 
+// One spelling for one number: 010 is not 8, and what is too large is not cut.
+TEST_F(HaStub, NumbersAreWholeAndPlain) {
+  for (const std::string option : {"consume --topic t --queue", "consume --topic t --from",
+                                   "consume --topic t --max", "produce --topic t --window",
+                                   "produce --topic t --timeout-ms", "produce --topic t --acks"}) {
+    for (const std::string bad :
+         {"''", "010", "0x1", "+1", "' 1'", "1.5", "99999999999999999999"}) {
+      const auto outcome = shell(stub(option + " " + bad + " </dev/null"));
+      EXPECT_EQ(outcome.code, 2) << option << bad;
+      EXPECT_THAT(outcome.output, HasSubstr(option.substr(option.rfind("--")))) << bad;
+    }
+  }
+}
+
 TEST_F(HaStub, MistakesOnTheCommandLineAreCodeTwo) {
   EXPECT_EQ(shell(stub("")).code, 2);
   EXPECT_EQ(shell(stub("serve")).code, 2);

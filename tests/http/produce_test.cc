@@ -106,7 +106,7 @@ TEST_F(Produce, RefusesBadParametersByNameAndValue) {
   EXPECT_THAT(refusal("?timeout_ms=0"), HasSubstr("from 1 to"));
   EXPECT_THAT(refusal("?queue=-1"), HasSubstr("queue '-1' is not a whole number"));
   EXPECT_THAT(refusal("?delay_ms=99999999999999999999"), HasSubstr("'delay_ms'"));
-  EXPECT_THAT(refusal("?key=%FF"), HasSubstr("is no UTF-8"));
+  EXPECT_THAT(refusal("?key=%FF"), HasSubstr("is not UTF-8"));
   EXPECT_THAT(refusal("?lines=yes"), HasSubstr("'lines': 'yes' is not 0 or 1"));
   EXPECT_THAT(refusal("?lines=1", ""), HasSubstr("holds no line"));
   EXPECT_THAT(refusal("?lines=1", "{}", "application/json"), HasSubstr("lines=1 is for bodies"));
@@ -116,20 +116,21 @@ TEST_F(Produce, RefusesBadParametersByNameAndValue) {
 
 TEST_F(Produce, RefusesBadJsonByWhatIsWrongWithIt) {
   const auto json = [&](const std::string& body) { return refusal("", body, "application/json"); };
-  EXPECT_THAT(json(""), HasSubstr("the body is no JSON"));
-  EXPECT_THAT(json("{\"body\":\"a\"} x"), HasSubstr("the body is no JSON"));
-  EXPECT_THAT(json("{\"body\":\"\xFF\"}"), HasSubstr("the body is no JSON"));
-  EXPECT_THAT(json("[]"), HasSubstr("no JSON object"));
+  EXPECT_THAT(json(""), HasSubstr("the body is not JSON"));
+  EXPECT_THAT(json("{\"body\":\"a\"} x"), HasSubstr("the body is not JSON"));
+  EXPECT_THAT(json("{\"body\":\"\xFF\"}"), HasSubstr("the body is not JSON"));
+  EXPECT_THAT(json("[]"), HasSubstr("not a JSON object"));
   EXPECT_THAT(json("{}"), HasSubstr("neither body nor body_base64"));
-  EXPECT_THAT(json(R"({"body":1})"), HasSubstr("'body' is no string"));
+  EXPECT_THAT(json(R"({"body":1})"), HasSubstr("'body' is not a string"));
   EXPECT_THAT(json(R"({"body":"a","body_base64":""})"), HasSubstr("both body and body_base64"));
-  EXPECT_THAT(json(R"({"body_base64":"Zg"})"), HasSubstr("'Zg' is no base64"));
+  EXPECT_THAT(json(R"({"body_base64":"Zg"})"), HasSubstr("'Zg' is not base64"));
   EXPECT_THAT(json(R"({"bodi":"a"})"), HasSubstr("unknown member 'bodi'"));
   EXPECT_THAT(json(R"({"messages":[]})"), HasSubstr("a list of one or more"));
   EXPECT_THAT(json(R"({"messages":{}})"), HasSubstr("a list of one or more"));
   EXPECT_THAT(json(R"({"messages":[{"body":""}],"key":"k"})"), HasSubstr("only member"));
-  EXPECT_THAT(json(R"({"messages":[{"body":""},7]})"), HasSubstr("messages[1] is no JSON object"));
-  EXPECT_THAT(json(std::string(100'000, '[')), HasSubstr("the body is no JSON"));
+  EXPECT_THAT(json(R"({"messages":[{"body":""},7]})"),
+              HasSubstr("messages[1] is not a JSON object"));
+  EXPECT_THAT(json(std::string(100'000, '[')), HasSubstr("the body is not JSON"));
 }
 
 TEST_F(Produce, TellsWhereItWasStored) {

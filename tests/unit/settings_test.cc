@@ -98,7 +98,7 @@ TEST(Settings, NumbersHaveBounds) {
     // More digits than the machine's numbers have is still a whole number.
     EXPECT_TRUE(refused(bound.key, "99999999999999999999", "above the most"));
     EXPECT_TRUE(refused(bound.key, "-99999999999999999999", "below the least"));
-    for (const char* bad : {"", "5s", "1.5", "0x10", " 5", "5 ", "+5", "ten", "1e3"}) {
+    for (const char* bad : {"", "5s", "1.5", "0x10", " 5", "5 ", "+5", "ten", "1e3", "007", "-0"}) {
       EXPECT_TRUE(refused(bound.key, bad, "is not a whole number"));
     }
   }
