@@ -15,12 +15,23 @@ core::Status known(std::int32_t status) {
   return static_cast<core::Status>(status);
 }
 
+// least: up to where a table must reach to be that extension. A shorter one is not.
 template <class Extension>
-const Extension* extension(const ha_host_api& api, void* ctx, const char* id) {
+const Extension* extension(const ha_host_api& api, void* ctx, const char* id,
+                           std::size_t least = sizeof(Extension)) {
   if (api.get_extension == nullptr) return nullptr;
   const auto* ext = static_cast<const Extension*>(api.get_extension(ctx, id));
-  // These revisions have no optional members: a shorter table is not that extension.
-  return ext != nullptr && ext->struct_size >= sizeof(Extension) ? ext : nullptr;
+  return ext != nullptr && ext->struct_size >= least ? ext : nullptr;
+}
+
+ha_ext_metadata metadata_of(const ha_host_api& api, void* ctx) {
+  ha_ext_metadata copy{};
+  const auto* given =
+      extension<ha_ext_metadata>(api, ctx, HA_EXT_METADATA, offsetof(ha_ext_metadata, pending));
+  if (given != nullptr) {
+    std::memcpy(&copy, given, std::min<std::size_t>(sizeof(copy), given->struct_size));
+  }
+  return copy;
 }
 
 HostResult result_of(std::int32_t status, const ha_error& error, const char* hook) {
@@ -77,7 +88,7 @@ Host::Host(const ha_host_api* table, void* ctx)
       ctx_(ctx),
       segment_fd_(extension<ha_ext_segment_fd>(api_, ctx, HA_EXT_SEGMENT_FD)),
       reserve_(extension<ha_ext_append_reserve>(api_, ctx, HA_EXT_APPEND_RESERVE)),
-      metadata_(extension<ha_ext_metadata>(api_, ctx, HA_EXT_METADATA)),
+      metadata_(metadata_of(api_, ctx)),
       retention_(extension<ha_ext_retention>(api_, ctx, HA_EXT_RETENTION)),
       state_store_(extension<ha_ext_state_store>(api_, ctx, HA_EXT_STATE_STORE)),
       lifecycle_(extension<ha_ext_thread_lifecycle>(api_, ctx, HA_EXT_THREAD_LIFECYCLE)) {}
@@ -167,7 +178,7 @@ HostResult Host::commit(std::int64_t size) const {
 
 HostResult Host::read_metadata(std::string& out) const {
   out.clear();
-  HostResult result = result_of(metadata_->read(ctx_, pour_into<HA_METADATA_MAX_BYTES>, &out),
+  HostResult result = result_of(metadata_.read(ctx_, pour_into<HA_METADATA_MAX_BYTES>, &out),
                                 empty_error(), HA_EXT_METADATA " read");
   if (!result.ok()) {
     result.text += " (its state may have " + std::to_string(HA_METADATA_MAX_BYTES) + " bytes)";
@@ -178,8 +189,21 @@ HostResult Host::read_metadata(std::string& out) const {
 HostResult Host::write_metadata(std::span<const std::byte> state) const {
   ha_error error = empty_error();
   const std::int32_t status =
-      metadata_->write(ctx_, state.data(), static_cast<std::int64_t>(state.size()), &error);
+      metadata_.write(ctx_, state.data(), static_cast<std::int64_t>(state.size()), &error);
   return result_of(status, error, HA_EXT_METADATA " write");
+}
+
+HostResult Host::read_pending(std::string& out) const {
+  out.clear();
+  return result_of(metadata_.pending(ctx_, pour_into<HA_METADATA_MAX_BYTES>, &out), empty_error(),
+                   HA_EXT_METADATA " pending");
+}
+
+HostResult Host::merge_metadata(std::span<const std::byte> pending) const {
+  ha_error error = empty_error();
+  const std::int32_t status =
+      metadata_.merge(ctx_, pending.data(), static_cast<std::int64_t>(pending.size()), &error);
+  return result_of(status, error, HA_EXT_METADATA " merge");
 }
 
 HostResult Host::load_state(const char* name, std::string& out) const {

@@ -69,11 +69,15 @@ class Host {
   void drop_reservation() const { reserve_->drop(ctx_); }
 
   // Without the extension there is no state beside the log.
-  bool has_metadata() const { return metadata_ != nullptr; }
-  std::uint64_t metadata_version() const { return metadata_->version(ctx_); }
+  bool has_metadata() const { return metadata_.version != nullptr; }
+  std::uint64_t metadata_version() const { return metadata_.version(ctx_); }
   // IO when it is larger than HA_METADATA_MAX_BYTES.
   HostResult read_metadata(std::string& out) const;
   HostResult write_metadata(std::span<const std::byte> state) const;
+  // Does the host take in what its master must hear of, and merge what its slaves did?
+  bool hands_up() const { return metadata_.pending != nullptr && metadata_.merge != nullptr; }
+  HostResult read_pending(std::string& out) const;
+  HostResult merge_metadata(std::span<const std::byte> pending) const;
 
   bool can_hold() const { return retention_ != nullptr; }
   // Bytes from there on are wanted; HA_RETENTION_NOTHING = none.
@@ -103,7 +107,7 @@ class Host {
   void* ctx_;
   const ha_ext_segment_fd* segment_fd_ = nullptr;
   const ha_ext_append_reserve* reserve_ = nullptr;
-  const ha_ext_metadata* metadata_ = nullptr;
+  ha_ext_metadata metadata_{};  // has grown: a copy, without what the host lacks
   const ha_ext_retention* retention_ = nullptr;
   const ha_ext_state_store* state_store_ = nullptr;
   const ha_ext_thread_lifecycle* lifecycle_ = nullptr;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstring>
 
+#include "ha/ext/metadata.h"
 #include "ha_plugin/version.h"
 #include "metrics/names.h"
 
@@ -193,6 +194,13 @@ json::array warnings_json(const StatusInput& in) {
       !connected(m).empty()) {
     all.emplace_back(
         "in_sync_replicas is 1: slaves are attached, but waits with default acks wait for nobody");
+  }
+  if (m.metadata_failed.value() != 0) {
+    all.emplace_back(
+        "the host's state beside the log (consumers' offsets) is not replicated: it is larger "
+        "than " +
+        std::to_string(HA_METADATA_MAX_BYTES) +
+        " bytes, or the host could not give it; the log has the reason");
   }
   if (m.role.value() == HA_ROLE_SLAVE && m.client.state.value() == HA_STATE_SUSPEND) {
     all.emplace_back(std::string("following is suspended: ") +

@@ -103,6 +103,7 @@ void put_node(Sheet& sheet, const HaMetrics& m) {
             static_cast<double>(m.degraded_since_ms.value()) / 1000.0);
   sheet.put("ha_degraded_acks_total", m.degraded_acks.value());
   sheet.put("ha_degraded_lost_bytes", lost_bytes(m));
+  sheet.put("ha_metadata_failed", m.metadata_failed.value());
   sheet.put("ha_log_min_offset_bytes", m.log_min.value());
   sheet.put("ha_log_end_offset_bytes", m.log_end.value());
   sheet.put("ha_log_durable_offset_bytes", m.log_durable.value());

@@ -52,6 +52,12 @@ inline constexpr FamilySpec kFamilies[] = {
      {},
      "Bytes, at most, that were acknowledged with fewer copies than the policy asks for and were "
      "lost, by the journal."},
+    {"ha_metadata_failed",
+     kGauge,
+     {},
+     "1 while the host's state beside the log (consumers' offsets) does not go to slaves: it is "
+     "too "
+     "large, or the host could not give it."},
     {"ha_log_min_offset_bytes", kGauge, {}, "Offset of the first byte that the log holds."},
     {"ha_log_end_offset_bytes", kGauge, {}, "Offset one past the last byte that the log holds."},
     {"ha_log_durable_offset_bytes",

@@ -184,6 +184,7 @@ struct HaMetrics {
   GuardedList<DegradedRange> degraded_ranges;
   Gauge degraded_since_ms;  // Unix time; 0 = it is not degraded
   Counter degraded_acks;    // waits that were answered below policy
+  Gauge metadata_failed;    // 1 = the host's state beside the log cannot be sent
   Gauge log_min;
   Gauge log_end;
   Gauge log_durable;

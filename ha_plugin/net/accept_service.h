@@ -72,6 +72,7 @@ class AcceptService : private ConnectionEvents {
     std::string replica_id;           // "" until it joined
     std::uint64_t bytes_at_tick = 0;  // for the rate
     std::uint64_t metadata_sent = 0;  // its serial
+    wire::native::Bytes pending;      // of its host, to be merged with the next tick
     std::uint64_t degraded_sent = 0;
     core::InSyncMember member;
     core::CatchUpWatch catch_up;
@@ -89,6 +90,7 @@ class AcceptService : private ConnectionEvents {
   void reject(const Address& remote, core::Reason reason, const std::string& text);
   std::string identity_of(const HaConnection& connection);
   void look_at_metadata();
+  void merge_pending();
   void send_beside_the_log();
   bool send_metadata(Entry& entry);
   void send_degraded(Entry& entry);
@@ -119,6 +121,7 @@ class AcceptService : private ConnectionEvents {
   std::int64_t growth() const override { return growth_; }
   std::shared_ptr<metrics::ReplicaMetrics> on_joined(HaConnection& connection) override;
   void on_ack(HaConnection& connection) override;
+  void on_pending(HaConnection& connection, std::span<const std::byte> pending) override;
   void on_caught_up(HaConnection& connection) override;
   void on_closed(HaConnection& connection, core::Reason reason, const std::string& text) override;
 

@@ -7,6 +7,22 @@
 
 namespace ha::net {
 
+// Kept until the tick: a peer that sends it all the time must not keep this thread busy.
+void AcceptService::on_pending(HaConnection& connection, std::span<const std::byte> pending) {
+  connections_.at(connection.id()).pending.assign(pending.begin(), pending.end());
+}
+
+void AcceptService::merge_pending() {
+  for (auto& [id, entry] : connections_) {
+    if (entry.pending.empty()) continue;
+    const wire::native::Bytes pending = std::exchange(entry.pending, {});
+    if (!host_.hands_up()) continue;
+    if (const HostResult r = host_.merge_metadata(pending); !r.ok()) {
+      host_.warn("what replica " + entry.replica_id + " handed up was not taken: " + r.text);
+    }
+  }
+}
+
 // Reads the host's state beside the log if it is another than before.
 void AcceptService::look_at_metadata() {
   if (!host_.has_metadata()) return;
@@ -14,12 +30,14 @@ void AcceptService::look_at_metadata() {
   if (version == metadata_version_) return;
   std::string state;
   if (const HostResult r = host_.read_metadata(state); !r.ok()) {
+    metrics_.metadata_failed.set(1);
     if (!std::exchange(metadata_failed_, true)) {
       host_.log(HA_LOG_ERROR, "the metadata is not replicated: " + r.text + "; trying again");
     }
     return;
   }
   metadata_failed_ = false;
+  metrics_.metadata_failed.set(0);
   metadata_version_ = version;
   metadata_ = std::make_shared<const wire::native::Bytes>(wire::native::encode_metadata(state));
   ++metadata_serial_;
@@ -34,6 +52,7 @@ wire::native::Bytes AcceptService::after_answer(HaConnection& connection) {
 }
 
 void AcceptService::send_beside_the_log() {
+  merge_pending();
   look_at_metadata();
   // A connection that closes takes itself off the map.
   for (auto at = connections_.begin(); at != connections_.end();) {

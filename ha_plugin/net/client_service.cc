@@ -349,7 +349,14 @@ void ClientService::tick(double seconds) {
   metrics_.client.bytes_per_s.set(
       static_cast<std::int64_t>(static_cast<double>(bytes - bytes_at_tick_) / seconds));
   bytes_at_tick_ = bytes;
-  if (follower_) arm_timer();  // heartbeat_ms or housekeeping_ms may have changed
+  if (!follower_) return;
+  if (outgoing_left_ == 0) {
+    if (const auto beside = wire_->beside_the_log(); !beside.empty()) {
+      reporting_.reset();
+      if (!send(beside, steady_now())) return;
+    }
+  }
+  arm_timer();  // heartbeat_ms or housekeeping_ms may have changed
 }
 
 }  // namespace ha::net

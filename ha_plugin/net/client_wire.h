@@ -73,6 +73,9 @@ class ClientWire {
   // but for the reset that the verdict may ask for.
   virtual core::FrameVerdict begin(const Frame& frame, const core::LogBounds& log) = 0;
 
+  // Once a second: what the master must hear of beside the log; empty = nothing.
+  virtual std::span<const std::byte> beside_the_log() { return {}; }
+
   // Body bytes were stored; the log ends at end.
   virtual Refusal grown(core::Offset end) = 0;
 };

@@ -149,6 +149,9 @@ bool HaConnection::take_messages(std::span<const std::byte> bytes, Time now) {
         if (!take_ack(native_->ack())) return false;
         any = true;
         break;
+      case Found::kPending:
+        events_.on_pending(*this, native_->metadata());
+        break;
       case Found::kBadChecksum:
         close(Reason::kChecksum, "a message was changed on the way: its checksum is another");
         return false;

@@ -55,6 +55,8 @@ class ConnectionEvents {
   // The first report was good: the replica counts from now on. Gives it its identity.
   virtual std::shared_ptr<metrics::ReplicaMetrics> on_joined(HaConnection& connection) = 0;
   virtual void on_ack(HaConnection& connection) = 0;
+  // What a slave's host took in while its master was away.
+  virtual void on_pending(HaConnection& connection, std::span<const std::byte> pending) = 0;
   virtual void on_caught_up(HaConnection& connection) = 0;
   // text: one sentence for the log.
   virtual void on_closed(HaConnection& connection, core::Reason reason,

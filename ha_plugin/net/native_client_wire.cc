@@ -17,6 +17,8 @@ namespace {
 constexpr std::int64_t kReadBytes = 64 * 1024;
 constexpr std::int64_t kSaveBytes = std::int64_t{1} << 20;  // each piece is flushed
 
+constexpr int kTicksBetweenPending = 10;
+
 constexpr std::size_t kMostWords = 400;  // of a master's sentence that is passed on
 
 std::string text(Offset offset) { return std::to_string(offset.bytes()); }
@@ -78,6 +80,7 @@ std::span<const std::byte> NativeClientWire::open() {
   all_well_ = false;
   reader_.restart();
   reply_.clear();
+  sent_pending_.clear();
   opening_ = wire::native::opening();
   return opening_;
 }
@@ -286,6 +289,23 @@ void NativeClientWire::on_metadata() {
   if (const HostResult r = host_.write_metadata(reader_.metadata()); !r.ok()) {
     host_.warn("the master's metadata was not taken: " + r.text);
   }
+}
+
+// The master answers with metadata that holds it, or does not: it may have no room for it just now,
+// and not say so. So it is sent again at times, until the host has seen it come back.
+std::span<const std::byte> NativeClientWire::beside_the_log() {
+  if (!ready_ || !host_.hands_up()) return {};
+  std::string state;
+  if (const HostResult r = host_.read_pending(state); !r.ok()) {
+    host_.warn("what is pending here is not handed up: " + r.text);
+    return {};
+  }
+  const bool sent = state == sent_pending_;
+  if (state.empty() || (sent && ++ticks_since_pending_ < kTicksBetweenPending)) return {};
+  ticks_since_pending_ = 0;
+  pending_ = wire::native::encode_pending(state);
+  sent_pending_ = std::move(state);
+  return pending_;
 }
 
 core::FrameVerdict NativeClientWire::begin(const Frame& frame, const core::LogBounds& log) {

@@ -45,6 +45,7 @@ class NativeClientWire final : public ClientWire {
   bool body_is_whole() override;
   core::FrameVerdict begin(const Frame& frame, const core::LogBounds& log) override;
   Refusal grown(core::Offset end) override;
+  std::span<const std::byte> beside_the_log() override;
 
  private:
   Refusal on_greeting();
@@ -68,6 +69,9 @@ class NativeClientWire final : public ClientWire {
   wire::native::Bytes reply_;
   wire::native::Bytes said_;
   wire::native::AckBytes ack_{};
+  std::string sent_pending_;  // the host's, as this master was sent it last
+  int ticks_since_pending_ = 0;
+  wire::native::Bytes pending_;
   core::EpochHistory told_;    // the master's
   core::Offset confirm_;       // the newest that the master told
   core::Offset told_confirm_;  // and that the host was told

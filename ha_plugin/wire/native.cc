@@ -252,6 +252,8 @@ bool is_size_of(Type type, std::uint32_t size) {
              size <= kDataHeaderBytes + static_cast<std::uint32_t>(core::kMaxBodyBytes);
     case Type::kMetadata:
       return size <= kMaxMetadataBytes;
+    case Type::kPending:
+      return size > 0 && size <= kMaxMetadataBytes;
     case Type::kAck:
       return size == kAckBytes - kPrefixBytes;
     case Type::kDegraded:
@@ -285,6 +287,12 @@ Bytes encode_metadata(std::string_view state) {
   Writer out;
   out.raw(state);
   return out.finish(Type::kMetadata);
+}
+
+Bytes encode_pending(std::string_view state) {
+  Writer out;
+  out.raw(state);
+  return out.finish(Type::kPending);
 }
 
 Bytes encode_degraded(const std::optional<core::DegradedRange>& open) {
@@ -368,6 +376,8 @@ Reader::Found Reader::on_prefix() {
   if (!is_size_of(now_, size_)) return Found::kBadSize;
   hasher_.reset();
   hasher_.add(prefix_.bytes().first<kChecksummedPrefix>());
+  // A peer that sent one large message must not keep that much of this node's memory.
+  if (held_.capacity() > kMaxHandshakeBytes) held_ = {};
   held_.clear();
   in_body_ = size_ > 0;
   return in_body_ ? Found::kNothing : on_body();
@@ -423,6 +433,8 @@ Reader::Found Reader::on_body() {
       const bool sane = range.from >= core::Offset(0) && range.to >= range.from;
       return sane && range.since_ms >= 0 ? Found::kDegraded : Found::kBadBody;
     }
+    case Type::kPending:
+      return Found::kPending;
     case Type::kMetadata:
       break;
   }

@@ -1,7 +1,7 @@
 // The bytes of the native protocol, which two nodes of our own kind speak. README.md beside this
 // file has the layout with a worked example.
 //
-//   slave -> master   opening, 8 bytes of 0xFF; HELLO; then ACKs
+//   slave -> master   opening, 8 bytes of 0xFF; HELLO; then ACKs and PENDING
 //   master -> slave   GREETING; ANSWER; then DATA, without a body as heartbeat, METADATA, DEGRADED
 //
 // A candidate says PREPARE instead of HELLO and hears a PROMISE, on a connection of its own for
@@ -49,7 +49,8 @@ enum class Type : std::uint8_t {
   kMetadata = 6,
   kPrepare = 7,
   kPromise = 8,
-  kDegraded = 9
+  kDegraded = 9,
+  kPending = 10
 };
 
 struct DataHeader {
@@ -87,6 +88,7 @@ AckBytes encode_ack(const Ack& ack);
 Bytes encode_prepare(const core::Prepare& prepare);
 Bytes encode_promise(const core::Promise& promise);
 Bytes encode_metadata(std::string_view state);
+Bytes encode_pending(std::string_view state);
 // What the master has acknowledged with too few copies and is not healed; nothing = all is well.
 Bytes encode_degraded(const std::optional<core::DegradedRange>& open);
 // What goes before the log bytes; body has header.size of them, in one piece.
@@ -122,6 +124,7 @@ class Reader {
     kPrepare,
     kPromise,
     kMetadata,     // metadata() is complete
+    kPending,      // the same
     kDegraded,     // degraded() is complete
     kData,         // data() is complete; unless a heartbeat, its log bytes follow, unchecked yet
     kBadMagic,     // this is no message of this protocol
@@ -131,8 +134,8 @@ class Reader {
     kBadBody,      // a body that does not say what such a message says
   };
 
-  // A master hears HELLO and then ACKs, or PREPAREs; a slave GREETING, ANSWER and then DATA,
-  // METADATA and DEGRADED; a candidate GREETING and then PROMISEs.
+  // A master hears HELLO and then ACKs and PENDING, or PREPAREs; a slave GREETING, ANSWER and then
+  // DATA, METADATA and DEGRADED; a candidate GREETING and then PROMISEs.
   enum class Side { kMaster, kSlave, kCandidate };
   explicit Reader(Side side) : side_(side) { restart(); }
 
@@ -167,6 +170,7 @@ class Reader {
   bool has_place(Type type) const {
     return type == next_ ||
            (next_ == Type::kData && (type == Type::kMetadata || type == Type::kDegraded)) ||
+           (next_ == Type::kAck && type == Type::kPending) ||
            (next_ == Type::kHello && type == Type::kPrepare);
   }
 

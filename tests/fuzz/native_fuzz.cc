@@ -160,6 +160,10 @@ void feed_acceptor(std::span<const std::byte> bytes, std::size_t piece, bool mas
           if (reason != core::Reason::kNone) return false;
           break;
         }
+        case Reader::Found::kPending:
+          require(joined && !reader.metadata().empty());
+          require(reader.metadata().size() <= wire::native::kMaxMetadataBytes);
+          break;
         default:
           return false;
       }

@@ -35,7 +35,7 @@ class Populated : public testing::Test {
 };
 
 TEST_F(Populated, NodeShowsRoleBoundsAndSettings) {
-  EXPECT_EQ(get("ha_build_info{version=\"" HA_PLUGIN_VERSION "\",abi=\"1.4\"}"), "1");
+  EXPECT_EQ(get("ha_build_info{version=\"" HA_PLUGIN_VERSION "\",abi=\"1.5\"}"), "1");
   EXPECT_EQ(get("ha_role{role=\"master\"}"), "1");
   EXPECT_EQ(get("ha_role{role=\"slave\"}"), "0");
   EXPECT_EQ(get("ha_role{role=\"none\"}"), "0");
@@ -46,6 +46,7 @@ TEST_F(Populated, NodeShowsRoleBoundsAndSettings) {
   EXPECT_EQ(get("ha_degraded_since_timestamp_seconds"), "1.5");
   EXPECT_EQ(get("ha_degraded_acks_total"), "40");
   EXPECT_EQ(get("ha_degraded_lost_bytes"), "30");
+  EXPECT_EQ(get("ha_metadata_failed"), "1");
   EXPECT_EQ(get("ha_log_min_offset_bytes"), "1024");
   EXPECT_EQ(get("ha_log_end_offset_bytes"), "10000");
   EXPECT_EQ(get("ha_log_durable_offset_bytes"), "9000");

@@ -21,6 +21,7 @@ inline void populate(HaMetrics& m) {
   m.log_durable.set(9'000);
   m.log_confirm.set(9'500);
   m.segment_size.set(1'024);
+  m.metadata_failed.set(1);
   m.in_sync_replicas.set(2);
   m.configured_in_sync.set(4);
   m.configured_min_in_sync.set(5);

@@ -76,6 +76,39 @@ TEST_F(Failover, AConsumerGroupGoesOnWhereItStood) {
       << next.body.substr(0, 200);
 }
 
+TEST_F(Failover, ACommitOnASlaveWhoseMasterIsAwayIsHandedUp) {
+  Node& master = add_master();
+  Node& slave = add_slave(master, "slave");
+  master.wait_for_replicas(1);
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_EQ(master.produce("T", "m", "2", "&queue=0").status, 200);
+  }
+  const std::string offset = "/v1/groups/g/topics/T/queues/0/offset";
+  const auto stands_at = [&](Node& node) {
+    return number_at(node.http().get(offset).document(), "next");
+  };
+  const auto pending = [&] { return number_at(slave.status(), "groups/pending"); };
+  ASSERT_EQ(master.http().put(offset, R"({"next":10})").status, 200);
+  wait_until("the group's offset is on the slave", [&] { return stands_at(slave) == 10; });
+  const HttpResponse refused = slave.http().put(offset, R"({"next":50})");
+  EXPECT_EQ(refused.status, 421);
+  EXPECT_NE(refused.body.find(master.ha()), std::string::npos) << refused.body;
+
+  master.kill();
+  wait_until("the slave takes the commit",
+             [&] { return slave.http().put(offset, R"({"next":100})").status == 200; });
+  EXPECT_EQ(stands_at(slave), 100);
+  EXPECT_EQ(pending(), 1);
+  slave.kill();
+  slave.start();
+  EXPECT_EQ(stands_at(slave), 100);
+  EXPECT_EQ(pending(), 1);
+  master.start();
+  wait_until("the master has the commit", [&] { return stands_at(master) == 100; });
+  wait_until("the slave has heard so", [&] { return pending() == 0; });
+  EXPECT_EQ(stands_at(slave), 100);
+}
+
 TEST_F(Failover, PromotionIsRefusedWhereAPeerHoldsMoreAndNamesIt) {
   Node& master = add_master();
   Node& fuller = add_slave(master, "fuller");

@@ -39,6 +39,7 @@ class Surroundings : public ConnectionEvents {
     return std::make_shared<metrics::ReplicaMetrics>("one");
   }
   void on_ack(HaConnection& connection) override { acked = connection.session().ack().bytes(); }
+  void on_pending(HaConnection&, std::span<const std::byte>) override {}
   void on_caught_up(HaConnection&) override {}
   void on_closed(HaConnection&, core::Reason reason, const std::string&) override {
     closed = reason;

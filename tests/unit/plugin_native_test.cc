@@ -1,6 +1,8 @@
 // Nodes of our own kind among themselves: log bytes, metadata, durable copies.
 #include <gtest/gtest.h>
 
+#include <boost/json/serialize.hpp>
+
 #include "tests/unit/instance.h"
 #include "tests/unit/memory_host.h"
 #include "tests/unit/native_peer.h"
@@ -138,9 +140,73 @@ TEST(NativeMetadata, TooMuchOfItIsNotSentAndSaidOnce) {
   ASSERT_TRUE(b.wait_for_metadata("small"));
   a.set_metadata(std::string(HA_METADATA_MAX_BYTES + 1, 'x'));
   EXPECT_TRUE(a.wait_for_log("the metadata is not replicated"));
+  EXPECT_EQ(master.sample("ha_metadata_failed"), 1);
+  EXPECT_NE(boost::json::serialize(master.status().at("warnings")).find("is not replicated"),
+            std::string::npos);
   a.set_metadata(std::string(HA_METADATA_MAX_BYTES, 'y'));
   EXPECT_TRUE(b.wait_for_metadata(std::string(HA_METADATA_MAX_BYTES, 'y')));
   EXPECT_EQ(a.count_logs("the metadata is not replicated"), 1u);
+  EXPECT_EQ(master.sample("ha_metadata_failed"), 0);
+  EXPECT_EQ(boost::json::serialize(master.status().at("warnings")).find("is not replicated"),
+            std::string::npos);
+}
+
+TEST(NativeMetadata, WhatASlaveTookInGoesUpToItsMaster) {
+  MemoryHost a(with_metadata());
+  MemoryHost b(with_metadata());
+  a.set_metadata("state");
+  b.set_pending("of an older time");
+  Instance master(a);
+  Instance slave(b, native());
+  master.start_master();
+  slave.start_slave(address_of(master));
+  EXPECT_TRUE(a.wait_for_merged("of an older time"));
+  // More of it, larger than a read; and the log goes its own way.
+  const std::string large(300'000, 'x');
+  b.set_pending(large);
+  EXPECT_TRUE(a.wait_for_merged(large));
+  master.notify(a.grow(5000));
+  ASSERT_TRUE(b.wait_for_end(5000));
+  EXPECT_EQ(b.first_wrong_byte(), "");
+}
+
+TEST(NativeMetadata, AHostWithoutPendingHandsNothingUpAndTakesNothing) {
+  HostFeatures old = with_metadata();
+  old.hands_up = false;
+  MemoryHost a(old);
+  MemoryHost b(with_metadata());
+  MemoryHost c(old);
+  a.set_metadata("state");
+  b.set_pending("pending");
+  c.set_pending("never asked for");
+  Instance master(a);
+  Instance slave(b, native());
+  Instance slaves_slave(c, native());
+  master.start_master();
+  slave.start_slave(address_of(master));
+  slaves_slave.start_slave(address_of(slave));
+  EXPECT_TRUE(b.wait_for_metadata("state"));
+  EXPECT_TRUE(c.wait_for_metadata("state"));
+  a.set_metadata("later");
+  EXPECT_TRUE(c.wait_for_metadata("later"));
+  EXPECT_TRUE(a.merged().empty());
+  EXPECT_TRUE(b.merged().empty());
+}
+
+TEST(NativeMetadata, APeersPendingIsMergedOncePerTickAndBounded) {
+  MemoryHost host(with_metadata());
+  Instance master(host);
+  master.start_master();
+  NativeSlave slave(master.port());
+  ASSERT_TRUE(slave.join("", 0));
+  const auto first = wire::native::encode_pending("first");
+  const auto last = wire::native::encode_pending("last");
+  wire::native::Bytes flood;
+  for (int i = 0; i < 1000; ++i) flood.insert(flood.end(), first.begin(), first.end());
+  flood.insert(flood.end(), last.begin(), last.end());
+  slave.peer().send(flood);
+  EXPECT_TRUE(host.wait_for_merged("last"));
+  EXPECT_LT(host.merged().size(), 1000u);
 }
 
 TEST(NativeMetadata, AHostThatRefusesItOrHasNoneStillGetsTheLog) {

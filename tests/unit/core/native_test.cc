@@ -114,6 +114,10 @@ TEST(NativeCodec, EveryMessageIsReadAsItWasWritten) {
     EXPECT_EQ(master.ack().received, Offset(9));
     EXPECT_EQ(master.ack().durable, Offset(8));
     EXPECT_EQ(master.ack().epoch, 3);
+    EXPECT_EQ(read_all(master, encode_pending("offsets") + ack({Offset(9), Offset(9), 3}), piece),
+              (std::vector{Found::kPending, Found::kAck}));
+    EXPECT_EQ(read_all(master, encode_pending("o"), piece), std::vector{Found::kPending});
+    EXPECT_TRUE(std::ranges::equal(master.metadata(), text_bytes("o")));
 
     Reader slave(Side::kSlave);
     EXPECT_FALSE(slave.greeted());
@@ -173,6 +177,7 @@ TEST(NativeCodec, EveryChangedBitIsFound) {
       {"ack", Side::kMaster, encode_hello(some_hello()), ack({Offset(9), Offset(8), 0})},
       {"data", Side::kSlave, greeting + answer, data(some_data(), log_bytes())},
       {"metadata", Side::kSlave, greeting + answer, encode_metadata("offsets")},
+      {"pending", Side::kMaster, encode_hello(some_hello()), encode_pending("offsets")},
       {"degraded", Side::kSlave, greeting + answer,
        encode_degraded(core::DegradedRange{Offset(3), Offset(9), 17})},
       {"heartbeat", Side::kSlave, greeting + answer, data({0, Offset(5), Offset(5), 5, 0}, {})},
@@ -222,6 +227,11 @@ TEST(NativeCodec, OnlyWhatHasItsPlaceIsTaken) {
   slave.restart();
   EXPECT_EQ(read_all(slave, greeting + encode_metadata("early")).back(), Found::kBadType);
   slave.restart();
+  EXPECT_EQ(read_all(slave, greeting + encode_answer(some_answer()) + encode_pending("x")).back(),
+            Found::kBadType);
+  master.restart();
+  EXPECT_EQ(read_all(master, encode_pending("early")).back(), Found::kBadType);
+  slave.restart();
   EXPECT_EQ(read_all(slave, text_bytes("HTTP/1.1 200 OK\r\n")).back(), Found::kBadMagic);
 }
 
@@ -255,6 +265,11 @@ TEST(NativeCodec, SizesAreBounded) {
       found(Side::kSlave, greeting + answer,
             announcing(encode_metadata("x"), static_cast<std::uint32_t>(kMaxMetadataBytes) + 1)),
       Found::kBadSize);
+  for (const auto size : {std::uint32_t{0}, static_cast<std::uint32_t>(kMaxMetadataBytes) + 1}) {
+    EXPECT_EQ(
+        found(Side::kMaster, encode_hello(some_hello()), announcing(encode_pending("x"), size)),
+        Found::kBadSize);
+  }
 }
 
 TEST(NativeCodec, NamesOnTheWireAreNames) {
@@ -300,7 +315,7 @@ std::vector<Spoken> worked_example() {
 
 TEST(NativeCodec, TheReadmesExampleIsWhatIsSpoken) {
   const std::vector<Spoken> example = worked_example();
-  ASSERT_EQ(example.size(), 9u);
+  ASSERT_EQ(example.size(), 10u);
   EXPECT_EQ(example[0].who, "candidate");
   Reader voter(Side::kMaster);
   EXPECT_EQ(read_all(voter, example[0].bytes), std::vector{Found::kPrepare});
@@ -322,7 +337,7 @@ TEST(NativeCodec, TheReadmesExampleIsWhatIsSpoken) {
     for (const Found found : read_all(reader, example[i].bytes)) heard.push_back(found);
   }
   EXPECT_EQ(heard, (std::vector{Found::kGreeting, Found::kHello, Found::kAnswer, Found::kData,
-                                Found::kAck, Found::kData}));
+                                Found::kAck, Found::kData, Found::kPending}));
   EXPECT_EQ(slave.greeting().end, Offset(10));
   EXPECT_EQ(master.hello().replica, "b");
   EXPECT_EQ(master.hello().cluster, "prod");
@@ -335,6 +350,8 @@ TEST(NativeCodec, TheReadmesExampleIsWhatIsSpoken) {
   EXPECT_EQ(master.ack().received, Offset(10));
   EXPECT_EQ(master.ack().durable, Offset(5));
   EXPECT_EQ(master.ack().epoch, 2);
+  EXPECT_TRUE(std::ranges::equal(master.metadata(), text_bytes("ok")));
+  EXPECT_EQ(example[9].bytes, encode_pending("ok"));
   EXPECT_EQ(example[3].bytes, encode_greeting(slave.greeting()));
   EXPECT_EQ(example[4].bytes, encode_hello(master.hello()));
   EXPECT_EQ(example[5].bytes, encode_answer(slave.answer()));
