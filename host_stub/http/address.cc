@@ -1,5 +1,8 @@
 #include "http/address.h"
 
+#include <arpa/inet.h>
+#include <net/if.h>
+
 #include <boost/url/parse.hpp>
 #include <charconv>
 
@@ -9,7 +12,23 @@
 namespace stub::http {
 namespace {
 
+constexpr std::string_view kPlain =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
+
 Error invalid(std::string text) { return Error{HA_INVALID, 0, std::move(text)}; }
+
+// With the zone of a link-local one, an interface's name or number. Whether there is such an
+// interface is seen at the time of use.
+bool is_ipv6(std::string_view text) {
+  const auto percent = text.find('%');
+  in6_addr ignored{};
+  if (::inet_pton(AF_INET6, std::string(text.substr(0, percent)).c_str(), &ignored) != 1)
+    return false;
+  if (percent == std::string_view::npos) return true;
+  const auto zone = text.substr(percent + 1);
+  return !zone.empty() && zone.size() < IF_NAMESIZE &&
+         zone.find_first_not_of(kPlain) == std::string_view::npos;
+}
 
 }  // namespace
 
@@ -24,6 +43,7 @@ Result<HostPort> parse_host_port(std::string_view text, std::string_view what) {
     const auto close = text.find(']');
     if (close == std::string_view::npos) return fail("has no closing bracket");
     out.host = text.substr(1, close - 1);
+    if (!is_ipv6(out.host)) return fail("has no IPv6 address between its brackets");
     rest = text.substr(close + 1);
   } else {
     const auto colon = text.find(':');
@@ -32,6 +52,9 @@ Result<HostPort> parse_host_port(std::string_view text, std::string_view what) {
     rest = colon == std::string_view::npos ? std::string_view() : text.substr(colon);
   }
   if (out.host.empty()) return fail("has no address");
+  if (!text.starts_with('[') && out.host.find_first_not_of(kPlain) != std::string::npos) {
+    return fail("has a host that does not consist of letters, digits, '-', '_' and '.'");
+  }
   if (!rest.starts_with(':')) return fail("has no port");
   rest.remove_prefix(1);
   const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), out.port);
@@ -55,7 +78,16 @@ Result<HostPort> parse_broker_url(std::string_view text) {
     return invalid("broker URL: " + in_quotes(text) + " " + std::string(why) +
                    " (try http://127.0.0.1:8080)");
   };
-  const auto url = boost::urls::parse_uri(text);
+  // Boost.URL does not know zones. The rest of the URL is judged without it.
+  std::string zone;
+  std::string without_zone(text);
+  const auto percent = text.find("%25");
+  const auto close = text.find(']');
+  if (percent < close && close != std::string_view::npos && text.find('[') < percent) {
+    zone = "%" + std::string(text.substr(percent + 3, close - percent - 3));
+    without_zone.erase(percent, close - percent);
+  }
+  const auto url = boost::urls::parse_uri(without_zone);
   if (!url) return fail("is no URL");
   if (url->scheme() != "http") return fail("is not http, the only scheme spoken here");
   if (url->has_userinfo()) return fail("names a user, and there are none");
@@ -63,8 +95,9 @@ Result<HostPort> parse_broker_url(std::string_view text) {
       (!url->encoded_path().empty() && url->encoded_path() != "/")) {
     return fail("has a path; give the broker's root only");
   }
-  HostPort out{.host = url->host_address(), .port = 80};
+  HostPort out{.host = url->host_address() + zone, .port = 80};
   if (out.host.empty()) return fail("has no host");
+  if (!zone.empty() && !is_ipv6(out.host)) return fail("has no interface's name behind its %25");
   if (url->has_port()) {
     // Not port_number(), which wraps around above 65535.
     const std::string_view port(url->port().data(), url->port().size());

@@ -11,6 +11,10 @@
 #include <boost/beast/http/string_body.hpp>
 #include <boost/url/encode.hpp>
 #include <boost/url/rfc/unreserved_chars.hpp>
+#include <chrono>
+#include <future>
+#include <thread>
+#include <vector>
 
 #include "ha/plugin.h"
 
@@ -26,6 +30,38 @@ using ErrorCode = boost::system::error_code;
 // An answer with 10,000 messages of 4 MiB does not exist: the broker bounds it by bytes. This
 // bounds what a broken server can make us hold.
 constexpr std::uint64_t kMaxAnswerBytes = 256u * 1024 * 1024;
+
+// getaddrinfo waits as long as the name service is silent and cannot be interrupted, and Asio's
+// resolver is joined when its context goes. So it runs on a thread that is left behind at the
+// deadline.
+ErrorCode look_up(const HostPort& server, Client::Duration timeout,
+                  std::vector<tcp::endpoint>& found) {
+  ErrorCode error;
+  const auto ip = asio::ip::make_address(server.host, error);
+  if (!error) {
+    found = {{ip, server.port}};
+    return {};
+  }
+  struct Answer {
+    ErrorCode error;
+    std::vector<tcp::endpoint> found;
+  };
+  auto promise = std::make_shared<std::promise<Answer>>();
+  auto answer = promise->get_future();
+  std::thread([promise, server] {
+    asio::io_context context;
+    Answer given;
+    for (const auto& entry :
+         tcp::resolver(context).resolve(server.host, std::to_string(server.port), given.error)) {
+      given.found.push_back(entry.endpoint());
+    }
+    promise->set_value(std::move(given));
+  }).detach();
+  if (answer.wait_for(timeout) != std::future_status::ready) return beast::error::timeout;
+  Answer given = answer.get();
+  found = std::move(given.found);
+  return given.error;
+}
 // Beast reads as much as the buffer has room for, and this much at most.
 constexpr std::size_t kReadBytes = 64 * 1024;
 
@@ -107,13 +143,20 @@ class Client::Impl {
 
   std::optional<Error> connect(Duration timeout) {
     close();
-    ErrorCode error;
-    tcp::resolver resolver(context_);
-    const auto found = resolver.resolve(server_.host, std::to_string(server_.port), error);
+    const auto end = std::chrono::steady_clock::now() + timeout;
+    std::vector<tcp::endpoint> found;
+    ErrorCode error = look_up(server_, timeout, found);
     if (error) return fail("cannot find", error);
-    stream_.expires_after(timeout);
-    stream_.async_connect(found, [&](ErrorCode result, const tcp::endpoint&) { error = result; });
-    run();
+    // Each address of a name has its share of what is left: one that does not answer must not cost
+    // the others theirs.
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      stream_.expires_after((end - std::chrono::steady_clock::now()) /
+                            static_cast<int>(found.size() - i));
+      stream_.async_connect(found[i], [&](ErrorCode result) { error = result; });
+      run();
+      if (!error) break;
+      stream_.socket().close();
+    }
     if (error) return fail("cannot connect to", error);
     stream_.socket().set_option(tcp::no_delay(true), error);
     connected_ = true;

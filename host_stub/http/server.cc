@@ -24,6 +24,8 @@ constexpr std::chrono::milliseconds kSweepMax{1000};
 constexpr std::chrono::milliseconds kSweepMin{20};
 // When descriptors run out, a new try at once would spin.
 constexpr std::chrono::milliseconds kAcceptPause{100};
+// For a port that is free on all addresses of a name.
+constexpr int kPortTries = 10;
 
 std::chrono::milliseconds sweep_interval(const ServerOptions& options) {
   const auto shortest = std::min(
@@ -85,8 +87,6 @@ class Server::Impl {
     for (int i = 0; i < std::max(1, shared_.options.threads); ++i) {
       loops_.push_back(std::make_unique<Loop>(shared_));
     }
-    acceptor_ = std::make_unique<tcp::acceptor>(loops_[0]->context());
-    pause_ = std::make_unique<asio::steady_timer>(loops_[0]->context());
   }
 
   ~Impl() { stop(std::chrono::milliseconds(0)); }
@@ -101,16 +101,13 @@ class Server::Impl {
     const auto found =
         resolver.resolve(wanted.host, std::to_string(wanted.port), tcp::resolver::passive, error);
     if (error) return failure("cannot find", error, "give an address of this machine");
-    const tcp::endpoint endpoint = found.begin()->endpoint();
-    acceptor_->open(endpoint.protocol(), error);
-    if (!error) acceptor_->set_option(tcp::acceptor::reuse_address(true), error);
-    if (!error && endpoint.address().is_v6()) {
-      acceptor_->set_option(asio::ip::v6_only(false), error);
+    for (int i = 0; i < kPortTries; ++i) {
+      error = listen_on_all(found);
+      // With port 0 the first address decides, and another program may have that port at the next.
+      if (error != asio::error::address_in_use || wanted.port != 0) break;
     }
-    if (!error) acceptor_->bind(endpoint, error);
-    if (!error) acceptor_->listen(tcp::acceptor::max_listen_connections, error);
     if (error) return failure("cannot listen on", error, "give another, or port 0");
-    const auto local = acceptor_->local_endpoint(error);
+    const auto local = listeners_.front()->acceptor.local_endpoint(error);
     address_ = to_string(HostPort{local.address().to_string(), local.port()});
     return std::nullopt;
   }
@@ -122,7 +119,9 @@ class Server::Impl {
     shared_.api = std::make_unique<Api>(broker);
     shared_.worker = std::make_unique<Worker>();
     for (auto& loop : loops_) loop->start();
-    asio::post(loops_[0]->context(), [this] { accept(); });
+    asio::post(loops_[0]->context(), [this] {
+      for (const auto& listener : listeners_) accept(*listener);
+    });
     started_ = true;
   }
 
@@ -130,8 +129,10 @@ class Server::Impl {
     if (!started_) return;
     run_on(*loops_[0], [this] {
       ErrorCode ignored;
-      acceptor_->close(ignored);
-      pause_->cancel();
+      for (const auto& listener : listeners_) {
+        listener->acceptor.close(ignored);
+        listener->pause.cancel();
+      }
     });
     for (auto& loop : loops_) run_on(*loop, [&loop] { loop->drain(); });
     shared_.worker->stop();
@@ -172,22 +173,63 @@ class Server::Impl {
     done.get_future().wait();
   }
 
-  void accept() {
-    Loop& loop = *loops_[next_loop_++ % loops_.size()];
-    acceptor_->async_accept(loop.context(), [this, &loop](ErrorCode error, tcp::socket socket) {
-      if (error == asio::error::operation_aborted || !acceptor_->is_open()) return;
-      if (error) {
-        spdlog::warn("http: cannot accept a connection: {} (raise the limit on open files?)",
-                     error.message());
-        pause_->expires_after(kAcceptPause);
-        pause_->async_wait([this](ErrorCode cancelled) {
-          if (!cancelled && acceptor_->is_open()) accept();
-        });
-        return;
+  struct Listener {
+    explicit Listener(asio::io_context& context) : acceptor(context), pause(context) {}
+    tcp::acceptor acceptor;
+    asio::steady_timer pause;
+  };
+
+  // A name stands for all its addresses: a client may try any of them. One that this machine does
+  // not have, such as ::1 where IPv6 is switched off, is left out unless it is the only one.
+  ErrorCode listen_on_all(const tcp::resolver::results_type& found) {
+    listeners_.clear();
+    ErrorCode left_out;
+    for (const auto& entry : found) {
+      auto listener = std::make_unique<Listener>(loops_[0]->context());
+      tcp::endpoint endpoint = entry.endpoint();
+      ErrorCode error;
+      if (!listeners_.empty()) {
+        endpoint.port(listeners_.front()->acceptor.local_endpoint(error).port());
       }
-      take(loop, std::move(socket));
-      accept();
-    });
+      error = listen(listener->acceptor, endpoint);
+      if (error == std::errc::address_not_available ||
+          error == std::errc::address_family_not_supported) {
+        left_out = error;
+        continue;
+      }
+      if (error) return error;
+      listeners_.push_back(std::move(listener));
+    }
+    return listeners_.empty() ? left_out : ErrorCode();
+  }
+
+  static ErrorCode listen(tcp::acceptor& acceptor, const tcp::endpoint& endpoint) {
+    ErrorCode error;
+    acceptor.open(endpoint.protocol(), error);
+    if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error && endpoint.address().is_v6()) acceptor.set_option(asio::ip::v6_only(false), error);
+    if (!error) acceptor.bind(endpoint, error);
+    if (!error) acceptor.listen(tcp::acceptor::max_listen_connections, error);
+    return error;
+  }
+
+  void accept(Listener& from) {
+    Loop& loop = *loops_[next_loop_++ % loops_.size()];
+    from.acceptor.async_accept(
+        loop.context(), [this, &from, &loop](ErrorCode error, tcp::socket socket) {
+          if (error == asio::error::operation_aborted || !from.acceptor.is_open()) return;
+          if (error) {
+            spdlog::warn("http: cannot accept a connection: {} (raise the limit on open files?)",
+                         error.message());
+            from.pause.expires_after(kAcceptPause);
+            from.pause.async_wait([this, &from](ErrorCode cancelled) {
+              if (!cancelled && from.acceptor.is_open()) accept(from);
+            });
+            return;
+          }
+          take(loop, std::move(socket));
+          accept(from);
+        });
   }
 
   void take(Loop& loop, tcp::socket socket) {
@@ -206,8 +248,7 @@ class Server::Impl {
 
   Shared shared_;
   std::vector<std::unique_ptr<Loop>> loops_;
-  std::unique_ptr<tcp::acceptor> acceptor_;  // on the first loop
-  std::unique_ptr<asio::steady_timer> pause_;
+  std::vector<std::unique_ptr<Listener>> listeners_;  // on the first loop
   std::size_t next_loop_ = 0;
   std::string address_;
   bool started_ = false;

@@ -17,6 +17,7 @@ TEST(Address, TakesNumbersNamesAndBrackets) {
   EXPECT_EQ(text_of(parse_host_port("127.0.0.1:8080", "x")), "127.0.0.1:8080");
   EXPECT_EQ(text_of(parse_host_port("localhost:0", "x")), "localhost:0");
   EXPECT_EQ(text_of(parse_host_port("[::1]:65535", "x")), "[::1]:65535");
+  EXPECT_EQ(text_of(parse_host_port("[fe80::1%eth0]:80", "x")), "[fe80::1%eth0]:80");
 }
 
 TEST(Address, RefusesWithTheValueAndTheWayOut) {
@@ -24,7 +25,8 @@ TEST(Address, RefusesWithTheValueAndTheWayOut) {
             "error: --http: '127.0.0.1' has no port (try 127.0.0.1:8080, [::1]:8080 or "
             "127.0.0.1:0)");
   for (const auto* bad : {"", ":80", "a:", "a:b", "a:1x", "a:65536", "a:-1", "::1:80", "[::1",
-                          "[::1]", "[::1]80", "[]:80"}) {
+                          "[::1]", "[::1]80", "[]:80", "[a]:80", "[fe80::1%]:80",
+                          "[fe80::1%a/b]:80", "a b:80", "a@b:80", "caf\xc3\xa9:80"}) {
     EXPECT_THAT(text_of(parse_host_port(bad, "--http")), HasSubstr("error: --http: '")) << bad;
   }
 }
@@ -35,6 +37,9 @@ TEST(BrokerUrl, TakesUrlsAndBareAddresses) {
   EXPECT_EQ(text_of(parse_broker_url("http://broker.example")), "broker.example:80");
   EXPECT_EQ(text_of(parse_broker_url("http://[::1]:8080")), "[::1]:8080");
   EXPECT_EQ(text_of(parse_broker_url("127.0.0.1:8080")), "127.0.0.1:8080");
+  EXPECT_EQ(text_of(parse_broker_url("http://[fe80::1%25eth0]:8080/")), "[fe80::1%eth0]:8080");
+  EXPECT_EQ(text_of(parse_broker_url("http://[fe80::1%252]")), "[fe80::1%2]:80");
+  EXPECT_EQ(text_of(parse_broker_url("[fe80::1%eth0]:8080")), "[fe80::1%eth0]:8080");
 }
 
 TEST(BrokerUrl, RefusesWhatItCannotReach) {
@@ -45,6 +50,9 @@ TEST(BrokerUrl, RefusesWhatItCannotReach) {
   EXPECT_THAT(text_of(parse_broker_url("http://a:99999")), HasSubstr("port from 1"));
   EXPECT_THAT(text_of(parse_broker_url("http://")), HasSubstr("has no host"));
   EXPECT_THAT(text_of(parse_broker_url("http://a b")), HasSubstr("is no URL"));
+  EXPECT_THAT(text_of(parse_broker_url("http://[fe80::1%eth0]:1")), HasSubstr("is no URL"));
+  EXPECT_THAT(text_of(parse_broker_url("http://[fe80::1%25]:1")), HasSubstr("%25"));
+  EXPECT_THAT(text_of(parse_broker_url("http://[fe80::1%25a%2fb]:1")), HasSubstr("%25"));
   EXPECT_THAT(text_of(parse_broker_url("")), HasSubstr("error: "));
 }
 
