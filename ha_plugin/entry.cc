@@ -255,6 +255,10 @@ std::int32_t metrics_text(ha_instance* instance, ha_sink_fn sink, void* user) no
 
 const char* status_text(std::int32_t status) noexcept { return metrics::status_name(status); }
 
+const char* reason_text(std::int32_t reason) noexcept { return metrics::reason_name(reason); }
+
+const char* event_text(std::int32_t event) noexcept { return metrics::event_name(event); }
+
 const void* get_extension(ha_instance*, const char*) noexcept { return nullptr; }
 
 const ha_plugin_api kApi = {
@@ -278,6 +282,8 @@ const ha_plugin_api kApi = {
     .metrics_text = metrics_text,
     .status_text = status_text,
     .get_extension = get_extension,
+    .reason_text = reason_text,
+    .event_text = event_text,
 };
 
 }  // namespace

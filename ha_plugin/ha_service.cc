@@ -216,6 +216,7 @@ Outcome HaService::stop(std::int64_t timeout_ms) {
   client_.join();
   exporter_.stop();
   io_.join();
+  metrics_.io_turned_ns.set(0);
   metrics_.role.set(HA_ROLE_NONE);
   if (drained) return {};
   return {Status::kTimeout, "stop: waits were still open after " + std::to_string(timeout_ms) +
@@ -359,9 +360,11 @@ void HaService::change_role(RoleChange change) {
     return refuse_change(change, Reason::kEpoch,
                          {Status::kEpoch, "another node was promised a newer epoch meanwhile"});
   }
-  std::string text = warn_of_role(change);
+  std::string text = describe_role(change);
   if (!change.note.empty()) text += "; " + change.note;
-  host_.info(text);
+  // The host keeps the report's text for as long as the role lasts, and options may change under
+  // it: only the log line, which has its time, says what holds now.
+  host_.info(text + describe_default_acks(change.role));
   host_.role_changed(change.role, change.reason, Status::kOk, text, epoch);
 }
 
@@ -433,25 +436,29 @@ void HaService::enter_role(const RoleChange& change, std::int64_t epoch) {
   turn();
 }
 
-std::string HaService::warn_of_role(const RoleChange& change) const {
+std::string HaService::describe_role(const RoleChange& change) const {
   switch (change.role) {
     case Role::kMaster:
-      if (transfer_.policy().in_sync_replicas == 1 && !terms_.keeps_epochs()) {
-        return "this node is master; option 'in_sync_replicas' is 1: waits with default acks wait "
-               "for nobody";
-      }
-      return "this node is master; default acks wait for " +
-             std::to_string(transfer_.policy().in_sync_replicas) + " copies, its own included";
+      return "this node became master";
     case Role::kSlave:
       if (change.master.host.empty() && terms_.keeps_epochs()) {
-        return "this node is a slave and looks for its master among option 'replicas'";
+        return "this node became a slave and looks for its master among option 'replicas'";
       }
-      return change.master.host.empty() ? "this node is a slave without a master's address"
-                                        : "this node is a slave of " + change.master.text();
+      return change.master.host.empty() ? "this node became a slave without a master's address"
+                                        : "this node became a slave of " + change.master.text();
     case Role::kNone:
       break;
   }
   return "this node has no role";
+}
+
+std::string HaService::describe_default_acks(Role role) const {
+  if (role != Role::kMaster) return "";
+  if (transfer_.policy().in_sync_replicas == 1 && !terms_.keeps_epochs()) {
+    return "; option 'in_sync_replicas' is 1: waits with default acks wait for nobody";
+  }
+  return "; default acks wait for " + std::to_string(transfer_.policy().in_sync_replicas) +
+         " copies, its own included";
 }
 
 // ---- options ---------------------------------------------------------------------------------
@@ -545,6 +552,7 @@ void HaService::on_confirmed(const HostResult& result) {
 
 void HaService::turn() {
   const Time now = net::steady_now();
+  metrics_.io_turned_ns.set(now.count());
   const core::LogBounds log = read_bounds();
   accept_.pump(now, log);
   transfer_.turn(now, log.end, log.durable);

@@ -110,7 +110,8 @@ class HaService {
   void leave_role(core::Reason reason);
   Outcome cut_to_whole_record();
   void enter_role(const RoleChange& change, std::int64_t epoch);
-  std::string warn_of_role(const RoleChange& change) const;
+  std::string describe_role(const RoleChange& change) const;
+  std::string describe_default_acks(core::Role role) const;
 
   // On the I/O thread.
   void turn();

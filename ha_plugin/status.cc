@@ -269,6 +269,7 @@ void fill_snapshot(const StatusInput& in, ha_snapshot& out) {
   put(full.listen_address, sizeof(full.listen_address), in.listen_address);
   put(full.metrics_address, sizeof(full.metrics_address), in.metrics_address);
   put(full.master_address, sizeof(full.master_address), in.master_address);
+  full.io_turn_age_ms = age_ms(m.io_turned_ns, in.now);
   std::memcpy(&out, &full, std::min<std::size_t>(out.struct_size, sizeof(full)));
 }
 

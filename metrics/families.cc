@@ -89,7 +89,14 @@ std::int64_t lost_bytes(const HaMetrics& m) {
   return sum;
 }
 
-void put_node(Sheet& sheet, const HaMetrics& m) {
+double seconds_since(const Gauge& since, std::int64_t now_ns) {
+  const std::int64_t since_ns = since.value();
+  return since_ns == 0
+             ? 0.0
+             : static_cast<double>(std::max<std::int64_t>(0, now_ns - since_ns)) / kNsPerSecond;
+}
+
+void put_node(Sheet& sheet, const HaMetrics& m, std::int64_t now_ns) {
   sheet.put("ha_build_info", 1,
             {HA_PLUGIN_VERSION, std::to_string(HA_ABI_MAJOR) + "." + std::to_string(HA_ABI_MINOR)});
   for (std::int32_t role = HA_ROLE_NONE; role <= HA_ROLE_SLAVE; ++role) {
@@ -112,6 +119,7 @@ void put_node(Sheet& sheet, const HaMetrics& m) {
   sheet.put("ha_in_sync_replicas", m.in_sync_replicas.value());
   sheet.put("ha_configured_in_sync_replicas", m.configured_in_sync.value());
   sheet.put("ha_configured_min_in_sync_replicas", m.configured_min_in_sync.value());
+  sheet.put("ha_io_turn_age_seconds", seconds_since(m.io_turned_ns, now_ns));
   sheet.put("ha_append_hints_total", m.appended_hints.value());
   sheet.put("ha_connections", m.connections.value());
   sheet.put("ha_connections_accepted_total", m.connections_accepted.value());
@@ -188,11 +196,9 @@ void put_violations(Sheet& sheet, const HaMetrics& m, const HaMetrics::ReplicaVi
 }
 
 void put_waits(Sheet& sheet, const HaMetrics& m, std::int64_t now_ns) {
-  const std::int64_t since_ns = m.oldest_wait_since_ns.value();
-  const std::int64_t age_ns = since_ns == 0 ? 0 : std::max<std::int64_t>(0, now_ns - since_ns);
   sheet.put_histogram("ha_ack_latency_seconds", m.ack_latency);
   sheet.put("ha_waits_pending", m.waits_pending.value());
-  sheet.put("ha_oldest_wait_age_seconds", static_cast<double>(age_ns) / kNsPerSecond);
+  sheet.put("ha_oldest_wait_age_seconds", seconds_since(m.oldest_wait_since_ns, now_ns));
   sheet.put("ha_waits_accepted_total", m.waits_started.value());
   for (std::int32_t i = 0; i <= kLastStatus; ++i) {
     sheet.put("ha_wait_results_total", m.wait_results[static_cast<std::size_t>(i)].value(),
@@ -254,7 +260,7 @@ bool is_protocol_violation(std::int32_t reason) {
 std::vector<prometheus::MetricFamily> collect_families(const HaMetrics& m, std::int64_t now_ns) {
   const HaMetrics::ReplicaView view = m.replica_view();
   Sheet sheet;
-  put_node(sheet, m);
+  put_node(sheet, m, now_ns);
   put_violations(sheet, m, view);
   for (const auto& replica : view.replicas) put_replica(sheet, *replica, m, now_ns);
   if (view.other) put_replica_counters(sheet, *view.other);

@@ -78,6 +78,12 @@ inline constexpr FamilySpec kFamilies[] = {
      kGauge,
      {},
      "Option min_in_sync_replicas: with fewer in sync a wait is refused."},
+    {"ha_io_turn_age_seconds",
+     kGauge,
+     {},
+     "Time since the I/O thread last turned, which it does at least once a second; more means that "
+     "a "
+     "hook of the host holds it up; 0 unless started."},
     {"ha_append_hints_total",
      kCounter,
      {},

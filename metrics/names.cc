@@ -79,6 +79,25 @@ const char* reason_name(std::int32_t reason) noexcept {
   }
 }
 
+const char* event_name(std::int32_t event) noexcept {
+  switch (event) {
+    case HA_REPLICA_JOINED:
+      return "joined";
+    case HA_REPLICA_CAUGHT_UP:
+      return "caught_up";
+    case HA_REPLICA_LEFT:
+      return "left";
+    case HA_REPLICA_REFUSED:
+      return "refused";
+    case HA_REPLICA_IN_SYNC:
+      return "in_sync";
+    case HA_REPLICA_OUT_OF_SYNC:
+      return "out_of_sync";
+    default:
+      return "unknown";
+  }
+}
+
 const char* state_name(std::int32_t state) noexcept {
   switch (state) {
     case HA_STATE_READY:

@@ -11,6 +11,8 @@ namespace ha::metrics {
 
 // HA_REASON_REPORT_AHEAD -> "report_ahead".
 const char* reason_name(std::int32_t reason) noexcept;
+// HA_REPLICA_CAUGHT_UP -> "caught_up".
+const char* event_name(std::int32_t event) noexcept;
 // HA_STATE_TRANSFER -> "transfer".
 const char* state_name(std::int32_t state) noexcept;
 // HA_ROLE_MASTER -> "master".

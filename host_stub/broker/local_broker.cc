@@ -99,6 +99,7 @@ std::optional<Error> LocalBroker::open_all() {
   const ha::HostBinding binding = ha::bind_host(*hooks_);
   auto plugin = ha::Plugin::load(options_.plugin_path, binding);
   if (!plugin) return from_plugin(plugin.error());
+  hooks_->take_names_from(*plugin);
   auto instance = ha::Instance::create(*plugin, binding, all_plugin_options(options_));
   if (!instance) return from_plugin(instance.error());
   instance_.emplace(std::move(*instance));

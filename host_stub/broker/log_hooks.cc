@@ -104,11 +104,25 @@ std::int32_t LogHooks::confirm(std::int64_t epoch, std::int64_t offset) {
 }
 
 void LogHooks::replica_changed(const ha_replica_event& event) {
-  static constexpr const char* kEvents[] = {"changed", "joined",  "caught up",  "left",
-                                            "refused", "in sync", "out of sync"};
-  const bool known = event.event > 0 && event.event <= HA_REPLICA_OUT_OF_SYNC;
-  spdlog::info("replica {} at {}: {} (event {}, reason {}, ack {})", event.id, event.address,
-               kEvents[known ? event.event : 0], event.event, event.reason, event.ack_offset);
+  const std::string_view id = event.id;
+  // One that was turned away before it said its name has an address only.
+  const std::string who = id.empty() ? event.address : std::string(id) + " at " + event.address;
+  const std::string why =
+      event.reason == HA_REASON_NONE ? "" : ", " + plugin_->reason_text(event.reason);
+  const std::string ack =
+      event.ack_offset < 0 ? "" : ", acknowledged " + std::to_string(event.ack_offset);
+  // The plugin's own line says whom it refused and why, and not more of them than one can read.
+  const auto level = event.event == HA_REPLICA_REFUSED ? spdlog::level::debug : spdlog::level::info;
+  spdlog::log(level, "replica {}: {}{}{}", who, plugin_->event_text(event.event), why, ack);
+}
+
+void LogHooks::log_role(const ha_role_report& report) const {
+  const char* role = report.role == HA_ROLE_MASTER  ? "master"
+                     : report.role == HA_ROLE_SLAVE ? "slave"
+                                                    : "none";
+  spdlog::info("role: {} ({}{}): {}", role, plugin_->reason_text(report.reason),
+               report.status == HA_OK ? "" : ", " + plugin_->status_text(report.status),
+               report.text == nullptr ? "" : report.text);
 }
 
 std::int32_t LogHooks::acquire_segment(std::int64_t offset, std::int64_t size, ha_segment& out) {

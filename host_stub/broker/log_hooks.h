@@ -16,6 +16,7 @@
 
 #include "broker/group_offsets.h"
 #include "ha/host_hooks.hpp"
+#include "ha/loader.hpp"
 #include "store/commit_log.h"
 
 namespace stub {
@@ -37,6 +38,11 @@ class LogHooks final : public ha::HostHooks {
   std::int32_t read(std::int64_t offset, std::span<std::byte> buffer, std::int64_t& got) override;
   std::int32_t append(std::int64_t epoch, std::int64_t offset, std::span<const std::byte> data,
                       ha::Error& error) override;
+  // Reasons and events are numbers at this boundary; the plugin that made them has their names.
+  // REQUIRES: before an instance is created.
+  void take_names_from(const ha::Plugin& plugin) { plugin_ = plugin; }
+  void log_role(const ha_role_report& report) const;
+
   void role_changed(const ha_role_report& report) override {
     master_ = report.role == HA_ROLE_MASTER;
     role_changed_(report);
@@ -77,6 +83,7 @@ class LogHooks final : public ha::HostHooks {
   const bool consensus_log_;
   const RoleChanged role_changed_;
   std::atomic<bool> master_{false};
+  std::optional<ha::Plugin> plugin_;
 };
 
 }  // namespace stub

@@ -45,8 +45,7 @@ void LocalBroker::on_role_changed(const ha_role_report& report) {
   else
     scheduler_->stop();
   const std::string text = report.text != nullptr ? report.text : "";
-  spdlog::info("role: {} (reason {}, status {}) {}", role_name(report.role), report.reason,
-               report.status, text);
+  hooks_->log_role(report);
   {
     const std::lock_guard lock(role_mutex_);
     role_ = static_cast<Role>(report.role);

@@ -120,7 +120,7 @@ AT(ha_replica_status, reserved, 68);
 AT(ha_replica_status, id, 72);
 AT(ha_replica_status, address, 136);
 
-SIZE(ha_snapshot, 528);
+SIZE(ha_snapshot, 536);
 AT(ha_snapshot, struct_size, 0);
 AT(ha_snapshot, replica_stride, 4);
 AT(ha_snapshot, replicas, 8);
@@ -141,8 +141,9 @@ AT(ha_snapshot, client_last_write_ms, 136);
 AT(ha_snapshot, listen_address, 144);
 AT(ha_snapshot, metrics_address, 208);
 AT(ha_snapshot, master_address, 272);
+AT(ha_snapshot, io_turn_age_ms, 528);
 
-SIZE(ha_plugin_api, 152);
+SIZE(ha_plugin_api, 168);
 AT(ha_plugin_api, struct_size, 0);
 AT(ha_plugin_api, abi_minor, 4);
 AT(ha_plugin_api, name, 8);
@@ -163,6 +164,8 @@ AT(ha_plugin_api, status_json, 120);
 AT(ha_plugin_api, metrics_text, 128);
 AT(ha_plugin_api, status_text, 136);
 AT(ha_plugin_api, get_extension, 144);
+AT(ha_plugin_api, reason_text, 152);
+AT(ha_plugin_api, event_text, 160);
 
 SIZE(ha_ext_append_reserve, 32);
 AT(ha_ext_append_reserve, struct_size, 0);

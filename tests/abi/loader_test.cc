@@ -73,6 +73,29 @@ TEST(Loader, TellsStatusesThatItDoesNotKnow) {
   EXPECT_EQ(plugin.status_text(HA_FLUSH_SLAVE_TIMEOUT), "FLUSH_SLAVE_TIMEOUT");
 }
 
+// The C table's texts end in NUL: the plugin would judge another value than the one that was given.
+TEST(Loader, RefusesTextsThatANulWouldCut) {
+  using namespace std::string_literals;
+  MemoryLog log;
+  const auto binding = bind_host(log);
+  const Plugin plugin = real_plugin(binding);
+  const auto made = Instance::create(plugin, binding, {{"listen", "127.0.0.1:0\0x"s}});
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().status, HA_INVALID);
+  EXPECT_THAT(made.error().text, HasSubstr("option 'listen': its value has a NUL byte"));
+  EXPECT_FALSE(Instance::create(plugin, binding, {{"listen\0x"s, "127.0.0.1:0"}}));
+
+  TestNode node;
+  node.start(HA_ROLE_SLAVE);
+  const auto refused = [](const Result<void>& done) { return done ? "" : done.error().text; };
+  EXPECT_THAT(refused(node.instance.set_option("heartbeat_ms", "1000\0x"s)),
+              HasSubstr("option 'heartbeat_ms': its value has a NUL byte at position 4"));
+  EXPECT_THAT(refused(node.instance.set_master_address("127.0.0.1:1\0x"s)),
+              HasSubstr("the master's address has a NUL byte"));
+  EXPECT_THAT(refused(node.instance.set_role({.role = HA_ROLE_SLAVE, .master_address = "a\0:1"s})),
+              HasSubstr("the master's address has a NUL byte"));
+}
+
 TEST(Loader, CreateNamesTheOptionThatIsWrong) {
   MemoryLog log;
   const auto binding = bind_host(log);

@@ -56,6 +56,7 @@ TEST_F(Populated, NodeShowsRoleBoundsAndSettings) {
   EXPECT_EQ(get("ha_configured_in_sync_replicas"), "4");
   EXPECT_EQ(get("ha_configured_min_in_sync_replicas"), "5");
   EXPECT_EQ(get("ha_append_hints_total"), "14");
+  EXPECT_EQ(get("ha_io_turn_age_seconds"), "3.25");
   EXPECT_EQ(get("ha_connections"), "6");
   EXPECT_EQ(get("ha_connections_accepted_total"), "11");
   EXPECT_EQ(get("ha_connections_rejected_total{reason=\"not_allowed\"}"), "12");

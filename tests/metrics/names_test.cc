@@ -45,6 +45,9 @@ TEST(Names, EveryReasonStateAndRoleOfTheHeaderHasItsName) {
   EXPECT_EQ(states.size(), 5u);
   EXPECT_EQ(roles.size(), 3u);
   for (const auto& [name, number] : reasons) EXPECT_EQ(reason_name(number), lower(name));
+  const auto events = defines("HA_REPLICA_");
+  EXPECT_EQ(events.size(), 6u);
+  for (const auto& [name, number] : events) EXPECT_EQ(event_name(number), lower(name));
   for (const auto& [name, number] : states) EXPECT_EQ(state_name(number), lower(name));
   for (const auto& [name, number] : roles) EXPECT_EQ(role_name(number), lower(name));
 }

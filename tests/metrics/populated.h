@@ -36,6 +36,7 @@ inline void populate(HaMetrics& m) {
   m.rejected[HA_REASON_REQUEST_ABOVE_END].add(1);
   m.role_changes.add(13);
   m.appended_hints.add(14);
+  m.io_turned_ns.set(kNowNs - 3'250'000'000);
   for (const std::int64_t ns : {40'000, 50'000, 50'001, 1'500'000'000}) m.ack_latency.observe(ns);
   m.ack_latency.observe(20'000'000'000);
 

@@ -1,7 +1,9 @@
 // What an instance says about itself: snapshot, status JSON and metrics tell the same story.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstring>
+#include <future>
 
 #include "tests/unit/instance.h"
 #include "tests/unit/memory_host.h"
@@ -117,12 +119,40 @@ TEST(Status, ASlaveTellsOfItsLink) {
   EXPECT_EQ(info.at("isActivated").as_bool(), true);
 }
 
+TEST(Status, AnIoThreadThatAHookHoldsUpShows) {
+  MemoryHost host;
+  Instance master(host);
+  std::promise<void> held;
+  std::promise<void> release;
+  std::atomic<bool> first{true};
+  host.on_replica([&](const ha_replica_event&) {
+    if (!first.exchange(false)) return;
+    held.set_value();
+    release.get_future().wait();
+  });
+  master.start_master();
+  Peer peer = Peer::to(master.port());
+  ASSERT_TRUE(peer.report(0));
+  held.get_future().wait();
+  const std::int64_t before = master.snapshot().total.io_turn_age_ms;
+  // More than one tick: a thread that turns never comes this far.
+  EXPECT_TRUE(
+      Instance::eventually([&] { return master.snapshot().total.io_turn_age_ms > before + 2000; }));
+  release.set_value();
+  EXPECT_TRUE(
+      Instance::eventually([&] { return master.snapshot().total.io_turn_age_ms < before + 2000; }));
+  master.stop();
+  EXPECT_EQ(master.snapshot().total.io_turn_age_ms, 0);
+}
+
 // With slaves attached and one copy asked for, somebody believes in a safety that is not there.
 TEST(Status, AMasterThatWaitsForNobodySaysSo) {
   MemoryHost host;
   Instance master(host);
   master.start_master();
   EXPECT_GE(host.count_logs("wait for nobody"), 1u);
+  // A host shows this text for as long as the role lasts; the option may change before.
+  EXPECT_EQ(host.roles().back().text, "this node became master");
   EXPECT_TRUE(master.status().at("warnings").as_array().empty());
   Peer peer = Peer::to(master.port());
   ASSERT_TRUE(peer.report(0));
@@ -196,6 +226,10 @@ TEST(Status, CodesHaveNames) {
   EXPECT_STREQ(master.api().status_text(HA_OK), "OK");
   EXPECT_STREQ(master.api().status_text(HA_FLUSH_SLAVE_TIMEOUT), "FLUSH_SLAVE_TIMEOUT");
   EXPECT_STREQ(master.api().status_text(-12345), "UNKNOWN");
+  EXPECT_STREQ(master.api().reason_text(HA_REASON_NOT_SERVING), "not_serving");
+  EXPECT_STREQ(master.api().reason_text(1234), "unknown");
+  EXPECT_STREQ(master.api().event_text(HA_REPLICA_CAUGHT_UP), "caught_up");
+  EXPECT_STREQ(master.api().event_text(-1), "unknown");
   EXPECT_EQ(master.api().get_extension(master.get(), "ha.plugin.nothing/1"), nullptr);
 }
 

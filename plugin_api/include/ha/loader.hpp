@@ -68,6 +68,15 @@ class Plugin {
            (status < 0 ? ", taken as INTERNAL)" : ", taken as OK)");
   }
 
+  // The name of a HA_REASON_*, of a HA_REPLICA_* event; the number where the plugin has no names.
+  std::string reason_text(std::int32_t reason) const {
+    return api().reason_text == nullptr ? "reason " + std::to_string(reason)
+                                        : api().reason_text(reason);
+  }
+  std::string event_text(std::int32_t event) const {
+    return api().event_text == nullptr ? "event " + std::to_string(event) : api().event_text(event);
+  }
+
  private:
   struct Loaded {
     boost::dll::shared_library library;
@@ -139,16 +148,8 @@ class Instance {
     return call("stop", [&](ha_error* e) { return api().stop(handle(), drain.count(), e); });
   }
   // "" stops following.
-  Result<void> set_master_address(const std::string& address) {
-    return call("set_master_address", [&](ha_error* e) {
-      return api().set_master_address(handle(), address.c_str(), e);
-    });
-  }
-  Result<void> set_option(const std::string& key, const std::string& value) {
-    return call("set_option", [&](ha_error* e) {
-      return api().set_option(handle(), key.c_str(), value.c_str(), e);
-    });
-  }
+  Result<void> set_master_address(const std::string& address);
+  Result<void> set_option(const std::string& key, const std::string& value);
 
   void notify_appended(std::int64_t end) noexcept { api().notify_appended(handle(), end); }
   // UNSUPPORTED where the plugin has no durable acks.

@@ -296,8 +296,10 @@ typedef struct ha_host_api {
    */
   void (*progress)(void* ctx, int64_t offset) HA_NOEXCEPT;
 
-  /* Required. One line, no newline. Any plugin thread, or inside create, start, stop, set_*.
-   * [plugin-io] */
+  /* Required. One line, no newline. Any plugin thread, or inside create, start, stop, set_*: must
+   * not block. A host that writes where a reader may stall (a pipe, a terminal) does it on a thread
+   * of its own and drops what piles up; while this call hangs, no replica is served. Lines that
+   * whoever may connect can cause are rate limited by the plugin. [plugin-io] */
   void (*log)(void* ctx, int32_t level, const char* text, int64_t size) HA_NOEXCEPT;
 
   /* Optional. The host's extension of that id, or NULL. Asked once, inside create. What it returns
@@ -403,6 +405,8 @@ typedef struct ha_snapshot {
   char listen_address[64];      /* "ip:port", ends in NUL */
   char metrics_address[64];
   char master_address[256]; /* what this slave follows, ends in NUL */
+  int64_t io_turn_age_ms; /* since the I/O thread last turned, which it does at least once a second:
+                             more means that a hook of the host holds it up; 0 unless started */
 } ha_snapshot;
 
 /* Receives output in pieces, in order. A non-zero return ends the call with HA_IO. */
@@ -413,8 +417,8 @@ typedef int32_t (*ha_sink_fn)(void* user, const char* text, int64_t size) HA_NOE
 typedef struct ha_instance ha_instance;
 
 /* States of an instance: created -> started -> stopped. README.md says which call is allowed when.
- * Every member but notify_durable and get_extension is required: hosts refuse a table without it.
- */
+ * Every member but notify_durable, get_extension, reason_text and event_text is required: hosts
+ * refuse a table without it. */
 typedef struct ha_plugin_api {
   uint32_t struct_size;
   uint32_t abi_minor;
@@ -488,6 +492,11 @@ typedef struct ha_plugin_api {
 
   /* The plugin's extension of that id, or NULL. [any] */
   const void* (*get_extension)(ha_instance* instance, const char* id)HA_NOEXCEPT;
+
+  /* The name of a reason, such as "not_serving", and of a replica event, such as "caught_up": the
+   * words of logs, metrics and status JSON. Static; "unknown" for other numbers. [any] */
+  const char* (*reason_text)(int32_t reason)HA_NOEXCEPT;
+  const char* (*event_text)(int32_t event)HA_NOEXCEPT;
 } ha_plugin_api;
 
 /* The one exported symbol. Pure: starts nothing, allocates nothing, may be called often. Checks the

@@ -10,6 +10,19 @@ namespace detail {
 inline constexpr std::size_t kLeastPluginTable =
     offsetof(ha_plugin_api, status_text) + sizeof(ha_plugin_api::status_text);
 
+// Texts end in NUL on their way to the plugin, which would see one with a NUL inside cut short.
+inline Result<void> refuse_nul_in(const std::string& text, const std::string& what) {
+  if (text.find('\0') == std::string::npos) return {};
+  return Error{
+      HA_INVALID, 0,
+      what + " has a NUL byte at position " + std::to_string(text.find('\0')) + ": leave it out"};
+}
+
+inline Result<void> refuse_nul_in_option(const std::string& key, const std::string& value) {
+  if (auto wrong = refuse_nul_in(key, "the name of an option"); !wrong) return wrong;
+  return refuse_nul_in(value, "option '" + key + "': its value");
+}
+
 // How far to look for an entry of another major, for the error text only.
 inline constexpr unsigned kMostMajor = 32;
 
@@ -109,7 +122,11 @@ inline Result<Instance> Instance::create(const Plugin& plugin, const HostBinding
                                          const std::vector<Option>& options) {
   std::vector<ha_option> list;
   list.reserve(options.size());
-  for (const Option& option : options) list.push_back({option.key.c_str(), option.value.c_str()});
+  for (const Option& option : options) {
+    if (auto wrong = detail::refuse_nul_in_option(option.key, option.value); !wrong)
+      return wrong.error();
+    list.push_back({option.key.c_str(), option.value.c_str()});
+  }
 
   ha_create_params params{};
   params.struct_size = sizeof(params);
@@ -131,6 +148,9 @@ inline Result<Instance> Instance::create(const Plugin& plugin, const HostBinding
 
 inline Result<void> Instance::change(decltype(ha_plugin_api::start) ha_plugin_api::*fn,
                                      const RoleRequest& role, const char* name) {
+  if (auto wrong = detail::refuse_nul_in(role.master_address, "the master's address"); !wrong) {
+    return wrong;
+  }
   ha_role_change change{};
   change.struct_size = sizeof(change);
   change.role = role.role;
@@ -138,6 +158,19 @@ inline Result<void> Instance::change(decltype(ha_plugin_api::start) ha_plugin_ap
   change.flags = role.force ? HA_ROLE_CHANGE_FORCE : 0;
   change.master_address = role.master_address.empty() ? nullptr : role.master_address.c_str();
   return call(name, [&](ha_error* e) { return (api().*fn)(handle(), &change, e); });
+}
+
+inline Result<void> Instance::set_master_address(const std::string& address) {
+  if (auto wrong = detail::refuse_nul_in(address, "the master's address"); !wrong) return wrong;
+  return call("set_master_address",
+              [&](ha_error* e) { return api().set_master_address(handle(), address.c_str(), e); });
+}
+
+inline Result<void> Instance::set_option(const std::string& key, const std::string& value) {
+  if (auto wrong = detail::refuse_nul_in_option(key, value); !wrong) return wrong;
+  return call("set_option", [&](ha_error* e) {
+    return api().set_option(handle(), key.c_str(), value.c_str(), e);
+  });
 }
 
 inline Result<std::string> Instance::text(decltype(ha_plugin_api::status_json) ha_plugin_api::*fn,
