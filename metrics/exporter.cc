@@ -1,6 +1,5 @@
 #include "metrics/exporter.h"
 
-#include <prometheus/collectable.h>
 #include <prometheus/text_serializer.h>
 
 #include <chrono>
@@ -10,20 +9,6 @@
 
 namespace ha::metrics {
 namespace {
-
-class Collector : public prometheus::Collectable {
- public:
-  explicit Collector(const HaMetrics& metrics) : metrics_(metrics) {}
-
-  std::vector<prometheus::MetricFamily> Collect() const override {
-    const auto now = std::chrono::steady_clock::now().time_since_epoch();
-    return collect_families(metrics_,
-                            std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
-  }
-
- private:
-  const HaMetrics& metrics_;
-};
 
 const char* type_name(prometheus::MetricType type) {
   switch (type) {
@@ -38,27 +23,22 @@ const char* type_name(prometheus::MetricType type) {
 
 }  // namespace
 
-struct Exporter::Impl {
-  explicit Impl(const HaMetrics& metrics) : collector(std::make_shared<Collector>(metrics)) {}
-
-  // The server holds it weakly, and is destroyed first.
-  std::shared_ptr<Collector> collector;
-  ScrapeServer server;
-};
-
-Exporter::Exporter(const HaMetrics& metrics) : impl_(std::make_unique<Impl>(metrics)) {}
+Exporter::Exporter(const HaMetrics& metrics)
+    : metrics_(metrics), server_(std::make_unique<ScrapeServer>()) {}
 Exporter::~Exporter() = default;
 
 std::string Exporter::serve(const std::string& address) {
-  return impl_->server.start(address, impl_->collector);
+  return server_->start(address, [this] { return text(); });
 }
 
-void Exporter::stop() { impl_->server.stop(); }
+void Exporter::stop() { server_->stop(); }
 
-int Exporter::port() const { return impl_->server.port(); }
+int Exporter::port() const { return server_->port(); }
 
 std::string Exporter::text() const {
-  return prometheus::TextSerializer{}.Serialize(impl_->collector->Collect());
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return prometheus::TextSerializer{}.Serialize(collect_families(
+      metrics_, std::chrono::duration_cast<std::chrono::nanoseconds>(now).count()));
 }
 
 std::vector<MetricDoc> Exporter::documentation() {

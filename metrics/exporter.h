@@ -1,5 +1,5 @@
-// HaMetrics as Prometheus sees it: one Collectable for prometheus-cpp, served over HTTP by its
-// Exposer or as text for hosts with an endpoint of their own.
+// HaMetrics as Prometheus sees it: as text, for hosts with an endpoint of their own, or served over
+// HTTP.
 //
 // No prometheus-cpp type appears here, so that only exporter.cc is compiled against it.
 #pragma once
@@ -12,6 +12,8 @@
 #include "metrics/ha_metrics.h"
 
 namespace ha::metrics {
+
+class ScrapeServer;
 
 struct MetricDoc {
   std::string name;
@@ -29,11 +31,10 @@ class Exporter {
   Exporter& operator=(const Exporter&) = delete;
 
   // Serves GET /metrics on "ADDR:PORT" or "[V6]:PORT" (port 0: the system picks). Returns "" or one
-  // sentence: the address, why it cannot be served, and the way out. Threads: prometheus-cpp's own
-  // (two that answer, one that accepts; they block all signals). scrape_server.h says what the
-  // server does to its process. serve and stop: one thread at a time.
+  // sentence: the address, why it cannot be served, and the way out. Threads: one of its own; see
+  // scrape_server.h. serve and stop: one thread at a time.
   std::string serve(const std::string& address);
-  // Ends serving and joins its threads. Nothing happens when not serving.
+  // Ends serving and joins its thread. Nothing happens when not serving.
   void stop();
   // 0 when not serving.
   int port() const;
@@ -45,8 +46,8 @@ class Exporter {
   static std::vector<MetricDoc> documentation();
 
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  const HaMetrics& metrics_;
+  std::unique_ptr<ScrapeServer> server_;
 };
 
 }  // namespace ha::metrics

@@ -1,180 +1,296 @@
 #include "metrics/scrape_server.h"
 
-#include <CivetServer.h>
-#include <arpa/inet.h>
-#include <prometheus/exposer.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/socket.h>
 
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http.hpp>
+#include <boost/system/system_error.hpp>
+#include <cerrno>
 #include <charconv>
 #include <chrono>
-#include <condition_variable>
 #include <exception>
-#include <mutex>
-#include <new>
+#include <list>
 #include <optional>
 #include <string_view>
 #include <thread>
-#include <vector>
-
-#include "metrics/listening_socket.h"
-#include "metrics/signal_guards.h"
+#include <utility>
 
 namespace ha::metrics {
 namespace {
 
-// civetweb's threads begin within milliseconds; more than this means that the machine stands still.
-constexpr std::chrono::seconds kThreadStartLimit{10};
-constexpr unsigned kFeatureIpv6 = 8;  // mg_check_feature's number
-constexpr int kAllThreads = ScrapeServer::kWorkers + 1;
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using asio::ip::tcp;
+using boost::system::error_code;
+using std::chrono::milliseconds;
 
-// civetweb's callbacks carry nothing that leads back to who started it, hence one start at a time
-// and one place that they report to.
-struct Startup {
-  std::mutex one_at_a_time;
+// A scraper sends its whole request as soon as it is connected.
+constexpr milliseconds kFirstByte{1000};
+constexpr milliseconds kWholeHeader{5000};
+// Prometheus gives a scrape up 10 s after its beginning by default.
+constexpr milliseconds kAnswerTaken{10'000};
+constexpr milliseconds kDrain{1000};
+constexpr milliseconds kAcceptPause{100};  // descriptors have run out: at once would spin
+constexpr std::size_t kPiece = 4096;
+constexpr std::size_t kMostBuffered = 16384;  // Beast itself takes a header of up to 8 KiB
 
-  std::mutex mutex;
-  std::condition_variable begun;
-  int threads_begun = 0;
-  std::thread::id starter;  // none: nobody is starting
-  std::string first_message;
-};
-
-Startup& startup() {
-  static Startup instance;
-  return instance;
-}
-
-// Runs on each of civetweb's threads after it has changed SIGPIPE.
-void* on_thread_begun(const mg_context*, int) {
-  Startup& s = startup();
-  const std::lock_guard lock(s.mutex);
-  ++s.threads_begun;
-  s.begun.notify_all();
-  return nullptr;
-}
-
-// Failures to listen are said on the starter's thread; what workers say later has no reader.
-int on_message(const mg_connection*, const char* text) {
-  Startup& s = startup();
-  const std::lock_guard lock(s.mutex);
-  if (s.starter == std::this_thread::get_id() && s.first_message.empty()) s.first_message = text;
-  return 1;
-}
-
-struct ListenAddress {
-  bool ipv6 = false;
-  std::string ip;
-  std::uint16_t port = 0;
-};
-
-// Strict, since civetweb's own syntax has more in it: lists, "s" for TLS, "r" for redirects.
-std::optional<ListenAddress> parse(std::string_view text) {
+std::optional<tcp::endpoint> parse(std::string_view text) {
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) return std::nullopt;
   std::string_view ip = text.substr(0, colon);
-  const std::string_view port = text.substr(colon + 1);
-  ListenAddress result;
-  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), result.port);
-  if (port.empty() || error != std::errc{} || end != port.data() + port.size()) return std::nullopt;
-  if (ip.size() >= 2 && ip.front() == '[' && ip.back() == ']') {
-    result.ipv6 = true;
-    ip = ip.substr(1, ip.size() - 2);
+  const std::string_view digits = text.substr(colon + 1);
+  std::uint16_t port = 0;
+  const auto [end, wrong] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  if (digits.empty() || wrong != std::errc{} || end != digits.data() + digits.size()) {
+    return std::nullopt;
   }
-  result.ip = ip;
-  in6_addr binary{};
-  const int family = result.ipv6 ? AF_INET6 : AF_INET;
-  if (inet_pton(family, result.ip.c_str(), &binary) != 1) return std::nullopt;
-  return result;
+  const bool brackets = ip.size() >= 2 && ip.front() == '[' && ip.back() == ']';
+  if (brackets) ip = ip.substr(1, ip.size() - 2);
+  error_code error;
+  const auto address = asio::ip::make_address(std::string(ip), error);
+  if (error || address.is_v6() != brackets) return std::nullopt;
+  return tcp::endpoint(address, port);
 }
 
-std::string wait_for_threads() {
-  Startup& s = startup();
-  std::unique_lock lock(s.mutex);
-  if (s.begun.wait_for(lock, kThreadStartLimit, [&] { return s.threads_begun >= kAllThreads; })) {
-    return "";
-  }
-  return "only " + std::to_string(s.threads_begun) + " of " + std::to_string(kAllThreads) +
-         " threads began within " + std::to_string(kThreadStartLimit.count()) +
-         " s (the machine is overloaded or out of threads; try again)";
-}
+std::string_view path_of(std::string_view target) { return target.substr(0, target.find('?')); }
 
 }  // namespace
+
+// What runs on the server's thread.
+class ScrapeServer::Loop {
+ public:
+  explicit Loop(std::function<std::string()> text) : text_(std::move(text)) {}
+  ~Loop() {
+    context_.stop();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  error_code listen(const tcp::endpoint& endpoint);
+  void run();
+  int port() const { return port_; }
+
+ private:
+  class Session;
+
+  void serve();
+  void accept();
+  void take();
+
+  // First, since it goes last: what is in it refers to the rest.
+  asio::io_context context_{1};
+  const std::function<std::string()> text_;
+  tcp::acceptor acceptor_{context_};
+  asio::steady_timer pause_{context_};
+  std::list<std::shared_ptr<Session>> sessions_;  // the oldest first
+  int port_ = 0;
+  std::thread thread_;
+};
+
+class ScrapeServer::Loop::Session : public std::enable_shared_from_this<Session> {
+ public:
+  Session(Loop& loop, tcp::socket socket) : loop_(loop), stream_(std::move(socket)) {}
+
+  void start(std::list<std::shared_ptr<Session>>::iterator place) {
+    place_ = place;
+    stream_.expires_after(kFirstByte);
+    stream_.async_read_some(buffer_.prepare(kPiece),
+                            [self = shared_from_this()](error_code error, std::size_t size) {
+                              if (error) return self->end();
+                              self->buffer_.commit(size);
+                              self->read_header();
+                            });
+  }
+
+  void end() {
+    if (std::exchange(ended_, true)) return;
+    stream_.close();
+    loop_.sessions_.erase(place_);
+  }
+
+ private:
+  void read_header() {
+    stream_.expires_after(kWholeHeader);
+    http::async_read_header(
+        stream_, buffer_, parser_,
+        [self = shared_from_this()](error_code error, std::size_t) { self->on_header(error); });
+  }
+
+  void on_header(error_code error) {
+    if (error == http::error::header_limit || error == http::error::buffer_overflow) {
+      return answer(http::status::request_header_fields_too_large, "the header is too long\n");
+    }
+    if (error && error.category() == http::make_error_code(http::error::bad_method).category()) {
+      if (error == http::error::end_of_stream || error == http::error::partial_message) {
+        return end();
+      }
+      return answer(http::status::bad_request, "this is not HTTP: " + error.message() + "\n");
+    }
+    if (error) return end();
+    const auto& request = parser_.get();
+    const std::string_view target(request.target().data(), request.target().size());
+    if (path_of(target) != "/metrics") {
+      answer(http::status::not_found, "only /metrics is here\n");
+    } else if (request.method() != http::verb::get && request.method() != http::verb::head) {
+      answer(http::status::method_not_allowed, "only GET and HEAD\n");
+    } else {
+      answer(http::status::ok, loop_.text_());
+    }
+  }
+
+  void answer(http::status status, std::string body) {
+    response_.result(status);
+    response_.version(11);
+    response_.keep_alive(false);
+    response_.set(http::field::content_type, "text/plain; version=0.0.4; charset=utf-8");
+    if (status == http::status::method_not_allowed) response_.set(http::field::allow, "GET, HEAD");
+    response_.body() = std::move(body);
+    response_.prepare_payload();
+    if (parser_.get().method() == http::verb::head) response_.body().clear();
+    stream_.expires_after(kAnswerTaken);
+    http::async_write(stream_, response_,
+                      [self = shared_from_this()](error_code error, std::size_t) {
+                        if (error) return self->end();
+                        error_code ignored;
+                        self->stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+                        self->stream_.expires_after(kDrain);
+                        self->drain();
+                      });
+  }
+
+  // A close with unread bytes would reset the connection, and the client might lose the answer.
+  void drain() {
+    buffer_.clear();
+    stream_.async_read_some(buffer_.prepare(kPiece),
+                            [self = shared_from_this()](error_code error, std::size_t) {
+                              if (error) return self->end();
+                              self->drain();
+                            });
+  }
+
+  Loop& loop_;
+  beast::tcp_stream stream_;
+  beast::flat_buffer buffer_{kMostBuffered};
+  http::request_parser<http::empty_body> parser_;
+  http::response<http::string_body> response_;
+  std::list<std::shared_ptr<Session>>::iterator place_;
+  bool ended_ = false;
+};
+
+error_code ScrapeServer::Loop::listen(const tcp::endpoint& endpoint) {
+  error_code error;
+  const int fd = ::socket(endpoint.protocol().family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return {errno, boost::system::system_category()};
+  acceptor_.assign(endpoint.protocol(), fd, error);
+  if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error && endpoint.address().is_v6()) {
+    acceptor_.set_option(asio::ip::v6_only(false), error);
+  }
+  if (!error) acceptor_.bind(endpoint, error);
+  if (!error) acceptor_.listen(tcp::acceptor::max_listen_connections, error);
+  if (!error) acceptor_.non_blocking(true, error);
+  if (!error) port_ = acceptor_.local_endpoint(error).port();
+  return error;
+}
+
+// The new thread inherits its maker's mask: no signal of the host is ever delivered to it.
+void ScrapeServer::Loop::run() {
+  accept();
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  try {
+    thread_ = std::thread([this] {
+      pthread_setname_np(pthread_self(), "ha-metrics");
+      serve();
+    });
+  } catch (...) {
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    throw;
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+// Out of memory ends one answer and not the host; its connection goes as the oldest one.
+void ScrapeServer::Loop::serve() {
+  for (;;) {
+    try {
+      context_.run();
+      return;
+    } catch (const std::exception&) {
+    }
+  }
+}
+
+void ScrapeServer::Loop::accept() {
+  acceptor_.async_wait(tcp::acceptor::wait_read, [this](error_code error) {
+    if (!error) take();
+  });
+}
+
+void ScrapeServer::Loop::take() {
+  // Asio's accept would leave the descriptor to the host's children until a second call.
+  const int fd =
+      ::accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
+    pause_.expires_after(kAcceptPause);
+    pause_.async_wait([this](error_code error) {
+      if (!error) accept();
+    });
+    return;
+  }
+  accept();
+  if (fd >= 0) {
+    if (sessions_.size() >= kMostConnections) sessions_.front()->end();
+    error_code ignored;
+    tcp::socket socket(context_);
+    socket.assign(acceptor_.local_endpoint(ignored).protocol(), fd, ignored);
+    const auto place =
+        sessions_.insert(sessions_.end(), std::make_shared<Session>(*this, std::move(socket)));
+    (*place)->start(place);
+  }
+}
 
 ScrapeServer::ScrapeServer() = default;
 ScrapeServer::~ScrapeServer() { stop(); }
 
-std::string ScrapeServer::start(const std::string& address,
-                                const std::shared_ptr<prometheus::Collectable>& collectable) {
+std::string ScrapeServer::start(const std::string& address, std::function<std::string()> text) {
   const std::string subject = "cannot serve metrics on '" + address + "': ";
-  if (exposer_) return subject + "already serving on '" + address_ + "' (stop that first)";
-  const auto parsed = parse(address);
-  if (!parsed) {
+  if (loop_) return subject + "already serving on '" + address_ + "' (stop that first)";
+  const auto endpoint = parse(address);
+  if (!endpoint) {
     return subject +
            "not an IP address and port (write ADDR:PORT, such as 127.0.0.1:9404 or [::1]:9404; "
-           "port 0 "
-           "lets the system pick)";
+           "port 0 lets the system pick)";
   }
-  if (parsed->ipv6 && mg_check_feature(kFeatureIpv6) == 0) {
-    return subject +
-           "this system's civetweb was built without IPv6 (use an IPv4 address, such as "
-           "127.0.0.1:" +
-           std::to_string(parsed->port) + ", or serve the metrics' text from the host)";
-  }
-
-  Startup& s = startup();
-  const std::lock_guard one(s.one_at_a_time);
-  {
-    const std::lock_guard lock(s.mutex);
-    s.threads_begun = 0;
-    s.starter = std::this_thread::get_id();
-    s.first_message.clear();
-  }
-  std::string problem;
-  {
-    const KeepSigpipe keep_sigpipe;
-    const BlockAllSignals block;
-    try {
-      CivetCallbacks callbacks;
-      callbacks.init_thread = on_thread_begun;
-      callbacks.log_message = on_message;
-      exposer_ = std::make_unique<prometheus::Exposer>(
-          std::vector<std::string>{"listening_ports", address, "num_threads",
-                                   std::to_string(kWorkers), "request_timeout_ms",
-                                   std::to_string(kRequestTimeoutMs)},
-          &callbacks);
-      problem = wait_for_threads();
-      exposer_->RegisterCollectable(collectable);
-      const std::vector<int> ports = exposer_->GetListeningPorts();
-      port_ = ports.empty() ? 0 : ports.front();
-      ip_ = parsed->ip;
-    } catch (const std::bad_alloc&) {
-      throw;
-    } catch (const std::exception& e) {
-      const std::lock_guard lock(s.mutex);
-      problem = (s.first_message.empty() ? e.what() : s.first_message) +
-                " (choose another address or port; port 0 lets the system pick one)";
+  try {
+    auto loop = std::make_unique<Loop>(std::move(text));
+    if (const error_code error = loop->listen(*endpoint)) {
+      return subject + error.message() +
+             " (choose another address or port; port 0 lets the system pick one)";
     }
-    if (!problem.empty()) stop();
+    loop->run();
+    loop_ = std::move(loop);
+  } catch (const std::system_error& error) {
+    return subject + "the thread ha-metrics cannot be started: " + error.what();
   }
-  {
-    const std::lock_guard lock(s.mutex);
-    s.starter = {};
-  }
-  if (!problem.empty()) return subject + problem;
   address_ = address;
   return "";
 }
 
 void ScrapeServer::stop() {
-  if (exposer_ && port_ != 0) {
-    // The accepting thread polls for two seconds at a time and only then looks for its stop flag. A
-    // socket that is shut down ends the poll at once. (A connection would too, but civetweb never
-    // closes one that it has accepted and not begun to serve when it stops.)
-    if (const int fd = find_listening_socket(ip_, port_); fd >= 0) shutdown(fd, SHUT_RDWR);
-  }
-  exposer_.reset();
+  loop_.reset();
   address_.clear();
-  port_ = 0;
 }
+
+int ScrapeServer::port() const { return loop_ ? loop_->port() : 0; }
 
 }  // namespace ha::metrics

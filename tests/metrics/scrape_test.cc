@@ -13,13 +13,14 @@
 #include <csignal>
 #include <fstream>
 #include <functional>
+#include <memory>
 #include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "metrics/exporter.h"
-#include "metrics/listening_socket.h"
+#include "metrics/scrape_server.h"
 #include "tests/metrics/http_client.h"
 #include "tests/metrics/populated.h"
 
@@ -123,14 +124,12 @@ TEST_F(Scrape, WhatIsNoAddressIsRefusedWithAnExample) {
   }
 }
 
-TEST_F(Scrape, Ipv6IsServedOrRefusedForItsOwnReason) {
-  const std::string error = exporter_.serve("[::1]:0");
-  if (error.empty()) {
-    EXPECT_GT(exporter_.port(), 0);
-  } else {
-    EXPECT_THAT(error, HasSubstr("'[::1]:0'"));
-    EXPECT_THAT(error, testing::AnyOf(HasSubstr("without IPv6"), HasSubstr("cannot bind")));
-  }
+TEST_F(Scrape, Ipv6IsServedToo) {
+  const std::string error = exporter_.serve("[::]:0");
+  if (error.find("not supported") != std::string::npos) GTEST_SKIP() << "no IPv6 here: " << error;
+  ASSERT_EQ(error, "");
+  // The address of both families.
+  EXPECT_THAT(http_get(exporter_.port(), "/metrics"), StartsWith("HTTP/1.1 200 OK"));
 }
 
 TEST_F(Scrape, ServingTwiceIsRefused) {
@@ -203,7 +202,7 @@ TEST_F(Scrape, ItsThreadsBlockEverySignal) {
           << "thread " << thread << " signal " << s;
     }
   }
-  EXPECT_GE(seen, 3);  // a sanitizer may start one of its own
+  EXPECT_GE(seen, 1);  // a sanitizer may start one of its own
 }
 
 // SIGPIPE has its default disposition again: a write to a client that is gone must not kill us.
@@ -228,31 +227,89 @@ TEST_F(Scrape, ItsDescriptorsAreCloseOnExecAndClosedAtTheEnd) {
   {
     HttpClient client(exporter_.port());
     ASSERT_TRUE(client.send("GET /metrics HT"));
-    // The listener, our own end of the connection, and civetweb's.
+    // The listener and both ends of the connection.
     ASSERT_TRUE(eventually([&] { return open_descriptors().size() >= before.size() + 3; }));
     for (const int fd : open_descriptors()) {
       if (before.contains(fd)) continue;
-      EXPECT_TRUE(eventually([&] { return (fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0; })) << fd;
+      EXPECT_NE(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0) << fd;
     }
-    // Served to its end: one that no worker has begun with is what civetweb forgets when it stops.
-    ASSERT_TRUE(client.send("TP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"));
-    EXPECT_THAT(client.read_to_end(), StartsWith("HTTP/1.1 200 OK"));
+    exporter_.stop();
   }
-  exporter_.stop();
   EXPECT_EQ(open_descriptors(), before);
 }
 
-TEST_F(Scrape, OnlyTheListeningSocketOfThatAddressIsFound) {
+TEST_F(Scrape, OnlyGetAndHeadOfMetricsAreAnswered) {
   ASSERT_EQ(exporter_.serve("127.0.0.1:0"), "");
-  const int port = exporter_.port();
-  HttpClient client(port);
-  const int fd = find_listening_socket("127.0.0.1", port);
-  ASSERT_GE(fd, 0);
-  EXPECT_NE(fd, client.fd());
-  EXPECT_EQ(find_listening_socket("127.0.0.2", port), -1);
-  EXPECT_EQ(find_listening_socket("0.0.0.0", port), -1);
+  const std::string got = http_get(exporter_.port(), "/metrics?x=1");
+  EXPECT_THAT(got, StartsWith("HTTP/1.1 200 OK\r\n"));
+  const auto ask = [&](const std::string& request) {
+    HttpClient client(exporter_.port());
+    client.send(request);
+    return client.read_to_end();
+  };
+  const std::string head = ask("HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_THAT(head, StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_THAT(
+      head, HasSubstr("Content-Length: " + std::to_string(got.size() - got.find("\r\n\r\n") - 4)));
+  EXPECT_TRUE(head.ends_with("\r\n\r\n"));
+  const std::string post = ask("POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab");
+  EXPECT_THAT(post, StartsWith("HTTP/1.1 405 "));
+  EXPECT_THAT(post, HasSubstr("Allow: GET, HEAD"));
+  EXPECT_THAT(ask("GET /metric HTTP/1.1\r\nHost: x\r\n\r\n"), StartsWith("HTTP/1.1 404 "));
+  EXPECT_THAT(ask("GET /metrics HTTP/1.0\r\n\r\n"), StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(Scrape, WhatIsNoRequestIsRefusedAndEnds) {
+  ASSERT_EQ(exporter_.serve("127.0.0.1:0"), "");
+  const auto ask = [&](const std::string& request) {
+    HttpClient client(exporter_.port());
+    client.send(request);
+    return client.read_to_end();
+  };
+  EXPECT_THAT(ask("\x16\x03\x01 not HTTP\r\n\r\n"), StartsWith("HTTP/1.1 400 "));
+  EXPECT_THAT(ask(std::string(100, '\0')), StartsWith("HTTP/1.1 400 "));
+  EXPECT_THAT(ask("GET /metrics HTTP/1.1\r\nX: " + std::string(100'000, 'x') + "\r\n\r\n"),
+              StartsWith("HTTP/1.1 431 "));
+  EXPECT_THAT(ask("GET /" + std::string(100'000, 'x') + " HTTP/1.1\r\n\r\n"),
+              StartsWith("HTTP/1.1 4"));
+  {
+    HttpClient half(exporter_.port());
+    half.send("GET /metr");
+    shutdown(half.fd(), SHUT_WR);
+    EXPECT_EQ(half.read_to_end(), "");
+  }
+  EXPECT_THAT(http_get(exporter_.port(), "/metrics"), StartsWith("HTTP/1.1 200 OK"));
+}
+
+// More of them than there are places: the oldest makes room.
+TEST_F(Scrape, SilentAndSlowConnectionsDelayNobody) {
+  ASSERT_EQ(exporter_.serve("127.0.0.1:0"), "");
+  std::vector<std::unique_ptr<HttpClient>> silent;
+  const auto scrape_beside = [&](std::size_t count, const std::string& first_bytes,
+                                 bool must_be_open = false) {
+    silent.clear();
+    for (std::size_t i = 0; i < count; ++i) {
+      silent.push_back(std::make_unique<HttpClient>(exporter_.port()));
+      ASSERT_TRUE(silent.back()->ok());
+      if (!first_bytes.empty()) silent.back()->send(first_bytes);
+    }
+    EXPECT_THAT(http_get(exporter_.port(), "/metrics"), StartsWith("HTTP/1.1 200 OK"));
+    // A queue would have come to it only after the one before it in that queue had been given up.
+    if (!must_be_open) return;
+    char byte = 0;
+    EXPECT_EQ(recv(silent.back()->fd(), &byte, 1, MSG_DONTWAIT), -1) << "it was closed first";
+  };
+  scrape_beside(40, "");
+  scrape_beside(40, "GET /metrics HT", true);
+  scrape_beside(2 * ScrapeServer::kMostConnections, "");
+  // Readers that take nothing of their answers, which are long.
+  for (int i = 0; i < 250; ++i) metrics_.replica("replica-" + std::to_string(i))->set_address("x");
+  scrape_beside(ScrapeServer::kMostConnections, "GET /metrics HTTP/1.1\r\n\r\n");
+  // A silent one is let go, and stop waits for none of them.
+  EXPECT_EQ(HttpClient(exporter_.port()).read_to_end(), "");
+  HttpClient last(exporter_.port());
   exporter_.stop();
-  EXPECT_EQ(find_listening_socket("127.0.0.1", port), -1);
+  EXPECT_EQ(last.read_to_end(), "");
 }
 
 TEST_F(Scrape, ConcurrentScrapesWhileTheWriterBumps) {

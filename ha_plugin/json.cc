@@ -1,0 +1,2 @@
+// Boost.JSON, compiled once for the plugin. Asio is in ../metrics, which serves with it.
+#include <boost/json/src.hpp>

@@ -1,0 +1,2 @@
+// Asio, compiled here for the plugin and everything else that links this library.
+#include <boost/asio/impl/src.hpp>

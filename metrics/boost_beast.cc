@@ -1,0 +1,2 @@
+// Beast's own code, for scrape_server.cc.
+#include <boost/beast/src.hpp>
