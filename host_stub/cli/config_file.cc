@@ -8,6 +8,11 @@
 
 #include <toml++/toml.h>
 
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
 #include "cli/nearest.h"
 #include "cli/serve_settings.h"
 #include "ha/plugin.h"
@@ -22,9 +27,43 @@ std::string place(const std::string& path, const toml::source_region& source) {
   return path + ", line " + std::to_string(source.begin.line) + ": ";
 }
 
+// Far more than anybody writes by hand: a file of another kind was named.
+constexpr std::size_t kMostBytes = std::size_t{1} << 20;
+
+Error unreadable(const std::string& path, const std::string& why) {
+  return Error{HA_INVALID, 0,
+               "config: " + in_quotes(path) + " " + why +
+                   " (name a TOML file with the keys of "
+                   "`ha_stub serve --help`)"};
+}
+
+Result<std::string> read_whole(const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) return unreadable(path, "is a directory");
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return unreadable(path, std::string("cannot be opened: ") + std::strerror(errno));
+  std::string text(kMostBytes + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  if (in.bad()) return unreadable(path, std::string("cannot be read: ") + std::strerror(errno));
+  if (text.size() > kMostBytes) {
+    return unreadable(path, "is larger than " + std::to_string(kMostBytes) + " bytes");
+  }
+  if (text.find('\0') != std::string::npos) {
+    return unreadable(path, "is not a text file: it has a NUL byte at position " +
+                                std::to_string(text.find('\0')));
+  }
+  return text;
+}
+
+// "\u0000" is a fine TOML text, but no path, address or option can have it.
+bool has_nul(std::string_view text) { return text.find('\0') != std::string_view::npos; }
+
 // A number, a text or a truth value as the command line would have it.
 std::optional<std::string> scalar(const toml::node& node) {
-  if (const auto* text = node.as_string()) return text->get();
+  if (const auto* text = node.as_string(); text != nullptr && !has_nul(text->get())) {
+    return text->get();
+  }
   if (const auto* number = node.as_integer()) return std::to_string(number->get());
   if (const auto* truth = node.as_boolean()) return truth->get() ? "true" : "false";
   return std::nullopt;
@@ -43,7 +82,7 @@ std::optional<Error> read_options(const std::string& path, const toml::node& nod
     if (!text) {
       return Error{HA_INVALID, 0,
                    place(path, value.source()) + "option " + in_quotes(key.str()) +
-                       " is neither text, whole number nor truth value"};
+                       " is neither text (without a NUL byte), whole number nor truth value"};
     }
     out.plugin_options.emplace_back(std::string(key.str()), std::move(*text));
   }
@@ -53,14 +92,14 @@ std::optional<Error> read_options(const std::string& path, const toml::node& nod
 }  // namespace
 
 Result<ServeInput> read_config(const std::string& path) {
+  const auto text = read_whole(path);
+  if (const auto* error = std::get_if<Error>(&text)) return *error;
   toml::table file;
   try {
-    file = toml::parse_file(path);
+    file = toml::parse(std::get<std::string>(text), path);
   } catch (const toml::parse_error& error) {
-    const bool unread = error.source().begin.line == 0;
     return Error{HA_INVALID, 0,
-                 "config: " + (unread ? path + ": " : place(path, error.source())) +
-                     std::string(error.description())};
+                 "config: " + place(path, error.source()) + std::string(error.description())};
   }
   std::vector<std::string> known = {"option"};
   for (const auto& key : serve_keys()) known.emplace_back(key.name);
@@ -76,13 +115,13 @@ Result<ServeInput> read_config(const std::string& path) {
                    "config: " + place(path, value.source()) + "unknown key " + in_quotes(name) +
                        " (did you mean '" + nearest(name, known) + "'?)"};
     }
-    auto text = scalar(value);
-    if (!text) {
+    auto setting = scalar(value);
+    if (!setting) {
       return Error{HA_INVALID, 0,
                    "config: " + place(path, value.source()) + in_quotes(name) +
-                       " is neither text, whole number nor truth value"};
+                       " is neither text (without a NUL byte), whole number nor truth value"};
     }
-    out.values.emplace(name, std::move(*text));
+    out.values.emplace(name, std::move(*setting));
   }
   return out;
 }

@@ -115,6 +115,8 @@ TEST(ServeSettings, PluginOptionsAreKeyValue) {
   EXPECT_TRUE(std::holds_alternative<Error>(cli::parse_plugin_option("=b")));
 }
 
+constexpr std::size_t kTooMuch = (std::size_t{1} << 20) + 1;
+
 class ConfigFile : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -158,6 +160,31 @@ TEST_F(ConfigFile, ErrorsNameFileLineAndKey) {
   const auto absent = cli::read_config(path_ + ".absent");
   ASSERT_TRUE(std::holds_alternative<Error>(absent));
   EXPECT_THAT(std::get<Error>(absent).text, HasSubstr(path_ + ".absent"));
+}
+
+TEST_F(ConfigFile, WhatIsNoTextFileSaysSo) {
+  const auto of = [](const std::string& path) {
+    const auto result = cli::read_config(path);
+    const auto* error = std::get_if<Error>(&result);
+    return error != nullptr ? error->text : "(accepted)";
+  };
+  EXPECT_THAT(of(testing::TempDir()),
+              HasSubstr("config: '" + testing::TempDir() + "' is a directory"));
+  EXPECT_THAT(of(path_ + ".absent"), HasSubstr("cannot be opened: No such file"));
+  EXPECT_THAT(of("/dev/zero"), HasSubstr("'/dev/zero' is larger than 1048576 bytes"));
+  EXPECT_THAT(of("/dev/null"), "(accepted)");
+  EXPECT_THAT(fault(std::string("role = \"no\0ne\"", 14)),
+              HasSubstr("is not a text file: it has a NUL byte at position 10"));
+  EXPECT_THAT(fault("\x7f"
+                    "ELF\x02\x01\x01\x03"),
+              HasSubstr(path_ + ", line 1: "));
+  EXPECT_THAT(fault("role = \"\xff\xfe\"\n"), HasSubstr(path_ + ", line 1: "));
+  EXPECT_THAT(fault("{\"role\": \"none\"}\n"), HasSubstr(path_ + ", line 1: "));
+  EXPECT_THAT(fault(std::string(kTooMuch, '#')), HasSubstr("is larger than"));
+  // An escaped one would cut the value, wherever it goes.
+  EXPECT_THAT(fault("store = \"/tmp/a\\u0000b\"\n"), HasSubstr("line 1: 'store' is neither"));
+  EXPECT_THAT(fault("[option]\nallow = \"10.0.0.7\\u0000,\"\n"),
+              HasSubstr("line 2: option 'allow' is neither"));
 }
 
 TEST(Nearest, FindsTheFewestEdits) {
