@@ -38,6 +38,14 @@ Address remote_of(const tcp::endpoint& endpoint) {
   return {ip.to_string(), endpoint.port()};
 }
 
+// Whoever has a set of hundreds reads of each that joins; one who joins and leaves all day is
+// bounded all the same.
+constexpr std::int64_t kReplicaBurst = 300;
+
+std::string name_of(Reason reason) {
+  return metrics::reason_name(static_cast<std::int32_t>(reason));
+}
+
 bool is_loopback(const std::string& ip) {
   boost::system::error_code error;
   const auto address = boost::asio::ip::make_address(ip, error);
@@ -98,6 +106,7 @@ void AcceptService::start_accepting() {
 
 void AcceptService::stop_accepting() {
   accepting_ = false;
+  tell_held_lines(steady_now(), true);
   retry_.cancel();
   boost::system::error_code ignored;
   acceptor_.close(ignored);
@@ -118,8 +127,9 @@ void AcceptService::on_acceptable() {
       ::accept4(acceptor_.native_handle(), endpoint.data(), &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
   if (fd < 0) {
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-      host_.warn("accept on " + local_.text() + ": " + std::generic_category().message(errno) +
-                 "; trying again");
+      log_of_stranger(HA_LOG_WARN, "failures to accept a connection",
+                      "accept on " + local_.text() + ": " + std::generic_category().message(errno) +
+                          "; trying again");
       retry_.expires_after(kAcceptRetry);
       retry_.async_wait([this](const boost::system::error_code& error) {
         if (!error && accepting_) wait_acceptable();
@@ -159,7 +169,8 @@ void AcceptService::admit(tcp::socket socket, const Address& remote) {
 void AcceptService::reject(const Address& remote, Reason reason, const std::string& text) {
   metrics_.rejected[static_cast<std::size_t>(reason)].add();
   const std::string address = remote.text();
-  host_.warn("connection from " + address + " refused: " + text);
+  log_of_stranger(HA_LOG_WARN, "refused connections (" + name_of(reason) + ")",
+                  "connection from " + address + " refused: " + text);
   tell_host(address, core::State::kShutdown, core::kNoOffset, HA_REPLICA_REFUSED, reason, "");
 }
 
@@ -199,9 +210,10 @@ void AcceptService::hear_of_promise(const core::Hello& hello) {
   const std::string wrong = core::check_told_promise(hello, terms_.now(), voter(), reason);
   if (wrong.empty()) ask_anew_(hello.promised + 1);
   if (!wrong.empty()) {
-    host_.warn("'" + hello.replica + "' says that it has promised epoch " +
-               std::to_string(hello.promised) + " to '" + hello.promised_to +
-               "', which is not believed: " + wrong);
+    log_of_stranger(HA_LOG_WARN, "promises that are not believed",
+                    "'" + hello.replica + "' says that it has promised epoch " +
+                        std::to_string(hello.promised) + " to '" + hello.promised_to +
+                        "', which is not believed: " + wrong);
   }
 }
 
@@ -239,10 +251,11 @@ core::Promise AcceptService::on_prepare(const core::Prepare& prepare) {
   }
   // A master that lacks copies asks every second.
   const bool asks = prepare.mode == core::Prepare::Mode::kAsk;
-  host_.log(asks ? HA_LOG_DEBUG : HA_LOG_INFO,
-            asked + (!answer.granted ? ": refused: " + answer.text
-                     : asks          ? ": it may"
-                                     : ": promised"));
+  log_of_stranger(asks ? HA_LOG_DEBUG : HA_LOG_INFO,
+                  asks ? "questions who may become master" : "nodes that ask to become master",
+                  asked + (!answer.granted ? ": refused: " + answer.text
+                           : asks          ? ": it may"
+                                           : ": promised"));
   return answer;
 }
 
@@ -296,13 +309,16 @@ std::shared_ptr<metrics::ReplicaMetrics> AcceptService::on_joined(HaConnection& 
   transfer_.join(connection.id(), entry.replica_id, connection.session().ack(),
                  connection.session().durable(), entry.member.in());
   const core::ReplicaSession& session = connection.session();
-  host_.info("replica " + entry.replica_id + " joined from " + connection.remote().text() +
-             (connection.native()
-                  ? " (native)"
-                  : " (RocketMQ): it asked for " + std::to_string(session.ack().bytes())) +
-             "; it is served from " + std::to_string(session.start().bytes()));
+  log_of_stranger(HA_LOG_INFO, "replicas that joined",
+                  "replica " + entry.replica_id + " joined from " + connection.remote().text() +
+                      (connection.native()
+                           ? " (native)"
+                           : " (RocketMQ): it asked for " + std::to_string(session.ack().bytes())) +
+                      "; it is served from " + std::to_string(session.start().bytes()),
+                  kReplicaBurst);
   if (transfer_.tracker().replicas() == 1 && transfer_.policy().in_sync_replicas == 1) {
-    host_.warn(
+    log_of_stranger(
+        HA_LOG_WARN, "times that a slave is attached and waits with default acks wait for nobody",
         "option 'in_sync_replicas' is 1: a slave is attached, but waits with default acks wait for "
         "nobody (set 2 to wait for one slave)");
   }
@@ -336,8 +352,9 @@ void AcceptService::on_closed(HaConnection& connection, Reason reason, const std
   const auto slot = static_cast<std::size_t>(reason);
   if (replica_id.empty()) {
     metrics_.rejected[slot].add();
-    host_.warn("connection from " + connection.remote().text() + " closed before it counted (" +
-               metrics::reason_name(static_cast<std::int32_t>(reason)) + "): " + text);
+    log_of_stranger(HA_LOG_WARN, "connections closed before they counted (" + name_of(reason) + ")",
+                    "connection from " + connection.remote().text() +
+                        " closed before it counted (" + name_of(reason) + "): " + text);
     tell_host(connection, HA_REPLICA_REFUSED, reason, "");
     return;
   }
@@ -353,9 +370,20 @@ void AcceptService::on_closed(HaConnection& connection, Reason reason, const std
     replica.bytes_per_s.set(0);
     replica.disconnected_at_ns.set(steady_now().count());
   }
-  host_.info("replica " + replica_id + " left (" +
-             metrics::reason_name(static_cast<std::int32_t>(reason)) + "): " + text);
+  log_of_stranger(HA_LOG_INFO, "replicas that left (" + name_of(reason) + ")",
+                  "replica " + replica_id + " left (" + name_of(reason) + "): " + text,
+                  kReplicaBurst);
   tell_host(connection, HA_REPLICA_LEFT, reason, replica_id);
+}
+
+void AcceptService::log_of_stranger(std::int32_t level, const std::string& kind,
+                                    const std::string& text, std::int64_t burst) {
+  if (lines_.admit(steady_now(), kind, burst)) host_.log(level, text);
+}
+
+void AcceptService::tell_held_lines(Time now, bool at_end) {
+  lines_.turn(
+      now, [this](const std::string& text) { host_.warn(text); }, at_end);
 }
 
 void AcceptService::tell_host(const HaConnection& connection, std::int32_t event, Reason reason,
@@ -541,6 +569,7 @@ core::Offset AcceptService::wanted_from(metrics::ReplicaMetrics& replica,
 }
 
 void AcceptService::tick(Time now, const core::LogBounds& log, double seconds) {
+  tell_held_lines(now);
   measure_growth(log, seconds);
   pump(now, log);
   send_beside_the_log();

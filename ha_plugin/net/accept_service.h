@@ -20,6 +20,7 @@
 #include "ha_plugin/core/catch_up.h"
 #include "ha_plugin/core/in_sync_member.h"
 #include "ha_plugin/core/lag_ring.h"
+#include "ha_plugin/core/line_limiter.h"
 #include "ha_plugin/degraded_keeper.h"
 #include "ha_plugin/host.h"
 #include "ha_plugin/net/ha_connection.h"
@@ -105,6 +106,10 @@ class AcceptService : private ConnectionEvents {
                      core::Time now);
   void update_gauges(const HaConnection& connection, Entry& entry, const core::LogBounds& log,
                      core::Time now);
+  // A line that whoever may connect can cause at will.
+  void log_of_stranger(std::int32_t level, const std::string& kind, const std::string& text,
+                       std::int64_t burst = core::LineLimiter::kBurst);
+  void tell_held_lines(core::Time now, bool at_end = false);
   void tell_host(const HaConnection& connection, std::int32_t event, core::Reason reason,
                  const std::string& replica_id);
   void tell_host(const std::string& address, core::State state, core::Offset ack,
@@ -153,6 +158,7 @@ class AcceptService : private ConnectionEvents {
   core::Offset held_from_{HA_RETENTION_NOTHING};  // as the host was told
   std::set<std::string> given_up_;                // replicas that lack more than is held
   core::LogBounds last_bounds_;
+  core::LineLimiter lines_;
 };
 
 }  // namespace ha::net

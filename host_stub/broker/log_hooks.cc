@@ -111,9 +111,9 @@ void LogHooks::replica_changed(const ha_replica_event& event) {
       event.reason == HA_REASON_NONE ? "" : ", " + plugin_->reason_text(event.reason);
   const std::string ack =
       event.ack_offset < 0 ? "" : ", acknowledged " + std::to_string(event.ack_offset);
-  // The plugin's own line says whom it refused and why, and not more of them than one can read.
-  const auto level = event.event == HA_REPLICA_REFUSED ? spdlog::level::debug : spdlog::level::info;
-  spdlog::log(level, "replica {}: {}{}{}", who, plugin_->event_text(event.event), why, ack);
+  // The plugin's own lines tell the same in more words, and no more of them than one can read:
+  // whoever may connect can cause these as fast as he likes.
+  spdlog::debug("replica {}: {}{}{}", who, plugin_->event_text(event.event), why, ack);
 }
 
 void LogHooks::log_role(const ha_role_report& report) const {

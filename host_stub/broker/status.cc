@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 
+#include "broker/broker_log.h"
 #include "broker/local_broker.h"
 
 namespace stub {
@@ -19,6 +20,17 @@ const char* role_word(Role role) {
       break;
   }
   return "none";
+}
+
+// It turns once a second; a disk may hold up one turn, and a busy machine a few.
+constexpr std::int64_t kIoHeldUpMs = 5000;
+
+// "" unless one of this broker's hooks holds the plugin's I/O thread up.
+std::string held_up_reason(const ha::Snapshot& now) {
+  if (now.values.io_turn_age_ms < kIoHeldUpMs) return "";
+  return "replication stands still: the plugin's I/O thread has not turned for " +
+         std::to_string(now.values.io_turn_age_ms / 1000) +
+         " s (is the disk of --store stuck? a stack trace of thread ha-io shows where)";
 }
 
 }  // namespace
@@ -72,12 +84,18 @@ std::string LocalBroker::status_json() {
 
 std::string LocalBroker::metrics_text() {
   const auto text = instance_->metrics_text();
-  return text ? *text : std::string();
+  return (text ? *text : std::string()) +
+         "# HELP ha_stub_log_lines_dropped_total Log lines dropped because nobody read standard "
+         "error "
+         "in time.\n# TYPE ha_stub_log_lines_dropped_total counter\n"
+         "ha_stub_log_lines_dropped_total " +
+         std::to_string(dropped_log_lines()) + "\n";
 }
 
 std::string LocalBroker::not_ready_reason() {
   if (stopping_) return "this node is stopping";
   if (const auto failed = log_->failed()) return failed->text;
+  if (auto held_up = held_up_reason(snapshot()); !held_up.empty()) return held_up;
   if (role() == Role::kNone) return "this node has no role; promote it or let it follow a master";
   if (role() == Role::kMaster) return "";
   // A slave serves reads while its master is away, so only a link that cannot mend itself counts.

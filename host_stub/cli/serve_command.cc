@@ -6,13 +6,13 @@
 
 #include <fmt/format.h>
 #include <signal.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <filesystem>
 
+#include "broker/broker_log.h"
 #include "cli/commands.h"
 #include "http/server.h"
 #include "http/text.h"
@@ -32,14 +32,6 @@ std::string default_plugin() {
   const bool only_installed =
       !std::filesystem::exists(beside, error) && std::filesystem::exists(installed, error);
   return (only_installed ? installed : beside).string();
-}
-
-void log_to_stderr(const std::string& level) {
-  auto logger = spdlog::stderr_color_mt("ha_stub");
-  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%l%$ %v");
-  logger->set_level(spdlog::level::from_str(level));
-  logger->flush_on(spdlog::level::info);
-  spdlog::set_default_logger(std::move(logger));
 }
 
 // Thousands of clients and a file per segment: the default soft limit of 1024 would be the first to
@@ -71,29 +63,35 @@ int run_serve(const ServeSettings& settings) {
   const sigset_t signals = stop_signals();
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
-  log_to_stderr(settings.log_level);
+  // Both streams may be pipes whose readers have stalled. That must keep this broker neither from
+  // starting nor from its SIGTERM.
+  BrokerLog log(settings.log_level);
+  LineWriter output(STDOUT_FILENO);
+  const auto fail = [&](const Error& error) {
+    log.say("ha_stub: " + error.text);
+    return kExitFailed;
+  };
   raise_descriptor_limit();
 
   http::ServerOptions server_options;
   server_options.listen = settings.http;
   auto bound = http::Server::bind(server_options);
-  if (const auto* error = std::get_if<Error>(&bound)) return complain(error->text);
+  if (const auto* error = std::get_if<Error>(&bound)) return fail(*error);
   const auto server = std::get<std::unique_ptr<http::Server>>(std::move(bound));
 
   auto options = settings.broker;
   if (options.plugin_path.empty()) options.plugin_path = default_plugin();
   auto opened = Broker::open(options);
-  if (const auto* error = std::get_if<Error>(&opened)) return complain(error->text);
+  if (const auto* error = std::get_if<Error>(&opened)) return fail(*error);
   const auto broker = std::get<std::unique_ptr<Broker>>(std::move(opened));
   server->start(*broker);
 
   const auto metrics = broker->metrics_address();
-  fmt::print(
+  output.push(fmt::format(
       "{{\"event\":\"ready\",\"pid\":{},\"role\":\"{}\",\"http\":\"{}\",\"ha\":\"{}\",\"metrics\":{"
       "}}}\n",
       ::getpid(), role_name(broker->role()), server->address(), broker->ha_address(),
-      metrics.empty() ? "null" : http::json_string(metrics));
-  std::fflush(stdout);
+      metrics.empty() ? "null" : http::json_string(metrics)));
 
   int signal = 0;
   ::sigwait(&signals, &signal);
@@ -103,6 +101,7 @@ int run_serve(const ServeSettings& settings) {
   broker->stop(kDrainMs);
   server->stop(kAnswersLeave);
   spdlog::info("stopped");
+  output.stop(kAnswersLeave);
   return kExitOk;
 }
 

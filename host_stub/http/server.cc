@@ -177,6 +177,7 @@ class Server::Impl {
     explicit Listener(asio::io_context& context) : acceptor(context), pause(context) {}
     tcp::acceptor acceptor;
     asio::steady_timer pause;
+    bool failed = false;  // said already, and not at each of the ten tries a second
   };
 
   // A name stands for all its addresses: a client may try any of them. One that this machine does
@@ -219,14 +220,17 @@ class Server::Impl {
         loop.context(), [this, &from, &loop](ErrorCode error, tcp::socket socket) {
           if (error == asio::error::operation_aborted || !from.acceptor.is_open()) return;
           if (error) {
-            spdlog::warn("http: cannot accept a connection: {} (raise the limit on open files?)",
-                         error.message());
+            if (!std::exchange(from.failed, true)) {
+              spdlog::warn("http: cannot accept a connection: {} (raise the limit on open files?)",
+                           error.message());
+            }
             from.pause.expires_after(kAcceptPause);
             from.pause.async_wait([this, &from](ErrorCode cancelled) {
               if (!cancelled && from.acceptor.is_open()) accept(from);
             });
             return;
           }
+          from.failed = false;
           take(loop, std::move(socket));
           accept(from);
         });

@@ -1,6 +1,10 @@
 // Whatever else knocks on the HA port: scanners, lost browsers, garbage.
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <filesystem>
 #include <memory>
 #include <random>
 
@@ -148,6 +152,49 @@ TEST_F(HostilePort, ThoseWhoNeverReportAreBoundedAndDropped) {
              [&] { return rejected("first_report_timeout") == kMost - 1; });
   expect_sockets(master, sockets);
   EXPECT_EQ(master.produce("T", "still", "2").status, 200);
+}
+
+// Standard error is a pipe that is full and that nobody reads, from before the start.
+TEST_F(HostilePort, AStalledLogHoldsNothingUp) {
+  const std::string pipe = folder_ / "master.log";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const Descriptor reader(::open(pipe.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
+  ASSERT_GE(reader.get(), 0);
+  const std::string bytes(4096, 'x');
+  while (::write(reader.get(), bytes.data(), bytes.size()) > 0) {
+  }
+  Node& master = add_master({"max_connections=20"});
+  // Should this test fail, its end must not wait for the pipe.
+  std::filesystem::remove(pipe);
+  write_file(pipe, "");
+
+  const Address port = parse_address(master.ha());
+  for (int i = 0; i < 320; ++i) knock(port, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  // Those of whom nothing is heard are dropped by their deadline as ever.
+  {
+    Tcp silent(port);
+    silent.drain();
+  }
+  EXPECT_EQ(master.http().get("/readyz").status, 200);
+  EXPECT_EQ(master.produce("T", "x", "1").status, 200);
+  EXPECT_EQ(master.terminate(), 0);
+}
+
+TEST_F(HostilePort, StrangersFillNoLog) {
+  Node& master = add_master();
+  const Address port = parse_address(master.ha());
+  for (int i = 0; i < 320; ++i) knock(port, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  ASSERT_EQ(master.terminate(), 0);
+  const std::string log = master.log_text();
+  std::size_t lines = 0;
+  for (auto at = log.find("connection from "); at != std::string::npos;
+       at = log.find("connection from ", at + 1)) {
+    ++lines;
+  }
+  // 20 in 10 s, however many windows a slow machine needs.
+  EXPECT_LT(lines, 320u) << log;
+  EXPECT_NE(log.find(" more connections closed before they counted ("), std::string::npos)
+      << log;
 }
 
 }  // namespace
