@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Writes the seeds of the fuzz targets from the worked examples of ha_plugin/wire/README.md.
+"""Writes the seeds of the fuzz targets: of native and wire from the worked examples of
+ha_plugin/wire/README.md, of http and files from what stands here.
 
-  tests/fuzz/seeds.py DIR      DIR/native and DIR/wire
+  tests/fuzz/seeds.py DIR      DIR/native, DIR/wire, DIR/http and DIR/files
 """
 import pathlib
 import sys
@@ -40,8 +41,65 @@ def unsealed(message):
     return bytes([message[2], len(body)]) + bytes(body) if len(body) < 256 else b""
 
 
+def request(method, target, body=b"", *fields, version="1.1"):
+    lines = [f"{method} {target} HTTP/{version}", "Host: h", *fields]
+    if body:
+        lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+JSON = "Content-Type: application/json"
+MESSAGES = "/v1/topics/t/messages"
+OFFSET = "/v1/groups/g/topics/t/queues/0/offset"
+
+HTTP = {
+    "raw": request("POST", MESSAGES + "?key=k&acks=2&durability=durable&timeout_ms=9&queue=1&delay_ms=5", b"x"),
+    "lines": request("POST", MESSAGES + "?lines=1", b"a\n\nb"),
+    "json": request("POST", MESSAGES, b'{"body":"h\\u00e9","key":"a\\u0000b"}', JSON + "; charset=utf-8"),
+    "batch": request("POST", MESSAGES, b'{"messages":[{"body":"a"},{"body_base64":"//4A","key":"2"}]}', JSON),
+    "twice": request("POST", MESSAGES, b'{"body":"a","body":"b"}', JSON),
+    "bom": request("POST", MESSAGES, b'\xef\xbb\xbf{"body":"a"}', JSON),
+    "deep": request("POST", MESSAGES, b'{"a":' * 40 + b"1" + b"}" * 40, JSON),
+    "latin1": request("POST", MESSAGES, b'{"body":"a"}', JSON + "; charset=latin1"),
+    "gzip": request("POST", MESSAGES, b"\x1f\x8b", "Content-Encoding: gzip"),
+    "chunked": request("POST", MESSAGES, b"", "Transfer-Encoding: chunked") + b"3;x=y\r\nabc\r\n0\r\nT: v\r\n\r\n",
+    "gzip-chunked": request("POST", MESSAGES, b"", "Transfer-Encoding: gzip, chunked"),
+    "expect": request("POST", MESSAGES, b"x", "Expect: 100-continue"),
+    "lengths": request("POST", MESSAGES, b"x", "Content-Length: 1"),
+    "consume": request("GET", MESSAGES + "?from=0&max=10&queue=0&wait_ms=0&group=g"),
+    "poll": request("GET", MESSAGES + "?wait_ms=60000"),
+    "commit": request("PUT", OFFSET, b'{"next":1}') + request("GET", OFFSET),
+    "name": request("PUT", OFFSET.replace("/g/", "/caf%E9%00/"), b'{"next":0}'),
+    "number": request("GET", OFFSET.replace("/0/", "/007/")),
+    "forget": request("DELETE", OFFSET),
+    "status": request("GET", "/v1/status") + request("HEAD", "/healthz") + request("GET", "/readyz"),
+    "metrics": request("GET", "/metrics", version="1.0"),
+    "promote": request("POST", "/v1/promote?force=true") + request("POST", "/v1/demote"),
+    "follow": request("POST", "/v1/follow", b'{"master":"[::1]:10912"}', JSON),
+    "option": request("PUT", "/v1/options/in_sync_replicas", b'{"value":"2"}', JSON),
+    "absolute": request("GET", "http://h:80/v1/status?#"),
+    "none": request("GET", "/none") + request("OPTIONS", "*"),
+}
+
+# The first byte says what reads the rest: files_fuzz.cc.
+FILES = {
+    "term": b'\1{"format":1,"promised":7,"promised_to":"b","epochs":[{"epoch":6,"start":0,"master":"a"}]}',
+    "term-unsealed": b'\0{"format":1,"promised":7,"promised_to":"b","epochs":[],"checksum":"00"}',
+    "degraded": b'\2{"format":1,"ranges":[{"from":4096,"to":8192,"since_ms":1700000000000,"healed_ms":0,'
+                b'"lost_from":5000}],"told":{"from":9000,"to":9500,"since_ms":1,"healed_ms":0}}',
+    "epochs": b"\x032\n773307083\n7-7000\n8-8000\n",
+    "offsets": b'\4{"offsetTable":{"t@g":{0:12,1:3},"t@h":{"0":1}}}',
+    "offsets-names": b'\4{"offsetTable":{"caf\xe9@g":{0:12},"a@b@c":{0:-1},"t@g":{"x":{}}}}',
+    "mark": b"\5\x10\x00HAM2",
+}
+
+
 def main():
     out = pathlib.Path(sys.argv[1])
+    for name, seeds in (("http", HTTP), ("files", FILES)):
+        (out / name).mkdir(parents=True, exist_ok=True)
+        for seed, content in seeds.items():
+            (out / name / seed).write_bytes(content)
     (out / "native").mkdir(parents=True, exist_ok=True)
     (out / "wire").mkdir(parents=True, exist_ok=True)
     example = spoken("## Worked example, native")
