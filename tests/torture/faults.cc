@@ -132,6 +132,17 @@ Done slow(World& world, Tally&) {
          " kbit/s";
 }
 
+Done silent_name(World& world, Tally&) {
+  NameService* names = world.name_service();
+  if (names == nullptr) return std::nullopt;
+  const int node = world.any_node();
+  const Milliseconds time = random_ms(world, 1000, 15'000);
+  names->silence(node);
+  world.later(time, [names, node] { names->speak(node); });
+  return "the name of " + quoted(world, node) + " is silent for " + std::to_string(time.count()) +
+         " ms";
+}
+
 Done full_disk(World& world, Tally&) {
   if (!world.has_small_disk()) return std::nullopt;
   world.fill_disk(random_ms(world, 3000, 12'000));
@@ -211,7 +222,7 @@ struct Fault {
   int weight;
   Done (*inject)(World&, Tally&);
 };
-constexpr std::array<Fault, 17> kFaults = {{{"kill the master", 4, kill_master},
+constexpr std::array<Fault, 18> kFaults = {{{"kill the master", 4, kill_master},
                                             {"kill a slave", 2, kill_slave},
                                             {"kill all", 1, kill_all},
                                             {"stop the master", 4, stop_master},
@@ -223,6 +234,7 @@ constexpr std::array<Fault, 17> kFaults = {{{"kill the master", 4, kill_master},
                                             {"lose packets", 2, lossy},
                                             {"slow link", 2, slow},
                                             {"full disk", 2, full_disk},
+                                            {"silent name", 3, silent_name},
                                             {"duel", 2, duel},
                                             {"kill the candidate", 3, kill_candidate},
                                             {"stop the candidate", 3, stop_candidate},

@@ -21,6 +21,7 @@ inline constexpr std::int64_t kSegmentSize = std::int64_t{4} << 20;
 struct MemberPlan {
   std::string id;
   std::string ip;
+  std::string host;  // as the others know it: a name, or the address
   int network = -1;
   int http_port = 0;
   int ha_port = 0;

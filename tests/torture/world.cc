@@ -74,6 +74,11 @@ World::World(const WorldOptions& options) : folder_(options.folder), random_(opt
   } else {
     say("no network faults: " + lack);
   }
+  if (mesh_ && system::why_no_mounts().empty()) {
+    name_service_ = std::make_unique<NameService>(folder_, *mesh_, kNodes);
+  } else {
+    say("no names: " + (mesh_ ? system::why_no_mounts() : std::string("no networks")));
+  }
   const std::vector<int> ports = mesh_ ? std::vector<int>{} : free_ports(2 * kNodes);
   std::vector<MemberPlan> plans;
   std::string replicas;
@@ -81,13 +86,15 @@ World::World(const WorldOptions& options) : folder_(options.folder), random_(opt
     MemberPlan plan;
     plan.id = std::string(1, static_cast<char>('a' + i));
     plan.ip = mesh_ ? Mesh::ip(i) : "127.0.0.1";
+    plan.host = name_service_ ? NameService::name(i) : plan.ip;
     plan.network = mesh_ ? mesh_->network(i) : -1;
     const auto at = static_cast<std::size_t>(i);
     plan.ha_port = mesh_ ? kHaPort : ports[2 * at];
     plan.http_port = mesh_ ? kHttpPort : ports[2 * at + 1];
     plan.folder = folder_;
     plan.store = folder_ / plan.id;
-    replicas += (i == 0 ? "" : ",") + plan.id + "@" + plan.ha();
+    replicas +=
+        (i == 0 ? "" : ",") + plan.id + "@" + plan.host + ":" + std::to_string(plan.ha_port);
     plans.push_back(plan);
   }
   if (no_mounts.empty()) {
@@ -193,6 +200,7 @@ bool World::wait_until(const std::function<bool()>& holds, Milliseconds deadline
 void World::heal() {
   due_.clear();
   if (mesh_) mesh_->heal();
+  if (name_service_) name_service_->heal();
   if (disk_) disk_->free();
   disk_was_full_ = false;
   for (const int i : shuffled()) {

@@ -13,6 +13,7 @@
 #include "tests/system/small_disk.h"
 #include "tests/torture/member.h"
 #include "tests/torture/mesh.h"
+#include "tests/torture/name_service.h"
 
 namespace ha::torture {
 
@@ -32,7 +33,8 @@ class World {
   explicit World(const WorldOptions& options);
 
   Member& node(int index) { return *members_[static_cast<std::size_t>(index)]; }
-  Mesh* mesh() { return mesh_.get(); }  // nullptr = no network faults here
+  Mesh* mesh() { return mesh_.get(); }                         // nullptr = no network faults here
+  NameService* name_service() { return name_service_.get(); }  // nullptr = nodes have addresses
   // The last node's disk is small and can be full.
   bool has_small_disk() const { return disk_ != nullptr; }
   void fill_disk(Milliseconds time);
@@ -73,6 +75,7 @@ class World {
   const std::filesystem::path folder_;
   std::mt19937_64 random_;
   std::unique_ptr<Mesh> mesh_;
+  std::unique_ptr<NameService> name_service_;
   std::unique_ptr<system::SmallDisk> disk_;
   bool disk_was_full_ = false;  // since all was healed
   std::vector<std::unique_ptr<Member>> members_;
