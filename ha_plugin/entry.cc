@@ -35,7 +35,7 @@ static_assert(static_cast<int>(core::Reason::kHousekeeping) == HA_REASON_HOUSEKE
 static_assert(static_cast<int>(core::State::kShutdown) == HA_STATE_SHUTDOWN);
 static_assert(static_cast<int>(core::Role::kSlave) == HA_ROLE_SLAVE);
 static_assert(core::kAcksAllInSync == HA_ACKS_ALL_IN_SYNC && core::kAcksQuorum == HA_ACKS_QUORUM);
-static_assert(HA_REASON_LAG_TIME < metrics::kReasonSlots);
+static_assert(HA_REASON_LOOP < metrics::kReasonSlots);
 static_assert(-HA_IN_SYNC_REPLICAS_NOT_ENOUGH < static_cast<int>(metrics::kStatusSlots));
 
 // Up to the last member of the first version: a shorter struct is from no version.

@@ -88,7 +88,11 @@ std::unique_ptr<net::ClientWire> HaService::make_client_wire() {
       break;
   }
   return std::make_unique<net::NativeClientWire>(host_, settings_, metrics_, terms_, degraded_,
-                                                 incarnation_, on_cut);
+                                                 incarnation_, on_cut,
+                                                 [this](const core::Upstream& of_master) {
+                                                   of_master_ = of_master;
+                                                   tell_upstream();
+                                                 });
 }
 
 core::AckPolicy HaService::ack_policy() const {
@@ -160,6 +164,7 @@ Outcome HaService::start(const RoleChange& role) {
   {
     const std::lock_guard lock(mutex_);
     listen_ = accept_.local_address();
+    client_.set_own(listen_);
     metrics_listen_ = metrics_listen;
   }
   life_ = Life::kStarted;
@@ -299,6 +304,8 @@ Outcome HaService::set_master_address(const net::Address& address) {
   io_.run_sync([&] {
     // Before the role holds, enter_role takes the address up.
     if (role_ != Role::kSlave) return;
+    of_master_ = {};
+    tell_upstream();
     if (address.host.empty()) {
       client_.stop(Reason::kRequested);
     } else {
@@ -424,6 +431,8 @@ void HaService::enter_role(const RoleChange& change, std::int64_t epoch) {
   if (change.role == Role::kMaster) degraded_.begin(read_bounds().end);
   // From here on readers have a bound, which rises as copies arrive.
   if (epoch != 0 && host_.can_confirm()) on_confirmed(host_.confirm(Offset(0)));
+  of_master_ = {};
+  tell_upstream();
   accept_.set_serving(change.role != Role::kNone);
   if (change.role == Role::kSlave) {
     net::Address master;
@@ -584,6 +593,19 @@ void HaService::arm_tick_timer() {
     tick();
     arm_tick_timer();
   });
+}
+
+void HaService::tell_upstream() {
+  using Root = core::Upstream::Root;
+  core::Upstream own{Root::kMaster, {incarnation_}};
+  if (role_ != Role::kMaster) {
+    const std::lock_guard lock(mutex_);
+    own.root =
+        of_master_.incarnations.empty() && master_.host.empty() ? Root::kNobody : of_master_.root;
+    own.incarnations.insert(own.incarnations.end(), of_master_.incarnations.begin(),
+                            of_master_.incarnations.end());
+  }
+  accept_.set_upstream(own);
 }
 
 void HaService::tick() {

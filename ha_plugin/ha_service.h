@@ -122,6 +122,7 @@ class HaService {
   void set_wait_timer_for(core::Time due);
   void arm_tick_timer();
   void refresh_names(core::Time now);
+  void tell_upstream();
   core::LogBounds read_bounds();
 
   core::AckPolicy ack_policy() const;
@@ -151,6 +152,7 @@ class HaService {
   bool confirm_failed_ = false;          // I/O thread: said already
   bool running_ = false;                 // I/O thread: timers are to be armed again
   core::Role role_ = core::Role::kNone;  // I/O thread
+  core::Upstream of_master_;             // I/O thread: as the master told it
 
   std::atomic<Life> life_{Life::kCreated};
   mutable std::mutex mutex_;

@@ -179,7 +179,10 @@ json::object client_json(const StatusInput& in) {
       {"last_write_ms", c.last_write_ms.value()},
       {"connects", c.connects.value()},
       {"truncated_bytes", c.truncated_bytes.value()},
-      {"mismatches", c.mismatches.value()}};
+      {"mismatches", c.mismatches.value()},
+      {"not_following_ms", age_ms(c.not_following_since_ns, in.now)},
+      {"refused", c.refused.value() != 0},
+      {"last_words", c.last_words.get()}};
   if (in.learner) {
     out["master_confirm"] = c.master_confirm.value();
     out["master_epochs"] = epochs_json(c.master_epochs);
@@ -203,8 +206,7 @@ json::array warnings_json(const StatusInput& in) {
         " bytes, or the host could not give it; the log has the reason");
   }
   if (m.role.value() == HA_ROLE_SLAVE && m.client.state.value() == HA_STATE_SUSPEND) {
-    all.emplace_back(std::string("following is suspended: ") +
-                     metrics::reason_name(static_cast<std::int32_t>(m.client.last_reason.value())));
+    all.emplace_back("following is suspended: " + m.client.last_words.get());
   }
   return all;
 }

@@ -149,6 +149,23 @@ struct ReplicaMetrics {
   std::string address_;
 };
 
+// Text that one thread sets and others read.
+class GuardedText {
+ public:
+  std::string get() const {
+    const std::lock_guard lock(mutex_);
+    return text_;
+  }
+  void set(std::string text) {
+    const std::lock_guard lock(mutex_);
+    text_ = std::move(text);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::string text_;
+};
+
 // The slave's own link to its master.
 struct ClientMetrics {
   Gauge state;          // HA_STATE_*
@@ -168,6 +185,11 @@ struct ClientMetrics {
   std::array<Counter, kReasonSlots> closes;
   Gauge master_confirm;     // told by the master; -1 = not yet, or its wire has none
   EpochList master_epochs;  // told by the master
+  // Steady clock: since when it has a master to look for and does not follow one; 0 = it follows,
+  // for a second at least, or shall not.
+  Gauge not_following_since_ns;
+  Gauge refused;           // 1 = since it followed last, a master has refused it
+  GuardedText last_words;  // why it does not follow, or did not: "reason: sentence"
 };
 
 struct HaMetrics {

@@ -74,6 +74,8 @@ const char* reason_name(std::int32_t reason) noexcept {
       return "lag_bytes";
     case HA_REASON_LAG_TIME:
       return "lag_time";
+    case HA_REASON_LOOP:
+      return "loop";
     default:
       return "unknown";
   }

@@ -31,6 +31,7 @@ bool is_up_to_the_master(Reason reason) {
     case Reason::kCluster:
     case Reason::kUnknownReplica:
     case Reason::kReplaced:
+    case Reason::kLoop:
       return true;
     default:
       return false;

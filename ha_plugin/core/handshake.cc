@@ -268,6 +268,16 @@ std::string check_answer(const Answer& answer, const Hello& hello, const Greetin
   return "";
 }
 
+std::string check_upstream(const Upstream& master, std::uint64_t incarnation) {
+  const auto& way = master.incarnations;
+  const auto at = std::find(way.begin(), way.end(), incarnation) - way.begin();
+  if (at == static_cast<std::ptrdiff_t>(way.size())) return "";
+  if (at == 0) return "the master there is this node itself (give the address of its master)";
+  return "the node there follows this one" +
+         (at == 1 ? std::string() : ", over " + std::to_string(at - 1) + " more") +
+         ": in a circle there is no master (let one of them follow the master)";
+}
+
 std::string check_name(const std::string& name) {
   if (name.size() > kMaxNameBytes) return "is longer than 63 bytes";
   const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };

@@ -38,6 +38,23 @@ struct Greeting {
   std::vector<EpochEntry> history = {};
 };
 
+// How far it is from a node to where its log comes from, where nodes keep no epochs and slaves may
+// have slaves. A node that finds itself on the way follows itself.
+struct Upstream {
+  enum class Root : std::uint8_t {
+    kUnknown = 0,  // the way goes on where nobody tells it, such as to a RocketMQ broker
+    kMaster = 1,   // the last one is master
+    kNobody = 2,   // the last one is not master and has no master
+  };
+  Root root = Root::kUnknown;
+  std::vector<std::uint64_t> incarnations = {};  // the node's own, its master's, that one's...
+
+  friend bool operator==(const Upstream&, const Upstream&) = default;
+};
+
+// So many are told at most, the nearest. Longer chains are nobody's intent.
+inline constexpr std::size_t kMostUpstream = 64;
+
 struct Hello {
   std::uint16_t oldest_version = kNativeVersion;
   std::uint16_t newest_version = kNativeVersion;
@@ -131,6 +148,9 @@ std::string check_master(std::int64_t epoch, const std::string& master, const Te
 // before the first byte beyond is stored and before the next ack.
 Term term_as_slave(const Term& term, const Greeting& greeting, const std::string& master,
                    const EpochHistory& told, Offset min, Offset end);
+
+// "" or why a node with that incarnation must not follow a master with that upstream.
+std::string check_upstream(const Upstream& master, std::uint64_t incarnation);
 
 // "" or what is wrong with a cluster's or replica's name. Never one that looks like an address,
 // which is what nameless replicas are called.

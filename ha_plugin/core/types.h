@@ -111,6 +111,7 @@ enum class Reason : std::int32_t {
   kNoQuorum = 31,
   kLagBytes = 32,
   kLagTime = 33,
+  kLoop = 34,
 };
 
 }  // namespace ha::core

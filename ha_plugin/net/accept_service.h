@@ -66,6 +66,8 @@ class AcceptService : private ConnectionEvents {
   // Once a second: gauges and rates that change without events.
   void tick(core::Time now, const core::LogBounds& log, double seconds);
   void forget_history() { history_.forget(); }
+  // What slaves are told of where this log comes from.
+  void set_upstream(const core::Upstream& upstream);
 
  private:
   struct Entry {
@@ -75,6 +77,7 @@ class AcceptService : private ConnectionEvents {
     std::uint64_t metadata_sent = 0;  // its serial
     wire::native::Bytes pending;      // of its host, to be merged with the next tick
     std::uint64_t degraded_sent = 0;
+    core::Upstream upstream_sent;
     core::InSyncMember member;
     core::CatchUpWatch catch_up;
   };
@@ -95,6 +98,7 @@ class AcceptService : private ConnectionEvents {
   void send_beside_the_log();
   bool send_metadata(Entry& entry);
   void send_degraded(Entry& entry);
+  void send_upstream(Entry& entry);
   void measure_growth(const core::LogBounds& log, double seconds);
   void watch_catch_up(Entry& entry, const core::LogBounds& log, core::Time now);
   void hold_retention(const core::LogBounds& log);
@@ -120,6 +124,7 @@ class AcceptService : private ConnectionEvents {
   wire::native::Bytes after_answer(HaConnection& connection) override;
   core::Promise on_prepare(const core::Prepare& prepare) override;
   core::Greeting greeting() override;
+  wire::native::Bytes upstream(HaConnection& connection) override;
   std::int64_t epoch() const override { return terms_.mastered(); }
   core::Offset epoch_start() const override { return terms_.mastered_from(); }
   core::Offset confirmed(const HaConnection& connection) const override;
@@ -151,6 +156,7 @@ class AcceptService : private ConnectionEvents {
   bool metadata_failed_ = false;
   std::uint64_t metadata_serial_ = 0;  // counts what was read; 0 = nothing yet
   core::LagRing history_;
+  core::Upstream upstream_;
   core::Offset settled_;     // what all nodes shall hold by now
   std::int64_t growth_ = 0;  // of the log in the last full second, bytes per second
   double slow_growth_ = 0;   // the same, smoothed

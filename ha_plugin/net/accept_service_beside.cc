@@ -59,7 +59,8 @@ void AcceptService::send_beside_the_log() {
     Entry& entry = (at++)->second;
     const std::shared_ptr<HaConnection> connection = entry.connection;
     if (entry.replica_id.empty() || !connection->native()) continue;
-    if (send_metadata(entry)) send_degraded(entry);
+    send_upstream(entry);
+    if (connection->open() && send_metadata(entry)) send_degraded(entry);
   }
 }
 
@@ -79,6 +80,27 @@ void AcceptService::send_degraded(Entry& entry) {
   const bool sent = connection->send_message(std::make_shared<const wire::native::Bytes>(
       wire::native::encode_degraded(degraded_.to_tell())));
   if (!sent && connection->open()) entry.degraded_sent = before;
+}
+
+void AcceptService::set_upstream(const core::Upstream& upstream) {
+  if (upstream_ == upstream) return;
+  upstream_ = upstream;
+  send_beside_the_log();
+}
+
+wire::native::Bytes AcceptService::upstream(HaConnection& connection) {
+  if (terms_.keeps_epochs()) return {};  // its slaves follow a master only
+  connections_.at(connection.id()).upstream_sent = upstream_;
+  return wire::native::encode_upstream(upstream_);
+}
+
+void AcceptService::send_upstream(Entry& entry) {
+  if (terms_.keeps_epochs() || entry.upstream_sent == upstream_) return;
+  const core::Upstream before = std::exchange(entry.upstream_sent, upstream_);
+  const std::shared_ptr<HaConnection> connection = entry.connection;
+  const bool sent = connection->send_message(
+      std::make_shared<const wire::native::Bytes>(wire::native::encode_upstream(upstream_)));
+  if (!sent && connection->open()) entry.upstream_sent = before;
 }
 
 // Answers below policy raise it too. A slave with a range of its own would take that for what

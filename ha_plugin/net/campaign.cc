@@ -102,6 +102,7 @@ class Question {
     while (!bytes.empty()) {
       switch (reader_.take(bytes)) {
         case Reader::Found::kNothing:
+        case Reader::Found::kUpstream:
           break;
         case Reader::Found::kGreeting:
           say(wire::native::encode_prepare(prepare_));

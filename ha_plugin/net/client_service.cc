@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <system_error>
 
+#include "ha_plugin/core/handshake.h"
 #include "ha_plugin/net/clock.h"
 #include "ha_plugin/net/io_thread.h"
 #include "metrics/names.h"
@@ -68,6 +69,32 @@ void ClientService::join() {
 void ClientService::set_state(State state) {
   state_ = state;
   metrics_.client.state.set(static_cast<std::int64_t>(state));
+  const bool shall_follow = !candidates_.empty() && state != State::kTransfer;
+  if (shall_follow && metrics_.client.not_following_since_ns.value() == 0) {
+    metrics_.client.not_following_since_ns.set(steady_now().count());
+  }
+}
+
+// The last words before it follows again. What a master refused it for is kept while the others of
+// a set, which cannot know better, say that they are no masters.
+void ClientService::note(Reason reason, const std::string& text) {
+  const bool no_master = reason == Reason::kNotServing || reason == Reason::kEpoch;
+  const bool refused = !no_master && (core::is_refusal(reason) || core::is_final(reason) ||
+                                      core::is_up_to_the_master(reason));
+  if (!refused && !refused_by_.host.empty() && refused_by_.text() != master_.text()) return;
+  refused_by_ = refused ? master_ : Address{};
+  metrics_.client.refused.set(refused ? 1 : 0);
+  metrics_.client.last_words.set(
+      std::string(metrics::reason_name(static_cast<std::int32_t>(reason))) + ": " + text);
+}
+
+// A connection to an address of this machine comes from that same address.
+bool ClientService::leads_back(const tcp::endpoint& local) const {
+  boost::system::error_code error;
+  const tcp::endpoint remote = socket_.remote_endpoint(error);
+  if (error || remote.port() != own_.port || remote.address() != local.address()) return false;
+  const auto own = boost::asio::ip::make_address(own_.host, error);
+  return !error && (own.is_unspecified() || own == remote.address());
 }
 
 void ClientService::follow(const Address& master) {
@@ -77,6 +104,9 @@ void ClientService::follow(const Address& master) {
   for (const ReplicaList::Node& node : settings_.replicas.without(settings_.replica_id)) {
     if (node.address.text() != master.text()) candidates_.push_back(node.address);
   }
+  refused_by_ = {};
+  metrics_.client.refused.set(0);
+  metrics_.client.last_words.set("");
   tries_ = 0;
   waited_ = 0;
   if (candidates_.empty()) return;  // a set of one node: nobody can be its master
@@ -97,6 +127,8 @@ void ClientService::stop(Reason reason) {
   boost::system::error_code ignored;
   socket_.close(ignored);
   master_ = {};
+  candidates_.clear();
+  metrics_.client.not_following_since_ns.set(0);
   set_state(State::kReady);
 }
 
@@ -130,6 +162,12 @@ void ClientService::on_connected() {
     if (error && fd >= 0) ::close(fd);
   }
   if (error) return close(Reason::kNetwork, "cannot take up the connection: " + error.message());
+  if (leads_back(local)) {
+    return close(
+        Reason::kLoop,
+        "this node listens there itself, so it would follow itself (give the address of its "
+        "master)");
+  }
   metrics_.client.connects.add();
   boost::system::error_code ignored;
   socket_.set_option(tcp::no_delay(true), ignored);
@@ -224,6 +262,7 @@ void ClientService::close(Reason reason, const std::string& text) {
     host_.info(line);
     return;  // the caller decides what comes next
   }
+  note(reason, line.substr(line.find("): ") + 3));
   if (core::is_final(reason))
     line += "; not trying again until the role or the master's address is set";
   host_.warn(line);
@@ -349,6 +388,14 @@ void ClientService::tick(double seconds) {
   metrics_.client.bytes_per_s.set(
       static_cast<std::int64_t>(static_cast<double>(bytes - bytes_at_tick_) / seconds));
   bytes_at_tick_ = bytes;
+  // Not at once: a link that comes and goes with every try does not follow.
+  const std::uint64_t following = state_ == State::kTransfer ? attempt_ : 0;
+  if (following != 0 && following == followed_at_tick_) {
+    metrics_.client.not_following_since_ns.set(0);
+    metrics_.client.refused.set(0);
+    refused_by_ = {};
+  }
+  followed_at_tick_ = following;
   if (!follower_) return;
   if (outgoing_left_ == 0) {
     if (const auto beside = wire_->beside_the_log(); !beside.empty()) {

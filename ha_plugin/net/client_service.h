@@ -57,6 +57,8 @@ class ClientService {
 
   // Follows that master from now on; ends the connection to another one.
   void follow(const Address& master);
+  // Where this node listens itself. Before it runs.
+  void set_own(const Address& own) { own_ = own; }
   // Ends the connection and stays away.
   void stop(core::Reason reason);
   // After the last stop: returns when no thread of this service runs any more. Control thread.
@@ -74,6 +76,8 @@ class ClientService {
   void close(core::Reason reason, const std::string& text);
   void schedule_retry(core::Reason reason);
   void set_state(core::State state);
+  bool leads_back(const boost::asio::ip::tcp::endpoint& local) const;
+  void note(core::Reason reason, const std::string& text);
 
   void wait_readable();
   void on_readable();
@@ -123,10 +127,13 @@ class ClientService {
   const std::function<void(const Address&)> on_found_;
   std::minstd_rand random_{std::random_device{}()};
 
+  Address own_;
   Address master_;
-  std::vector<Address> candidates_;  // who may be master: the one that was named, then the set
-  std::size_t tries_ = 0;            // in vain; says which of them is next
-  int waited_ = 0;                   // for the one that was named to become master
+  Address refused_by_;                  // empty = by nobody since it followed last
+  std::uint64_t followed_at_tick_ = 0;  // the attempt that followed then
+  std::vector<Address> candidates_;     // who may be master: the one that was named, then the set
+  std::size_t tries_ = 0;               // in vain; says which of them is next
+  int waited_ = 0;                      // for the one that was named to become master
   core::State state_ = core::State::kReady;
   std::uint64_t attempt_ = 0;  // handlers of an earlier one see that they are late
   core::Backoff backoff_;

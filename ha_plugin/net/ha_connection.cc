@@ -111,8 +111,10 @@ bool HaConnection::hear_first_words() {
   }
   if (!wire::native::is_opening(first)) return may_speak_rocketmq();
   native_ = std::make_unique<wire::native::Reader>(wire::native::Reader::Side::kMaster);
-  message_ = std::make_shared<const wire::native::Bytes>(
-      wire::native::encode_greeting(events_.greeting()));
+  wire::native::Bytes message = wire::native::encode_greeting(events_.greeting());
+  const wire::native::Bytes upstream = events_.upstream(*this);
+  message.insert(message.end(), upstream.begin(), upstream.end());
+  message_ = std::make_shared<const wire::native::Bytes>(std::move(message));
   pump(steady_now(), events_.log_bounds());
   return open_;
 }

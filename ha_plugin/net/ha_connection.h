@@ -45,6 +45,8 @@ class ConnectionEvents {
   virtual core::Promise on_prepare(const core::Prepare& prepare) = 0;
   // What this node says of itself first.
   virtual core::Greeting greeting() = 0;
+  // And then of where its log comes from; empty = nothing.
+  virtual wire::native::Bytes upstream(HaConnection& connection) = 0;
   // The epoch of which this node is master, or 0; where it begins; up to where its readers may see,
   // or kNoOffset.
   virtual std::int64_t epoch() const = 0;

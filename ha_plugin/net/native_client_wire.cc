@@ -118,6 +118,8 @@ Refusal NativeClientWire::take(std::span<const std::byte>& bytes, std::optional<
       all_well_ = !reader_.degraded();
       if (all_well_) degraded_.confirmed(confirm_);
       return {};
+    case Reader::Found::kUpstream:
+      return on_upstream();
     case Reader::Found::kBadSize:
       return {Reason::kFrameSize, "the master sent a message of type " + type + " with " +
                                       std::to_string(reader_.size()) + " bytes"};
@@ -306,6 +308,22 @@ std::span<const std::byte> NativeClientWire::beside_the_log() {
   pending_ = wire::native::encode_pending(state);
   sent_pending_ = std::move(state);
   return pending_;
+}
+
+Refusal NativeClientWire::on_upstream() {
+  const core::Upstream& upstream = reader_.upstream();
+  if (std::string wrong = core::check_upstream(upstream, incarnation_); !wrong.empty()) {
+    return {Reason::kLoop, std::move(wrong)};
+  }
+  if (upstream.root == core::Upstream::Root::kNobody) {
+    host_.warn(
+        "the node that this one follows is no master and follows nobody: nothing new will come "
+        "until it has a master or becomes one");
+  } else if (upstream.incarnations.size() > 1) {
+    host_.info("the node that this one follows is itself a slave");
+  }
+  on_upstream_(upstream);
+  return {};
 }
 
 core::FrameVerdict NativeClientWire::begin(const Frame& frame, const core::LogBounds& log) {

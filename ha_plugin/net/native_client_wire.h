@@ -21,16 +21,19 @@ std::optional<std::uint64_t> hash_log(const Host& host, core::Offset begin, core
 class NativeClientWire final : public ClientWire {
  public:
   // incarnation: higher at each start of this node. on_cut: this log is about to be cut or emptied.
+  // on_upstream: where the master's log comes from.
   NativeClientWire(const Host& host, const Settings& settings, metrics::HaMetrics& metrics,
                    TermKeeper& terms, DegradedKeeper& degraded, std::uint64_t incarnation,
-                   std::function<void()> on_cut)
+                   std::function<void()> on_cut,
+                   std::function<void(const core::Upstream&)> on_upstream)
       : host_(host),
         settings_(settings),
         metrics_(metrics),
         terms_(terms),
         degraded_(degraded),
         incarnation_(incarnation),
-        on_cut_(std::move(on_cut)) {}
+        on_cut_(std::move(on_cut)),
+        on_upstream_(std::move(on_upstream)) {}
 
   std::span<const std::byte> open() override;
   std::span<const std::byte> reply() override;
@@ -55,6 +58,7 @@ class NativeClientWire final : public ClientWire {
   Refusal cut(core::Offset to);
   Refusal enter(core::Offset min, core::Offset end);
   void on_metadata();
+  Refusal on_upstream();
 
   const Host& host_;
   const Settings& settings_;
@@ -63,6 +67,7 @@ class NativeClientWire final : public ClientWire {
   DegradedKeeper& degraded_;
   const std::uint64_t incarnation_;
   const std::function<void()> on_cut_;
+  const std::function<void(const core::Upstream&)> on_upstream_;
   wire::native::Reader reader_{wire::native::Reader::Side::kSlave};
   wire::Report opening_{};
   core::Hello hello_;

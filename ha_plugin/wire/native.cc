@@ -258,12 +258,23 @@ bool is_size_of(Type type, std::uint32_t size) {
       return size == kAckBytes - kPrefixBytes;
     case Type::kDegraded:
       return size == 0 || size == kDegradedBytes;
+    case Type::kUpstream:
+      return size % sizeof(std::uint64_t) == 1 &&
+             size <= 1 + sizeof(std::uint64_t) * core::kMostUpstream;
     default:
       return size <= kMaxHandshakeBytes;
   }
 }
 
 }  // namespace
+
+Bytes encode_upstream(const core::Upstream& upstream) {
+  Writer out;
+  out.byte(upstream.root);
+  const auto& all = upstream.incarnations;
+  for (std::size_t i = 0; i < std::min(all.size(), core::kMostUpstream); ++i) out.number(all[i]);
+  return out.finish(Type::kUpstream);
+}
 
 Bytes encode_greeting(const core::Greeting& greeting) {
   Writer out;
@@ -435,6 +446,11 @@ Reader::Found Reader::on_body() {
     }
     case Type::kPending:
       return Found::kPending;
+    case Type::kUpstream:
+      in.byte(upstream_.root);
+      upstream_.incarnations.resize(size_ / sizeof(std::uint64_t));
+      for (std::uint64_t& one : upstream_.incarnations) in.number(one);
+      return upstream_.root <= core::Upstream::Root::kNobody ? Found::kUpstream : Found::kBadBody;
     case Type::kMetadata:
       break;
   }

@@ -50,7 +50,8 @@ enum class Type : std::uint8_t {
   kPrepare = 7,
   kPromise = 8,
   kDegraded = 9,
-  kPending = 10
+  kPending = 10,
+  kUpstream = 11
 };
 
 struct DataHeader {
@@ -91,6 +92,7 @@ Bytes encode_metadata(std::string_view state);
 Bytes encode_pending(std::string_view state);
 // What the master has acknowledged with too few copies and is not healed; nothing = all is well.
 Bytes encode_degraded(const std::optional<core::DegradedRange>& open);
+Bytes encode_upstream(const core::Upstream& upstream);
 // What goes before the log bytes; body has header.size of them, in one piece.
 DataStart encode_data(const DataHeader& header, const std::byte* body);
 
@@ -126,6 +128,7 @@ class Reader {
     kMetadata,     // metadata() is complete
     kPending,      // the same
     kDegraded,     // degraded() is complete
+    kUpstream,     // upstream() is complete
     kData,         // data() is complete; unless a heartbeat, its log bytes follow, unchecked yet
     kBadMagic,     // this is no message of this protocol
     kBadType,      // type() has no place there
@@ -135,7 +138,8 @@ class Reader {
   };
 
   // A master hears HELLO and then ACKs and PENDING, or PREPAREs; a slave GREETING, ANSWER and then
-  // DATA, METADATA and DEGRADED; a candidate GREETING and then PROMISEs.
+  // DATA, METADATA and DEGRADED; a candidate GREETING and then PROMISEs. UPSTREAM may come any time
+  // after GREETING.
   enum class Side { kMaster, kSlave, kCandidate };
   explicit Reader(Side side) : side_(side) { restart(); }
 
@@ -159,6 +163,7 @@ class Reader {
   const DataHeader& data() const { return data_; }
   std::span<const std::byte> metadata() const { return held_; }  // until the next take
   const std::optional<core::DegradedRange>& degraded() const { return degraded_; }
+  const core::Upstream& upstream() const { return upstream_; }
   int type() const { return static_cast<int>(now_); }
   std::uint32_t size() const { return size_; }
   bool greeted() const { return next_ != Type::kGreeting; }  // slave: the master has answered
@@ -171,7 +176,8 @@ class Reader {
     return type == next_ ||
            (next_ == Type::kData && (type == Type::kMetadata || type == Type::kDegraded)) ||
            (next_ == Type::kAck && type == Type::kPending) ||
-           (next_ == Type::kHello && type == Type::kPrepare);
+           (next_ == Type::kHello && type == Type::kPrepare) ||
+           (side_ != Side::kMaster && next_ != Type::kGreeting && type == Type::kUpstream);
   }
 
   const Side side_;
@@ -191,6 +197,7 @@ class Reader {
   core::Promise promise_;
   DataHeader data_;
   std::optional<core::DegradedRange> degraded_;
+  core::Upstream upstream_;
 };
 
 }  // namespace ha::wire::native

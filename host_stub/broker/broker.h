@@ -41,6 +41,7 @@ struct BrokerOptions {
   std::string metrics_listen;  // "" = not served
   Role role = Role::kNone;
   std::string master_address;
+  std::int64_t not_ready_after_ms = 10'000;  // without following the master that it knows
   // A plugin that keeps epochs is given the store as its state_dir unless one is here.
   std::vector<std::pair<std::string, std::string>> plugin_options;
 };

@@ -91,6 +91,7 @@ class LocalBroker final : public Broker {
   bool follows() const;  // a master, and is connected to it
 
   ha::Snapshot snapshot() const;
+  std::string why_not_following() const;
 
   const BrokerOptions options_;
   store::Index index_;

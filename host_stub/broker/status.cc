@@ -96,14 +96,38 @@ std::string LocalBroker::not_ready_reason() {
   if (stopping_) return "this node is stopping";
   if (const auto failed = log_->failed()) return failed->text;
   if (auto held_up = held_up_reason(snapshot()); !held_up.empty()) return held_up;
+  if (const auto full = log_->full()) return "the log takes no appends: " + full->text;
   if (role() == Role::kNone) return "this node has no role; promote it or let it follow a master";
   if (role() == Role::kMaster) return "";
-  // A slave serves reads while its master is away, so only a link that cannot mend itself counts.
+  return why_not_following();
+}
+
+// A slave that has no master yet serves what it holds: a set may have none for as long as it likes.
+// One that knows its master and does not get to it falls behind.
+std::string LocalBroker::why_not_following() const {
   const ha::Snapshot now = snapshot();
-  if (now.values.client_state == HA_STATE_SUSPEND)
-    return "this slave stopped following " + master_address() + " (reason " +
-           std::to_string(now.values.client_reason) + "); its log does not fit its master's";
-  return "";
+  const auto text = instance_->status_json();
+  json::error_code broken;
+  const json::value status = text ? json::parse(*text, broken) : json::value();
+  const json::value* client =
+      status.is_object() ? status.as_object().if_contains("client") : nullptr;
+  if (client == nullptr || !client->is_object()) return "";
+  const auto& link = client->as_object();
+  const auto text_of = [&](const char* key) {
+    const json::value* value = link.if_contains(key);
+    return value != nullptr && value->is_string() ? std::string(value->get_string().c_str()) : "";
+  };
+  const json::value* ms = link.if_contains("not_following_ms");
+  const json::value* refused = link.if_contains("refused");
+  const std::int64_t for_ms = ms != nullptr && ms->is_int64() ? ms->get_int64() : 0;
+  const bool knows_one = !master_address().empty() ||
+                         (refused != nullptr && refused->is_bool() && refused->get_bool());
+  const bool too_long = knows_one && for_ms > options_.not_ready_after_ms;
+  if (now.values.client_state != HA_STATE_SUSPEND && !too_long) return "";
+  const std::string master = text_of("master_address");
+  const std::string words = text_of("last_words");
+  return "this slave has not followed " + (master.empty() ? "a master" : master) + " for " +
+         std::to_string(for_ms / 1000) + " s: " + (words.empty() ? "no answer yet" : words);
 }
 
 std::string LocalBroker::ha_address() const { return snapshot().values.listen_address; }

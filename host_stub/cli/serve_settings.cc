@@ -108,6 +108,12 @@ const std::vector<std::pair<ServeKey, Setter>>& keys() {
         "the master's HA address, for a slave; without it the slave waits for "
         "`ha_stub follow`"},
        [](auto& s, auto& v) { return set_address(s.broker.master_address, v, "master"); }},
+      {{"not-ready-after-ms", "N",
+        "/readyz says 503 on a slave that knows its master and has not followed it for so long; "
+        "default 10000"},
+       [](auto& s, auto& v) {
+         return set_integer(s.broker.not_ready_after_ms, v, "not-ready-after-ms", 0, 86'400'000);
+       }},
       {{"replica-id", "NAME", "what this node is called; has one vote in acks"},
        [](auto& s, auto& v) { return add_option(s, "replica_id", v); }},
       {{"replicas", "ID@ADDR:PORT,...",

@@ -174,6 +174,9 @@ class CommitLog {
 
   // Why the log takes nothing any more; nullopt = it does.
   std::optional<Error> failed() const;
+  // Why the last append found no room; nullopt once one has succeeded, or the disk has room for a
+  // segment again: nobody may try while this node is said to be unable.
+  std::optional<Error> full() const;
 
  private:
   friend class Recovery;
@@ -201,6 +204,7 @@ class CommitLog {
   std::int64_t age_ms(const Segment& segment, std::int64_t store_time_ms) const;
   void publish(std::int64_t end, std::int64_t whole_end);
   void fail(const Error& error);
+  void note_full(const Error& error);
   std::optional<Error> cut_files(std::int64_t new_end);
 
   struct Walked {
@@ -245,6 +249,8 @@ class CommitLog {
   std::atomic<std::int64_t> held_from_{kNoLimit};
   mutable std::mutex failed_mutex_;
   std::optional<Error> failed_;
+  std::optional<Error> full_;  // under failed_mutex_ too
+  std::atomic<bool> is_full_{false};
 
   std::unique_ptr<SegmentKeeper> keeper_;
   std::unique_ptr<Flusher> flusher_;

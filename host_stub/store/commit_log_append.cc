@@ -1,6 +1,8 @@
 // What a master appends: messages.
 
 #include <algorithm>
+#include <cerrno>
+#include <filesystem>
 #include <map>
 
 #include "ha/plugin.h"
@@ -14,7 +16,27 @@ void CommitLog::set_writable(bool writable) {
   if (writable_) reserved_ = 0;
 }
 
+std::optional<Error> CommitLog::full() const {
+  if (!is_full_) return std::nullopt;
+  std::error_code unknown;
+  const auto space = std::filesystem::space(directory_, unknown);
+  const std::lock_guard lock(failed_mutex_);
+  const bool lacked_room = full_ && (full_->os_errno == ENOSPC || full_->os_errno == EDQUOT);
+  if (lacked_room && !unknown &&
+      space.available >= static_cast<std::uintmax_t>(options_.segment_bytes)) {
+    return std::nullopt;
+  }
+  return full_;
+}
+
+void CommitLog::note_full(const Error& error) {
+  const std::lock_guard lock(failed_mutex_);
+  full_ = error;
+  is_full_ = true;
+}
+
 void CommitLog::publish(std::int64_t end, std::int64_t whole_end) {
+  is_full_ = false;
   mark_.set_committed({end, sum_});
   bounds_.update([&](LogBounds& b) {
     b.end = end;
@@ -29,7 +51,10 @@ std::optional<Error> CommitLog::ensure_segments(std::int64_t end) {
     const std::int64_t base = table_.next_base(at);
     if (base >= end) return std::nullopt;
     auto made = keeper_->take(base);
-    if (auto* error = std::get_if<Error>(&made)) return std::move(*error);
+    if (auto* error = std::get_if<Error>(&made)) {
+      note_full(*error);
+      return std::move(*error);
+    }
     table_.push(std::move(std::get<std::shared_ptr<Segment>>(made)));
     begun_[base] = now();
     keeper_->want(base + options_.segment_bytes);
@@ -40,6 +65,7 @@ std::optional<Error> CommitLog::write(const Segment& segment, std::int64_t at,
                                       std::span<iovec> pieces) {
   auto error = segment.write(at, pieces);
   if (!error) return std::nullopt;
+  note_full(*error);
   // What is beyond the end must be zero: a store whose mark is lost ends where the records do.
   const std::int64_t end = bounds_.load().end;
   for (const auto& touched : table_.overlapping(end, kNoLimit)) {

@@ -253,6 +253,10 @@ void feed_slave(std::span<const std::byte> bytes, std::size_t piece) {
         case Reader::Found::kNothing:
         case Reader::Found::kMetadata:
           break;
+        case Reader::Found::kUpstream:
+          require(reader.upstream().incarnations.size() <= core::kMostUpstream);
+          if (!core::check_upstream(reader.upstream(), 1).empty()) return false;
+          break;
         case Reader::Found::kDegraded:
           slave.journal = slave.journal.heard(reader.degraded());
           take_over(slave);
@@ -289,7 +293,8 @@ void feed_candidate(std::span<const std::byte> bytes, std::size_t piece, bool fo
       const auto found = reader.take(some);
       if (found == Reader::Found::kPromise && heard.size() < 2) {
         heard.push_back({reader.promise().id, reader.promise(), ""});
-      } else if (found != Reader::Found::kNothing && found != Reader::Found::kGreeting) {
+      } else if (found != Reader::Found::kNothing && found != Reader::Found::kGreeting &&
+                 found != Reader::Found::kUpstream) {
         return false;
       }
     }

@@ -39,11 +39,16 @@ TEST_F(DiskFull, MasterTellsTheProducerAndHarmsNothing) {
   EXPECT_NE(text_at(refused.document(), "error/message").find("No space left"), std::string::npos)
       << refused.body;
   EXPECT_EQ(number_at(refused.document(), "stored"), 0);
+  const HttpResponse not_ready = master.http().get("/readyz");
+  EXPECT_EQ(not_ready.status, 503);
+  EXPECT_NE(not_ready.body.find("No space left"), std::string::npos) << not_ready.body;
   const std::string held = consume_all(master, "T");
   EXPECT_GT(split_lines(held).size(), static_cast<std::size_t>(produced.acked));
   EXPECT_TRUE(("before\n" + lines).starts_with(held)) << "it holds something else than was sent";
 
   disk.free();
+  wait_until("it is ready before anybody tries",
+             [&] { return master.http().get("/readyz").status == 200; });
   wait_until("there is room again",
              [&] { return master.produce("T", "after", "1").status == 200; });
   EXPECT_EQ(consume_all(master, "T"), held + "after\n");
@@ -71,6 +76,12 @@ TEST_F(DiskFull, SlaveSaysSoAndItsMastersProducersGetTheirTimeout) {
     return text_at(now, "ha/client/last_reason") == "host_error";
   });
   EXPECT_NE(slave.log_text().find("No space left"), std::string::npos);
+  HttpResponse not_ready;
+  wait_until("the slave is not ready", [&] {
+    not_ready = slave.http().get("/readyz");
+    return not_ready.status == 503;
+  });
+  EXPECT_NE(not_ready.body.find("No space left"), std::string::npos) << not_ready.body;
   const std::string answer =
       text_at(master.produce("T", "one copy", "2", "&timeout_ms=300").document(), "status");
   EXPECT_TRUE(answer == "FLUSH_SLAVE_TIMEOUT" || answer == "SLAVE_NOT_AVAILABLE") << answer;
@@ -79,6 +90,7 @@ TEST_F(DiskFull, SlaveSaysSoAndItsMastersProducersGetTheirTimeout) {
 
   disk.free();
   slave.wait_for_end_of(master);
+  wait_until("the slave is ready", [&] { return slave.http().get("/readyz").status == 200; });
   EXPECT_EQ(master.produce("T", "after", "2").status, 200);
   EXPECT_EQ(consume_all(slave, "T"), consume_all(master, "T"));
   EXPECT_EQ(slave.terminate(), 0);

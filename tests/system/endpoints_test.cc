@@ -40,6 +40,60 @@ TEST_F(Endpoints, HealthAndReadinessFollowTheState) {
   }
 }
 
+// What /readyz says once it says no.
+std::string why_not_ready(const Node& node) {
+  HttpResponse answer;
+  wait_until(node.name() + " is not ready", [&] {
+    answer = node.http().get("/readyz");
+    return answer.status == 503;
+  });
+  return text_at(answer.document(), "error/message");
+}
+
+HttpResponse follow(const Node& node, const std::string& master) {
+  return node.http().post("/v1/follow", "{\"master\":\"" + master + "\"}", "application/json");
+}
+
+TEST_F(Endpoints, ASlaveWhoseMasterIsGoneIsNotReadyAfterAWhile) {
+  Node& master = add_master();
+  Node& slave = add({.name = "slave",
+                     .role = "slave",
+                     .master = master.ha(),
+                     .more = {"--not-ready-after-ms", "100"}});
+  master.wait_for_replicas(1);
+  wait_until("the slave is ready", [&] { return slave.http().get("/readyz").status == 200; });
+  master.kill();
+  const std::string why = why_not_ready(slave);
+  EXPECT_NE(why.find("has not followed " + master.ha()), std::string::npos) << why;
+  EXPECT_NE(why.find("network: "), std::string::npos) << why;
+  master.start();
+  wait_until("the slave is ready again", [&] { return slave.http().get("/readyz").status == 200; });
+}
+
+TEST_F(Endpoints, ASlaveThatFollowsItselfSaysSo) {
+  for (const std::string wire : {"auto", "rocketmq"}) {
+    Node& slave = add({.name = "slave-" + wire, .role = "slave", .options = {"wire=" + wire}});
+    ASSERT_EQ(follow(slave, slave.ha()).status, 200);
+    const std::string why = why_not_ready(slave);
+    EXPECT_NE(why.find("loop: this node listens there itself"), std::string::npos) << why;
+  }
+}
+
+TEST_F(Endpoints, SlavesInACircleAreNotReady) {
+  Node& a = add({.name = "a", .role = "slave"});
+  Node& b = add({.name = "b", .role = "slave", .master = a.ha()});
+  a.wait_for_replicas(1);
+  ASSERT_EQ(follow(a, b.ha()).status, 200);
+  std::string why;
+  wait_until("one of them is not ready", [&] {
+    for (const Node* node : {&a, &b}) {
+      const HttpResponse answer = node->http().get("/readyz");
+      if (answer.status == 503) why = text_at(answer.document(), "error/message");
+    }
+    return why.find("circle") != std::string::npos;
+  });
+}
+
 TEST_F(Endpoints, MetricsOfAPairTellTheSameStory) {
   Node& master = add({.name = "master", .metrics = true});
   Node& slave = add({.name = "slave", .role = "slave", .master = master.ha(), .metrics = true});

@@ -29,6 +29,7 @@ class Surroundings : public ConnectionEvents {
   }
   core::Promise on_prepare(const core::Prepare&) override { return {}; }
   core::Greeting greeting() override { return {}; }
+  wire::native::Bytes upstream(HaConnection&) override { return {}; }
   std::int64_t epoch() const override { return 0; }
   core::Offset epoch_start() const override { return core::Offset(0); }
   core::Offset confirmed(const HaConnection&) const override { return core::kNoOffset; }

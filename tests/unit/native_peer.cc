@@ -19,6 +19,7 @@ bool read_one(Peer& peer, Reader& reader, Reader::Found want) {
     const Reader::Found found = reader.take(bytes);
     // Comes once a second at most, whatever else does.
     if (found == Reader::Found::kDegraded && found != want) continue;
+    if (found == Reader::Found::kUpstream && found != want) continue;
     if (found != Reader::Found::kNothing) return found == want;
   }
   return false;

@@ -171,6 +171,7 @@ typedef struct ha_span {
 #define HA_REASON_NO_QUORUM 31 /* too few nodes of the set promised to follow */
 #define HA_REASON_LAG_BYTES 32 /* behind by more bytes than may be */
 #define HA_REASON_LAG_TIME 33  /* behind for longer than may be */
+#define HA_REASON_LOOP 34      /* it would follow itself, at once or over others */
 
 /* ---- log levels --------------------------------------------------------------------------- */
 
