@@ -47,10 +47,9 @@ struct BrokerOptions {
 };
 
 struct Message {
-  std::int64_t number = 0;  // its place in the topic (or in the queue that was asked for), from 0
   std::int64_t offset = 0;  // of its record in the commit log
   int queue = 0;
-  std::int64_t queue_offset = 0;
+  std::int64_t queue_offset = 0;  // its number in the queue, the same for ever and on every node
   std::int64_t store_time_ms = 0;
   std::string key;  // "" = none
   std::string body;
@@ -82,15 +81,25 @@ struct ProduceResult {
 struct ConsumeQuery {
   std::string topic;
   std::optional<int> queue;
-  std::int64_t from = 0;  // counts messages, 0 = the first held
+  // A cursor: with a queue a queue offset, else a log offset. It means the same on every node and
+  // never moves. None = where the held part begins.
+  std::optional<std::int64_t> from;
   std::int64_t max = 100;
   std::int64_t max_bytes = std::int64_t{4} << 20;  // bodies; at least one message is returned
 };
 
+// Cursors, of the kind that the query has.
 struct ConsumeResult {
-  std::vector<Message> messages;
-  std::int64_t next = 0;  // pass as `from` to go on
-  std::int64_t end = 0;   // messages held now
+  struct Skipped {
+    std::int64_t from = 0;
+    std::int64_t to = 0;
+  };
+  std::vector<Message> messages = {};
+  std::int64_t first = 0;  // where the held part begins
+  std::int64_t next = 0;   // pass as `from` to go on; never below what was asked for
+  std::int64_t end = 0;    // one past the last that readers may see
+  // What `from` asked for and this node does not hold any more.
+  std::optional<Skipped> skipped = {};
 };
 
 class Broker {
@@ -108,14 +117,15 @@ class Broker {
   // a slave: HA_NOT_MASTER and the master's address.
   virtual void produce(ProduceRequest request, std::function<void(ProduceResult)> done) = 0;
 
-  // What is held now, without waiting. An unknown topic is an empty result.
+  // What is held now, without waiting. An unknown topic is an empty result, and so is a cursor
+  // beyond the end (the log was cut, or this node is behind): it stays where it is.
   virtual Result<ConsumeResult> consume(const ConsumeQuery& query) = 0;
 
-  // Calls wake once, on any thread, as soon as the topic holds more than `seen` messages (at once
-  // when it does now), or when the broker stops. Returns an id for cancel_wait; after cancel_wait
-  // returns, wake does not run any more.
+  // Calls wake once, on any thread, as soon as there is a message at or above the cursor (at once
+  // when there is one now), or when the broker stops. Returns an id for cancel_wait; after
+  // cancel_wait returns, wake does not run any more.
   virtual std::uint64_t wait_for_messages(const std::string& topic, std::optional<int> queue,
-                                          std::int64_t seen, std::function<void()> wake) = 0;
+                                          std::int64_t cursor, std::function<void()> wake) = 0;
   virtual void cancel_wait(std::uint64_t id) = 0;
 
   // Where a consumer group stands: the queue offset of the next message to read, which is the same

@@ -152,62 +152,6 @@ void LocalBroker::stop(std::int64_t timeout_ms) {
   if (log_ != nullptr) log_->close();
 }
 
-Result<ConsumeResult> LocalBroker::consume(const ConsumeQuery& query) {
-  if (query.from < 0 || query.max < 1)
-    return make_error(HA_INVALID, "consume from " + std::to_string(query.from) + ", at most " +
-                                      std::to_string(query.max) +
-                                      ": `from` counts from 0 and `max` from 1");
-  // A RocketMQ store may hold a topic that no client could make today: it stays readable.
-  if (auto wrong = check_topic_name(query.topic); wrong && !index_.has_topic(query.topic))
-    return std::move(*wrong);
-  const bool hidden = query.topic == store::kScheduleTopic;
-  for (;;) {
-    store::Index::Range range;
-    if (!hidden)
-      range = index_.range(query.topic, query.queue, query.from,
-                           std::min(query.max, kMaxConsumeMessages));
-    ConsumeResult out;
-    out.end = range.held;
-    std::int64_t bytes = 0;
-    bool gone = false;
-    for (const std::int64_t offset : range.offsets) {
-      bool full = false;
-      gone = !log_->with_record(offset, [&](const store::RecordView& record) {
-        bytes += static_cast<std::int64_t>(record.body.size());
-        full = !out.messages.empty() && bytes > query.max_bytes;
-        if (full) return;
-        Message& message = out.messages.emplace_back();
-        message.number = query.from + static_cast<std::int64_t>(out.messages.size()) - 1;
-        message.offset = offset;
-        message.queue = record.queue;
-        message.queue_offset = record.queue_offset;
-        message.store_time_ms = record.store_time_ms;
-        message.key = record.property("KEYS").value_or("");
-        message.body = record.body;
-      });
-      if (gone || full) break;
-    }
-    // Retention or a cut came in between, so numbers and offsets are others now: look again.
-    if (!hidden && index_.version() != range.version) continue;
-    // A cut or a trim raises the version after it moved the bounds: beyond them is no fault.
-    const auto missing = out.messages.size();
-    const store::LogBounds bounds = log_->bounds();
-    if (gone && range.offsets[missing] >= bounds.min && range.offsets[missing] < bounds.confirm)
-      return make_error(HA_INTERNAL, "topic '" + query.topic + "': the index names a record at " +
-                                         std::to_string(range.offsets[missing]) +
-                                         " that the log does not hold; restart this node");
-    out.next = std::min(query.from, out.end) + static_cast<std::int64_t>(out.messages.size());
-    return out;
-  }
-}
-
-std::uint64_t LocalBroker::wait_for_messages(const std::string& topic, std::optional<int> queue,
-                                             std::int64_t seen, std::function<void()> wake) {
-  return index_.waiters().add(topic, queue, seen, std::move(wake));
-}
-
-void LocalBroker::cancel_wait(std::uint64_t id) { index_.waiters().cancel(id); }
-
 Result<std::int64_t> LocalBroker::group_offset(const std::string& group, const std::string& topic,
                                                int queue) {
   if (auto wrong = check_pair(group, topic)) return std::move(*wrong);

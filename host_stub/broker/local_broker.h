@@ -50,7 +50,7 @@ class LocalBroker final : public Broker {
   void produce(ProduceRequest request, std::function<void(ProduceResult)> done) override;
   Result<ConsumeResult> consume(const ConsumeQuery& query) override;
   std::uint64_t wait_for_messages(const std::string& topic, std::optional<int> queue,
-                                  std::int64_t seen, std::function<void()> wake) override;
+                                  std::int64_t cursor, std::function<void()> wake) override;
   void cancel_wait(std::uint64_t id) override;
   Result<std::int64_t> group_offset(const std::string& group, const std::string& topic,
                                     int queue) override;
@@ -71,6 +71,10 @@ class LocalBroker final : public Broker {
 
  private:
   struct Pending;  // a produce on its way
+
+  // consume.cc
+  enum class Read { kDone, kAgain, kCorrupt };
+  Read read_range(const ConsumeQuery& query, const store::Index::Range& range, ConsumeResult& out);
 
   // produce.cc
   std::optional<Error> check_request(const ProduceRequest& request) const;

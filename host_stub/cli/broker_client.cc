@@ -210,8 +210,9 @@ Result<std::monostate> BrokerClient::set_option(const std::string& key, const st
 
 Result<ConsumeResult> BrokerClient::consume(const ConsumeQuery& query, std::int64_t wait_ms) {
   std::string target = "/v1/topics/" + http::percent_encode(query.topic) +
-                       "/messages?from=" + std::to_string(query.from) +
-                       "&max=" + std::to_string(query.max) + "&wait_ms=" + std::to_string(wait_ms);
+                       "/messages?max=" + std::to_string(query.max) +
+                       "&wait_ms=" + std::to_string(wait_ms);
+  if (query.from) target += "&from=" + std::to_string(*query.from);
   if (query.queue) target += "&queue=" + std::to_string(*query.queue);
   auto body = call({.target = target}, kTimeout + std::chrono::milliseconds(wait_ms));
   if (auto* error = std::get_if<Error>(&body)) return std::move(*error);
@@ -219,13 +220,15 @@ Result<ConsumeResult> BrokerClient::consume(const ConsumeQuery& query, std::int6
   if (auto* error = std::get_if<Error>(&parsed)) return std::move(*error);
   const auto& page = std::get<json::object>(parsed);
   ConsumeResult out;
-  out.next = number_at(page, "next", query.from);
+  out.first = number_at(page, "first", 0);
+  out.next = number_at(page, "next", query.from.value_or(0));
   out.end = number_at(page, "end", 0);
+  if (const auto& skipped = object_at(page, "skipped"); !skipped.empty())
+    out.skipped = {number_at(skipped, "from", 0), number_at(skipped, "to", 0)};
   for (const auto& value : array_at(page, "messages")) {
     if (!value.is_object()) continue;
     const auto& message = value.get_object();
     Message& one = out.messages.emplace_back();
-    one.number = number_at(message, "number", 0);
     one.offset = number_at(message, "offset", 0);
     one.queue = static_cast<int>(number_at(message, "queue", 0));
     one.queue_offset = number_at(message, "queue_offset", 0);

@@ -29,7 +29,7 @@ struct ConsumeOptions {
   std::string broker;
   std::string topic;
   std::optional<int> queue;
-  std::int64_t from = 0;
+  std::optional<std::int64_t> from;
   std::optional<std::int64_t> max;
   bool follow = false;
   bool json = false;

@@ -7,6 +7,7 @@
 
 #include "cli/broker_client.h"
 #include "cli/commands.h"
+#include "cli/skip_report.h"
 #include "http/text.h"
 
 namespace stub::cli {
@@ -26,8 +27,8 @@ bool print(const Message& message, bool json) {
                  : fmt::format(",\"{}_base64\":\"{}\"", name, http::base64_encode(bytes));
     };
     line = fmt::format(
-        "{{\"number\":{},\"offset\":{},\"queue\":{},\"queue_offset\":{},\"store_time_ms\":{}{}{}}}",
-        message.number, message.offset, message.queue, message.queue_offset, message.store_time_ms,
+        "{{\"offset\":{},\"queue\":{},\"queue_offset\":{},\"store_time_ms\":{}{}{}}}",
+        message.offset, message.queue, message.queue_offset, message.store_time_ms,
         message.key.empty() ? "" : text("key", message.key), text("body", message.body));
   }
   line += '\n';
@@ -45,21 +46,25 @@ int run_consume(const ConsumeOptions& options) {
   query.queue = options.queue;
   query.from = options.from;
   std::int64_t left = options.max.value_or(INT64_MAX);
-  std::int64_t stop_at = -1;  // without --follow: where the topic ended at the first look
+  std::optional<std::int64_t> stop_at;  // without --follow: where it ended at the first look
+  SkipReport skips(options.queue);
   while (left > 0) {
     query.max = std::min(left, kPageMessages);
     const auto page = client.consume(query, options.follow ? kFollowWaitMs : 0);
     if (const auto* error = std::get_if<Error>(&page)) return complain(error->text);
     const auto& got = std::get<ConsumeResult>(page);
-    if (stop_at < 0) stop_at = got.end;
+    if (!stop_at) stop_at = got.end;
+    for (const auto& line : skips.on_page(query.from, got)) complain(line);
     for (const auto& message : got.messages) {
-      if (!options.follow && message.number >= stop_at) return kExitOk;
+      const std::int64_t at = options.queue ? message.queue_offset : message.offset;
+      if (!options.follow && at >= *stop_at) return kExitOk;
+      if (const auto line = skips.on_message(message); !line.empty()) complain(line);
       if (!print(message, options.json)) return complain("cannot write to standard output");
       --left;
     }
     query.from = got.next;
     if (std::fflush(stdout) != 0) return complain("cannot write to standard output");
-    if (!options.follow && (got.messages.empty() || got.next >= stop_at)) break;
+    if (!options.follow && (got.messages.empty() || got.next >= *stop_at)) break;
   }
   return kExitOk;
 }

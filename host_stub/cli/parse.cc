@@ -149,14 +149,15 @@ int run(int argc, const char* const* argv) {
   c->add_option("--queue", consume.queue, "only this queue; default: all, in the log's order")
       ->check(whole_number(0, 65'535))
       ->type_name("Q");
-  c->add_option("--from", consume.from, "the first message's number; 0 = the first held")
+  c->add_option("--from", consume.from,
+                "a cursor: with --queue a queue offset, else a log offset; default: the first held")
       ->check(whole_number(0, INT64_MAX))
       ->type_name("N");
   c->add_option("--max", consume.max, "stop after so many")
       ->check(whole_number(0, INT64_MAX))
       ->type_name("N");
   c->add_flag("--follow", consume.follow, "wait for more at the end");
-  c->add_flag("--json", consume.json, "a JSON object a line, with numbers, offsets and keys");
+  c->add_flag("--json", consume.json, "a JSON object a line, with offsets and keys");
 
   StatusOptions status;
   auto* s = add_client(app, "status", "Show role, log and replicas", status.broker);

@@ -111,8 +111,6 @@ Result<std::int64_t> Feeder::find_survivors(const std::string& master_url) {
   ConsumeQuery query;
   query.topic = kTopic;
   query.max = kPage;
-  // As long as nothing was sent twice, message numbers are line numbers.
-  query.from = sent_again_ == 0 ? first_open() : 0;
   while (true) {
     if (interrupt_.raised()) return interrupted();
     auto page = client.consume(query);

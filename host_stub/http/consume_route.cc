@@ -1,4 +1,4 @@
-// GET /v1/topics/{topic}/messages: what is held from a number on, at once or as soon as there is
+// GET /v1/topics/{topic}/messages: what is held from a cursor on, at once or as soon as there is
 // some.
 
 #include "ha/plugin.h"
@@ -28,8 +28,7 @@ Response consume_response(const Result<ConsumeResult>& result) {
   out.body = "{\"messages\":[";
   for (const auto& message : held.messages) {
     if (&message != &held.messages.front()) out.body += ",";
-    out.body += "{\"number\":" + std::to_string(message.number) +
-                ",\"offset\":" + std::to_string(message.offset) +
+    out.body += "{\"offset\":" + std::to_string(message.offset) +
                 ",\"queue\":" + std::to_string(message.queue) +
                 ",\"queue_offset\":" + std::to_string(message.queue_offset) +
                 ",\"store_time_ms\":" + std::to_string(message.store_time_ms);
@@ -37,8 +36,12 @@ Response consume_response(const Result<ConsumeResult>& result) {
     append_bytes(out.body, "body", message.body);
     out.body += "}";
   }
-  out.body +=
-      "],\"next\":" + std::to_string(held.next) + ",\"end\":" + std::to_string(held.end) + "}\n";
+  out.body += "],\"first\":" + std::to_string(held.first) +
+              ",\"next\":" + std::to_string(held.next) + ",\"end\":" + std::to_string(held.end);
+  if (held.skipped)
+    out.body += ",\"skipped\":{\"from\":" + std::to_string(held.skipped->from) +
+                ",\"to\":" + std::to_string(held.skipped->to) + "}";
+  out.body += "}\n";
   return out;
 }
 
@@ -75,12 +78,14 @@ std::optional<LongPoll> Api::consume(const Call& call) {
       call.reply(error_response(*refused));
       return std::nullopt;
     }
-    what.from = std::max<std::int64_t>(0, std::get<std::int64_t>(next));
+    if (std::get<std::int64_t>(next) >= 0) what.from = std::get<std::int64_t>(next);
   }
   auto held = broker_.consume(what);
   const auto* result = std::get_if<ConsumeResult>(&held);
-  if (wait_ms > 0 && result != nullptr && result->messages.empty()) {
-    return LongPoll{what.topic, what.queue, what.from, std::chrono::milliseconds(wait_ms),
+  // A reader is told at once what it skipped.
+  if (wait_ms > 0 && result != nullptr && result->messages.empty() && !result->skipped) {
+    what.from = result->next;
+    return LongPoll{what.topic, what.queue, result->next, std::chrono::milliseconds(wait_ms),
                     [this, what] { return consume_response(broker_.consume(what)); }};
   }
   call.reply(consume_response(held));

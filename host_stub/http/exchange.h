@@ -28,12 +28,12 @@ struct Response {
   std::string field = {};  // one more of the header, such as "Allow: GET"
 };
 
-// An answer that is not there yet: whoever drives the exchange waits until the topic holds more
-// than `seen` messages or `wait` has passed, then sends what read() gives.
+// An answer that is not there yet: the session waits until there is a message at or above the
+// cursor, or `wait` has passed, then sends what read() gives.
 struct LongPoll {
   std::string topic;
   std::optional<int> queue;
-  std::int64_t seen = 0;
+  std::int64_t cursor = 0;
   std::chrono::milliseconds wait{0};
   std::function<Response()> read;
 };

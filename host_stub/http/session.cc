@@ -231,7 +231,7 @@ void Session::start_poll(LongPoll what, std::uint64_t slot) {
   });
   // The wake may run inside this very call, and on any thread: it only posts.
   poll_->wait_id = loop_.shared().broker->wait_for_messages(
-      poll_->what.topic, poll_->what.queue, poll_->what.seen,
+      poll_->what.topic, poll_->what.queue, poll_->what.cursor,
       [weak, slot, executor = socket_.get_executor()] {
         asio::post(executor, [weak, slot] {
           if (const auto self = weak.lock()) self->finish_poll(slot);

@@ -113,6 +113,8 @@ void CommitLog::close() {
   }
   if (keeper_ != nullptr) keeper_->stop();
   if (flusher_ != nullptr) flusher_->stop();
+  // Nothing goes now, but the observer may have come to know something since the last time.
+  if (auto error = observer_.before_trim(bounds_.load().min)) options_.background_error(*error);
 }
 
 std::optional<Error> CommitLog::failed() const {
@@ -274,12 +276,13 @@ std::int64_t CommitLog::age_ms(const Segment& segment, std::int64_t store_time_m
   return std::min(here.wall_ms - store_time_ms, then + here.steady_ms - begun.steady_ms);
 }
 
-bool CommitLog::retention_wants(std::int64_t held) const {
+bool CommitLog::retention_wants(std::int64_t min) const {
+  const std::int64_t held = bounds_.load().end - min;
   if (options_.retention_bytes > 0 && held > options_.retention_bytes) return true;
   if (options_.retention_ms <= 0) return false;
-  // The oldest segment is as old as its last message, which is no younger than the first of the
+  // The segment at min is as old as its last message, which is no younger than the first of the
   // next.
-  const auto next = table_.second();
+  const auto next = table_.find(min + options_.segment_bytes);
   const LogBounds bounds = bounds_.load();
   if (next == nullptr || bounds.confirm <= next->base()) return false;
   const std::int64_t available = std::min(bounds.confirm, next->end()) - next->base();
@@ -289,21 +292,38 @@ bool CommitLog::retention_wants(std::int64_t held) const {
          age_ms(*next, item.record.store_time_ms) > options_.retention_ms;
 }
 
+bool CommitLog::may_trim(std::int64_t new_min) const {
+  // Whole segments below everything that still moves: the readers' bound, the fsync.
+  const LogBounds bounds = bounds_.load();
+  return new_min <= std::min(bounds.confirm, bounds.durable) &&
+         new_min <= observer_.retain_from() && new_min <= held_from_;
+}
+
+std::int64_t CommitLog::retention_target() const {
+  std::int64_t min = bounds_.load().min;
+  if (options_.retention_bytes <= 0 && options_.retention_ms <= 0) return min;
+  while (may_trim(min + options_.segment_bytes) && retention_wants(min))
+    min += options_.segment_bytes;
+  return min;
+}
+
 void CommitLog::apply_retention() {
-  if (options_.retention_bytes <= 0 && options_.retention_ms <= 0) return;
+  std::int64_t target = 0;
+  {
+    const std::lock_guard lock(append_mutex_);
+    if (closed_) return;
+    target = retention_target();
+  }
+  if (auto error = observer_.before_trim(target)) return options_.background_error(*error);
   std::vector<std::shared_ptr<Segment>> gone;
   {
     const std::lock_guard lock(append_mutex_);
     if (closed_) return;
-    for (;;) {
-      const LogBounds bounds = bounds_.load();
-      const std::int64_t next_min = bounds.min + options_.segment_bytes;
-      // Whole segments below everything that still moves: the readers' bound, the fsync.
-      if (next_min > std::min(bounds.confirm, bounds.durable)) break;
-      if (next_min > observer_.retain_from() || next_min > held_from_) break;
-      if (!retention_wants(bounds.end - bounds.min)) break;
+    // Asked again: the log may have been cut or reset meanwhile.
+    for (std::int64_t min = bounds_.load().min;
+         min < target && may_trim(min + options_.segment_bytes); min += options_.segment_bytes) {
       auto oldest = table_.pop_oldest(
-          [&](std::int64_t min) { bounds_.update([&](LogBounds& b) { b.min = min; }); });
+          [&](std::int64_t new_min) { bounds_.update([&](LogBounds& b) { b.min = new_min; }); });
       if (oldest == nullptr) break;
       mark_.set_begin(oldest->end());
       begun_.erase(oldest->base());
@@ -317,6 +337,7 @@ void CommitLog::apply_retention() {
   for (const auto& segment : gone)
     if (auto error = segment->remove()) options_.background_error(*error);
   if (auto error = sync_directory(directory_)) options_.background_error(*error);
+  observer_.after_trim();
 }
 
 }  // namespace stub::store

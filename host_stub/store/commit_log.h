@@ -217,7 +217,10 @@ class CommitLog {
   Walked walk_items(std::int64_t from, std::int64_t to, const Look& look, const Use& use) const;
   Walked walk(std::int64_t from, std::int64_t to, BodyCheck check, const Use& use) const;
   Result<std::int64_t> flush_once();
-  bool retention_wants(std::int64_t held) const;
+  // Of the segment at min, the oldest of those that would be left.
+  bool retention_wants(std::int64_t min) const;
+  bool may_trim(std::int64_t new_min) const;
+  std::int64_t retention_target() const;
 
   LogOptions options_;
   const bool segment_size_given_;

@@ -98,7 +98,7 @@ std::optional<Error> CommitLog::reset(std::int64_t new_min) {
   });
   if (status != HA_OK)
     return make_error(status, "cannot reset the log now: bytes are lent; try again later");
-  observer_.on_reset();
+  observer_.on_reset(new_min);
   if (bounded_) observer_.on_confirm(new_min);
   sum_ = flushed_sum_ = 0;
   mark_.set_all(mark_values());

@@ -3,36 +3,104 @@
 #include <algorithm>
 #include <set>
 #include <string_view>
+#include <thread>
+#include <utility>
+
+#include "store/index_lock.h"
 
 namespace stub::store {
 
-const std::deque<std::int64_t>* Index::find(const std::string& topic,
-                                            std::optional<std::int32_t> queue) const {
+Index::Index(QueueCounterStore* counters)
+    : counters_(counters), waiters_([this](auto& topic, auto queue, auto cursor) {
+        return reaches(topic, queue, cursor);
+      }) {}
+
+// ---- readers
+// ----------------------------------------------------------------------------------------
+
+Index::Topic* Index::find(std::string_view topic) {
   const auto found = topics_.find(topic);
   if (found == topics_.end()) return nullptr;
-  if (!queue) return &found->second.offsets;
-  const auto in_queue = found->second.queues.find(*queue);
-  return in_queue == found->second.queues.end() ? nullptr : &in_queue->second.offsets;
+  trim(found->second);
+  return &found->second;
+}
+
+Index::Queue* Index::find(std::string_view topic, std::int32_t queue) {
+  const auto found = topics_.find(topic);
+  if (found == topics_.end()) return nullptr;
+  const auto in_queue = found->second.queues.find(queue);
+  if (in_queue == found->second.queues.end()) return nullptr;
+  in_queue->second.trim(min_);
+  return &in_queue->second;
+}
+
+void Index::trim(Topic& topic) {
+  while (!topic.offsets.empty() && topic.offsets.front() < min_) topic.offsets.pop_front();
 }
 
 Index::Range Index::range(const std::string& topic, std::optional<std::int32_t> queue,
-                          std::int64_t from, std::int64_t max) const {
+                          std::int64_t from, std::int64_t max) {
   Range out;
   const std::lock_guard lock(mutex_);
   out.version = version_;
-  const auto* offsets = find(topic, queue);
-  if (offsets == nullptr) return out;
-  out.held = static_cast<std::int64_t>(offsets->size());
-  const std::int64_t first = std::clamp<std::int64_t>(from, 0, out.held);
-  const std::int64_t count = std::clamp<std::int64_t>(max, 0, out.held - first);
-  out.offsets.assign(offsets->begin() + first, offsets->begin() + first + count);
+  const auto count = [max](std::size_t size, std::size_t first) {
+    return first + std::min(size - first, static_cast<std::size_t>(std::max<std::int64_t>(max, 0)));
+  };
+  if (queue) {
+    const Queue* const of = find(topic, *queue);
+    if (of == nullptr) return out;
+    out.first = of->first();
+    out.end = of->end();
+    const std::size_t begin = of->place_of(from);
+    const std::size_t end = count(of->size(), begin);
+    out.all = end == of->size();
+    for (std::size_t place = begin; place < end; ++place) {
+      out.offsets.push_back(of->offset(place));
+      out.queue_offsets.push_back(of->at(place));
+    }
+    return out;
+  }
+  out.first = min_;
+  out.end = readable_end();
+  const Topic* const of = find(topic);
+  if (of == nullptr) return out;
+  out.renumbered = of->renumbered;
+  const auto begin = std::lower_bound(of->offsets.begin(), of->offsets.end(), from);
+  const auto first = static_cast<std::size_t>(begin - of->offsets.begin());
+  const std::size_t end = count(of->offsets.size(), first);
+  out.all = end == of->offsets.size();
+  out.offsets.assign(begin, of->offsets.begin() + static_cast<std::ptrdiff_t>(end));
   return out;
 }
 
-std::int64_t Index::count(const std::string& topic, std::optional<std::int32_t> queue) const {
+std::int64_t Index::count(const std::string& topic, std::optional<std::int32_t> queue) {
   const std::lock_guard lock(mutex_);
-  const auto* offsets = find(topic, queue);
-  return offsets == nullptr ? 0 : static_cast<std::int64_t>(offsets->size());
+  if (queue) {
+    const Queue* const of = find(topic, *queue);
+    return of == nullptr ? 0 : static_cast<std::int64_t>(of->size());
+  }
+  const Topic* const of = find(topic);
+  return of == nullptr ? 0 : static_cast<std::int64_t>(of->offsets.size());
+}
+
+bool Index::reaches(const std::string& topic, std::optional<std::int32_t> queue,
+                    std::int64_t cursor) {
+  const std::lock_guard lock(mutex_);
+  if (queue) {
+    const Queue* const of = find(topic, *queue);
+    return of != nullptr && of->size() > 0 && of->end() > cursor;
+  }
+  const Topic* const of = find(topic);
+  return of != nullptr && !of->offsets.empty() && of->offsets.back() >= cursor;
+}
+
+std::int64_t Index::queue_offset_of(std::string_view topic, std::int32_t queue,
+                                    std::int64_t offset) {
+  const std::lock_guard lock(mutex_);
+  const Queue* const of = find(topic, queue);
+  if (of == nullptr) return -1;
+  const std::size_t place = of->place_at(offset);
+  return place < of->size() ? of->at(place) : -1;
 }
 
 std::uint64_t Index::version() const {
@@ -40,15 +108,35 @@ std::uint64_t Index::version() const {
   return version_;
 }
 
-std::vector<Index::TopicCount> Index::topics() const {
-  const std::lock_guard lock(mutex_);
-  std::vector<TopicCount> out;
-  for (const auto& [name, topic] : topics_) {
-    if (name == kScheduleTopic) continue;
-    const auto queues = std::count_if(topic.queues.begin(), topic.queues.end(),
-                                      [](const auto& queue) { return queue.second.shown; });
-    if (queues > 0) out.push_back({name, static_cast<std::int64_t>(topic.offsets.size()), queues});
+void Index::each_topic(const std::function<void(const std::string&, Topic&)>& use,
+                       const std::function<void()>& between) {
+  std::optional<std::string> last;
+  for (;;) {
+    {
+      const std::lock_guard lock(mutex_);
+      auto at = last ? topics_.upper_bound(*last) : topics_.begin();
+      for (std::size_t seen = 0; at != topics_.end() && seen < kQueuesPerLook; ++at) {
+        seen += 1 + at->second.queues.size();
+        use(at->first, at->second);
+        last = at->first;
+      }
+      if (at == topics_.end()) return;
+    }
+    if (between) between();
+    // A mutex is not fair: without this the walk has it again before an append has woken up.
+    while (log_waits_.load() > 0) std::this_thread::yield();
   }
+}
+
+std::vector<Index::TopicCount> Index::topics(const std::function<void()>& between) {
+  std::vector<TopicCount> out;
+  each_topic(
+      [&](const std::string& name, Topic& topic) {
+        if (name == kScheduleTopic || topic.shown_queues == 0) return;
+        trim(topic);
+        out.push_back({name, static_cast<std::int64_t>(topic.offsets.size()), topic.shown_queues});
+      },
+      between);
   return out;
 }
 
@@ -62,28 +150,42 @@ std::size_t Index::topic_count() const {
   return topics_.size();
 }
 
-void Index::show(std::int64_t offset, std::int64_t queue_offset, Topic& topic, Queue& queue) {
-  if (queue.offsets.empty()) queue.first_queue_offset = queue_offset;
-  topic.offsets.push_back(offset);
-  queue.offsets.push_back(offset);
-  queue.shown = true;
+// ---- the log's changes
+// ----------------------------------------------------------------------------------------
+
+void Index::show(const Unconfirmed& record) {
+  Topic& topic = record.topic->second;
+  topic.offsets.push_back(record.offset);
+  record.queue->show(record.offset, record.queue_offset, record.recorded);
+  topic.renumbered = topic.renumbered || record.queue_offset != record.recorded;
+  if (!std::exchange(record.queue->shown, true)) ++topic.shown_queues;
 }
 
 void Index::on_record(const RecordView& record) {
-  if (!record.for_consumers()) return;
+  const std::int64_t end = record.offset + record.size;
+  if (!record.for_consumers()) {
+    const LogLock lock(*this);
+    end_ = end;
+    return;
+  }
   bool visible = false;
   {
-    const std::lock_guard lock(mutex_);
+    const LogLock lock(*this);
+    apply_learned(record.offset);
     auto topic = topics_.find(record.topic);
     if (topic == topics_.end()) topic = topics_.emplace(record.topic, Topic{}).first;
     Queue& queue = topic->second.queues[record.queue];
-    queue.next_queue_offset = record.queue_offset + 1;
-    const std::int64_t end = record.offset + record.size;
+    queue.trim(min_);
+    const std::int64_t last_before = queue.last_offset();
+    const std::int64_t queue_offset = queue.add(record.offset, record.queue_offset);
+    const Unconfirmed one{record.offset, end,   queue_offset, record.queue_offset,
+                          last_before,   topic, &queue};
     visible = end <= limit_;
     if (visible)
-      show(record.offset, record.queue_offset, topic->second, queue);
+      show(one);
     else
-      unconfirmed_.push_back({record.offset, end, record.queue_offset, topic, &queue});
+      unconfirmed_.push_back(one);
+    end_ = end;
   }
   schedule_.add(record);
   if (visible) waiters_.arrived(record.topic);
@@ -92,12 +194,11 @@ void Index::on_record(const RecordView& record) {
 void Index::on_confirm(std::int64_t limit) {
   std::set<std::string_view> arrived;  // the names live as long as their topics: until a reset
   {
-    const std::lock_guard lock(mutex_);
+    const LogLock lock(*this);
     limit_ = limit;
     while (!unconfirmed_.empty() && unconfirmed_.front().end <= limit) {
-      const Unconfirmed& record = unconfirmed_.front();
-      show(record.offset, record.queue_offset, record.topic->second, *record.queue);
-      arrived.insert(record.topic->first);
+      show(unconfirmed_.front());
+      arrived.insert(unconfirmed_.front().topic->first);
       unconfirmed_.pop_front();
     }
   }
@@ -105,13 +206,17 @@ void Index::on_confirm(std::int64_t limit) {
 }
 
 void Index::on_truncate(std::int64_t new_end, const RecordLookup& look) {
+  const std::lock_guard counters_lock(counters_mutex_);
   std::vector<std::int64_t> cut;
   {
-    const std::lock_guard lock(mutex_);
+    const LogLock lock(*this);
     ++version_;
+    end_ = std::min(end_, new_end);
+    // It counted records that go.
+    if (learned_ && learned_->end > new_end) learned_.reset();
     while (!unconfirmed_.empty() && unconfirmed_.back().offset >= new_end) {
       const Unconfirmed& record = unconfirmed_.back();
-      record.queue->next_queue_offset = record.queue_offset;
+      record.queue->drop(record.queue_offset, record.last_before);
       cut.push_back(record.offset);
       unconfirmed_.pop_back();
     }
@@ -120,15 +225,11 @@ void Index::on_truncate(std::int64_t new_end, const RecordLookup& look) {
         cut.push_back(topic.offsets.back());
         topic.offsets.pop_back();
       }
-      for (auto& [number, queue] : topic.queues) {
-        while (!queue.offsets.empty() && queue.offsets.back() >= new_end) {
-          RecordView gone;
-          if (look(queue.offsets.back(), gone)) queue.next_queue_offset = gone.queue_offset;
-          queue.offsets.pop_back();
-        }
-      }
+      for (auto& [number, queue] : topic.queues) queue.cut(new_end);
     }
   }
+  // A trim that was prepared and did not come about.
+  if (saved_min_ > new_end && save(min_)) counters_->forget();
   RecordView gone;
   for (const std::int64_t offset : cut)
     if (look(offset, gone)) schedule_.remove(gone, look);
@@ -137,58 +238,20 @@ void Index::on_truncate(std::int64_t new_end, const RecordLookup& look) {
 
 void Index::on_trim(std::int64_t new_min) {
   {
-    const std::lock_guard lock(mutex_);
+    const LogLock lock(*this);
     ++version_;
-    const auto trim = [new_min](std::deque<std::int64_t>& offsets) {
-      while (!offsets.empty() && offsets.front() < new_min) offsets.pop_front();
-    };
-    // Empty queues stay: their next queue offset must go on where it was.
-    for (auto& [name, topic] : topics_) {
-      trim(topic.offsets);
-      for (auto& [number, queue] : topic.queues) {
-        const std::size_t before = queue.offsets.size();
-        trim(queue.offsets);
-        queue.first_queue_offset += static_cast<std::int64_t>(before - queue.offsets.size());
-      }
-    }
+    min_ = new_min;
+    end_ = std::max(end_, new_min);
   }
   schedule_.trim(new_min);
 }
 
-void Index::on_reset() {
-  {
-    const std::lock_guard lock(mutex_);
-    ++version_;
-    unconfirmed_.clear();
-    topics_.clear();
-  }
-  schedule_.reset();
-}
-
-std::int64_t Index::first_queue_offset(const std::string& topic, std::int32_t queue) const {
-  const std::lock_guard lock(mutex_);
-  const auto found = topics_.find(topic);
-  if (found == topics_.end()) return 0;
-  const auto in_queue = found->second.queues.find(queue);
-  return in_queue == found->second.queues.end() ? 0 : in_queue->second.first_queue_offset;
-}
-
-std::int64_t Index::end_queue_offset(const std::string& topic, std::int32_t queue) const {
-  const std::lock_guard lock(mutex_);
-  const auto found = topics_.find(topic);
-  if (found == topics_.end()) return 0;
-  const auto in_queue = found->second.queues.find(queue);
-  if (in_queue == found->second.queues.end()) return 0;
-  const Queue& of = in_queue->second;
-  return of.first_queue_offset + static_cast<std::int64_t>(of.offsets.size());
-}
-
-std::int64_t Index::next_queue_offset(std::string_view topic, std::int32_t queue) {
-  const std::lock_guard lock(mutex_);
-  const auto found = topics_.find(topic);
-  if (found == topics_.end()) return 0;
-  const auto in_queue = found->second.queues.find(queue);
-  return in_queue == found->second.queues.end() ? 0 : in_queue->second.next_queue_offset;
+void Index::after_trim() {
+  each_topic([this](const std::string&, Topic& topic) {
+    trim(topic);
+    // Empty queues stay: they know where they go on.
+    for (auto& [number, queue] : topic.queues) queue.trim(min_);
+  });
 }
 
 }  // namespace stub::store

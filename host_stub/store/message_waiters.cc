@@ -5,14 +5,14 @@
 
 namespace stub::store {
 
-MessageWaiters::MessageWaiters(Count count)
-    : count_(std::move(count)), thread_([this] { run(); }) {}
+MessageWaiters::MessageWaiters(Reaches reaches)
+    : reaches_(std::move(reaches)), thread_([this] { run(); }) {}
 
 std::uint64_t MessageWaiters::add(const std::string& topic, std::optional<std::int32_t> queue,
-                                  std::int64_t seen, std::function<void()> wake) {
+                                  std::int64_t cursor, std::function<void()> wake) {
   std::unique_lock lock(mutex_);
   const std::uint64_t id = next_id_++;
-  by_topic_[topic].emplace(id, Waiter{queue, seen, std::move(wake)});
+  by_topic_[topic].emplace(id, Waiter{queue, cursor, std::move(wake)});
   topic_of_[id] = topic;
   // Counted before it looks, and arrived looks at the count after the index changed: one of the two
   // sees the other (both orders go through the index's mutex).
@@ -50,7 +50,7 @@ void MessageWaiters::wake_satisfied(std::unique_lock<std::mutex>& lock, const st
   if (found == by_topic_.end()) return;
   std::vector<std::pair<std::uint64_t, std::function<void()>>> ready;
   for (auto at = found->second.begin(); at != found->second.end();) {
-    if (!all && count_(topic, at->second.queue) <= at->second.seen) {
+    if (!all && !reaches_(topic, at->second.queue, at->second.cursor)) {
       ++at;
       continue;
     }

@@ -1,7 +1,7 @@
-// Long polls: whoever waits for a topic to hold more messages than it has seen.
+// Long polls: those who wait for a topic to have a message at or above their cursor.
 //
-// arrived only counts and hands over to a thread of its own: it is called under the log's append
-// lock, and what a waiter does when it wakes is a stranger's code.
+// arrived only notes the topic and hands over to a thread of its own: it is called under the log's
+// append lock, and what a waiter does when it wakes is a stranger's code.
 //
 // Threads: add and cancel from any; arrived serialised; wakes run on the waiters' thread, or inside
 // add when the messages are there already, or inside stop.
@@ -23,14 +23,16 @@ namespace stub::store {
 
 class MessageWaiters {
  public:
-  using Count = std::function<std::int64_t(const std::string&, std::optional<std::int32_t>)>;
+  // Is there a message at or above the cursor?
+  using Reaches =
+      std::function<bool(const std::string&, std::optional<std::int32_t>, std::int64_t cursor)>;
 
-  explicit MessageWaiters(Count count);
+  explicit MessageWaiters(Reaches reaches);
   ~MessageWaiters() { stop(); }
 
-  // Calls wake once, when the topic (or queue) holds more than seen messages or at stop.
-  std::uint64_t add(const std::string& topic, std::optional<std::int32_t> queue, std::int64_t seen,
-                    std::function<void()> wake);
+  // Calls wake once, when the topic (or queue) has a message at or above the cursor, or at stop.
+  std::uint64_t add(const std::string& topic, std::optional<std::int32_t> queue,
+                    std::int64_t cursor, std::function<void()> wake);
   // When it returns wake does not run any more; inside a wake it does not wait for that very one.
   void cancel(std::uint64_t id);
 
@@ -41,13 +43,13 @@ class MessageWaiters {
  private:
   struct Waiter {
     std::optional<std::int32_t> queue;
-    std::int64_t seen = 0;
+    std::int64_t cursor = 0;
     std::function<void()> wake;
   };
   void run();
   void wake_satisfied(std::unique_lock<std::mutex>& lock, const std::string& topic, bool all);
 
-  const Count count_;
+  const Reaches reaches_;
   std::mutex mutex_;
   std::condition_variable changed_;   // the thread's
   std::condition_variable finished_;  // cancel's

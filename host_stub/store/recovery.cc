@@ -176,6 +176,7 @@ std::optional<Error> Recovery::remove_leftovers(std::vector<std::int64_t>& bases
 }
 
 std::optional<Error> Recovery::find_end(std::int64_t& end) {
+  log_.observer_.on_begin(begin_);
   const auto tell = [this](const RecordView& record) { log_.observer_.on_record(record); };
   if (mark_) {
     const auto walked = log_.walk(begin_, mark_->flushed, BodyCheck::kNo, tell);

@@ -88,11 +88,6 @@ std::vector<std::shared_ptr<Segment>> SegmentTable::overlapping(std::int64_t beg
   return out;
 }
 
-std::shared_ptr<Segment> SegmentTable::second() const {
-  const std::lock_guard lock(mutex_);
-  return segments_.size() < 2 ? nullptr : segments_[1];
-}
-
 std::int64_t SegmentTable::next_base(std::int64_t if_empty) const {
   const std::lock_guard lock(mutex_);
   return segments_.empty() ? if_empty : segments_.back()->end();

@@ -54,7 +54,6 @@ class SegmentTable {
 
   std::shared_ptr<Segment> find(std::int64_t offset) const;  // null when none holds it
   std::vector<std::shared_ptr<Segment>> overlapping(std::int64_t begin, std::int64_t end) const;
-  std::shared_ptr<Segment> second() const;  // null when there are fewer than two
   std::int64_t next_base(std::int64_t if_empty) const;
   std::size_t count() const;
   void push(std::shared_ptr<Segment> segment);

@@ -13,6 +13,7 @@
 #include "cli/progress.h"
 #include "cli/promotion.h"
 #include "cli/serve_settings.h"
+#include "cli/skip_report.h"
 #include "http/fixture.h"
 
 namespace stub::test {
@@ -348,6 +349,48 @@ TEST_F(Promotion, PassesOverPeersThatAreDownAndSaysSo) {
 TEST_F(Promotion, RefusesPeersThatAreNoUrl) {
   EXPECT_TRUE(std::holds_alternative<Error>(cli::promote(url(*more_server_), {"ftp://x"})));
   EXPECT_FALSE(more_.promoted);
+}
+
+Message in_queue(int queue, std::int64_t queue_offset) {
+  Message out;
+  out.queue = queue;
+  out.queue_offset = queue_offset;
+  return out;
+}
+
+TEST(SkipReport, CountsWhatAQueuesReaderSkipped) {
+  cli::SkipReport report(3);
+  EXPECT_TRUE(report.on_page(0, {.first = 0, .next = 5, .end = 20}).empty());
+  ConsumeResult page{.first = 9, .next = 10, .end = 20};
+  page.skipped = {5, 9};
+  EXPECT_THAT(report.on_page(5, page),
+              testing::ElementsAre(HasSubstr("4 messages of queue 3 (queue offsets 5 to 8)")));
+  page.skipped = {10, 11};
+  EXPECT_THAT(report.on_page(10, page),
+              testing::ElementsAre(HasSubstr("1 message of queue 3 (queue offset 10)")));
+}
+
+TEST(SkipReport, CountsWhatATopicsReaderSkippedQueueByQueue) {
+  cli::SkipReport report(std::nullopt);
+  ConsumeResult page{.first = 0, .next = 300, .end = 900};
+  EXPECT_TRUE(report.on_page(0, page).empty());
+  EXPECT_EQ(report.on_message(in_queue(0, 0)), "");
+  EXPECT_EQ(report.on_message(in_queue(1, 0)), "");
+  EXPECT_EQ(report.on_message(in_queue(1, 9)), "") << "a gap that is no skip";
+  page.skipped = {300, 500};
+  EXPECT_THAT(report.on_page(300, page), testing::ElementsAre(HasSubstr("log from 300 to 500")));
+  EXPECT_THAT(report.on_message(in_queue(0, 5)), HasSubstr("4 messages of queue 0"));
+  EXPECT_EQ(report.on_message(in_queue(0, 6)), "");
+  EXPECT_EQ(report.on_message(in_queue(1, 10)), "") << "nothing of this queue was skipped";
+  // It read from the first byte on, and this queue began in what it skipped.
+  EXPECT_THAT(report.on_message(in_queue(2, 2)), HasSubstr("2 messages of queue 2"));
+}
+
+TEST(SkipReport, SaysOnceThatTheCursorLiesBeyondTheEnd) {
+  cli::SkipReport report(std::nullopt);
+  const ConsumeResult page{.first = 0, .next = 700, .end = 300};
+  EXPECT_THAT(report.on_page(700, page), testing::ElementsAre(HasSubstr("700 lies beyond 300")));
+  EXPECT_TRUE(report.on_page(700, page).empty());
 }
 
 }  // namespace

@@ -21,21 +21,43 @@ class Consume : public HttpTest {
 TEST_F(Consume, GivesMessagesWithTheirPlaces) {
   store("a\n", 0, "k");
   store("\xFF", 2);
-  EXPECT_EQ(call("GET", "/v1/topics/t/messages").body,
-            "{\"messages\":[{\"number\":0,\"offset\":0,\"queue\":0,\"queue_offset\":0,"
-            "\"store_time_ms\":0,\"key\":\"k\",\"body\":\"a\\n\"},"
-            "{\"number\":1,\"offset\":100,\"queue\":2,\"queue_offset\":0,"
-            "\"store_time_ms\":0,\"body_base64\":\"/w==\"}],\"next\":2,\"end\":2}\n");
+  EXPECT_EQ(
+      call("GET", "/v1/topics/t/messages").body,
+      "{\"messages\":[{\"offset\":0,\"queue\":0,\"queue_offset\":0,"
+      "\"store_time_ms\":0,\"key\":\"k\",\"body\":\"a\\n\"},"
+      "{\"offset\":100,\"queue\":2,\"queue_offset\":0,"
+      "\"store_time_ms\":0,\"body_base64\":\"/w==\"}],\"first\":0,\"next\":200,\"end\":200}\n");
 }
 
-TEST_F(Consume, ReadsFromANumberAndAQueue) {
+TEST_F(Consume, ReadsFromALogOffsetOrAQueueOffset) {
   for (int i = 0; i < 6; ++i) store(std::to_string(i), i % 2);
-  EXPECT_THAT(call("GET", "/v1/topics/t/messages?from=4&max=1").body,
-              testing::AllOf(HasSubstr("\"body\":\"4\""), HasSubstr("\"next\":5,\"end\":6")));
+  EXPECT_THAT(call("GET", "/v1/topics/t/messages?from=400&max=1").body,
+              testing::AllOf(HasSubstr("\"body\":\"4\""), HasSubstr("\"next\":500,\"end\":600")));
   EXPECT_THAT(call("GET", "/v1/topics/t/messages?queue=1&from=2").body,
               testing::AllOf(HasSubstr("\"body\":\"5\""), HasSubstr("\"next\":3,\"end\":3")));
   EXPECT_EQ(call("GET", "/v1/topics/none/messages").body,
-            "{\"messages\":[],\"next\":0,\"end\":0}\n");
+            "{\"messages\":[],\"first\":0,\"next\":600,\"end\":600}\n");
+}
+
+TEST_F(Consume, AReaderIsToldWhatItSkippedWithoutWaiting) {
+  for (int i = 0; i < 4; ++i) store(std::to_string(i));
+  broker_.trim(200);
+  EXPECT_THAT(call("GET", "/v1/topics/t/messages?from=0&max=1").body,
+              testing::AllOf(HasSubstr("\"body\":\"2\""),
+                             HasSubstr("\"first\":200,\"next\":300,\"end\":400,"
+                                       "\"skipped\":{\"from\":0,\"to\":200}}")));
+  // Where the held part begins is no skip.
+  EXPECT_THAT(call("GET", "/v1/topics/t/messages").body, Not(HasSubstr("skipped")));
+  broker_.trim(400);
+  EXPECT_EQ(call("GET", "/v1/topics/t/messages?queue=0&from=1&wait_ms=60000").body,
+            "{\"messages\":[],\"first\":4,\"next\":4,\"end\":4,"
+            "\"skipped\":{\"from\":1,\"to\":4}}\n");
+}
+
+TEST_F(Consume, ACursorBeyondTheEndStaysWhereItIs) {
+  store("x");
+  EXPECT_EQ(call("GET", "/v1/topics/t/messages?from=900").body,
+            "{\"messages\":[],\"first\":0,\"next\":900,\"end\":100}\n");
 }
 
 TEST_F(Consume, RefusesBadParameters) {
@@ -55,7 +77,7 @@ TEST_F(Consume, LongPollWakesWhenAMessageComes) {
   store("old");
   auto waiting = client();
   ASSERT_FALSE(std::holds_alternative<Error>(
-      waiting.send({"GET", "/v1/topics/t/messages?from=1&wait_ms=60000"}, kPatience)));
+      waiting.send({"GET", "/v1/topics/t/messages?from=100&wait_ms=60000"}, kPatience)));
   ASSERT_TRUE(broker_.await_waiting(1));
   store("new");
   const auto answer = waiting.receive(kPatience);
@@ -72,7 +94,7 @@ TEST_F(Consume, LongPollAnswersAtOnceWhenThereIsSomething) {
 TEST_F(Consume, LongPollEndsEmptyAfterItsTime) {
   const auto answer = call("GET", "/v1/topics/t/messages?wait_ms=20");
   EXPECT_EQ(answer.status, 200);
-  EXPECT_EQ(answer.body, "{\"messages\":[],\"next\":0,\"end\":0}\n");
+  EXPECT_EQ(answer.body, "{\"messages\":[],\"first\":0,\"next\":0,\"end\":0}\n");
   EXPECT_TRUE(broker_.await_waiting(0));
 }
 

@@ -94,10 +94,10 @@ void FakeBroker::produce(ProduceRequest request, std::function<void(ProduceResul
     auto& topic = topics_[request.topic];
     for (std::int64_t i = 0; i < result.stored; ++i) {
       Message message;
-      message.number = static_cast<std::int64_t>(topic.size());
-      message.offset = message.number * 100;
+      message.offset = end_;
       message.queue = request.queue.value_or(0);
-      message.queue_offset = count(request.topic, message.queue);
+      message.queue_offset = end(request.topic, message.queue);
+      end_ += 100;
       message.key = request.items[static_cast<std::size_t>(i)].key;
       message.body = request.items[static_cast<std::size_t>(i)].body;
       if (i == 0) result.first_offset = message.offset;
@@ -105,7 +105,7 @@ void FakeBroker::produce(ProduceRequest request, std::function<void(ProduceResul
       topic.push_back(std::move(message));
     }
     for (auto it = waits_.begin(); it != waits_.end();) {
-      if (count(it->second.topic, it->second.queue) > it->second.seen) {
+      if (end(it->second.topic, it->second.queue) > it->second.cursor) {
         wakes.push_back(std::move(it->second.wake));
         it = waits_.erase(it);
       } else {
@@ -122,37 +122,50 @@ void FakeBroker::produce(ProduceRequest request, std::function<void(ProduceResul
   if (done) done(result);
 }
 
-std::int64_t FakeBroker::count(const std::string& topic, std::optional<int> queue) const {
+void FakeBroker::trim(std::int64_t min) {
+  const std::lock_guard lock(mutex_);
+  min_ = min;
+}
+
+std::int64_t FakeBroker::end(const std::string& topic, std::optional<int> queue) const {
   const auto found = topics_.find(topic);
-  if (found == topics_.end()) return 0;
-  std::int64_t n = 0;
-  for (const auto& message : found->second) n += !queue || message.queue == *queue ? 1 : 0;
-  return n;
+  std::int64_t out = 0;
+  if (found == topics_.end()) return out;
+  for (const auto& message : found->second) {
+    if (!queue || message.queue == *queue)
+      out = queue ? message.queue_offset + 1 : message.offset + 100;
+  }
+  return out;
 }
 
 Result<ConsumeResult> FakeBroker::consume(const ConsumeQuery& query) {
   const std::lock_guard lock(mutex_);
   ConsumeResult out;
-  for (auto message : topics_[query.topic]) {
-    if (query.queue && message.queue != *query.queue) continue;
-    if (query.queue) message.number = message.queue_offset;
-    if (out.end >= query.from && static_cast<std::int64_t>(out.messages.size()) < query.max) {
-      out.messages.push_back(std::move(message));
-    }
-    ++out.end;
+  out.end = query.queue ? end(query.topic, query.queue) : end_;
+  out.first = query.queue ? out.end : min_;
+  bool all = true;
+  for (const auto& message : topics_[query.topic]) {
+    if ((query.queue && message.queue != *query.queue) || message.offset < min_) continue;
+    const std::int64_t cursor = cursor_of(message, query.queue);
+    out.first = std::min(out.first, cursor);
+    if (cursor < query.from.value_or(0)) continue;
+    all = static_cast<std::int64_t>(out.messages.size()) < query.max;
+    if (all) out.messages.push_back(message);
   }
-  out.next = query.from + static_cast<std::int64_t>(out.messages.size());
+  out.next = std::max(query.from.value_or(out.first), all ? out.end : out.first);
+  if (!all) out.next = cursor_of(out.messages.back(), query.queue) + (query.queue ? 1 : 100);
+  if (query.from && *query.from < out.first) out.skipped = {*query.from, out.first};
   return out;
 }
 
 std::uint64_t FakeBroker::wait_for_messages(const std::string& topic, std::optional<int> queue,
-                                            std::int64_t seen, std::function<void()> wake) {
+                                            std::int64_t cursor, std::function<void()> wake) {
   std::uint64_t id = 0;
   {
     const std::lock_guard lock(mutex_);
     id = next_wait_++;
-    if (count(topic, queue) <= seen) {
-      waits_[id] = {topic, queue, seen, std::move(wake)};
+    if (end(topic, queue) <= cursor) {
+      waits_[id] = {topic, queue, cursor, std::move(wake)};
       wake = nullptr;
       changed_.notify_all();
     }

@@ -1,5 +1,5 @@
-// A broker in memory, for tests of what stands before it: it keeps what is produced, answers as it
-// is told to, and can hold answers back.
+// A broker in memory, for tests of what stands before it: it keeps what is produced (each message
+// takes 100 bytes of its log), answers as it is told to, and can hold answers back.
 #pragma once
 
 #include <condition_variable>
@@ -23,6 +23,9 @@ class FakeBroker : public Broker {
   bool await_held(std::size_t count);  // so many have been held
   std::size_t held() const;
 
+  // Messages below that log offset are held no more.
+  void trim(std::int64_t min);
+
   bool await_waiting(std::size_t count);  // so many wait_for_messages are open
   std::vector<ProduceRequest> produced() const;
   void block_promote(bool blocked);
@@ -37,7 +40,7 @@ class FakeBroker : public Broker {
   void produce(ProduceRequest request, std::function<void(ProduceResult)> done) override;
   Result<ConsumeResult> consume(const ConsumeQuery& query) override;
   std::uint64_t wait_for_messages(const std::string& topic, std::optional<int> queue,
-                                  std::int64_t seen, std::function<void()> wake) override;
+                                  std::int64_t cursor, std::function<void()> wake) override;
   void cancel_wait(std::uint64_t id) override;
   Result<std::int64_t> group_offset(const std::string& group, const std::string& topic,
                                     int queue) override;
@@ -65,14 +68,20 @@ class FakeBroker : public Broker {
   struct Wait {
     std::string topic;
     std::optional<int> queue;
-    std::int64_t seen;
+    std::int64_t cursor;
     std::function<void()> wake;
   };
-  std::int64_t count(const std::string& topic, std::optional<int> queue) const;
+  // A message's cursor, as the query counts.
+  static std::int64_t cursor_of(const Message& message, std::optional<int> queue) {
+    return queue ? message.queue_offset : message.offset;
+  }
+  std::int64_t end(const std::string& topic, std::optional<int> queue) const;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::map<std::string, std::vector<Message>> topics_;
+  std::int64_t min_ = 0;
+  std::int64_t end_ = 0;
   std::vector<ProduceRequest> produced_;
   std::vector<Held> held_;
   std::map<std::uint64_t, Wait> waits_;

@@ -104,7 +104,7 @@ TEST_F(HaStub, ProducesAndConsumesAnyBytes) {
   EXPECT_EQ(consumed.output, std::string("a\n\n\xFF\0z\nlast\n", 12));
   EXPECT_EQ(shell(stub("consume --topic t --from 1 --max 1 --broker " + node->url())).output, "\n");
   EXPECT_THAT(
-      shell(stub("consume --topic t --json --from 2 --max 1 --broker " + node->url())).output,
+      shell(stub("consume --topic t --json --queue 2 --broker " + node->url())).output,
       HasSubstr("\"body_base64\":\"/wB6\""));
 }
 

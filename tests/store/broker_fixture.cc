@@ -64,12 +64,19 @@ std::vector<std::string> bodies(Broker& broker, const std::string& topic) {
 }
 
 bool wait_until_holds(Broker& broker, const std::string& topic, std::int64_t messages) {
-  std::promise<void> woken;
-  const auto id =
-      broker.wait_for_messages(topic, std::nullopt, messages - 1, [&] { woken.set_value(); });
-  const auto status = woken.get_future().wait_for(std::chrono::seconds(20));
-  broker.cancel_wait(id);
-  return status == std::future_status::ready;
+  for (;;) {
+    ConsumeQuery query;
+    query.topic = topic;
+    query.max = messages;
+    const auto held = std::get<ConsumeResult>(broker.consume(query));
+    if (static_cast<std::int64_t>(held.messages.size()) == messages) return true;
+    std::promise<void> woken;
+    const auto id =
+        broker.wait_for_messages(topic, std::nullopt, held.next, [&] { woken.set_value(); });
+    const auto status = woken.get_future().wait_for(std::chrono::seconds(20));
+    broker.cancel_wait(id);
+    if (status != std::future_status::ready) return false;
+  }
 }
 
 }  // namespace stub

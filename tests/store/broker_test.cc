@@ -29,12 +29,14 @@ TEST(Broker, ProducesAndConsumesByTopicAndQueue) {
   auto consumed = std::get<ConsumeResult>(broker->consume(query));
   ASSERT_EQ(consumed.messages.size(), 2u);
   EXPECT_EQ(consumed.messages[0].key, "k");
-  EXPECT_EQ(consumed.messages[1].number, 1);
-  EXPECT_EQ(consumed.next, 2);
-  EXPECT_EQ(consumed.end, 2);
+  EXPECT_EQ(consumed.first, 0);
+  EXPECT_EQ(consumed.next, result.end_offset);
+  EXPECT_EQ(consumed.end, result.end_offset);
   query.queue = consumed.messages[0].queue;
   consumed = std::get<ConsumeResult>(broker->consume(query));
   EXPECT_EQ(consumed.messages[0].body, "one");
+  EXPECT_EQ(consumed.next, 1);
+  EXPECT_EQ(consumed.end, 1);
   query.topic = "unknown";
   EXPECT_EQ(std::get<ConsumeResult>(broker->consume(query)).end, 0);
   query.from = -1;
@@ -50,8 +52,10 @@ TEST(Broker, AnAnswerIsBoundedButNeverEmpty) {
   query.max_bytes = 10;
   const auto consumed = std::get<ConsumeResult>(broker->consume(query));
   ASSERT_EQ(consumed.messages.size(), 1u);
-  EXPECT_EQ(consumed.next, 1);
-  EXPECT_EQ(consumed.end, 3);
+  EXPECT_LT(consumed.next, consumed.end);
+  query.from = consumed.next;
+  EXPECT_EQ(std::get<ConsumeResult>(broker->consume(query)).messages.at(0).body,
+            std::string(1000, 'b'));
 }
 
 TEST(Broker, RefusesWhatCanNeverBeRight) {
@@ -205,7 +209,7 @@ TEST(Broker, ReadersOfASlaveSeeWhatThePluginConfirmed) {
   ASSERT_EQ(fake.confirm(1, first.end_offset), HA_OK);
   EXPECT_EQ(woken.get_future().wait_for(std::chrono::seconds(20)), std::future_status::ready);
   EXPECT_EQ(bodies(*slave, "t"), std::vector<std::string>{"one"});
-  EXPECT_EQ(std::get<ConsumeResult>(slave->consume(query)).end, 1);
+  EXPECT_EQ(std::get<ConsumeResult>(slave->consume(query)).end, first.end_offset);
   const auto status = boost::json::parse(slave->status_json());
   EXPECT_EQ(status.at("bounds").at("confirm"), first.end_offset);
   EXPECT_EQ(status.at("whole_end"), rest.end_offset);

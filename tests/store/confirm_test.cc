@@ -34,7 +34,7 @@ struct Slave {
                                  std::string_view(raw).substr(static_cast<std::size_t>(from),
                                                               static_cast<std::size_t>(to - from)));
   }
-  std::int64_t seen() const { return store.index.count("t", std::nullopt); }
+  std::int64_t seen() { return store.index.count("t", std::nullopt); }
 };
 
 // The store as a kill leaves it, reopened.

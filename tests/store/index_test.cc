@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <future>
 
 #include "store_fixture.h"
@@ -23,11 +24,11 @@ TEST(Index, CountsByTopicAndQueueInLogOrder) {
   EXPECT_EQ(store.index.count("c", std::nullopt), 0);
   EXPECT_EQ(store.index.count("a", 7), 0);
   EXPECT_EQ(store.index.range("a", std::nullopt, 1, 1).offsets.size(), 1u);
-  EXPECT_TRUE(store.index.range("a", std::nullopt, 9, 1).offsets.empty());
+  EXPECT_TRUE(store.index.range("a", std::nullopt, store.log->bounds().end, 1).offsets.empty());
   EXPECT_EQ(store.index.next_queue_offset("a", 0), 2);
 }
 
-TEST(Index, ANumberAndItsQueueOffsetGoApartWhenOldMessagesGo) {
+TEST(Index, AQueueKnowsItsFirstMessageWhenOldOnesGo) {
   Index index;
   const auto record = [&](std::int64_t offset, std::int64_t queue_offset) {
     RecordView view;
@@ -74,6 +75,116 @@ TEST(Index, AQueueEndsBehindTheLastMessageThatReadersMaySee) {
   EXPECT_EQ(index.end_queue_offset("a", 0), 2);
   index.on_trim(20);
   EXPECT_EQ(index.end_queue_offset("a", 0), 2);
+}
+
+// An index that is told records of one topic and queue, 10 bytes each.
+struct Told {
+  Index index;
+  std::int64_t end = 0;
+
+  void record(std::int64_t queue_offset, const std::string& topic = "a", int queue = 0) {
+    RecordView view;
+    view.topic = topic;
+    view.queue = queue;
+    view.offset = end;
+    view.size = 10;
+    view.queue_offset = queue_offset;
+    index.on_record(view);
+    end += 10;
+  }
+  std::vector<std::int64_t> from(std::int64_t cursor, std::int64_t max = 100) {
+    return index.range("a", 0, cursor, max).queue_offsets;
+  }
+};
+using Numbers = std::vector<std::int64_t>;
+
+TEST(Index, AQueueCursorStaysWithItsMessageWhenOldOnesGo) {
+  Told told;
+  for (int i = 0; i < 6; ++i) told.record(i);
+  EXPECT_EQ(told.from(4), (Numbers{4, 5}));
+  told.index.on_trim(30);
+  EXPECT_EQ(told.from(4), (Numbers{4, 5}));
+  const auto below = told.index.range("a", 0, 1, 2);
+  EXPECT_EQ(below.queue_offsets, (Numbers{3, 4}));
+  EXPECT_EQ(below.offsets, (Numbers{30, 40}));
+  EXPECT_EQ(below.first, 3);
+  EXPECT_EQ(below.end, 6);
+  EXPECT_FALSE(below.all);
+  EXPECT_TRUE(told.from(6).empty());
+  EXPECT_TRUE(told.from(INT64_MAX).empty());
+}
+
+TEST(Index, ATopicCursorIsALogOffset) {
+  Told told;
+  for (int i = 0; i < 4; ++i) told.record(i, i == 2 ? "b" : "a");
+  auto range = told.index.range("a", std::nullopt, 5, 100);
+  EXPECT_EQ(range.offsets, (Numbers{10, 30}));
+  EXPECT_EQ(range.first, 0);
+  EXPECT_EQ(range.end, 40);
+  told.index.on_trim(20);
+  range = told.index.range("a", std::nullopt, 10, 100);
+  EXPECT_EQ(range.offsets, (Numbers{30}));
+  EXPECT_EQ(range.first, 20);
+  EXPECT_EQ(told.index.range("none", std::nullopt, 0, 100).end, 40);
+}
+
+TEST(Index, CursorsFindTheirPlaceAcrossGaps) {
+  Told told;
+  for (const std::int64_t number : {0, 1, 5, 6, 20}) told.record(number);
+  EXPECT_EQ(told.from(0), (Numbers{0, 1, 5, 6, 20}));
+  EXPECT_EQ(told.from(1), (Numbers{1, 5, 6, 20}));
+  EXPECT_EQ(told.from(2), (Numbers{5, 6, 20}));
+  EXPECT_EQ(told.from(6), (Numbers{6, 20}));
+  EXPECT_EQ(told.from(7), (Numbers{20}));
+  EXPECT_TRUE(told.from(21).empty());
+  told.index.on_trim(30);
+  EXPECT_EQ(told.from(0), (Numbers{6, 20}));
+  EXPECT_EQ(told.index.first_queue_offset("a", 0), 6);
+  told.index.on_truncate(40, [](std::int64_t, RecordView&) { return false; });
+  EXPECT_EQ(told.from(0), (Numbers{6}));
+  EXPECT_EQ(told.index.next_queue_offset("a", 0), 20);
+}
+
+TEST(Index, NumbersThatStartAgainGoOnInstead) {
+  Told told;
+  for (const std::int64_t number : {7, 8, 0, 1, 2}) told.record(number);
+  EXPECT_EQ(told.from(0), (Numbers{7, 8, 9, 10, 11}));
+  const auto range = told.index.range("a", std::nullopt, 0, 100);
+  EXPECT_TRUE(range.renumbered);
+  EXPECT_EQ(told.index.queue_offset_of("a", 0, 30), 10);
+  EXPECT_EQ(told.index.next_queue_offset("a", 0), 12);
+  // And what nobody can have counted up to.
+  for (const std::int64_t number : {INT64_MAX, INT64_MIN}) told.record(number);
+  EXPECT_EQ(told.from(12), (Numbers{12, 13}));
+  EXPECT_EQ(told.index.next_queue_offset("a", 0), 14);
+}
+
+TEST(Index, AListOfTopicsLetsTheLogGoOn) {
+  Told told;
+  const int topics = 3 * static_cast<int>(kQueuesPerLook);
+  for (int i = 0; i < topics; ++i) told.record(0, "topic " + std::to_string(i));
+  int looks = 1;
+  const auto listed = told.index.topics([&] {
+    ++looks;
+    told.record(looks, "zzz");  // would never return if the walk held the mutex
+  });
+  EXPECT_GE(looks, 2 * topics / static_cast<int>(kQueuesPerLook));
+  EXPECT_EQ(listed.size(), static_cast<std::size_t>(topics) + 1);
+  EXPECT_EQ(listed.front().messages, 1);
+  EXPECT_EQ(listed.front().queues, 1);
+}
+
+TEST(Index, CountsFollowATrimAndACut) {
+  Told told;
+  for (int i = 0; i < 5; ++i) told.record(0, "a", i);
+  told.index.on_trim(20);
+  told.index.on_truncate(40, [](std::int64_t, RecordView&) { return false; });
+  const auto topics = told.index.topics();
+  ASSERT_EQ(topics.size(), 1U);
+  EXPECT_EQ(topics[0].messages, 2);
+  EXPECT_EQ(topics[0].queues, 5);  // empty ones stay
+  told.index.after_trim();
+  EXPECT_EQ(told.index.count("a", std::nullopt), 2);
 }
 
 TEST(Index, ShrinksWithACutAndSaysSo) {

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::int64_t kMin3 = 3 * kTestSegment;
 
-TEST(Retention, BySizeTakesWholeOldestSegmentsAndNumbersCountFromTheFirstHeld) {
+TEST(Retention, BySizeTakesWholeOldestSegments) {
   const TempDir dir, after;
   Store store;
   auto options = test_options(dir.path());

@@ -63,7 +63,7 @@ std::string Store::bytes() const {
   return out;
 }
 
-std::vector<std::string> Store::bodies(const std::string& topic, std::optional<int> queue) const {
+std::vector<std::string> Store::bodies(const std::string& topic, std::optional<int> queue) {
   std::vector<std::string> out;
   for (const std::int64_t offset : index.range(topic, queue, 0, 1'000'000).offsets)
     EXPECT_TRUE(log->with_record(offset, [&](const RecordView& r) { out.emplace_back(r.body); }));

@@ -47,7 +47,7 @@ struct Store {
                const Properties& properties = {});
   std::string bytes() const;  // of the whole log
   std::vector<std::string> bodies(const std::string& topic,
-                                  std::optional<int> queue = std::nullopt) const;
+                                  std::optional<int> queue = std::nullopt);
 };
 
 // A master's log with messages over several segments, as raw bytes.

@@ -24,24 +24,32 @@ class Check {
   // then the bytes that are new in the three logs. "" or what is wrong.
   std::string round();
 
-  // At the end: each node's topic from its first message, all bytes, and `ha_stub verify` of each
-  // store once its node has ended. "" or what is wrong.
+  // At the end: each node's topic from the log's first byte ever, all bytes, and `ha_stub verify`
+  // of each store once its node has ended. "" or what is wrong.
   std::string all();
 
   const Ledger::Verdict& verdict() const { return verdict_; }
   bool logs_identical() const { return identical_; }
 
  private:
-  // Counts the node's messages from that number on; the number after the last.
-  std::int64_t look(int node, std::int64_t from, Ledger::Found& found, std::string& wrong);
-  std::string judge(const Ledger::Found& found, const std::string& where);
+  // What was seen of a topic by one who reads it from one node or, in turn, several.
+  struct Look {
+    Ledger::Found found;
+    std::vector<Range> skipped;  // as the reader was told
+    std::int64_t cursor = 0;
+  };
+  // Counts the node's messages from the cursor on. "" or what is wrong.
+  std::string look(int node, Look& look);
+  std::string judge(const Look& look, const std::string& where);
   std::string compare(std::int64_t from);
+  std::string compare_with_first(int node, std::int64_t from);
+  // Where both logs begin.
+  std::int64_t begin_of_both(int node);
 
   World& world_;
   const Ledger& ledger_;
-  Ledger::Found found_;            // on the masters of the rounds so far
-  std::int64_t looked_up_to_ = 0;  // message number
-  std::int64_t end_ = 0;           // of all three logs
+  Look masters_;          // of the rounds so far
+  std::int64_t end_ = 0;  // of all three logs
   std::int64_t compared_ = 0;
   Ledger::Verdict verdict_;
   bool identical_ = true;

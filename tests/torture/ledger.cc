@@ -18,13 +18,16 @@ std::size_t Ledger::issue(int producer, std::size_t count) {
   const std::lock_guard lock(mutex_);
   auto& mine = fates_.at(static_cast<std::size_t>(producer));
   mine.resize(mine.size() + count, Fate::kUnknown);
+  places_.at(static_cast<std::size_t>(producer)).resize(mine.size());
   return mine.size() - count;
 }
 
-void Ledger::settle(int producer, std::size_t first, std::size_t count, Fate fate) {
+void Ledger::settle(int producer, std::size_t first, std::size_t count, Fate fate, Range place) {
   const std::lock_guard lock(mutex_);
   auto& mine = fates_.at(static_cast<std::size_t>(producer));
   std::fill_n(mine.begin() + static_cast<std::ptrdiff_t>(first), count, fate);
+  auto& places = places_.at(static_cast<std::size_t>(producer));
+  std::fill_n(places.begin() + static_cast<std::ptrdiff_t>(first), count, place);
   if (fate == Fate::kAcknowledged) acknowledged_ += count;
 }
 
@@ -64,7 +67,7 @@ std::string Ledger::find(Found& found, std::string_view body) const {
   return "a message that nobody sent: '" + std::string(body.substr(0, 60)) + "'";
 }
 
-Ledger::Verdict Ledger::judge(const Found& found) const {
+Ledger::Verdict Ledger::judge(const Found& found, const std::vector<Range>& skipped) const {
   const std::lock_guard lock(mutex_);
   Verdict out;
   const auto example = [&](const char* what, std::size_t producer, std::size_t number) {
@@ -77,7 +80,14 @@ Ledger::Verdict Ledger::judge(const Found& found) const {
       const bool there = producer < found.size() && number < found[producer].size();
       const int times = there ? found[producer][number] : 0;
       const Fate fate = fates_[producer][number];
-      if (times == 0 && fate == Fate::kAcknowledged) {
+      const Range place = places_[producer][number];
+      // The place is its batch's, of which a part may be left.
+      const bool gone = std::any_of(skipped.begin(), skipped.end(), [&](const Range& range) {
+        return place.begin < range.end && range.begin < place.end;
+      });
+      if (times == 0 && fate == Fate::kAcknowledged && gone) {
+        ++out.skipped;
+      } else if (times == 0 && fate == Fate::kAcknowledged) {
         ++out.lost;
         example("lost", producer, number);
       } else if (times > 1) {

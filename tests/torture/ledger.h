@@ -21,16 +21,24 @@ enum class Fate : std::uint8_t {
   kRefused,       // must not be found
 };
 
+// Log offsets [begin, end).
+struct Range {
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+};
+
 class Ledger {
  public:
   // For the fates of what is found by one look through a log.
   using Found = std::vector<std::vector<std::uint8_t>>;
 
-  explicit Ledger(int producers) : fates_(static_cast<std::size_t>(producers)) {}
+  explicit Ledger(int producers)
+      : fates_(static_cast<std::size_t>(producers)), places_(fates_.size()) {}
 
   // The number of the first of so many new messages.
   std::size_t issue(int producer, std::size_t count);
-  void settle(int producer, std::size_t first, std::size_t count, Fate fate);
+  // place: of the messages in the log, as the answer has it; empty where nobody said.
+  void settle(int producer, std::size_t first, std::size_t count, Fate fate, Range place = {});
 
   struct Counts {
     std::size_t acknowledged = 0;
@@ -44,7 +52,8 @@ class Ledger {
   std::string find(Found& found, std::string_view body) const;
 
   struct Verdict {
-    std::size_t lost = 0;        // acknowledged and not found
+    std::size_t lost = 0;        // acknowledged, and neither found nor skipped
+    std::size_t skipped = 0;     // acknowledged, in what the reader was told it skipped
     std::size_t duplicated = 0;  // found more than once
     std::size_t ghosts = 0;      // refused and found
     std::size_t survivors = 0;   // unknown and found
@@ -52,11 +61,13 @@ class Ledger {
 
     bool good() const { return lost == 0 && duplicated == 0 && ghosts == 0; }
   };
-  Verdict judge(const Found& found) const;
+  // skipped: what the look was told that retention had taken.
+  Verdict judge(const Found& found, const std::vector<Range>& skipped) const;
 
  private:
   mutable std::mutex mutex_;
   std::vector<std::vector<Fate>> fates_;
+  std::vector<std::vector<Range>> places_;  // of its batch, beside fates_
   std::size_t acknowledged_ = 0;
 };
 

@@ -55,9 +55,12 @@ void report(const Options& options, const Rounds& rounds, const Ledger& ledger,
   out << "\nacknowledged   " << counts.acknowledged << "\nunknown        " << counts.unknown << " ("
       << verdict.survivors << " of them are there)\nrefused        " << counts.refused
       << "\nlost           " << verdict.lost << "\nduplicated     " << verdict.duplicated
+      << "\nskipped        " << verdict.skipped
+      << " (retention had taken them, and the reader was told)"
       << "\nrefused, there " << verdict.ghosts << "\nlogs identical "
       << (rounds.check().logs_identical() ? "yes" : "no") << "\nread           " << readers.read()
-      << " (a node showed less than before " << readers.went_back() << " times)"
+      << " (a node showed less than before " << readers.went_back() << " times; " << readers.skips()
+      << " looks below what was held)"
       << "\nunavailability " << percentiles(rounds.gaps()) << "\ntakeover       "
       << percentiles(rounds.takeovers()) << "\nverdict        "
       << (wrong.empty() ? "good" : "FAILED: " + wrong) << std::endl;

@@ -26,6 +26,8 @@ void Member::start(const std::string& role) {
                                         plan_.ha(),
                                         "--segment-size",
                                         std::to_string(kSegmentSize),
+                                        "--retention-bytes",
+                                        std::to_string(kRetentionBytes),
                                         "--replica-id",
                                         plan_.id,
                                         "--replicas",

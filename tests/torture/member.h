@@ -16,7 +16,9 @@ namespace ha::torture {
 
 namespace json = system::json;
 
-inline constexpr std::int64_t kSegmentSize = std::int64_t{4} << 20;
+inline constexpr std::int64_t kSegmentSize = std::int64_t{1} << 20;
+// Little enough that old messages go all the time: readers that look back find them gone.
+inline constexpr std::int64_t kRetentionBytes = 4 * kSegmentSize;
 
 struct MemberPlan {
   std::string id;

@@ -96,10 +96,11 @@ void Producers::work(int number) {
     // The default of a set is its quorum: the same by two names.
     const std::string acks = random() % 2 == 0 ? "quorum" : "default";
     std::string word;
+    Range place;
     const Fate fate =
         send(*client, "/v1/topics/T/messages?lines=1&acks=" + acks + "&timeout_ms=" + kWaitMs,
-             lines, word);
-    ledger_.settle(number, first, count, fate);
+             lines, word, place);
+    ledger_.settle(number, first, count, fate, place);
     if (fate == Fate::kAcknowledged) clock_.on_ack();
     {
       const std::lock_guard lock(mutex_);
@@ -116,14 +117,18 @@ void Producers::work(int number) {
 }
 
 Fate Producers::send(Client& client, const std::string& target, const std::string& lines,
-                     std::string& word) {
+                     std::string& word, Range& place) {
   try {
     const Answer answer = client.post(target, lines, kAnswerWithin);
     const system::json::value document = system::parse_json(answer.body);
     const auto* status = document.as_object().if_contains("status");
     word = status != nullptr ? std::string(status->as_string())
                              : system::text_at(document, "error/code");
-    if (answer.status == 200) return Fate::kAcknowledged;
+    if (answer.status == 200) {
+      place = {system::number_at(document, "first_offset"),
+               system::number_at(document, "end_offset")};
+      return Fate::kAcknowledged;
+    }
     const auto* stored = document.as_object().if_contains("stored");
     return stored != nullptr && stored->to_number<int>() > 0 ? Fate::kUnknown : Fate::kRefused;
   } catch (const NobodyThere&) {

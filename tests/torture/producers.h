@@ -52,7 +52,8 @@ class Producers {
   void work(int number);
   bool wait_while_paused();
   // The fate of the lines, and its word.
-  Fate send(Client& client, const std::string& target, const std::string& lines, std::string& word);
+  Fate send(Client& client, const std::string& target, const std::string& lines, std::string& word,
+            Range& place);
 
   const std::vector<Endpoint> nodes_;
   Ledger& ledger_;

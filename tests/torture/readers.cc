@@ -4,8 +4,6 @@
 #include <functional>
 #include <random>
 
-#include "tests/system/json.h"
-
 namespace ha::torture {
 namespace {
 
@@ -39,51 +37,73 @@ void Readers::complain(const std::string& text) {
 void Readers::work(std::size_t node) {
   std::minstd_rand random(static_cast<unsigned>(node) + 11);
   Client client(nodes_[node]);
-  std::int64_t next = 0;
+  Place place;
   while (!stopping_) {
-    // Now and then something old, since it might have changed.
-    const bool back = next > kMost && random() % kLookBackEvery == 0;
-    const std::int64_t from = back ? static_cast<std::int64_t>(random()) % next : next;
-    std::int64_t then = from;
+    // Now and then something old, since it might have changed, or be gone.
+    const bool back = place.cursor > 0 && random() % kLookBackEvery == 0;
+    Place old;
+    if (back) old.cursor = static_cast<std::int64_t>(random()) % place.cursor;
+    Place& at = back ? old : place;
+    const std::int64_t from = at.cursor;
     try {
       const Answer answer = client.get("/v1/topics/T/messages?from=" + std::to_string(from) +
                                            "&max=" + std::to_string(kMost) + "&wait_ms=300",
                                        kAnswerWithin);
-      if (answer.status == 200) then = take(node, from, answer.body);
+      if (answer.status == 200) take(node, at, answer.body);
     } catch (const Failure&) {
       // It is away.
     }
-    if (!back) next = std::max(then, next);
-    if (then == from) std::this_thread::sleep_for(kPause);
+    if (at.cursor == from) std::this_thread::sleep_for(kPause);
   }
 }
 
-std::int64_t Readers::take(std::size_t node, std::int64_t from, const std::string& body) {
+void Readers::take(std::size_t node, Place& place, const std::string& body) {
   const system::json::value document = system::parse_json(body);
-  std::int64_t expected = from;
-  std::int64_t last_offset = -1;
-  for (const auto& message : system::at(document, "messages").as_array()) {
-    const auto number = system::number_at(message, "number");
-    const auto offset = system::number_at(message, "offset");
-    const std::uint64_t hash = std::hash<std::string>{}(system::text_at(message, "body"));
-    const std::string where = "the reader of '" + names_[node] + "': message " +
-                              std::to_string(number) + " at offset " + std::to_string(offset) + " ";
-    if (number != expected++) complain(where + "comes where another number was due");
-    if (offset <= last_offset) complain(where + "lies before the one before it");
-    last_offset = offset;
-    const std::lock_guard lock(mutex_);
-    const auto at = static_cast<std::size_t>(number);
-    if (seen_.size() <= at) seen_.resize(at + 1);
-    Seen& seen = seen_[at];
-    if (seen.offset < 0) seen = {offset, hash, static_cast<std::uint8_t>(node)};
-    if ((seen.offset != offset || seen.hash != hash) && wrong_.empty()) {
-      wrong_ = where + "is not the one that the reader of '" + names_[seen.by] +
-               "' was shown earlier at offset " + std::to_string(seen.offset);
-    }
-    ++read_;
+  const auto* skipped = document.as_object().if_contains("skipped");
+  const std::int64_t first = system::number_at(document, "first");
+  const std::int64_t next = system::number_at(document, "next");
+  const std::string who = "the reader of '" + names_[node] + "' ";
+  if (skipped != nullptr) {
+    ++skips_;
+    if (system::number_at(*skipped, "from") != place.cursor ||
+        system::number_at(*skipped, "to") != first || first <= place.cursor)
+      complain(who + "at " + std::to_string(place.cursor) + " was told " + body.substr(0, 300));
+  } else if (place.cursor < first) {
+    complain(who + "at " + std::to_string(place.cursor) + " was not told that the log begins at " +
+             std::to_string(first));
   }
-  if (system::number_at(document, "end") < from) ++went_back_;
-  return expected;
+  if (next < place.cursor) complain(who + "was sent back to " + std::to_string(next));
+  if (system::number_at(document, "end") < place.cursor) ++went_back_;
+  // A queue whose messages were skipped shows it when it goes on, which may be later.
+  if (skipped != nullptr) place.queues.clear();
+  for (const auto& message : system::at(document, "messages").as_array())
+    take_message(node, place, message);
+  place.cursor = std::max(place.cursor, next);
+}
+
+void Readers::take_message(std::size_t node, Place& place, const system::json::value& message) {
+  const auto offset = system::number_at(message, "offset");
+  const auto queue = system::number_at(message, "queue");
+  const auto queue_offset = system::number_at(message, "queue_offset");
+  const std::uint64_t hash = std::hash<std::string>{}(system::text_at(message, "body"));
+  const std::string where = "the reader of '" + names_[node] + "': message " +
+                            std::to_string(queue_offset) + " of queue " + std::to_string(queue) +
+                            " at offset " + std::to_string(offset) + " ";
+  if (offset < place.cursor) complain(where + "lies before the cursor or the one before it");
+  place.cursor = offset + 1;
+  const auto [due, first_of_queue] = place.queues.emplace(queue, queue_offset);
+  if (due->second != queue_offset)
+    complain(where + "comes where " + std::to_string(due->second) + " was due");
+  due->second = queue_offset + 1;
+  const std::lock_guard lock(mutex_);
+  const Seen now{queue, queue_offset, hash, static_cast<std::uint8_t>(node)};
+  const Seen& seen = seen_.emplace(offset, now).first->second;
+  if ((seen.queue != queue || seen.queue_offset != queue_offset || seen.hash != hash) &&
+      wrong_.empty()) {
+    wrong_ = where + "is not the one that the reader of '" + names_[seen.by] +
+             "' was shown there earlier";
+  }
+  ++read_;
 }
 
 }  // namespace ha::torture
