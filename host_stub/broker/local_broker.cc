@@ -94,7 +94,7 @@ std::optional<Error> LocalBroker::open_all() {
   }
   scheduler_ = std::make_unique<Scheduler>(*log_, index_, system_now_ms);
 
-  hooks_ = std::make_unique<LogHooks>(*log_, *groups_, options_.consensus_log,
+  hooks_ = std::make_unique<LogHooks>(*log_, index_, *groups_, options_.consensus_log,
                                       [this](const ha_role_report& r) { on_role_changed(r); });
   const ha::HostBinding binding = ha::bind_host(*hooks_);
   auto plugin = ha::Plugin::load(options_.plugin_path, binding);

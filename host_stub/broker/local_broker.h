@@ -23,6 +23,7 @@
 #include "broker/broker.h"
 #include "broker/group_offsets.h"
 #include "broker/log_hooks.h"
+#include "broker/queue_offsets.h"
 #include "broker/scheduler.h"
 #include "ha/loader.hpp"
 #include "store/commit_log.h"
@@ -41,7 +42,8 @@ inline constexpr std::chrono::seconds kRoleChangeTimeout{30};
 
 class LocalBroker final : public Broker {
  public:
-  explicit LocalBroker(BrokerOptions options) : options_(std::move(options)) {}
+  explicit LocalBroker(BrokerOptions options)
+      : options_(std::move(options)), queue_offsets_(options_.store_dir) {}
   ~LocalBroker() override;
 
   std::optional<Error> open_all();
@@ -98,7 +100,8 @@ class LocalBroker final : public Broker {
   std::string why_not_following() const;
 
   const BrokerOptions options_;
-  store::Index index_;
+  QueueOffsets queue_offsets_;
+  store::Index index_{&queue_offsets_};
   std::unique_ptr<store::CommitLog> log_;
   std::unique_ptr<GroupOffsets> groups_;
   std::unique_ptr<Scheduler> scheduler_;

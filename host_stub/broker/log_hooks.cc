@@ -104,6 +104,7 @@ std::int32_t LogHooks::confirm(std::int64_t epoch, std::int64_t offset) {
 }
 
 void LogHooks::replica_changed(const ha_replica_event& event) {
+  if (event.event == HA_REPLICA_JOINED) metadata_.on_joined();
   const std::string_view id = event.id;
   // One that was turned away before it said its name has an address only.
   const std::string who = id.empty() ? event.address : std::string(id) + " at " + event.address;
@@ -155,7 +156,7 @@ std::int32_t LogHooks::commit_reserved(std::int64_t size, ha::Error& error) {
 void LogHooks::drop_reserved() { log_.drop_reservation(); }
 
 std::int32_t LogHooks::write_metadata(std::string_view state, ha::Error& error) {
-  return answer(groups_.replace(state), error);
+  return answer(metadata_.write(state), error);
 }
 
 std::int32_t LogHooks::merge_metadata(std::string_view pending, ha::Error& error) {

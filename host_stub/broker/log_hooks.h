@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "broker/group_offsets.h"
+#include "broker/metadata.h"
 #include "ha/host_hooks.hpp"
 #include "ha/loader.hpp"
 #include "store/commit_log.h"
@@ -25,10 +26,11 @@ class LogHooks final : public ha::HostHooks {
  public:
   using RoleChanged = std::function<void(const ha_role_report&)>;
 
-  LogHooks(store::CommitLog& log, GroupOffsets& groups, bool consensus_log,
+  LogHooks(store::CommitLog& log, store::Index& index, GroupOffsets& groups, bool consensus_log,
            RoleChanged role_changed)
       : log_(log),
         groups_(groups),
+        metadata_(log, index, groups),
         consensus_log_(consensus_log),
         role_changed_(std::move(role_changed)) {}
 
@@ -66,8 +68,8 @@ class LogHooks final : public ha::HostHooks {
   std::int32_t commit_reserved(std::int64_t size, ha::Error& error) override;
   void drop_reserved() override;
 
-  std::uint64_t metadata_version() override { return groups_.version(); }
-  std::string read_metadata() override { return groups_.text(); }
+  std::uint64_t metadata_version() override { return metadata_.version(); }
+  std::string read_metadata() override { return metadata_.read(); }
   std::int32_t write_metadata(std::string_view state, ha::Error& error) override;
   std::string pending_metadata() override { return groups_.pending_text(); }
   std::int32_t merge_metadata(std::string_view pending, ha::Error& error) override;
@@ -80,6 +82,7 @@ class LogHooks final : public ha::HostHooks {
  private:
   store::CommitLog& log_;
   GroupOffsets& groups_;
+  Metadata metadata_;
   const bool consensus_log_;
   const RoleChanged role_changed_;
   std::atomic<bool> master_{false};

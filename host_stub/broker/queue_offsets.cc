@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 #include <charconv>
+#include <filesystem>
 
 #include "broker/side_file.h"
 #include "store/file.h"
@@ -104,19 +105,24 @@ std::string parse_queue_counters(std::string_view text, store::QueueCounters& ou
 std::optional<store::QueueCounters> QueueOffsets::load(std::int64_t log_min) {
   constexpr const char* kWithout =
       "queues without a message in the log go on at a number that none can have reached";
-  std::optional<store::QueueCounters> out;
+  if (!std::filesystem::exists(path_)) {
+    spdlog::warn("'{}' is not there, and the log has lost what lies below {}; {}", path_, log_min,
+                 kWithout);
+    return std::nullopt;
+  }
+  store::QueueCounters out;
+  bool good = false;
   const auto failed = read_side_file(path_, kWithout, [&](std::string_view text) {
-    const std::string wrong = parse_queue_counters(text, out.emplace());
-    if (!wrong.empty()) out.reset();
+    const std::string wrong = parse_queue_counters(text, out);
+    good = wrong.empty();
     return wrong;
   });
   if (failed) spdlog::error("queue offsets: {}; {}", failed->text, kWithout);
-  if (out && out->min < log_min) {
-    spdlog::warn("'{}' covers the log below {}, and the log has lost what lies below {}; {}", path_,
-                 out->min, log_min, kWithout);
-    out.reset();
-  }
-  return out;
+  if (!good) return std::nullopt;
+  if (out.min >= log_min) return out;
+  spdlog::warn("'{}' covers the log below {}, and the log has lost what lies below {}; {}", path_,
+               out.min, log_min, kWithout);
+  return std::nullopt;
 }
 
 std::optional<Error> QueueOffsets::save(const store::QueueCounters& counters) {
