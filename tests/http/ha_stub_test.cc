@@ -103,9 +103,8 @@ TEST_F(HaStub, ProducesAndConsumesAnyBytes) {
   const auto consumed = shell(stub("consume --topic t --broker " + node->url()));
   EXPECT_EQ(consumed.output, std::string("a\n\n\xFF\0z\nlast\n", 12));
   EXPECT_EQ(shell(stub("consume --topic t --from 1 --max 1 --broker " + node->url())).output, "\n");
-  EXPECT_THAT(
-      shell(stub("consume --topic t --json --queue 2 --broker " + node->url())).output,
-      HasSubstr("\"body_base64\":\"/wB6\""));
+  EXPECT_THAT(shell(stub("consume --topic t --json --queue 2 --broker " + node->url())).output,
+              HasSubstr("\"body_base64\":\"/wB6\""));
 }
 
 TEST_F(HaStub, KeepsTheInputsOrder) {
