@@ -25,7 +25,13 @@ constexpr auto kAskAgain = std::chrono::milliseconds(500);
 std::int64_t HaService::campaign(RoleChange& change, Reason& reason, Outcome& failed) {
   std::string said;
   for (;;) {
-    const std::int64_t epoch = run_once(change, reason, failed);
+    std::int64_t epoch = 0;
+    try {
+      epoch = run_once(change, reason, failed);
+    } catch (const std::exception& e) {  // no descriptors for the sockets, mostly
+      reason = Reason::kHostError;
+      failed = {Status::kIo, std::string("cannot ask the other nodes: ") + e.what()};
+    }
     if (!change.patient || change.role != Role::kMaster || epoch != 0) return epoch;
     if (failed.text != said) {
       said = failed.text;
@@ -54,12 +60,14 @@ std::int64_t HaService::run_once(RoleChange& change, Reason& reason, Outcome& fa
   });
   const auto lost = [&](const core::Verdict& verdict) {
     reason = verdict.reason;
-    failed = {verdict.reason == Reason::kBehind ? Status::kConflict : Status::kAgain, verdict.text};
+    const bool again = verdict.reason != Reason::kBehind && verdict.reason != Reason::kSetDiffers;
+    failed = {again ? Status::kAgain : Status::kConflict, verdict.text};
     return 0;
   };
 
-  Prepare prepare{Prepare::Mode::kAsk, std::max(term.known() + 1, change.epoch), candidacy.position,
-                  settings_.cluster_id, settings_.replica_id};
+  Prepare prepare{Prepare::Mode::kAsk,  std::max(term.known() + 1, change.epoch),
+                  candidacy.position,   settings_.cluster_id,
+                  settings_.replica_id, settings_.set_text()};
   const auto enough = static_cast<std::size_t>(std::max(candidacy.needed() - 1, 0));
   // Who starts wants to know who is master; who is told to be it wants enough promises.
   std::vector<core::Heard> heard = ask_others(prepare, timeout, change.patient ? SIZE_MAX : enough);
@@ -189,7 +197,8 @@ void HaService::look_if_alone() {
 
 // On the control thread. Whoever knows of a newer epoch will not follow this master any more.
 void HaService::look_around() {
-  Prepare prepare{Prepare::Mode::kAsk, 0, {}, settings_.cluster_id, settings_.replica_id};
+  Prepare prepare{Prepare::Mode::kAsk, 0, {}, settings_.cluster_id, settings_.replica_id,
+                  settings_.set_text()};
   std::int64_t epoch = 0;
   std::chrono::milliseconds timeout{};
   io_.run_sync([&] {

@@ -1,6 +1,8 @@
 #include "ha_plugin/settings.h"
 
 #include <algorithm>
+#include <boost/algorithm/string/case_conv.hpp>
+#include <boost/asio/ip/address.hpp>
 #include <charconv>
 #include <filesystem>
 #include <limits>
@@ -151,6 +153,19 @@ std::string show_text(const Settings& s) {
   return s.*Member;
 }
 
+// What a handshake has room for, and far more than makes sense.
+constexpr std::size_t kMostNodes = 128;
+
+// Two names that resolve to one address are not seen here.
+bool is_same_address(const net::Address& a, const net::Address& b) {
+  const auto plain = [](const std::string& host) {
+    boost::system::error_code error;
+    const auto ip = boost::asio::ip::make_address(host, error);
+    return error ? boost::algorithm::to_lower_copy(host) : ip.to_string();
+  };
+  return a.port == b.port && plain(a.host) == plain(b.host);
+}
+
 std::string apply_replicas(Settings& s, std::string_view v) {
   ReplicaList list;
   std::string wrong = net::for_each_item(v, [&](std::string_view part) -> std::string {
@@ -168,6 +183,15 @@ std::string apply_replicas(Settings& s, std::string_view v) {
     }
     const auto known = list.ids();
     if (std::find(known.begin(), known.end(), id) != known.end()) return "has '" + id + "' twice";
+    // One process would promise, and be counted as a copy, for both.
+    for (const ReplicaList::Node& other : list.nodes) {
+      if (!is_same_address(other.address, node.address)) continue;
+      return "has the address " + node.address.text() + " twice, for '" + other.id + "' and '" +
+             id + "': each node needs its own";
+    }
+    if (list.nodes.size() == kMostNodes) {
+      return "has more than " + std::to_string(kMostNodes) + " nodes";
+    }
     list.nodes.push_back(std::move(node));
     return "";
   });
@@ -306,11 +330,10 @@ const Spec kSpecs[] = {
      "Without a name a slave is told from others as on the RocketMQ wire.",
      apply_name<&Settings::replica_id>, show_text<&Settings::replica_id>},
     {"replicas", "nodes", "ID@HOST:PORT, comma-separated; empty = no set", false,
-     "The configured set, this node included, the same on every node. HOST may be a name: all of "
-     "its "
+     "The configured set, this node included, the same on every node: nodes whose lists of ids or "
+     "default_copies differ neither follow nor promote each other. HOST may be a name: all of its "
      "addresses are tried, and those it had last while the resolver is silent or fails. Its nodes "
-     "keep epochs: one "
-     "of "
+     "keep epochs: one of "
      "them becomes master only when enough others promise it, and a master that comes back is cut "
      "to what was acknowledged. Slaves with another replica_id, or none (RocketMQ's), are refused. "
      "Needs state_dir.",

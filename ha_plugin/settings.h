@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ha_plugin/core/replica_session.h"
+#include "ha_plugin/core/term.h"
 #include "ha_plugin/net/address.h"
 
 namespace ha {
@@ -108,6 +109,8 @@ struct Settings {
     if (!keeps_epochs()) return in_sync_replicas;
     return default_copies > 0 ? default_copies : replicas.quorum();
   }
+  // Nodes of one set say the same here.
+  std::string set_text() const { return core::set_text(replicas.ids(), copies_by_default()); }
   // Copies that can exist.
   std::int64_t most_copies() const {
     return keeps_epochs() ? static_cast<std::int64_t>(replicas.nodes.size()) : max_connections + 1;

@@ -17,7 +17,7 @@ constexpr double kNsPerSecond = 1e9;
 constexpr double kMsPerSecond = 1e3;
 
 // The ABI's numbers that the arrays of HaMetrics have room for and that have a name.
-constexpr std::int32_t kLastReason = HA_REASON_LOOP;
+constexpr std::int32_t kLastReason = HA_REASON_HOST_MISUSE;
 constexpr std::int32_t kLastStatus = -HA_IN_SYNC_REPLICAS_NOT_ENOUGH;
 static_assert(kLastReason < static_cast<std::int32_t>(kReasonSlots));
 static_assert(kLastStatus < static_cast<std::int32_t>(kStatusSlots));

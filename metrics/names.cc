@@ -76,6 +76,10 @@ const char* reason_name(std::int32_t reason) noexcept {
       return "lag_time";
     case HA_REASON_LOOP:
       return "loop";
+    case HA_REASON_SET_DIFFERS:
+      return "set_differs";
+    case HA_REASON_HOST_MISUSE:
+      return "host_misuse";
     default:
       return "unknown";
   }

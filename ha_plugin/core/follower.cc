@@ -18,7 +18,7 @@ FrameVerdict judge_frame(Offset offset, std::int64_t size, const LogBounds& log)
 
 bool is_final(Reason reason) {
   return reason == Reason::kSegmentSize || reason == Reason::kCorrupt ||
-         reason == Reason::kDiverged;
+         reason == Reason::kDiverged || reason == Reason::kHostMisuse;
 }
 
 bool is_up_to_the_master(Reason reason) {
@@ -30,6 +30,7 @@ bool is_up_to_the_master(Reason reason) {
     case Reason::kVersion:
     case Reason::kCluster:
     case Reason::kUnknownReplica:
+    case Reason::kSetDiffers:
     case Reason::kReplaced:
     case Reason::kLoop:
       return true;

@@ -26,10 +26,9 @@ std::optional<Answer> judge_identity(const Hello& hello, const Acceptor& accepto
   const auto no = [&](Reason reason, std::string why) {
     return refuse(reason, std::move(why), acceptor);
   };
-  if (hello.oldest_version > kNativeVersion || hello.newest_version < kNativeVersion) {
-    return no(Reason::kVersion, "it speaks versions " + std::to_string(hello.oldest_version) +
-                                    " to " + std::to_string(hello.newest_version) +
-                                    ", this node version " + std::to_string(kNativeVersion));
+  if (std::string wrong = check_version("the slave", hello.oldest_version, hello.newest_version);
+      !wrong.empty()) {
+    return no(Reason::kVersion, std::move(wrong));
   }
   if (hello.cluster != acceptor.cluster) {
     return no(Reason::kCluster, "its cluster is " + shown(hello.cluster) + ", this node's is " +
@@ -43,6 +42,10 @@ std::optional<Answer> judge_identity(const Hello& hello, const Acceptor& accepto
   if (!known.empty() && std::find(known.begin(), known.end(), hello.replica) == known.end()) {
     return no(Reason::kUnknownReplica, "its replica id is " + shown(hello.replica) +
                                            ", which is not in this node's option 'replicas'");
+  }
+  if (hello.set != acceptor.set) {
+    return no(Reason::kSetDiffers,
+              sets_differ("the slave's", hello.set, "the master's", acceptor.set));
   }
   if (hello.segment_size != acceptor.log.segment_size) {
     return no(Reason::kSegmentSize,
@@ -91,6 +94,17 @@ std::optional<Answer> judge_tail(const Hello& hello, const Acceptor& acceptor,
 }
 
 }  // namespace
+
+bool speaks_our_version(std::uint16_t oldest, std::uint16_t newest) {
+  return oldest <= kNativeVersion && newest >= kNativeVersion;
+}
+
+std::string check_version(const std::string& who, std::uint16_t oldest, std::uint16_t newest) {
+  if (speaks_our_version(oldest, newest)) return "";
+  return who + " speaks versions " + std::to_string(oldest) + " to " + std::to_string(newest) +
+         " of the native protocol, the other side version " + std::to_string(kNativeVersion) +
+         ": run the same release on both";
+}
 
 Offset common_end(const EpochHistory& slave, Offset slave_end, const EpochHistory& master,
                   Offset master_end) {
@@ -225,6 +239,7 @@ bool is_refusal(Reason reason) {
     case Reason::kVersion:
     case Reason::kCluster:
     case Reason::kUnknownReplica:
+    case Reason::kSetDiffers:
     case Reason::kReplaced:
     case Reason::kNotServing:
     case Reason::kEpoch:
@@ -238,6 +253,10 @@ std::string check_answer(const Answer& answer, const Hello& hello, const Greetin
   if (answer.decision == Decision::kRefuse) return "";
   if (answer.version != kNativeVersion) {
     return "it chose version " + std::to_string(answer.version);
+  }
+  if (greeting.set != hello.set) {
+    return "it takes this slave, though " +
+           sets_differ("the slave's", hello.set, "the master's", greeting.set);
   }
   if (answer.decision == Decision::kResume && answer.offset != hello.end) {
     return "it goes on at " + text(answer.offset) + ", but this log ends at " + text(hello.end);

@@ -19,7 +19,7 @@
 
 namespace ha::core {
 
-inline constexpr std::uint16_t kNativeVersion = 1;
+inline constexpr std::uint16_t kNativeVersion = 2;
 
 // So much of the end of two logs is compared before one goes on where the other stands. Two logs
 // that went apart differ in their newest records; 1 MiB is read and hashed in under a millisecond.
@@ -36,6 +36,7 @@ struct Greeting {
   Offset end;
   std::int64_t epoch = 0;  // of which it is master; 0 = it is none, or its nodes keep no epochs
   std::vector<EpochEntry> history = {};
+  std::string set = {};  // set_text
 };
 
 // How far it is from a node to where its log comes from, where nodes keep no epochs and slaves may
@@ -70,6 +71,7 @@ struct Hello {
   std::string cluster;
   std::string replica;  // "" = it has no name
   std::vector<EpochEntry> history = {};
+  std::string set = {};  // set_text
 };
 
 enum class Decision : std::uint8_t {
@@ -100,7 +102,13 @@ struct Acceptor {
   bool keeps_epochs = false;  // nodes of a configured set do
   std::int64_t epoch = 0;     // of which it is master; 0 = it is none
   Term term = {};
+  std::string set = {};  // set_text
 };
+
+// Do the two sides have a version of the protocol in common?
+bool speaks_our_version(std::uint16_t oldest, std::uint16_t newest);
+// "" or that they have none. who: such as "the master".
+std::string check_version(const std::string& who, std::uint16_t oldest, std::uint16_t newest);
 
 // Up to where two logs are the same as far as their histories prove it: the smaller end of the
 // newest epoch that both have entered. Without one, where what has no epoch ends in either.

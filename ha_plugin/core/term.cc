@@ -14,6 +14,21 @@ std::string quoted(const std::string& id) { return "'" + id + "'"; }
 
 }  // namespace
 
+std::string set_text(std::vector<std::string> ids, std::int64_t copies) {
+  if (ids.empty()) return "";
+  std::sort(ids.begin(), ids.end());
+  std::string text;
+  for (const std::string& id : ids) text += (text.empty() ? "" : ",") + id;
+  return text + " with default_copies " + std::to_string(copies);
+}
+
+std::string sets_differ(const std::string& who, const std::string& set,
+                        const std::string& other_who, const std::string& other_set) {
+  const auto shown = [](const std::string& text) { return text.empty() ? "none" : text; };
+  return who + " set is " + shown(set) + ", " + other_who + " is " + shown(other_set) +
+         ": give every node the same options 'replicas' and 'default_copies'";
+}
+
 std::int64_t Term::known() const { return std::max(promised, history.last_epoch()); }
 
 std::string check_candidate(std::int64_t epoch, const std::string& candidate, const Term& term,
@@ -47,6 +62,12 @@ Promise judge_prepare(const Prepare& prepare, const Term& term, const Voter& vot
                   " is " + quoted(voter.cluster);
     return answer;
   }
+  if (prepare.set != voter.set) {
+    answer.reason = Reason::kSetDiffers;
+    answer.text =
+        sets_differ("the candidate's", prepare.set, "that of " + quoted(voter.id), voter.set);
+    return answer;
+  }
   // Who asks does not know yet what to ask for.
   const std::int64_t epoch = prepare.mode == Prepare::Mode::kAsk
                                  ? std::max(prepare.epoch, term.known() + 1)
@@ -72,6 +93,7 @@ Verdict judge_round(const Candidacy& candidacy, const std::vector<Heard>& heard)
   std::string who = quoted(candidacy.id) + " granted";
   const Promise* ahead = nullptr;
   bool outrun = false;
+  std::int32_t differ = 0;
   for (const Heard& one : heard) {
     who += ", " + quoted(one.id) + " ";
     if (!one.promise) {
@@ -85,12 +107,17 @@ Verdict judge_round(const Candidacy& candidacy, const std::vector<Heard>& heard)
     } else {
       who += "refused (" + promise.text + ")";
       outrun = outrun || promise.reason == Reason::kEpoch;
+      if (promise.reason == Reason::kSetDiffers) ++differ;
     }
     if (promise.position > candidacy.position && promise.reason != Reason::kCluster &&
         (ahead == nullptr || promise.position > ahead->position)) {
       ahead = &promise;
     }
   }
+  // Whose list is wrong? If it is the candidate's, a count by it proves nothing: a list that is too
+  // short needs no promise but its own. So those who agree with it must be more than those who do
+  // not. One node with a wrong list does not keep the others from having a master.
+  if (differ >= granted) return {Reason::kSetDiffers, who};
   if (outrun && candidacy.force) return {Reason::kEpoch, who};
   if (ahead != nullptr && !candidacy.force) {
     return {Reason::kBehind, quoted(ahead->id) + " holds more, " + text_of(ahead->position) +
@@ -120,6 +147,7 @@ const Promise* master_among(const std::vector<Heard>& heard) {
   const Promise* found = nullptr;
   for (const Heard& one : heard) {
     if (!one.promise || !one.promise->master) continue;
+    if (one.promise->reason == Reason::kSetDiffers) continue;
     if (found == nullptr || one.promise->known > found->known) found = &*one.promise;
   }
   return found;

@@ -28,6 +28,15 @@ namespace ha::core {
 // broken one: the numbers shall not run out because of it.
 inline constexpr std::int64_t kMaxEpochJump = 1000;
 
+// The configured set and its default copies in words, the same for two nodes whenever their options
+// mean the same: the rules count promises and copies against N and c, so they hold only among nodes
+// that agree on both. Addresses are left out: nodes may know each other by different ones. "" = no
+// set is configured.
+std::string set_text(std::vector<std::string> ids, std::int64_t copies);
+// Why two nodes may not take part in one set. who: whose set is which, such as "the slave's".
+std::string sets_differ(const std::string& who, const std::string& set,
+                        const std::string& other_who, const std::string& other_set);
+
 // How far a log reaches: the epoch that it has entered last, then its end. Of two logs the one with
 // the greater position holds whatever of the other was acknowledged.
 struct Position {
@@ -58,6 +67,7 @@ struct Prepare {
   Position position;  // of the candidate's log
   std::string cluster;
   std::string candidate;
+  std::string set = {};  // set_text of the candidate's
 };
 
 struct Promise {
@@ -77,6 +87,7 @@ struct Voter {
   std::vector<std::string> replicas;  // the configured set
   Position position;
   bool master = false;
+  std::string set = {};  // set_text of its own
 };
 
 // What to answer. When granted and not only asked for: REQUIRES of the caller that promised_by is
@@ -114,14 +125,16 @@ struct Verdict {
 };
 
 // After each of the two rounds, first asking, then promising. A candidate that is forced stops only
-// before a newer epoch: that is no matter of enough nodes.
+// before a newer epoch, or when no more nodes agree with its set than do not: neither is a matter
+// of enough promises.
 Verdict judge_round(const Candidacy& candidacy, const std::vector<Heard>& heard);
 
 // The epoch to go for, above all that is known here and that was heard of.
 std::int64_t next_epoch(const Term& term, const std::vector<Heard>& heard);
 
 // Who of those is master of the newest epoch; nullptr = nobody that was heard of. Its time may be
-// over; then it is told so by whoever comes to follow it.
+// over; then it is told so by whoever comes to follow it. One of another set is nobody's master
+// here.
 const Promise* master_among(const std::vector<Heard>& heard);
 
 }  // namespace ha::core

@@ -112,6 +112,8 @@ enum class Reason : std::int32_t {
   kLagBytes = 32,
   kLagTime = 33,
   kLoop = 34,
+  kSetDiffers = 35,
+  kHostMisuse = 36,
 };
 
 }  // namespace ha::core

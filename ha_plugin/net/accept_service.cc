@@ -115,8 +115,13 @@ void AcceptService::stop_accepting() {
 void AcceptService::wait_acceptable() {
   acceptor_.async_wait(tcp::acceptor::wait_read, [this](const boost::system::error_code& error) {
     if (!accepting_) return;
-    if (!error) on_acceptable();
-    if (accepting_ && error) wait_acceptable();
+    if (error) return wait_acceptable();
+    try {
+      on_acceptable();
+    } catch (const std::exception& e) {
+      host_.warn("accept on " + local_.text() + ": " + e.what());
+      wait_acceptable();
+    }
   });
 }
 
@@ -179,7 +184,7 @@ void AcceptService::reject(const Address& remote, Reason reason, const std::stri
 core::Answer AcceptService::on_hello(HaConnection& connection, const core::Hello& hello) {
   const core::Acceptor self{settings_.cluster_id, settings_.replica_id, settings_.replicas.ids(),
                             log_bounds(),         settings_.bootstrap,  terms_.keeps_epochs(),
-                            terms_.mastered(),    terms_.now()};
+                            terms_.mastered(),    terms_.now(),         settings_.set_text()};
   core::Answer answer = core::judge_hello(
       hello, self,
       [this](core::Offset begin, core::Offset end) { return hash_log(host_, begin, end); });
@@ -218,8 +223,9 @@ void AcceptService::hear_of_promise(const core::Hello& hello) {
 }
 
 core::Voter AcceptService::voter() {
-  return {settings_.cluster_id, settings_.replica_id, settings_.replicas.ids(),
-          terms_.position(log_bounds().end), terms_.mastered() != 0};
+  return {settings_.cluster_id,     settings_.replica_id,
+          settings_.replicas.ids(), terms_.position(log_bounds().end),
+          terms_.mastered() != 0,   settings_.set_text()};
 }
 
 core::Greeting AcceptService::greeting() {
@@ -229,7 +235,8 @@ core::Greeting AcceptService::greeting() {
           log.min,
           log.end,
           terms_.mastered(),
-          core::history_to_tell(terms_.now().history.entered_by(log.end))};
+          core::history_to_tell(terms_.now().history.entered_by(log.end)),
+          settings_.set_text()};
 }
 
 core::Promise AcceptService::on_prepare(const core::Prepare& prepare) {

@@ -11,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include "ha_plugin/core/handshake.h"
 #include "ha_plugin/net/connector.h"
 #include "ha_plugin/wire/native.h"
 
@@ -105,6 +106,13 @@ class Question {
         case Reader::Found::kUpstream:
           break;
         case Reader::Found::kGreeting:
+          if (std::string wrong =
+                  core::check_version("'" + node_.id + "'", reader_.greeting().oldest_version,
+                                      reader_.greeting().newest_version);
+              !wrong.empty()) {
+            fail(wrong);
+            return false;
+          }
           say(wire::native::encode_prepare(prepare_));
           break;
         case Reader::Found::kPromise:

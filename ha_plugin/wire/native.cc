@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::uint16_t kMagic = 0x4841;       // "HA"
 constexpr std::size_t kChecksummedPrefix = 8;  // magic, type, 0, size
+constexpr std::size_t kVersionBytes = 4;       // with which a GREETING and a HELLO begin
 
 std::uint64_t hash(std::initializer_list<std::span<const std::byte>> pieces) {
   XXH3_state_t state;
@@ -33,6 +34,7 @@ void greeting_fields(Io& io, Message& m) {
   io.offset(m.end);
   io.number(m.epoch);
   io.epochs(m.history);
+  io.long_text(m.set);
 }
 template <class Io, class Entry>
 void epoch_fields(Io& io, Entry& e) {
@@ -48,6 +50,7 @@ void prepare_fields(Io& io, Message& m) {
   io.offset(m.position.end);
   io.short_text(m.cluster);
   io.short_text(m.candidate);
+  io.long_text(m.set);
 }
 template <class Io, class Message>
 void promise_fields(Io& io, Message& m) {
@@ -76,6 +79,7 @@ void hello_fields(Io& io, Message& m) {
   io.short_text(m.cluster);
   io.short_text(m.replica);
   io.epochs(m.history);
+  io.long_text(m.set);
 }
 template <class Io, class Message>
 void answer_fields(Io& io, Message& m) {
@@ -245,6 +249,11 @@ bool are_names(const std::string& a, const std::string& b) {
   return core::check_name(a).empty() && core::check_name(b).empty();
 }
 
+// What goes into the sentences of both sides' logs.
+bool is_printable(const std::string& text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7F; });
+}
+
 bool is_size_of(Type type, std::uint32_t size) {
   switch (type) {
     case Type::kData:
@@ -402,12 +411,20 @@ Reader::Found Reader::on_body() {
     case Type::kGreeting:
       greeting_fields(in, greeting_);
       next_ = side_ == Side::kCandidate ? Type::kPromise : Type::kAnswer;
-      return in.whole() ? Found::kGreeting : Found::kBadBody;
+      // Of another version only its numbers can be read; the caller has words for that.
+      if (!core::speaks_our_version(greeting_.oldest_version, greeting_.newest_version)) {
+        return size_ >= kVersionBytes ? Found::kGreeting : Found::kBadBody;
+      }
+      return in.whole() && is_printable(greeting_.set) ? Found::kGreeting : Found::kBadBody;
     case Type::kHello:
       hello_fields(in, hello_);
       next_ = Type::kAck;
+      if (!core::speaks_our_version(hello_.oldest_version, hello_.newest_version)) {
+        hello_.replica.clear();  // not to be believed
+        return size_ >= kVersionBytes ? Found::kHello : Found::kBadBody;
+      }
       return in.whole() && are_names(hello_.cluster, hello_.replica) &&
-                     are_names(hello_.promised_to, "")
+                     are_names(hello_.promised_to, "") && is_printable(hello_.set)
                  ? Found::kHello
                  : Found::kBadBody;
     case Type::kAnswer: {
@@ -422,7 +439,8 @@ Reader::Found Reader::on_body() {
       prepare_fields(in, prepare_);
       const bool known = prepare_.mode >= core::Prepare::Mode::kAsk &&
                          prepare_.mode <= core::Prepare::Mode::kForce;
-      return in.whole() && known && are_names(prepare_.cluster, prepare_.candidate)
+      return in.whole() && known && are_names(prepare_.cluster, prepare_.candidate) &&
+                     is_printable(prepare_.set)
                  ? Found::kPrepare
                  : Found::kBadBody;
     }

@@ -67,6 +67,9 @@ core::Term some_term() {
   return term;
 }
 
+// As the example of the wire's README has it.
+constexpr const char* kSet = "a,b,c with default_copies 2";
+
 // Master of epoch 7, or none, of a set of three.
 struct Node {
   explicit Node(bool master) : term(some_term()) {
@@ -76,10 +79,10 @@ struct Node {
     }
   }
   core::Acceptor acceptor() const {
-    return {"prod", "b", {"a", "b", "c"}, log, core::Bootstrap::kEarliest, true, epoch, term};
+    return {"prod", "b", {"a", "b", "c"}, log, core::Bootstrap::kEarliest, true, epoch, term, kSet};
   }
   core::Voter voter() const {
-    return {"prod", "b", {"a", "b", "c"}, {term.history.last_epoch(), log.end}, epoch != 0};
+    return {"prod", "b", {"a", "b", "c"}, {term.history.last_epoch(), log.end}, epoch != 0, kSet};
   }
 
   core::LogBounds log{Offset(kSegment), Offset(3 * kSegment), kSegment};
@@ -205,6 +208,7 @@ bool greeted(Slave& slave, const core::Greeting& greeting) {
   slave.hello.end = slave.log.end;
   slave.hello.segment_size = kSegment;
   slave.hello.cluster = "prod";
+  slave.hello.set = kSet;
   const auto told = core::told_history(greeting.history, greeting.end);
   require(told.has_value());
   slave.told = *told;

@@ -55,6 +55,7 @@ void Node::greet(Inbound& in) {
   greeting.history = core::history_to_tell(cluster_.made(Fault::kUnenteredPosition)
                                                ? term_.history
                                                : term_.history.entered_by(disk_.end()));
+  greeting.set = set().text();
   cluster_.net().send(in.id, kServer, native::encode_greeting(greeting));
 }
 
@@ -85,9 +86,8 @@ void Node::on_prepare(Inbound& in) {
 }
 
 core::Answer Node::judge(const core::Hello& hello) const {
-  const Config& config = cluster_.config();
-  core::Acceptor acceptor{"sim", id(),   config.ids, disk_.log(), core::Bootstrap::kLatestSegment,
-                          true,  epoch_, term_};
+  core::Acceptor acceptor{"sim", id(),   set().ids, disk_.log(), core::Bootstrap::kLatestSegment,
+                          true,  epoch_, term_,     set().text()};
   return core::judge_hello(hello, acceptor,
                            [this](Offset begin, Offset end) -> std::optional<std::uint64_t> {
                              return hash_of(disk_.bytes(begin, end));
@@ -120,6 +120,9 @@ void Node::on_hello(Inbound& in) {
   if (answer.decision == core::Decision::kRefuse) {
     close(in);
   } else {
+    if (cluster_.misled(hello.replica) != misled()) {
+      throw Violation(id() + " takes " + hello.replica + ", which has another set, for a slave");
+    }
     in.accepted = true;
     in.replica = hello.replica;
     in.incarnation = hello.incarnation;

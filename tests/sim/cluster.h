@@ -31,6 +31,11 @@ class Cluster {
   Checker& checker() { return checker_; }
   Time now() const { return now_; }
   bool calm() const { return calm_; }
+  // Is that node configured with another set than the others?
+  bool misled(const std::string& id) const {
+    return !calm_ && config_.misled >= 0 &&
+           config_.ids[static_cast<std::size_t>(config_.misled)] == id;
+  }
   bool made(Fault fault) const { return config_.fault == fault; }
   void count(Stats::Counter counter, std::int64_t n = 1) { stats_.at[counter] += n; }
   std::uint32_t next_record() { return ++records_; }

@@ -93,7 +93,25 @@ Config draw_config(std::uint64_t seed) {
   if (rng.percent(25)) focus_on_power(c, rng);
   c.durable = rng.percent(c.power_losses ? 85 : 30);
   draw_missing_copies(c, rng);
+  if (rng.percent(12)) draw_misled(c, rng);
   return c;
+}
+
+void draw_misled(Config& c, Rng& rng) {
+  if (c.force || c.nodes < 3) return;
+  c.misled = static_cast<std::int32_t>(rng.below(c.nodes));
+  c.misled_ids = c.ids;
+  c.misled_copies = c.copies;
+  if (rng.percent(70)) {
+    // Without one of the others.
+    const std::int64_t gone = (c.misled + rng.between(1, c.nodes - 1)) % c.nodes;
+    c.misled_ids.erase(c.misled_ids.begin() + gone);
+  } else {
+    c.misled_copies = c.copies > 1 ? c.copies - 1 : c.copies + 1;
+  }
+  // A node that by its own list needs nobody's promise asks nobody, so nobody can tell it.
+  const auto nodes = static_cast<std::int32_t>(c.misled_ids.size());
+  c.misled_copies = std::min(c.misled_copies, nodes - 1);
 }
 
 void draw_missing_copies(Config& c, Rng& rng) {

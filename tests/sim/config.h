@@ -72,6 +72,10 @@ struct Config {
   bool verbose = false;
 
   std::vector<std::string> ids;
+  // Until the operator mends it: the node that was configured with another set, and that set.
+  std::int32_t misled = -1;
+  std::vector<std::string> misled_ids;
+  std::int32_t misled_copies = 0;
   std::int32_t nodes = 3;
   std::int32_t copies = 2;
   std::int64_t steps = 1000;
@@ -112,6 +116,8 @@ struct Config {
 Config draw_config(std::uint64_t seed);
 // Three nodes that lose power and depose each other, and little else.
 void focus_on_power(Config& config, Rng& rng);
+// One node with another list of nodes, or another number of copies.
+void draw_misled(Config& config, Rng& rng);
 // What becomes of waits whose copies are missing.
 void draw_missing_copies(Config& config, Rng& rng);
 

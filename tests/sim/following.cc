@@ -70,6 +70,7 @@ void Node::on_greeting(Link& link) {
   hello.promised_to = term_.promised_to;
   hello.cluster = "sim";
   hello.replica = id();
+  hello.set = set().text();
   hello.history = core::history_to_tell(term_.history);
   cluster_.net().send(link.id, kClient, native::encode_hello(hello));
 }

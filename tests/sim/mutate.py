@@ -123,6 +123,10 @@ MUTATIONS = [
   io.number(m.position.epoch);
   io.offset(m.position.end);
 """, "  io.number(m.known);\n", "a PROMISE does not say what the voter holds"),
+    ("another-set-promised", CORE + "term.cc", "if (prepare.set != voter.set) {", "if (false) {",
+     "a voter promises to a candidate that counts by another list"),
+    ("another-set-followed", CORE + "handshake.cc", ["if (hello.set != acceptor.set) {", "if (greeting.set != hello.set) {"],
+     ["if (false) {", "if (false) {"], "a slave that counts by another list is a copy"),
     # ---- how far readers see ----
     ("confirm-falls", SIM + "waits.cc", "if (now <= confirmed_) return;", "if (now == confirmed_) return;",
      "glue: what is confirmed falls when a slave leaves"),

@@ -279,9 +279,16 @@ core::Position Node::position() const {
 }
 
 core::Voter Node::voter() const {
-  const Config& config = cluster_.config();
-  return {"sim", id(), config.ids, position(), master()};
+  return {"sim", id(), set().ids, position(), master(), set().text()};
 }
+
+Node::Set Node::set() const {
+  const Config& config = cluster_.config();
+  if (misled()) return {config.misled_ids, config.misled_copies};
+  return {config.ids, config.copies};
+}
+
+bool Node::misled() const { return cluster_.misled(id()); }
 
 std::uint32_t Node::index_of(const std::string& id) const {
   const auto& ids = cluster_.config().ids;

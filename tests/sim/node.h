@@ -64,6 +64,8 @@ class Node {
   std::optional<std::uint32_t> target() const { return target_; }
   std::int64_t epoch() const { return epoch_; }
   core::Position position() const;
+  // Is its configuration another than that of the others?
+  bool misled() const;
   const core::Term& term() const { return term_; }
   const Disk& disk() const { return disk_; }
   bool degraded() const { return keeper_.open(); }
@@ -119,6 +121,12 @@ class Node {
     std::vector<bool> settled;
     std::vector<std::unique_ptr<Ballot>> ballots;
   };
+  // As it was configured.
+  struct Set {
+    std::vector<std::string> ids;
+    std::int32_t copies;
+    std::string text() const { return core::set_text(ids, copies); }
+  };
   using Found = wire::native::Reader::Found;
 
   // node.cc
@@ -133,6 +141,7 @@ class Node {
   bool cut_log(Offset end);
   void forget_unentered();
   core::Voter voter() const;
+  Set set() const;
   Waits::Told told_by_waits();
   std::uint64_t wait_for(Offset end, std::int32_t copies, bool durable, Time timeout);
   void wait_for_old(std::int32_t copies, bool durable, Time timeout);

@@ -19,13 +19,16 @@ void Node::promote(bool force) {
   promotion_->position = position();
   promotion_->deadline = clock() + kMs * 25;
   const auto nodes = static_cast<std::uint32_t>(cluster_.config().nodes);
+  const std::vector<std::string> mine = set().ids;
   for (std::uint32_t i = 0; i < nodes; ++i) {
     promotion_->heard.push_back({cluster_.config().ids[i], std::nullopt, "no answer"});
   }
   promotion_->settled.assign(nodes, false);
   promotion_->settled[index_] = true;
   for (std::uint32_t i = 0; i < nodes; ++i) {
-    if (i != index_) open_ballot(i);
+    const bool known = std::find(mine.begin(), mine.end(), cluster_.config().ids[i]) != mine.end();
+    if (!known) promotion_->settled[i] = true;
+    if (i != index_ && known) open_ballot(i);
   }
 }
 
@@ -63,6 +66,7 @@ void Node::say_prepare(Ballot& ballot) {
   prepare.position = mine.position;
   prepare.cluster = "sim";
   prepare.candidate = id();
+  prepare.set = set().text();
   ++ballot.unanswered;
   cluster_.net().send(ballot.id, kClient, native::encode_prepare(prepare));
 }
@@ -82,8 +86,8 @@ void Node::judge_if_settled() {
   if (!all && clock() < mine.deadline) return;
   std::vector<core::Heard> heard = mine.heard;
   heard.erase(heard.begin() + index_);
-  const Config& config = cluster_.config();
-  const core::Candidacy candidacy{id(), config.nodes, config.copies, mine.position, mine.force};
+  const auto nodes = static_cast<std::int32_t>(set().ids.size());
+  const core::Candidacy candidacy{id(), nodes, set().copies, mine.position, mine.force};
   const core::Verdict verdict = core::judge_round(candidacy, heard);
   if (verdict.reason != core::Reason::kNone) {
     return fail_promotion(verdict.text, core::master_among(heard));
@@ -105,6 +109,12 @@ void Node::second_round() {
   for (std::uint32_t i = 0; i < mine.heard.size(); ++i) {
     mine.heard[i].promise.reset();
     if (i == index_) continue;
+    const bool asked = std::any_of(mine.ballots.begin(), mine.ballots.end(),
+                                   [&](const auto& one) { return one->voter == i; });
+    if (!asked) {
+      mine.settled[i] = true;
+      continue;
+    }
     const auto open = std::find_if(mine.ballots.begin(), mine.ballots.end(), [&](const auto& one) {
       return one->voter == i && !one->closed;
     });
@@ -133,6 +143,7 @@ void Node::become_master() {
   } else if (!save(std::move(term))) {
     return fail_promotion("the epoch could not be saved", nullptr);
   }
+  if (misled()) throw Violation(id() + " is elected with another set than the others have");
   epoch_ = mine.epoch;
   cluster_.count(Stats::kPromotionsWon);
   if (mine.force) cluster_.count(Stats::kForcedWon);

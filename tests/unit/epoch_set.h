@@ -40,6 +40,12 @@ class EpochSet : public ::testing::Test {
     }
   }
   static std::string address(const Node& node) { return "127.0.0.1:" + std::to_string(node.port); }
+  // What its nodes tell each other of it, with as many default copies as a majority.
+  std::string set_text() const {
+    std::vector<std::string> ids;
+    for (const auto& node : nodes_) ids.push_back(node->id);
+    return core::set_text(ids, static_cast<std::int64_t>(ids.size() / 2 + 1));
+  }
   Node& operator[](std::size_t i) { return *nodes_[i]; }
 
   void load(Node& node, Options more = {}) {

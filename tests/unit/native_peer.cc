@@ -70,6 +70,7 @@ std::optional<core::Greeting> NativeSlave::open() {
 }
 
 std::optional<core::Answer> NativeSlave::say(core::Hello hello) {
+  if (hello.set.empty()) hello.set = reader_.greeting().set;
   if (!peer_.send(wire::native::encode_hello(hello))) return std::nullopt;
   if (!read_message(Reader::Found::kAnswer)) return std::nullopt;
   return reader_.answer();

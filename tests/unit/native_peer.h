@@ -19,7 +19,7 @@ class NativeSlave {
   // Opens; what the master greeted with.
   std::optional<core::Greeting> open();
   // Says hello; the answer. hello gets the hash of what stands in every test log, unless it has
-  // one.
+  // one, and the master's set, unless it has another.
   std::optional<core::Answer> say(core::Hello hello);
   // Both, as an empty or part-filled replica of that name.
   std::optional<core::Answer> join(const std::string& name, std::int64_t end,
@@ -58,7 +58,8 @@ class NativeMaster {
 
   // Hears the opening, greets, hears what the slave says of itself.
   std::optional<core::Hello> greet(std::int64_t min, std::int64_t end) {
-    return greet({1, 1, core::Offset(min), core::Offset(end)});
+    return greet(
+        {core::kNativeVersion, core::kNativeVersion, core::Offset(min), core::Offset(end)});
   }
   std::optional<core::Hello> greet(const core::Greeting& greeting);
   bool answer(const core::Answer& answer);

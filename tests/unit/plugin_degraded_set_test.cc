@@ -136,7 +136,13 @@ TEST_F(DegradedSet, WhatAResetThrowsAwayWasLostToo) {
   load(b);
   ASSERT_EQ(b.plugin->start(HA_ROLE_SLAVE, listener.address()), HA_OK);
   NativeMaster a(listener.accept());
-  ASSERT_TRUE(a.greet({1, 1, Offset(4096), Offset(8192), 2, {{2, Offset(4096), "a"}}}));
+  ASSERT_TRUE(a.greet({core::kNativeVersion,
+                       core::kNativeVersion,
+                       Offset(4096),
+                       Offset(8192),
+                       2,
+                       {{2, Offset(4096), "a"}},
+                       set_text()}));
   core::Answer answer;
   answer.decision = core::Decision::kReset;
   answer.offset = answer.min = Offset(4096);

@@ -58,7 +58,7 @@ TEST(Native, AStrangerIsToldWhyAndClosed) {
   MemoryHost host;
   StateDir state;
   Instance master(host, native({{"replica_id", "a"},
-                                {"replicas", "a@127.0.0.1:1,b@127.0.0.1:1"},
+                                {"replicas", "a@127.0.0.1:1,b@127.0.0.1:2"},
                                 {"state_dir", state.path()},
                                 {"cluster_id", "prod"}}));
   master.start_forced_master();
@@ -83,7 +83,7 @@ TEST(Native, ARocketmqSlaveIsNoMemberOfAConfiguredSet) {
   MemoryHost host;
   StateDir state;
   Instance master(host, native({{"replica_id", "a"},
-                                {"replicas", "a@127.0.0.1:1,b@127.0.0.1:1,c@127.0.0.1:1"},
+                                {"replicas", "a@127.0.0.1:1,b@127.0.0.1:2,c@127.0.0.1:3"},
                                 {"state_dir", state.path()}}));
   master.start_forced_master();
   Peer rocketmq = Peer::to(master.port());

@@ -242,6 +242,15 @@ TEST(Settings, NamesAndTheConfiguredSet) {
   EXPECT_EQ(s.replicas.quorum(), 3);
   EXPECT_TRUE(refused("replicas", "h1:1", "not ID@HOST:PORT"));
   EXPECT_TRUE(refused("replicas", "a@h:1,a@h:2", "'a' twice"));
+  // One process would be two copies.
+  EXPECT_TRUE(refused("replicas", "a@h:1,b@H:1", "address H:1 twice, for 'a' and 'b'"));
+  EXPECT_TRUE(refused("replicas", "a@[::1]:1,b@[0:0:0:0:0:0:0:1]:1", "twice, for 'a' and 'b'"));
+  EXPECT_EQ(apply_alone("replicas", "a@h:1,b@h:2"), "");
+  std::string many;
+  for (int i = 1; i <= 128; ++i) many += "n" + std::to_string(i) + "@h:" + std::to_string(i) + ",";
+  EXPECT_EQ(apply_alone("replicas", many.substr(0, many.size() - 1)), "");
+  EXPECT_NE(apply_alone("replicas", many + "a@h:999").find("more than 128 nodes"),
+            std::string::npos);
   EXPECT_NE(apply_alone("replicas", "a@h").find("has no port"), std::string::npos);
   EXPECT_TRUE(refused("native_heartbeat_ms", "5", "below the least"));
   Settings slow;

@@ -172,6 +172,8 @@ typedef struct ha_span {
 #define HA_REASON_LAG_BYTES 32 /* behind by more bytes than may be */
 #define HA_REASON_LAG_TIME 33  /* behind for longer than may be */
 #define HA_REASON_LOOP 34      /* it would follow itself, at once or over others */
+#define HA_REASON_SET_DIFFERS 35 /* the two nodes' replicas or default_copies differ */
+#define HA_REASON_HOST_MISUSE 36 /* a host hook said OK and did not do it, or answered nonsense */
 
 /* ---- log levels --------------------------------------------------------------------------- */
 
@@ -433,7 +435,8 @@ typedef struct ha_plugin_api {
 
   /* Listens, starts the threads and takes the role. OK = role_changed will follow. STATE when
    * already started, stopped, or the host's log has its own consensus; IO when the address cannot
-   * be bound. [control] */
+   * be bound or a thread cannot be started. After a failure the instance is as created: it may be
+   * started again. [control] */
   int32_t (*start)(ha_instance* instance, const ha_role_change* role, ha_error* error) HA_NOEXCEPT;
 
   /* Refuses new waits; waits up to timeout_ms for pending ones, and until every replica that keeps
@@ -443,8 +446,8 @@ typedef struct ha_plugin_api {
    * [control] */
   int32_t (*stop)(ha_instance* instance, int64_t timeout_ms, ha_error* error) HA_NOEXCEPT;
 
-  /* Frees a stopped (or never started) instance; stops it first when needed. NULL is fine.
-   * [control] */
+  /* Frees a stopped (or never started) instance; stops it first when needed. NULL is fine. In a
+   * forked child it frees nothing, and all other calls on the instance answer STATE. [control] */
   void (*destroy)(ha_instance* instance) HA_NOEXCEPT;
 
   /* The log now ends at end. A hint: calls coalesce, a missed one costs latency only. [publisher]

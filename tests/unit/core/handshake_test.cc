@@ -14,7 +14,7 @@ constexpr std::uint64_t kSameBytes = 7;
 
 Acceptor acceptor() { return {"prod", "a", {}, {Offset(2000), Offset(5500), kSegment}}; }
 
-const Greeting kGreeting{1, 1, Offset(2000), Offset(5500)};
+const Greeting kGreeting{kNativeVersion, kNativeVersion, Offset(2000), Offset(5500)};
 
 Hello hello(std::int64_t min, std::int64_t end) {
   Hello h;
@@ -155,11 +155,42 @@ TEST(Handshake, WhoMayNotComeInIsToldWhy) {
   EXPECT_EQ(judge_hello(h, acceptor(), same).reason, Reason::kSegmentSize);
 
   h = hello(0, 3000);
-  h.oldest_version = 2;
-  h.newest_version = 3;
+  h.oldest_version = kNativeVersion + 1;
+  h.newest_version = kNativeVersion + 2;
   EXPECT_EQ(judge_hello(h, acceptor(), same).reason, Reason::kVersion);
-  h.oldest_version = 1;
+  h.oldest_version = kNativeVersion - 1;
   EXPECT_EQ(judge_hello(h, acceptor(), same).decision, Decision::kResume);
+}
+
+// Who counts by another list, or for another number of copies, is no copy of what is promised here.
+TEST(Handshake, NodesWithDifferentSetsDoNotFollowEachOther) {
+  const std::string three = set_text({"c", "a", "b"}, 2);
+  EXPECT_EQ(three, set_text({"a", "b", "c"}, 2)) << "the order says nothing";
+  for (const std::string& other :
+       {set_text({"a", "b"}, 2), set_text({"a", "b", "c"}, 3), set_text({}, 1)}) {
+    Acceptor self = acceptor();
+    self.replicas = {"a", "b", "c"};
+    self.set = three;
+    Hello h = hello(0, 3000);
+    h.set = other;
+    const Answer answer = judge_hello(h, self, same);
+    EXPECT_EQ(answer.reason, Reason::kSetDiffers);
+    EXPECT_TRUE(is_refusal(answer.reason));
+    EXPECT_NE(answer.text.find("the slave's set is " + (other.empty() ? "none" : other)),
+              std::string::npos)
+        << answer.text;
+    EXPECT_NE(answer.text.find("the master's is " + three), std::string::npos) << answer.text;
+    h.set = three;
+    EXPECT_EQ(judge_hello(h, self, same).decision, Decision::kResume);
+
+    // A master that lets it in all the same is not followed.
+    Answer wrong;
+    wrong.decision = Decision::kResume;
+    wrong.offset = h.end;
+    Greeting greeting = kGreeting;
+    greeting.set = other;
+    EXPECT_NE(check_answer(wrong, h, greeting).find(three), std::string::npos);
+  }
 }
 
 TEST(Handshake, TheTailIsTheEndOfWhatBothHold) {
@@ -174,7 +205,7 @@ TEST(Handshake, TheTailIsTheEndOfWhatBothHold) {
   EXPECT_EQ(tail(0, 5501, kGreeting), (std::pair(2000L, 5500L)));  // will be refused
   EXPECT_EQ(tail(6000, 6500, kGreeting), (std::pair(6000L, 6000L)));
   EXPECT_EQ(tail(0, 0, kGreeting), (std::pair(0L, 0L)));
-  const Greeting large{1, 1, Offset(0), Offset(10 * kTailBytes)};
+  const Greeting large{kNativeVersion, kNativeVersion, Offset(0), Offset(10 * kTailBytes)};
   EXPECT_EQ(tail(0, 3 * kTailBytes, large), (std::pair(2 * kTailBytes, 3 * kTailBytes)));
 }
 
@@ -202,8 +233,14 @@ TEST(Handshake, ARefusalSpeaksOfTheOtherSideOnly) {
 
 TEST(Handshake, AnAnswerHasToFitWhatWasSaid) {
   Hello h = hello(0, 3000);
-  Answer answer{Decision::kResume, Reason::kNone, 1,  Offset(3000),
-                Offset(2000),      Offset(9500),  "", ""};
+  Answer answer{Decision::kResume,
+                Reason::kNone,
+                kNativeVersion,
+                Offset(3000),
+                Offset(2000),
+                Offset(9500),
+                "",
+                ""};
   EXPECT_EQ(check_answer(answer, h, kGreeting), "");
   answer.offset = Offset(2999);
   EXPECT_NE(check_answer(answer, h, kGreeting), "");
@@ -221,7 +258,7 @@ TEST(Handshake, AnAnswerHasToFitWhatWasSaid) {
   h.end = h.min;
   EXPECT_EQ(check_answer(answer, h, kGreeting), "");
   h = hello(0, 3000);
-  answer.version = 2;
+  answer.version = kNativeVersion + 1;
   EXPECT_NE(check_answer(answer, h, kGreeting), "");
   answer.decision = Decision::kRefuse;
   EXPECT_EQ(check_answer(answer, h, kGreeting), "");

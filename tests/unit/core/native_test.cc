@@ -46,6 +46,7 @@ core::Hello some_hello() {
   hello.tail_hash = 0x8000000000000001;
   hello.cluster = "prod";
   hello.replica = "broker-b";
+  hello.set = "broker-a,broker-b with default_copies 2";
   return hello;
 }
 
@@ -106,11 +107,11 @@ TEST(NativeCodec, EveryMessageIsReadAsItWasWritten) {
               (std::vector{Found::kHello, Found::kAck}));
     const core::Hello& h = master.hello();
     const core::Hello want = some_hello();
-    EXPECT_EQ(
-        std::tie(h.oldest_version, h.newest_version, h.incarnation, h.segment_size, h.min, h.end,
-                 h.tail_start, h.tail_hash, h.cluster, h.replica),
-        std::tie(want.oldest_version, want.newest_version, want.incarnation, want.segment_size,
-                 want.min, want.end, want.tail_start, want.tail_hash, want.cluster, want.replica));
+    EXPECT_EQ(std::tie(h.oldest_version, h.newest_version, h.incarnation, h.segment_size, h.min,
+                       h.end, h.tail_start, h.tail_hash, h.cluster, h.replica, h.set),
+              std::tie(want.oldest_version, want.newest_version, want.incarnation,
+                       want.segment_size, want.min, want.end, want.tail_start, want.tail_hash,
+                       want.cluster, want.replica, want.set));
     EXPECT_EQ(master.ack().received, Offset(9));
     EXPECT_EQ(master.ack().durable, Offset(8));
     EXPECT_EQ(master.ack().epoch, 3);
@@ -168,7 +169,7 @@ TEST(NativeCodec, EveryChangedBitIsFound) {
     Bytes before;
     Bytes message;
   };
-  const Bytes greeting = encode_greeting({1, 1, Offset(5), Offset(6)});
+  const Bytes greeting = encode_greeting({1, 2, Offset(5), Offset(6)});
   const Bytes answer = encode_answer(some_answer());
   const Row rows[] = {
       {"greeting", Side::kSlave, {}, greeting},
@@ -201,7 +202,7 @@ TEST(NativeCodec, EveryChangedBitIsFound) {
 }
 
 TEST(NativeCodec, ADegradedRangeMustBeOne) {
-  const Bytes before = encode_greeting({1, 1, Offset(5), Offset(6)}) + encode_answer(some_answer());
+  const Bytes before = encode_greeting({1, 2, Offset(5), Offset(6)}) + encode_answer(some_answer());
   for (const core::DegradedRange wrong : {core::DegradedRange{Offset(-1), Offset(9), 17},
                                           core::DegradedRange{Offset(9), Offset(8), 17},
                                           core::DegradedRange{Offset(3), Offset(9), -1}}) {
@@ -211,7 +212,7 @@ TEST(NativeCodec, ADegradedRangeMustBeOne) {
 }
 
 TEST(NativeCodec, OnlyWhatHasItsPlaceIsTaken) {
-  const Bytes greeting = encode_greeting({1, 1, Offset(5), Offset(6)});
+  const Bytes greeting = encode_greeting({1, 2, Offset(5), Offset(6)});
   const Bytes hello = encode_hello(some_hello());
   Reader master(Side::kMaster);
   EXPECT_EQ(read_all(master, greeting).back(), Found::kBadType);
@@ -243,7 +244,7 @@ Bytes announcing(const Bytes& message, std::uint32_t size) {
 }
 
 TEST(NativeCodec, SizesAreBounded) {
-  const Bytes greeting = encode_greeting({1, 1, Offset(5), Offset(6)});
+  const Bytes greeting = encode_greeting({1, 2, Offset(5), Offset(6)});
   const Bytes answer = encode_answer(some_answer());
   const auto found = [](Side side, const Bytes& before, const Bytes& message) {
     Reader reader(side);
@@ -311,6 +312,55 @@ std::vector<Spoken> worked_example() {
     }
   }
   return all;
+}
+
+// With so many bytes of its body only, and a checksum that says so.
+Bytes resealed(const Bytes& message, std::uint32_t size) {
+  Bytes changed = announcing(message, size);
+  changed.resize(kPrefixBytes + size);
+  Hasher hasher;
+  hasher.add(std::span(changed).first(8));
+  hasher.add(std::span(changed).subspan(kPrefixBytes));
+  for (int i = 0; i < 8; ++i) {
+    changed[8 + i] = static_cast<std::byte>(hasher.value() >> (8 * (7 - i)));
+  }
+  return changed;
+}
+
+// Of another version only its numbers are read, so that both sides can be told which.
+TEST(NativeCodec, AnotherVersionIsSeenAsSuch) {
+  for (const std::uint16_t other : {std::uint16_t{1}, std::uint16_t{3}}) {
+    core::Hello hello = some_hello();
+    hello.oldest_version = hello.newest_version = other;
+    Reader master(Side::kMaster);
+    EXPECT_EQ(read_all(master, resealed(encode_hello(hello), 30)), std::vector{Found::kHello});
+    EXPECT_EQ(master.hello().newest_version, other);
+    Reader slave(Side::kSlave);
+    EXPECT_EQ(read_all(slave, resealed(encode_greeting({other, other, {}, {}}), 4)),
+              std::vector{Found::kGreeting});
+    EXPECT_EQ(slave.greeting().oldest_version, other);
+    Reader cut(Side::kSlave);
+    EXPECT_EQ(read_all(cut, resealed(encode_greeting({other, other, {}, {}}), 3)),
+              std::vector{Found::kBadBody});
+  }
+}
+
+// It goes into both sides' logs.
+TEST(NativeCodec, ASetIsOneLineOfText) {
+  for (const char* bad : {"a\n", "\x1b[2J", "caf\xe9"}) {
+    core::Hello hello = some_hello();
+    hello.set = bad;
+    Reader master(Side::kMaster);
+    EXPECT_EQ(read_all(master, encode_hello(hello)), std::vector{Found::kBadBody});
+    core::Greeting greeting;
+    greeting.set = bad;
+    Reader slave(Side::kSlave);
+    EXPECT_EQ(read_all(slave, encode_greeting(greeting)), std::vector{Found::kBadBody});
+    core::Prepare prepare;
+    prepare.set = bad;
+    Reader voter(Side::kMaster);
+    EXPECT_EQ(read_all(voter, encode_prepare(prepare)), std::vector{Found::kBadBody});
+  }
 }
 
 TEST(NativeCodec, TheReadmesExampleIsWhatIsSpoken) {

@@ -82,6 +82,22 @@ TEST(Term, StrangersAndJumpsAreRefused) {
   EXPECT_EQ(judge_prepare(prepare(3 + kMaxEpochJump), term(), voter()).reason, Reason::kEpoch);
 }
 
+TEST(Term, WhoReckonsWithAnotherSetIsRefusedInWords) {
+  Voter self = voter();
+  self.set = set_text({"a", "b", "c"}, 2);
+  for (const auto mode : {Prepare::Mode::kAsk, Prepare::Mode::kPromise, Prepare::Mode::kForce}) {
+    Prepare p = prepare(3, mode);
+    p.set = set_text({"c", "b"}, 2);
+    const Promise answer = judge_prepare(p, term(), self);
+    EXPECT_FALSE(answer.granted);
+    EXPECT_EQ(answer.reason, Reason::kSetDiffers);
+    EXPECT_NE(answer.text.find(p.set), std::string::npos) << answer.text;
+    EXPECT_NE(answer.text.find(self.set), std::string::npos) << answer.text;
+    p.set = self.set;
+    EXPECT_TRUE(judge_prepare(p, term(), self).granted);
+  }
+}
+
 Heard granted(const char* id, Position position = {2, Offset(1000)}, std::int64_t known = 2) {
   return {id, Promise{true, false, Reason::kNone, known, position, id, ""}, ""};
 }
@@ -118,6 +134,22 @@ TEST(Term, WhoeverIsAheadIsNamed) {
   // Also one that would follow: it may not see that it holds more.
   EXPECT_EQ(judge_round(candidacy(3, 2), {granted("b", {3, Offset(0)}), silent("c")}).reason,
             Reason::kBehind);
+}
+
+// By its own list a node may need nobody's promise. One that is told that its list differs has to
+// have more nodes on its side than against it.
+TEST(Term, AListThatIsTooShortElectsNobody) {
+  const Heard differs = refused("a", {2, Offset(1000)}, Reason::kSetDiffers);
+  for (const bool force : {false, true}) {
+    EXPECT_EQ(judge_round(candidacy(2, 2, force), {differs}).reason, Reason::kSetDiffers) << force;
+    EXPECT_EQ(judge_round(candidacy(2, 2, force), {silent("a")}).reason, Reason::kNone) << force;
+    // One node with a wrong list does not keep the others from having a master.
+    EXPECT_EQ(judge_round(candidacy(3, 2, force), {granted("c"), differs}).reason, Reason::kNone)
+        << force;
+  }
+  Heard master = differs;
+  master.promise->master = true;
+  EXPECT_EQ(master_among({master}), nullptr);
 }
 
 // Another is master of a newer epoch, or will be: force is about too few nodes, not about that.
