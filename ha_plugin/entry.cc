@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "ha/plugin.h"
+#include "ha_plugin/fork_guard.h"
 #include "ha_plugin/guard.h"
 #include "ha_plugin/ha_service.h"
 #include "ha_plugin/version.h"
@@ -15,6 +16,7 @@
 struct ha_instance {
   ha_instance(const ha_host_api* host, void* ctx, const ha::Settings& settings)
       : service(host, ctx, settings) {}
+  ha::ForkGuard fork;
   ha::HaService service;
 };
 
@@ -35,7 +37,8 @@ static_assert(static_cast<int>(core::Reason::kHousekeeping) == HA_REASON_HOUSEKE
 static_assert(static_cast<int>(core::State::kShutdown) == HA_STATE_SHUTDOWN);
 static_assert(static_cast<int>(core::Role::kSlave) == HA_ROLE_SLAVE);
 static_assert(core::kAcksAllInSync == HA_ACKS_ALL_IN_SYNC && core::kAcksQuorum == HA_ACKS_QUORUM);
-static_assert(HA_REASON_LOOP < metrics::kReasonSlots);
+static_assert(static_cast<int>(core::Reason::kHostMisuse) == HA_REASON_HOST_MISUSE);
+static_assert(HA_REASON_HOST_MISUSE < metrics::kReasonSlots);
 static_assert(-HA_IN_SYNC_REPLICAS_NOT_ENOUGH < static_cast<int>(metrics::kStatusSlots));
 
 // Up to the last member of the first version: a shorter struct is from no version.
@@ -44,7 +47,15 @@ bool too_short(const T* s, std::size_t least) {
   return s == nullptr || s->struct_size < least;
 }
 
-Outcome no_control_call_from_here(const char* call) {
+// Why a [control] call may not go on; OK = it may.
+Outcome check_caller(const ha_instance& instance, const char* call) {
+  if (instance.fork.in_child()) {
+    return {core::Status::kState, std::string(call) +
+                                      ": called in a forked child, which has none of the "
+                                      "instance's threads; only the process that created the "
+                                      "instance may call it"};
+  }
+  if (!net::on_plugin_thread()) return {};
   return {core::Status::kState, std::string(call) +
                                     ": called from a plugin thread, which would wait for itself; "
                                     "call it from a thread of the host"};
@@ -129,7 +140,9 @@ std::int32_t create(const ha_host_api* host, const ha_create_params* params, ha_
 std::int32_t start(ha_instance* instance, const ha_role_change* role, ha_error* error) noexcept {
   return guarded(error, [&]() -> Outcome {
     if (instance == nullptr) return {core::Status::kInvalid, "start: instance is NULL"};
-    if (net::on_plugin_thread()) return no_control_call_from_here("start");
+    if (Outcome bad = check_caller(*instance, "start"); bad.status != core::Status::kOk) {
+      return bad;
+    }
     RoleChange change;
     if (Outcome bad = to_role_change(role, change); bad.status != core::Status::kOk) return bad;
     return instance->service.start(change);
@@ -139,7 +152,9 @@ std::int32_t start(ha_instance* instance, const ha_role_change* role, ha_error* 
 std::int32_t stop(ha_instance* instance, std::int64_t timeout_ms, ha_error* error) noexcept {
   return guarded(error, [&]() -> Outcome {
     if (instance == nullptr) return {core::Status::kInvalid, "stop: instance is NULL"};
-    if (net::on_plugin_thread()) return no_control_call_from_here("stop");
+    if (Outcome bad = check_caller(*instance, "stop"); bad.status != core::Status::kOk) {
+      return bad;
+    }
     if (timeout_ms < 0 || timeout_ms > kMostStopMs) {
       return {core::Status::kInvalid, "stop: timeout_ms " + std::to_string(timeout_ms) +
                                           " is outside 0.." + std::to_string(kMostStopMs)};
@@ -150,9 +165,13 @@ std::int32_t stop(ha_instance* instance, std::int64_t timeout_ms, ha_error* erro
 
 void destroy(ha_instance* instance) noexcept {
   guarded(nullptr, [&]() -> Outcome {
-    if (instance != nullptr && net::on_plugin_thread()) {
-      // The thread would have to join itself; better an instance that stays.
-      instance->service.log_misuse(no_control_call_from_here("destroy").text);
+    if (instance == nullptr) return {};
+    // A child's copy goes with the child: to free it would be to wait for threads, or locks, that
+    // are not there.
+    if (instance->fork.in_child()) return {};
+    // The thread would have to join itself; better an instance that stays.
+    if (Outcome bad = check_caller(*instance, "destroy"); bad.status != core::Status::kOk) {
+      instance->service.log_misuse(bad.text);
       return {};
     }
     delete instance;
@@ -161,17 +180,18 @@ void destroy(ha_instance* instance) noexcept {
 }
 
 void notify_appended(ha_instance* instance, std::int64_t end) noexcept {
-  if (instance != nullptr) instance->service.notify_appended(end);
+  if (instance != nullptr && !instance->fork.in_child()) instance->service.notify_appended(end);
 }
 
 void notify_durable(ha_instance* instance, std::int64_t end) noexcept {
-  if (instance != nullptr) instance->service.notify_durable(end);
+  if (instance != nullptr && !instance->fork.in_child()) instance->service.notify_durable(end);
 }
 
 std::int32_t check_acks(ha_instance* instance, std::int32_t acks,
                         std::int32_t durability) noexcept {
   return guarded_code([&] {
     if (instance == nullptr) return core::Status::kInvalid;
+    if (instance->fork.in_child()) return core::Status::kState;
     return instance->service.check_acks(acks, durability);
   });
 }
@@ -182,6 +202,7 @@ std::int32_t wait_replicated(ha_instance* instance, const ha_wait_request* reque
         too_short(request, offsetof(ha_wait_request, user) + sizeof(request->user))) {
       return core::Status::kInvalid;
     }
+    if (instance->fork.in_child()) return core::Status::kState;
     return instance->service.wait_replicated(*request);
   });
 }
@@ -190,7 +211,9 @@ std::int32_t set_role(ha_instance* instance, const ha_role_change* change,
                       ha_error* error) noexcept {
   return guarded(error, [&]() -> Outcome {
     if (instance == nullptr) return {core::Status::kInvalid, "set_role: instance is NULL"};
-    if (net::on_plugin_thread()) return no_control_call_from_here("set_role");
+    if (Outcome bad = check_caller(*instance, "set_role"); bad.status != core::Status::kOk) {
+      return bad;
+    }
     RoleChange to;
     if (Outcome bad = to_role_change(change, to); bad.status != core::Status::kOk) return bad;
     return instance->service.set_role(to);
@@ -201,7 +224,10 @@ std::int32_t set_master_address(ha_instance* instance, const char* text, ha_erro
   return guarded(error, [&]() -> Outcome {
     if (instance == nullptr)
       return {core::Status::kInvalid, "set_master_address: instance is NULL"};
-    if (net::on_plugin_thread()) return no_control_call_from_here("set_master_address");
+    if (Outcome bad = check_caller(*instance, "set_master_address");
+        bad.status != core::Status::kOk) {
+      return bad;
+    }
     net::Address address;
     if (text != nullptr && *text != '\0') {
       if (std::string wrong = net::parse_address(text, false, address); !wrong.empty()) {
@@ -218,7 +244,9 @@ std::int32_t set_option(ha_instance* instance, const char* key, const char* valu
     if (instance == nullptr || key == nullptr || value == nullptr) {
       return {core::Status::kInvalid, "set_option: instance, key or value is NULL"};
     }
-    if (net::on_plugin_thread()) return no_control_call_from_here("set_option");
+    if (Outcome bad = check_caller(*instance, "set_option"); bad.status != core::Status::kOk) {
+      return bad;
+    }
     return instance->service.set_option(key, value);
   });
 }
@@ -229,6 +257,7 @@ std::int32_t snapshot(ha_instance* instance, ha_snapshot* out) noexcept {
         too_short(out, offsetof(ha_snapshot, replica_count) + sizeof(out->replica_count))) {
       return core::Status::kInvalid;
     }
+    if (instance->fork.in_child()) return core::Status::kState;
     instance->service.snapshot(*out);
     return core::Status::kOk;
   });
@@ -242,6 +271,7 @@ core::Status pour(const std::string& text, ha_sink_fn sink, void* user) {
 std::int32_t status_json(ha_instance* instance, ha_sink_fn sink, void* user) noexcept {
   return guarded_code([&] {
     if (instance == nullptr || sink == nullptr) return core::Status::kInvalid;
+    if (instance->fork.in_child()) return core::Status::kState;
     return pour(instance->service.status_json(), sink, user);
   });
 }
@@ -249,6 +279,7 @@ std::int32_t status_json(ha_instance* instance, ha_sink_fn sink, void* user) noe
 std::int32_t metrics_text(ha_instance* instance, ha_sink_fn sink, void* user) noexcept {
   return guarded_code([&] {
     if (instance == nullptr || sink == nullptr) return core::Status::kInvalid;
+    if (instance->fork.in_child()) return core::Status::kState;
     return pour(instance->service.metrics_text(), sink, user);
   });
 }

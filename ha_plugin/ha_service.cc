@@ -1,9 +1,9 @@
 #include "ha_plugin/ha_service.h"
 
-#include <pthread.h>
-
 #include <chrono>
 #include <cstring>
+#include <new>
+#include <system_error>
 
 #include "ha_plugin/epoch_file.h"
 #include "ha_plugin/net/autoswitch_client_wire.h"
@@ -143,9 +143,30 @@ Outcome HaService::start(const RoleChange& role) {
     return {Status::kUnsupported,
             "option 'ack_durable': 'true' needs the host's hook 'flush', and this host has none"};
   }
+  Outcome failed;
+  try {
+    failed = begin(role);
+    if (failed.status == Status::kOk) return failed;
+  } catch (const std::system_error& e) {
+    failed = {Status::kIo, std::string("start: ") + e.what(), e.code().value()};
+  } catch (const std::bad_alloc&) {
+    failed = {Status::kNoMemory, "start: out of memory"};
+  }
+  // As created: another start may do better.
+  life_ = Life::kCreated;
+  end(false);
+  return failed;
+}
+
+Outcome HaService::begin(const RoleChange& role) {
   ha_bounds bounds{};
   if (HostResult result = host_.bounds(bounds); !result.ok()) {
     return {result.status, "start: " + result.text};
+  }
+  if (!settings_.state_dir.empty()) {
+    if (std::string wrong = state_lock_.acquire(settings_.state_dir); !wrong.empty()) {
+      return {Status::kIo, "option 'state_dir': " + wrong};
+    }
   }
   if (Outcome failed = load_epochs(bounds); failed.status != Status::kOk) return failed;
   int os_errno = 0;
@@ -155,7 +176,6 @@ Outcome HaService::start(const RoleChange& role) {
   net::Address metrics_listen;
   if (!settings_.metrics_listen.empty()) {
     if (std::string wrong = exporter_.serve(settings_.metrics_listen); !wrong.empty()) {
-      accept_.stop_accepting();
       return {Status::kIo, "option 'metrics_listen': " + wrong};
     }
     net::parse_address(settings_.metrics_listen, true, metrics_listen);
@@ -167,14 +187,14 @@ Outcome HaService::start(const RoleChange& role) {
     client_.set_own(listen_);
     metrics_listen_ = metrics_listen;
   }
-  life_ = Life::kStarted;
   io_.start(
       [this] {
         metrics_.appended_hints.add();
         turn();
         client_.on_durable(last_bounds_.durable);
       },
-      [this] { host_.thread_started("ha-io"); }, [this] { host_.thread_stopping("ha-io"); });
+      [this] { host_.thread_started("ha-io"); }, [this] { host_.thread_stopping("ha-io"); },
+      [this](const char* what) { on_io_fault(what); });
   io_.run_sync([this] {
     running_ = true;
     io_.set_busy_poll(std::chrono::microseconds(settings_.busy_poll_us));
@@ -184,11 +204,57 @@ Outcome HaService::start(const RoleChange& role) {
     arm_tick_timer();
     turn();
   });
+  control_ = net::start_quiet_thread("ha-control", [this] { run_control_thread(); });
   host_.info("listening for slaves on " + listen_.text());
-  control_ = net::start_quiet_thread([this] { run_control_thread(); });
   RoleChange first = role;
   first.patient = terms_.keeps_epochs();
+  life_ = Life::kStarted;
   return set_role(first);
+}
+
+// Whatever of begin was done; all of it, or as far as it came.
+void HaService::end(bool for_good) {
+  {
+    const std::lock_guard lock(mutex_);
+    control_stop_ = true;
+  }
+  control_wake_.notify_all();
+  if (control_.joinable()) control_.join();
+  io_.run_sync([this, for_good] {
+    running_ = false;
+    accept_.stop_accepting();
+    accept_.set_serving(false);
+    if (for_good) accept_.warn_of_lacking();
+    accept_.close_all(Reason::kShutdown);
+    client_.stop(Reason::kShutdown);
+    if (for_good) transfer_.fail_all_for_good(Status::kShutdown);
+    transfer_.set_master(false);
+    terms_.set_mastered(0);
+    wait_timer_.cancel();
+    tick_timer_.cancel();
+  });
+  if (for_good) client_.join();
+  exporter_.stop();
+  io_.join();
+  state_lock_.release();
+  metrics_.io_turned_ns.set(0);
+  metrics_.role.set(HA_ROLE_NONE);
+  if (for_good) return;
+  wait_timer_for_ = core::kNever;
+  const std::lock_guard lock(mutex_);
+  control_stop_ = look_due_ = false;
+  changes_.clear();
+  wanted_role_ = asked_role_ = Role::kNone;
+  listen_ = metrics_listen_ = {};
+}
+
+// A handler ended half-way, so what it would have armed is not. Connections are begun anew; the
+// second's tick, which finds whatever else was missed, is armed before anything can fail.
+void HaService::on_io_fault(const char* what) {
+  host_.log(HA_LOG_ERROR, std::string("the I/O thread could not go on with what it did: ") + what +
+                              "; all connections are made anew");
+  accept_.close_all(Reason::kHostError);
+  if (role_ == Role::kSlave) client_.follow_again();
 }
 
 Outcome HaService::stop(std::int64_t timeout_ms) {
@@ -199,30 +265,7 @@ Outcome HaService::stop(std::int64_t timeout_ms) {
   io_.run_sync([this] { turn(); });  // the log may have grown since the last one
   const bool drained =
       transfer_.wait_until_drained(net::steady_now() + std::chrono::milliseconds(timeout_ms));
-  {
-    const std::lock_guard lock(mutex_);
-    control_stop_ = true;
-  }
-  control_wake_.notify_all();
-  if (control_.joinable()) control_.join();  // not when its creation failed
-  io_.run_sync([this] {
-    running_ = false;
-    accept_.stop_accepting();
-    accept_.set_serving(false);
-    accept_.warn_of_lacking();
-    accept_.close_all(Reason::kShutdown);
-    client_.stop(Reason::kShutdown);
-    transfer_.fail_all_for_good(Status::kShutdown);
-    transfer_.set_master(false);
-    terms_.set_mastered(0);
-    wait_timer_.cancel();
-    tick_timer_.cancel();
-  });
-  client_.join();
-  exporter_.stop();
-  io_.join();
-  metrics_.io_turned_ns.set(0);
-  metrics_.role.set(HA_ROLE_NONE);
+  end(true);
   if (drained) return {};
   return {Status::kTimeout, "stop: waits were still open after " + std::to_string(timeout_ms) +
                                 " ms; they ended with SHUTDOWN"};
@@ -255,6 +298,13 @@ Outcome HaService::load_epochs(const ha_bounds& bounds) {
                 "; restore the file. Without it this node may take part again only as one that is "
                 "new: with an empty store, once the others agree on a master"};
   }
+  if (terms_.keeps_epochs() && terms_.now() == core::Term{} && bounds.end > bounds.min) {
+    host_.warn(
+        "the log holds " + std::to_string(bounds.end - bounds.min) +
+        " bytes, and nothing says who wrote them or what this node has promised: " + terms_.path() +
+        " is not there. If this store is new to the set, that is as it should be. Else "
+        "restore the file, or empty the store");
+  }
   // A torn record was not acknowledged; no copies are to be waited for.
   Offset whole_end;
   if (HostResult r = host_.record_floor(Offset(bounds.end), whole_end); !r.ok()) {
@@ -281,12 +331,14 @@ Outcome HaService::set_role(const RoleChange& change) {
   if (Outcome refused = refuse_role("set_role", change); refused.status != Status::kOk) {
     return refused;
   }
+  RoleChange next = change;
+  net::Address master = change.master;
   {
     const std::lock_guard lock(mutex_);
-    changes_.push_back(change);
-    changes_.back().fall_back = settings_.keeps_epochs() && asked_role_ != Role::kNone;
+    next.fall_back = settings_.keeps_epochs() && asked_role_ != Role::kNone;
+    changes_.push_back(std::move(next));  // the last that may fail
     wanted_role_ = asked_role_ = change.role;
-    master_ = change.master;
+    master_ = std::move(master);
   }
   control_wake_.notify_all();
   return {};
@@ -316,7 +368,6 @@ Outcome HaService::set_master_address(const net::Address& address) {
 }
 
 void HaService::run_control_thread() {
-  pthread_setname_np(pthread_self(), "ha-control");
   host_.thread_started("ha-control");
   std::unique_lock lock(mutex_);
   for (;;) {
@@ -326,13 +377,22 @@ void HaService::run_control_thread() {
       const RoleChange change = changes_.front();
       changes_.pop_front();
       lock.unlock();
-      change_role(change);
+      try {
+        change_role(change);
+      } catch (const std::exception& e) {
+        io_.run_sync([this] { leave_role(Reason::kHostError); });
+        refuse_change(change, Reason::kHostError, {Status::kIo, e.what()});
+      }
     } else if (control_stop_) {
       break;
     } else {
       look_due_ = false;
       lock.unlock();
-      look_around();
+      try {
+        look_around();
+      } catch (const std::exception& e) {
+        host_.warn(std::string("cannot ask the other nodes: ") + e.what());
+      }
     }
     lock.lock();
   }
@@ -421,6 +481,7 @@ Outcome HaService::cut_to_whole_record() {
 
 void HaService::enter_role(const RoleChange& change, std::int64_t epoch) {
   accept_.forget_history();
+  read_bounds();  // the log may have been cut: from here on a master's only grows
   role_ = change.role;
   metrics_.role.set(static_cast<std::int64_t>(change.role));
   metrics_.role_changes.add();
@@ -532,10 +593,15 @@ std::string HaService::status_json() const { return make_status_json(status_inpu
 
 core::LogBounds HaService::read_bounds() {
   ha_bounds bounds{};
-  if (const HostResult result = host_.bounds(bounds); !result.ok()) {
-    host_.log(HA_LOG_HOST_MISUSE, result.text);
+  const HostResult result = host_.bounds(bounds);
+  if (!result.ok()) {
+    // At every turn: once is enough.
+    if (!std::exchange(bounds_failed_, true)) {
+      host_.log(HA_LOG_HOST_MISUSE, result.text + "; the last good answer is used until then");
+    }
     return last_bounds_;
   }
+  bounds_failed_ = false;
   last_bounds_ = to_core(bounds);
   metrics_.log_min.set(bounds.min);
   metrics_.log_end.set(bounds.end);
@@ -559,10 +625,31 @@ void HaService::on_confirmed(const HostResult& result) {
   confirm_failed_ = !result.ok();
 }
 
+// What slaves hold beyond the new end would stay there and be called the same as whatever the host
+// appends next.
+void HaService::leave_shrunk_log(Offset before, Offset now) {
+  RoleChange none;
+  none.reason = Reason::kHostMisuse;
+  none.note = "the host's log went back from " + std::to_string(before.bytes()) + " to " +
+              std::to_string(now.bytes()) +
+              " while this node was its master, and slaves may hold what is gone: a master's log "
+              "only grows; set the role again once the host is mended";
+  host_.log(HA_LOG_HOST_MISUSE, none.note);
+  leave_role(none.reason);
+  {
+    const std::lock_guard lock(mutex_);
+    changes_.push_back(none);
+    wanted_role_ = Role::kNone;
+  }
+  control_wake_.notify_all();
+}
+
 void HaService::turn() {
   const Time now = net::steady_now();
   metrics_.io_turned_ns.set(now.count());
+  const Offset before = last_bounds_.end;
   const core::LogBounds log = read_bounds();
+  if (role_ == Role::kMaster && log.end < before) leave_shrunk_log(before, log.end);
   accept_.pump(now, log);
   transfer_.turn(now, log.end, log.durable);
   arm_wait_timer();
@@ -590,8 +677,8 @@ void HaService::arm_tick_timer() {
   tick_timer_.expires_after(kTick);
   tick_timer_.async_wait([this](const boost::system::error_code& error) {
     if (error || !running_) return;
-    tick();
     arm_tick_timer();
+    tick();
   });
 }
 

@@ -31,6 +31,7 @@
 #include "ha_plugin/net/io_thread.h"
 #include "ha_plugin/net/resolver.h"
 #include "ha_plugin/settings.h"
+#include "ha_plugin/state_lock.h"
 #include "ha_plugin/status.h"
 #include "ha_plugin/term_keeper.h"
 #include "ha_plugin/transfer_service.h"
@@ -86,6 +87,9 @@ class HaService {
  private:
   enum class Life { kCreated, kStarted, kStopped };
 
+  Outcome begin(const RoleChange& role);
+  void end(bool for_good);
+  void on_io_fault(const char* what);
   Outcome wrong_state(const char* call) const;
   Outcome refuse_role(const char* call, const RoleChange& change) const;
   Outcome load_epochs(const ha_bounds& bounds);
@@ -124,6 +128,7 @@ class HaService {
   void refresh_names(core::Time now);
   void tell_upstream();
   core::LogBounds read_bounds();
+  void leave_shrunk_log(core::Offset before, core::Offset now);
 
   core::AckPolicy ack_policy() const;
   core::Time degrade_after() const;
@@ -136,6 +141,7 @@ class HaService {
   const std::vector<ReplicaList::Node> others_;  // of the configured set
   mutable metrics::HaMetrics metrics_;
   metrics::Exporter exporter_;
+  StateLock state_lock_;     // control thread; while started
   TermKeeper terms_;         // I/O thread
   DegradedKeeper degraded_;  // I/O thread
   net::IoThread io_;
@@ -150,6 +156,7 @@ class HaService {
   core::Time names_refreshed_{};
   core::LogBounds last_bounds_;
   bool confirm_failed_ = false;          // I/O thread: said already
+  bool bounds_failed_ = false;           // I/O thread: said already
   bool running_ = false;                 // I/O thread: timers are to be armed again
   core::Role role_ = core::Role::kNone;  // I/O thread
   core::Upstream of_master_;             // I/O thread: as the master told it

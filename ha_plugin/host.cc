@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstring>
 
+#include "ha_plugin/host_call.h"
 #include "metrics/names.h"
 
 namespace ha {
@@ -35,7 +36,7 @@ ha_ext_metadata metadata_of(const ha_host_api& api, void* ctx) {
 }
 
 HostResult result_of(std::int32_t status, const ha_error& error, const char* hook) {
-  HostResult result{known(status), {}};
+  HostResult result{known(status), {}, false};
   if (status == HA_OK) return result;
   result.text = std::string("host hook '") + hook + "' answered " + metrics::status_name(status);
   const std::size_t length = strnlen(error.text, sizeof(error.text));
@@ -46,6 +47,11 @@ HostResult result_of(std::int32_t status, const ha_error& error, const char* hoo
   }
   return result;
 }
+
+std::string text(std::int64_t n) { return std::to_string(n); }
+
+// What breaks the contract. Whatever followed from believing it would be wrong.
+HostResult misuse(const std::string& what) { return {core::Status::kInternal, what, true}; }
 
 ha_error empty_error() {
   ha_error error{};
@@ -95,12 +101,11 @@ Host::Host(const ha_host_api* table, void* ctx)
 
 HostResult Host::bounds(ha_bounds& out) const {
   out = {};
-  HostResult result = result_of(api_.bounds(ctx_, &out), empty_error(), "bounds");
+  HostResult result = result_of(call_host(api_.bounds, ctx_, &out), empty_error(), "bounds");
   if (result.ok() && (out.segment_size <= 0 || out.min < 0 || out.end < out.min)) {
-    result.status = core::Status::kInternal;
-    result.text = "host hook 'bounds' answered min " + std::to_string(out.min) + ", end " +
-                  std::to_string(out.end) + ", segment_size " + std::to_string(out.segment_size) +
-                  ": they must fulfil 0 <= min <= end and segment_size > 0";
+    result = misuse("host hook 'bounds' answered min " + text(out.min) + ", end " + text(out.end) +
+                    ", segment_size " + text(out.segment_size) +
+                    ": they must fulfil 0 <= min <= end and segment_size > 0");
   }
   // Waits end by it, so nothing is made of a value that cannot be.
   out.durable = std::clamp(out.durable, out.min, std::max(out.min, out.end));
@@ -109,16 +114,37 @@ HostResult Host::bounds(ha_bounds& out) const {
 
 HostResult Host::record_floor(core::Offset offset, core::Offset& out) const {
   std::int64_t floor = 0;
-  HostResult result =
-      result_of(api_.record_floor(ctx_, offset.bytes(), &floor), empty_error(), "record_floor");
+  HostResult result = result_of(call_host(api_.record_floor, ctx_, offset.bytes(), &floor),
+                                empty_error(), "record_floor");
+  if (result.ok() && (floor < 0 || floor > offset.bytes())) {
+    result = said(misuse("host hook 'record_floor' answered " + text(floor) + " for " +
+                         text(offset.bytes()) + ": it must be at or below"));
+  }
   out = core::Offset(floor);
   return result;
 }
 
+// A hook that answers OK and does nothing, as one in another language that failed half-way may,
+// must not become an ack: so the log is looked at before anything is made of the answer.
+HostResult Host::check_end(HostResult result, const char* hook, core::Offset want) const {
+  if (!result.ok()) return result;
+  ha_bounds now{};
+  if (HostResult r = bounds(now); !r.ok()) return r;
+  if (now.end == want.bytes()) return result;
+  return said(misuse("host hook '" + std::string(hook) + "' answered OK, but the log ends at " +
+                     text(now.end) + " and not at " + text(want.bytes()) +
+                     ": a hook that cannot do what it was asked must answer an error"));
+}
+
+HostResult Host::said(HostResult misuse) const {
+  log(HA_LOG_HOST_MISUSE, misuse.text);
+  return misuse;
+}
+
 HostResult Host::append(core::Offset offset, const void* data, std::int64_t size) const {
   ha_error error = empty_error();
-  const std::int32_t status = api_.append(ctx_, 0, offset.bytes(), data, size, &error);
-  return result_of(status, error, "append");
+  const std::int32_t status = call_host(api_.append, ctx_, 0, offset.bytes(), data, size, &error);
+  return check_end(result_of(status, error, "append"), "append", offset + size);
 }
 
 HostResult Host::truncate(core::Offset new_end, bool unsafe) const {
@@ -127,8 +153,9 @@ HostResult Host::truncate(core::Offset new_end, bool unsafe) const {
             "the host has no hook 'truncate' to cut the log to " + std::to_string(new_end.bytes())};
   }
   ha_error error = empty_error();
-  return result_of(api_.truncate(ctx_, 0, new_end.bytes(), unsafe ? HA_TRUNCATE_UNSAFE : 0, &error),
-                   error, "truncate");
+  const std::int32_t status =
+      call_host(api_.truncate, ctx_, 0, new_end.bytes(), unsafe ? HA_TRUNCATE_UNSAFE : 0, &error);
+  return check_end(result_of(status, error, "truncate"), "truncate", new_end);
 }
 
 HostResult Host::reset(core::Offset new_min) const {
@@ -138,48 +165,66 @@ HostResult Host::reset(core::Offset new_min) const {
                 " and the host has no hook 'reset' to start this empty log there"};
   }
   ha_error error = empty_error();
-  return result_of(api_.reset(ctx_, 0, new_min.bytes(), &error), error, "reset");
+  HostResult result =
+      check_end(result_of(call_host(api_.reset, ctx_, 0, new_min.bytes(), &error), error, "reset"),
+                "reset", new_min);
+  ha_bounds now{};
+  if (!result.ok() || !bounds(now).ok() || now.min == new_min.bytes()) return result;
+  return said(misuse("host hook 'reset' answered OK, but the log begins at " + text(now.min) +
+                     " and not at " + text(new_min.bytes())));
 }
 
 HostResult Host::flush(core::Offset end) const {
   ha_error error = empty_error();
-  return result_of(api_.flush(ctx_, end.bytes(), &error), error, "flush");
+  return result_of(call_host(api_.flush, ctx_, end.bytes(), &error), error, "flush");
 }
 
 HostResult Host::confirm(core::Offset offset) const {
-  return result_of(api_.confirm(ctx_, 0, offset.bytes()), empty_error(), "confirm");
+  return result_of(call_host(api_.confirm, ctx_, 0, offset.bytes()), empty_error(), "confirm");
 }
 
 core::Status Host::pin(core::Offset offset, std::int64_t size, ha_span& out) const {
-  return known(api_.pin(ctx_, offset.bytes(), size, &out));
+  const core::Status status = known(call_host(api_.pin, ctx_, offset.bytes(), size, &out));
+  if (status != core::Status::kOk || (out.data != nullptr && out.size >= 1)) return status;
+  return said(misuse("host hook 'pin' answered OK and lent nothing at " + text(offset.bytes())))
+      .status;
 }
 
 core::Status Host::read(core::Offset offset, void* buffer, std::int64_t size,
                         std::int64_t& got) const {
-  return known(api_.read(ctx_, offset.bytes(), buffer, size, &got));
+  const core::Status status = known(call_host(api_.read, ctx_, offset.bytes(), buffer, size, &got));
+  if (status != core::Status::kOk || (got >= 1 && got <= size)) return status;
+  return said(misuse("host hook 'read' answered OK and " + text(got) + " bytes at " +
+                     text(offset.bytes()) + ": they must be 1 to " + text(size)))
+      .status;
 }
 
 core::Status Host::acquire(core::Offset offset, std::int64_t size, ha_segment& out) const {
-  return known(segment_fd_->acquire(ctx_, offset.bytes(), size, &out));
+  return known(call_host(segment_fd_->acquire, ctx_, offset.bytes(), size, &out));
 }
 
 HostResult Host::reserve(core::Offset offset, std::int64_t size, void*& data,
                          std::int64_t& room) const {
   ha_error error = empty_error();
   const std::int32_t status =
-      reserve_->reserve(ctx_, 0, offset.bytes(), size, &data, &room, &error);
-  return result_of(status, error, "reserve");
+      call_host(reserve_->reserve, ctx_, 0, offset.bytes(), size, &data, &room, &error);
+  HostResult result = result_of(status, error, "reserve");
+  if (!result.ok() || (data != nullptr && room >= 1)) return result;
+  return said(
+      misuse("host hook 'reserve' answered OK and lent nothing at " + text(offset.bytes())));
 }
 
-HostResult Host::commit(std::int64_t size) const {
+HostResult Host::commit(core::Offset offset, std::int64_t size) const {
   ha_error error = empty_error();
-  return result_of(reserve_->commit(ctx_, size, &error), error, "commit");
+  const std::int32_t status = call_host(reserve_->commit, ctx_, size, &error);
+  return check_end(result_of(status, error, "commit"), "commit", offset + size);
 }
 
 HostResult Host::read_metadata(std::string& out) const {
   out.clear();
-  HostResult result = result_of(metadata_.read(ctx_, pour_into<HA_METADATA_MAX_BYTES>, &out),
-                                empty_error(), HA_EXT_METADATA " read");
+  HostResult result =
+      result_of(call_host(metadata_.read, ctx_, pour_into<HA_METADATA_MAX_BYTES>, &out),
+                empty_error(), HA_EXT_METADATA " read");
   if (!result.ok()) {
     result.text += " (its state may have " + std::to_string(HA_METADATA_MAX_BYTES) + " bytes)";
   }
@@ -188,21 +233,21 @@ HostResult Host::read_metadata(std::string& out) const {
 
 HostResult Host::write_metadata(std::span<const std::byte> state) const {
   ha_error error = empty_error();
-  const std::int32_t status =
-      metadata_.write(ctx_, state.data(), static_cast<std::int64_t>(state.size()), &error);
+  const std::int32_t status = call_host(metadata_.write, ctx_, state.data(),
+                                        static_cast<std::int64_t>(state.size()), &error);
   return result_of(status, error, HA_EXT_METADATA " write");
 }
 
 HostResult Host::read_pending(std::string& out) const {
   out.clear();
-  return result_of(metadata_.pending(ctx_, pour_into<HA_METADATA_MAX_BYTES>, &out), empty_error(),
-                   HA_EXT_METADATA " pending");
+  return result_of(call_host(metadata_.pending, ctx_, pour_into<HA_METADATA_MAX_BYTES>, &out),
+                   empty_error(), HA_EXT_METADATA " pending");
 }
 
 HostResult Host::merge_metadata(std::span<const std::byte> pending) const {
   ha_error error = empty_error();
-  const std::int32_t status =
-      metadata_.merge(ctx_, pending.data(), static_cast<std::int64_t>(pending.size()), &error);
+  const std::int32_t status = call_host(metadata_.merge, ctx_, pending.data(),
+                                        static_cast<std::int64_t>(pending.size()), &error);
   return result_of(status, error, HA_EXT_METADATA " merge");
 }
 
@@ -210,14 +255,14 @@ HostResult Host::load_state(const char* name, std::string& out) const {
   out.clear();
   ha_error error = empty_error();
   const std::int32_t status =
-      state_store_->load(ctx_, name, pour_into<HA_STATE_MAX_BYTES>, &out, &error);
+      call_host(state_store_->load, ctx_, name, pour_into<HA_STATE_MAX_BYTES>, &out, &error);
   return result_of(status, error, HA_EXT_STATE_STORE " load");
 }
 
 HostResult Host::save_state(const char* name, std::string_view state) const {
   ha_error error = empty_error();
-  const std::int32_t status =
-      state_store_->save(ctx_, name, state.data(), static_cast<std::int64_t>(state.size()), &error);
+  const std::int32_t status = call_host(state_store_->save, ctx_, name, state.data(),
+                                        static_cast<std::int64_t>(state.size()), &error);
   return result_of(status, error, HA_EXT_STATE_STORE " save");
 }
 
@@ -230,27 +275,27 @@ void Host::role_changed(core::Role role, core::Reason reason, core::Status statu
   report.status = static_cast<std::int32_t>(status);
   report.epoch = epoch;
   report.text = text.c_str();
-  api_.role_changed(ctx_, &report);
+  call_host(api_.role_changed, ctx_, &report);
 }
 
 void Host::replica_changed(const ha_replica_event& event) const {
-  if (api_.replica_changed != nullptr) api_.replica_changed(ctx_, &event);
+  if (api_.replica_changed != nullptr) call_host(api_.replica_changed, ctx_, &event);
 }
 
 void Host::thread_started(const char* name) const {
   if (lifecycle_ != nullptr && lifecycle_->thread_started != nullptr) {
-    lifecycle_->thread_started(ctx_, name);
+    call_host(lifecycle_->thread_started, ctx_, name);
   }
 }
 
 void Host::thread_stopping(const char* name) const {
   if (lifecycle_ != nullptr && lifecycle_->thread_stopping != nullptr) {
-    lifecycle_->thread_stopping(ctx_, name);
+    call_host(lifecycle_->thread_stopping, ctx_, name);
   }
 }
 
 void Host::log(std::int32_t level, std::string_view text) const {
-  api_.log(ctx_, level, text.data(), static_cast<std::int64_t>(text.size()));
+  call_host(api_.log, ctx_, level, text.data(), static_cast<std::int64_t>(text.size()));
 }
 
 core::LogBounds to_core(const ha_bounds& bounds) {

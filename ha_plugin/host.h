@@ -1,6 +1,11 @@
 // The host as the plugin calls it: the ABI's table of hooks behind C++ types, with absent members
 // already dealt with.
 //
+// What a hook says it did is looked at where it can be, in bounds: an answer that is not true is
+// the host's misuse, and is logged as such here. Not looked at are confirm, whose bound the host
+// may round down to a record, and log, role_changed and the like, which answer nothing. bounds
+// itself says nothing in the log: it is called at every turn.
+//
 // Threads: as the hooks themselves. No lock of the plugin is held during any of these calls.
 #pragma once
 
@@ -18,6 +23,7 @@
 #include "ha/ext/thread_lifecycle.h"
 #include "ha/plugin.h"
 #include "ha_plugin/core/types.h"
+#include "ha_plugin/host_call.h"
 
 namespace ha {
 
@@ -25,6 +31,7 @@ namespace ha {
 struct HostResult {
   core::Status status = core::Status::kOk;
   std::string text;
+  bool misuse = false;  // the host broke the contract: asking again is no use
   bool ok() const { return status == core::Status::kOk; }
 };
 
@@ -42,6 +49,7 @@ class Host {
   HostResult bounds(ha_bounds& out) const;
   HostResult record_floor(core::Offset offset, core::Offset& out) const;
   HostResult append(core::Offset offset, const void* data, std::int64_t size) const;
+  bool can_truncate() const { return api_.truncate != nullptr; }
   // unsafe: also below what readers may have seen.
   HostResult truncate(core::Offset new_end, bool unsafe = false) const;
   HostResult reset(core::Offset new_min) const;
@@ -56,21 +64,22 @@ class Host {
   bool can_pin() const { return api_.pin != nullptr; }
   // AGAIN when too many are out.
   core::Status pin(core::Offset offset, std::int64_t size, ha_span& out) const;
-  void unpin(const ha_span& span) const { api_.unpin(ctx_, &span); }
+  void unpin(const ha_span& span) const { call_host(api_.unpin, ctx_, &span); }
   core::Status read(core::Offset offset, void* buffer, std::int64_t size, std::int64_t& got) const;
 
   bool can_lend_segments() const { return segment_fd_ != nullptr; }
   core::Status acquire(core::Offset offset, std::int64_t size, ha_segment& out) const;
-  void release(const ha_segment& segment) const { segment_fd_->release(ctx_, &segment); }
+  void release(const ha_segment& segment) const { call_host(segment_fd_->release, ctx_, &segment); }
 
   bool can_reserve() const { return reserve_ != nullptr; }
   HostResult reserve(core::Offset offset, std::int64_t size, void*& data, std::int64_t& room) const;
-  HostResult commit(std::int64_t size) const;
-  void drop_reservation() const { reserve_->drop(ctx_); }
+  // offset: the log's end, where the memory was reserved.
+  HostResult commit(core::Offset offset, std::int64_t size) const;
+  void drop_reservation() const { call_host(reserve_->drop, ctx_); }
 
   // Without the extension there is no state beside the log.
   bool has_metadata() const { return metadata_.version != nullptr; }
-  std::uint64_t metadata_version() const { return metadata_.version(ctx_); }
+  std::uint64_t metadata_version() const { return call_host(metadata_.version, ctx_); }
   // IO when it is larger than HA_METADATA_MAX_BYTES.
   HostResult read_metadata(std::string& out) const;
   HostResult write_metadata(std::span<const std::byte> state) const;
@@ -81,7 +90,7 @@ class Host {
 
   bool can_hold() const { return retention_ != nullptr; }
   // Bytes from there on are wanted; HA_RETENTION_NOTHING = none.
-  void hold(core::Offset from) const { retention_->hold(ctx_, from.bytes()); }
+  void hold(core::Offset from) const { call_host(retention_->hold, ctx_, from.bytes()); }
 
   // Without the extension the plugin's small state is in files.
   bool keeps_state() const { return state_store_ != nullptr; }
@@ -93,7 +102,7 @@ class Host {
                     const std::string& text, std::int64_t epoch = 0) const;
   void replica_changed(const ha_replica_event& event) const;
   bool wants_progress() const { return api_.progress != nullptr; }
-  void progress(core::Offset offset) const { api_.progress(ctx_, offset.bytes()); }
+  void progress(core::Offset offset) const { call_host(api_.progress, ctx_, offset.bytes()); }
 
   void thread_started(const char* name) const;
   void thread_stopping(const char* name) const;
@@ -111,6 +120,10 @@ class Host {
   const ha_ext_retention* retention_ = nullptr;
   const ha_ext_state_store* state_store_ = nullptr;
   const ha_ext_thread_lifecycle* lifecycle_ = nullptr;
+
+  HostResult check_end(HostResult result, const char* hook, core::Offset want) const;
+  // Writes it to the host's log.
+  HostResult said(HostResult misuse) const;
 };
 
 // From the ABI's two structs to core's one.

@@ -11,7 +11,11 @@ std::string StateStore::load(const char* name, std::string& text) const {
     if (!text.empty()) return "";
   }
   bool missing = false;
-  return read_file(directory_ + "/" + name, text, missing);
+  std::string failed = read_file(directory_ + "/" + name, text, missing);
+  // Nothing that is saved is empty. To take it for missing would be to forget a promise.
+  if (failed.empty() && !missing && text.empty())
+    return "'" + path(name) + "' is damaged: it is empty";
+  return failed;
 }
 
 std::string StateStore::save(const char* name, std::string_view text) const {

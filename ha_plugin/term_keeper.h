@@ -24,6 +24,8 @@ class TermKeeper {
   TermKeeper(const Host& host, const Settings& settings, metrics::HaMetrics& metrics);
 
   bool keeps_epochs() const { return keeps_epochs_; }
+  // For messages: where it is kept.
+  std::string path() const { return file_.path(); }
 
   // "" or what is wrong with the file. Entries beyond the log's end are left out: their bytes were
   // lost, or never came.

@@ -5,6 +5,7 @@
 #include <thread>
 #include <utility>
 
+#include "ha_plugin/host_call.h"
 #include "ha_plugin/net/clock.h"
 
 namespace ha {
@@ -316,7 +317,7 @@ void TransferService::run_callbacks(core::Time now) {
   for (const core::EndedWait& e : ended) {
     count(e.status);
     if (e.status == Status::kOk) metrics_.ack_latency.observe((now - e.wait.started).count());
-    e.wait.fn(e.wait.user, static_cast<std::int32_t>(e.status), e.wait.end.bytes());
+    call_host(e.wait.fn, e.wait.user, static_cast<std::int32_t>(e.status), e.wait.end.bytes());
   }
   const auto count_ended = static_cast<std::int64_t>(ended.size());
   if (count_ended > 0) end_pending(count_ended);

@@ -69,7 +69,7 @@ Refusal AutoswitchClientWire::take(std::span<const std::byte>& bytes, std::optio
 
 Refusal AutoswitchClientWire::on_handshake() {
   ha_bounds bounds{};
-  if (HostResult r = host_.bounds(bounds); !r.ok()) return {Reason::kHostError, std::move(r.text)};
+  if (HostResult r = host_.bounds(bounds); !r.ok()) return to_refusal(std::move(r));
   const core::LogBounds log = to_core(bounds);
   const EpochFile::Loaded stored = file_.load();
   if (!stored.error.empty()) return {Reason::kHostError, stored.error};
@@ -104,7 +104,7 @@ Refusal AutoswitchClientWire::cut(Offset from, Offset to) {
       return {Reason::kDiverged, "this log must be cut " + range + ", and cannot be: " +
                                      result.text + "; empty this store to copy afresh"};
     default:
-      return {Reason::kHostError, std::move(result.text)};
+      return to_refusal(std::move(result));
   }
 }
 
@@ -127,7 +127,7 @@ Refusal AutoswitchClientWire::grown(Offset end) {
   const std::optional<Offset> confirm = learner_.confirm(end);
   if (!confirm || !host_.can_confirm()) return {};
   HostResult result = host_.confirm(*confirm);
-  if (!result.ok()) return {Reason::kHostError, std::move(result.text)};
+  if (!result.ok()) return to_refusal(std::move(result));
   return {};
 }
 

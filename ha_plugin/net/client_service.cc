@@ -64,6 +64,7 @@ ClientService::ClientService(boost::asio::io_context& context, Resolver& resolve
 
 void ClientService::join() {
   if (flusher_) flusher_->stop();
+  first_->join();
 }
 
 void ClientService::set_state(State state) {
@@ -112,6 +113,13 @@ void ClientService::follow(const Address& master) {
   if (candidates_.empty()) return;  // a set of one node: nobody can be its master
   backoff_.reset();
   refused_in_a_row_ = 0;
+  set_state(State::kReady);
+  connect();
+}
+
+void ClientService::follow_again() {
+  if (candidates_.empty() || state_ == State::kSuspend) return;
+  stop(Reason::kRequested);
   set_state(State::kReady);
   connect();
 }
@@ -226,10 +234,7 @@ Time ClientService::housekeeping() const {
 bool ClientService::read_bounds(core::LogBounds& out) {
   ha_bounds bounds{};
   const HostResult result = host_.bounds(bounds);
-  if (!result.ok()) {
-    close(Reason::kHostError, result.text);
-    return false;
-  }
+  if (!refuse(result)) return false;
   out = to_core(bounds);
   return true;
 }
@@ -293,7 +298,7 @@ bool ClientService::report_if_due(Time now) {
     on_grown_();
     unreported_ = 0;
   }
-  make_durable();
+  if (!make_durable()) return false;
   // What the socket took in part must go out whole before the next.
   if (outgoing_left_ > 0 && !flush(now)) return false;
   if (outgoing_left_ > 0 || !may_report()) return true;
@@ -313,15 +318,31 @@ bool ClientService::may_report() const {
   return wire_->ready() && !(flusher_ && asks && durable_ < end_);
 }
 
-void ClientService::make_durable() {
+// False = closed.
+bool ClientService::make_durable() {
   // Not before: the wire's handshake may yet cut the log.
-  if (!flusher_ || !wire_->ready() || flushing_ == end_) return;
+  if (!flusher_ || !wire_->ready() || flushing_ == end_) return true;
+  try {
+    flusher_->request({end_, attempt_});
+  } catch (const std::system_error& e) {
+    close(Reason::kHostError, e.what());
+    return false;
+  }
   flushing_ = end_;
-  flusher_->request({end_, attempt_});
+  return true;
 }
 
 void ClientService::on_flushed(const LogFlusher::Request& request, const HostResult& result) {
   if (request.attempt != attempt_ || !follower_ || !refuse(result)) return;
+  core::LogBounds log;
+  if (!read_bounds(log)) return;
+  if (log.durable < request.end) {
+    close(Reason::kHostMisuse, "host hook 'flush' answered OK for all below " +
+                                   std::to_string(request.end.bytes()) +
+                                   ", but hook 'bounds' says that the log is durable up to " +
+                                   std::to_string(log.durable.bytes()) + " only");
+    return;
+  }
   durable_ = request.end;
   report_if_due(steady_now());
 }

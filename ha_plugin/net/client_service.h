@@ -59,6 +59,8 @@ class ClientService {
   void follow(const Address& master);
   // Where this node listens itself. Before it runs.
   void set_own(const Address& own) { own_ = own; }
+  // The same master, from the beginning.
+  void follow_again();
   // Ends the connection and stays away.
   void stop(core::Reason reason);
   // After the last stop: returns when no thread of this service runs any more. Control thread.
@@ -99,7 +101,7 @@ class ClientService {
   bool compare(std::span<const std::byte> bytes);
   core::Offset next() const { return tail_.left() > 0 ? tail_.next() : end_; }
   bool may_report() const;
-  void make_durable();
+  bool make_durable();
   void on_flushed(const LogFlusher::Request& request, const HostResult& result);
   bool commit(std::int64_t size);
   bool refuse(const HostResult& result);

@@ -175,6 +175,12 @@ bool ClientService::begin_frame(const ClientWire::Frame& frame) {
               "stored (empty this store to copy afresh)");
     return false;
   }
+  if (log.end != end_) {
+    close(Reason::kHostMisuse, "the log ends at " + std::to_string(log.end.bytes()) +
+                                   " and not at " + std::to_string(end_.bytes()) +
+                                   ", as it did: a slave's log is changed by the plugin alone");
+    return false;
+  }
   log.end = next();
   const core::FrameVerdict verdict = wire_->begin(frame, log);
   if (verdict.reason != Reason::kNone) {
@@ -259,7 +265,7 @@ bool ClientService::compare(std::span<const std::byte> bytes) {
 }
 
 bool ClientService::commit(std::int64_t size) {
-  if (!refuse(host_.commit(size))) return false;
+  if (!refuse(host_.commit(end_, size))) return false;
   body_left_ -= size;
   grown(size);
   return true;
@@ -276,6 +282,10 @@ void ClientService::grown(std::int64_t size) {
 
 // False = the host said no and the connection is closed with what that means.
 bool ClientService::refuse(const HostResult& result) {
+  if (result.misuse) {
+    close(Reason::kHostMisuse, result.text);
+    return false;
+  }
   switch (result.status) {
     case Status::kOk:
       return true;

@@ -14,9 +14,11 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "ha_plugin/core/follower.h"
 #include "ha_plugin/core/types.h"
+#include "ha_plugin/host.h"
 
 namespace ha::net {
 
@@ -26,6 +28,11 @@ struct Refusal {
   std::string text;
   bool ok() const { return reason == core::Reason::kNone; }
 };
+// What the host would not do.
+inline Refusal to_refusal(HostResult result) {
+  return {result.misuse ? core::Reason::kHostMisuse : core::Reason::kHostError,
+          std::move(result.text)};
+}
 
 class ClientWire {
  public:
@@ -78,6 +85,9 @@ class ClientWire {
 
   // Body bytes were stored; the log ends at end.
   virtual Refusal grown(core::Offset end) = 0;
+
+  // Returns when no thread of this wire calls the host any more. Control thread.
+  virtual void join() {}
 };
 
 }  // namespace ha::net

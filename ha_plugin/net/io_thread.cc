@@ -33,7 +33,7 @@ int make_bell() {
 bool on_plugin_thread() { return is_plugin_thread; }
 void mark_plugin_thread() { is_plugin_thread = true; }
 
-std::thread start_quiet_thread(std::function<void()> body) {
+std::thread start_quiet_thread(const char* name, std::function<void()> body) {
   // A thread inherits its creator's mask: block, create, restore leaves no instant in which the new
   // thread could take the host's signal.
   sigset_t all;
@@ -41,35 +41,57 @@ std::thread start_quiet_thread(std::function<void()> body) {
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   try {
-    std::thread thread([body = std::move(body)] {
+    std::thread thread([name, body = std::move(body)] {
+      pthread_setname_np(pthread_self(), name);
       mark_plugin_thread();
       body();
     });
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     return thread;
+  } catch (const std::system_error& e) {
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    throw std::system_error(e.code(), std::string("cannot start thread '") + name +
+                                          "' (limits on threads: ulimit -u, TasksMax, pids.max)");
   } catch (...) {
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     throw;
   }
 }
 
-IoThread::IoThread() : bell_(context_), bell_fd_(make_bell()) { bell_.assign(bell_fd_); }
+IoThread::IoThread() : bell_(context_), bell_fd_(make_bell()) {
+  try {
+    bell_.assign(bell_fd_);
+  } catch (...) {
+    ::close(bell_fd_);  // nobody has it yet
+    throw;
+  }
+}
 
 IoThread::~IoThread() { join(); }
 
 void IoThread::start(std::function<void()> on_ring, std::function<void()> on_thread_start,
-                     std::function<void()> on_thread_stop) {
+                     std::function<void()> on_thread_stop,
+                     std::function<void(const char*)> on_fault) {
   on_ring_ = std::move(on_ring);
-  work_.emplace(context_.get_executor());
-  listen_for_rings();
-  thread_ = start_quiet_thread(
-      [this, begin = std::move(on_thread_start), end = std::move(on_thread_stop)] {
-        pthread_setname_np(pthread_self(), "ha-io");
-        this_io_thread = this;
-        begin();
-        run();
-        end();
-      });
+  on_fault_ = std::move(on_fault);
+  context_.restart();
+  try {
+    work_.emplace(context_.get_executor());
+    listen_for_rings();
+    thread_ = start_quiet_thread(
+        "ha-io", [this, begin = std::move(on_thread_start), end = std::move(on_thread_stop)] {
+          this_io_thread = this;
+          begin();
+          run();
+          end();
+        });
+  } catch (...) {
+    boost::system::error_code ignored;
+    bell_.cancel(ignored);
+    work_.reset();
+    context_.poll();  // what was begun ends here, so that another start begins it once
+    throw;
+  }
 }
 
 void IoThread::join() {
@@ -83,6 +105,17 @@ void IoThread::join() {
 }
 
 void IoThread::run() {
+  for (;;) {
+    try {
+      return serve();
+    } catch (const std::exception& e) {
+      spinning_.store(false, std::memory_order_seq_cst);
+      on_fault_(e.what());
+    }
+  }
+}
+
+void IoThread::serve() {
   for (auto before = Clock::now(); context_.run_one() > 0; before = Clock::now()) {
     const auto pause = Clock::now() - before;
     answer_rings();
@@ -149,10 +182,14 @@ void IoThread::run_sync(const std::function<void()>& fn) {
   }
   std::promise<void> done;
   boost::asio::post(context_, [&] {
-    fn();
-    done.set_value();
+    try {
+      fn();
+      done.set_value();
+    } catch (...) {
+      done.set_exception(std::current_exception());
+    }
   });
-  done.get_future().wait();
+  done.get_future().get();
 }
 
 }  // namespace ha::net

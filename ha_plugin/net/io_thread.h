@@ -35,9 +35,11 @@ class IoThread {
 
   boost::asio::io_context& context() { return context_; }
 
-  // on_thread_start and on_thread_stop run on the thread, around everything else.
+  // on_thread_start and on_thread_stop run on the thread, around everything else. on_fault hears
+  // what a handler threw (there was no memory, mostly); the thread goes on. May be called again
+  // after it threw, or after join.
   void start(std::function<void()> on_ring, std::function<void()> on_thread_start,
-             std::function<void()> on_thread_stop);
+             std::function<void()> on_thread_stop, std::function<void(const char* what)> on_fault);
   // Lets the thread finish its handlers; REQUIRES: nothing keeps the context busy for ever.
   void join();
   bool running() const { return thread_.joinable(); }
@@ -52,11 +54,13 @@ class IoThread {
   // and cheaper to take up in one piece, so the thread had better sleep than look for it.
   static void gather();
 
-  // Runs fn on the I/O thread and returns when it is done; inline when there is no thread.
+  // Runs fn on the I/O thread and returns when it is done, or throws what it threw; inline when
+  // there is no thread.
   void run_sync(const std::function<void()>& fn);
 
  private:
   void run();
+  void serve();
   void spin();
   void listen_for_rings();
   bool answer_ring();
@@ -70,12 +74,14 @@ class IoThread {
   std::chrono::microseconds busy_poll_{0};  // I/O thread
   bool gathering_ = false;                  // I/O thread
   std::function<void()> on_ring_;
+  std::function<void(const char*)> on_fault_;
   std::optional<boost::asio::executor_work_guard<boost::asio::io_context::executor_type>> work_;
   std::thread thread_;
 };
 
-// Starts a thread that handles no signal of the host's process.
-std::thread start_quiet_thread(std::function<void()> body);
+// Starts a thread of that name (15 bytes at most) that handles no signal of the host's process.
+// Throws std::system_error, which names it.
+std::thread start_quiet_thread(const char* name, std::function<void()> body);
 
 // True on a thread of any plugin instance: [control] calls from there would wait for themselves.
 bool on_plugin_thread();

@@ -1,7 +1,5 @@
 #include "ha_plugin/net/log_flusher.h"
 
-#include <pthread.h>
-
 #include <boost/asio/post.hpp>
 #include <utility>
 
@@ -16,7 +14,7 @@ void LogFlusher::request(const Request& request) {
     next_ = request;
   }
   changed_.notify_one();
-  if (!thread_.joinable()) thread_ = start_quiet_thread([this] { run(); });
+  if (!thread_.joinable()) thread_ = start_quiet_thread("ha-flush", [this] { run(); });
 }
 
 void LogFlusher::stop() {
@@ -29,7 +27,6 @@ void LogFlusher::stop() {
 }
 
 void LogFlusher::run() {
-  pthread_setname_np(pthread_self(), "ha-flush");
   host_.thread_started("ha-flush");
   std::unique_lock lock(mutex_);
   for (;;) {

@@ -35,7 +35,8 @@ class LogFlusher {
   LogFlusher(const LogFlusher&) = delete;
   LogFlusher& operator=(const LogFlusher&) = delete;
 
-  // Takes the place of one that has not begun, which is then never answered.
+  // Takes the place of one that has not begun, which is then never answered. Throws
+  // std::system_error when the thread cannot be started; another try may.
   void request(const Request& request);
 
   // Returns when the host is not called any more. The last answer may still come.

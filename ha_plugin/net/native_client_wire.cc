@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "ha_plugin/durable_file.h"
-
 namespace ha::net {
 
 using core::Decision;
@@ -15,7 +13,6 @@ using wire::native::Reader;
 namespace {
 
 constexpr std::int64_t kReadBytes = 64 * 1024;
-constexpr std::int64_t kSaveBytes = std::int64_t{1} << 20;  // each piece is flushed
 
 constexpr int kTicksBetweenPending = 10;
 
@@ -53,24 +50,6 @@ std::optional<std::uint64_t> hash_log(const Host& host, Offset begin, Offset end
     at = at + got;
   }
   return hasher.value();
-}
-
-// Keeps [begin, end) of the log in a file. "" or what failed.
-std::string save_log(const Host& host, Offset begin, Offset end, const std::string& directory,
-                     const std::string& path) {
-  std::string bytes(static_cast<std::size_t>(std::min(end - begin, kSaveBytes)), '\0');
-  std::string failed = write_file(path, "");
-  for (Offset at = begin; failed.empty() && at < end;) {
-    const std::int64_t want = std::min(end - at, kSaveBytes);
-    std::int64_t got = 0;
-    const core::Status status = host.read(at, bytes.data(), want, got);
-    if (status != core::Status::kOk || got < 1 || got > want) {
-      return "the host could not read its log at " + text(at);
-    }
-    failed = append_file(path, std::string_view(bytes).substr(0, static_cast<std::size_t>(got)));
-    at = at + got;
-  }
-  return failed.empty() ? sync_directory(directory) : failed;
 }
 
 std::span<const std::byte> NativeClientWire::open() {
@@ -139,8 +118,13 @@ Refusal NativeClientWire::take(std::span<const std::byte>& bytes, std::optional<
 
 Refusal NativeClientWire::on_greeting() {
   const core::Greeting& greeting = reader_.greeting();
+  if (std::string wrong =
+          core::check_version("the master", greeting.oldest_version, greeting.newest_version);
+      !wrong.empty()) {
+    return {Reason::kVersion, std::move(wrong)};
+  }
   ha_bounds bounds{};
-  if (HostResult r = host_.bounds(bounds); !r.ok()) return {Reason::kHostError, std::move(r.text)};
+  if (HostResult r = host_.bounds(bounds); !r.ok()) return to_refusal(std::move(r));
   const core::LogBounds log = to_core(bounds);
   hello_ = {};
   hello_.incarnation = incarnation_;
@@ -164,6 +148,7 @@ Refusal NativeClientWire::on_greeting() {
   hello_.tail_hash = *hash;
   hello_.cluster = settings_.cluster_id;
   hello_.replica = settings_.replica_id;
+  hello_.set = settings_.set_text();
   reply_ = wire::native::encode_hello(hello_);
   return {};
 }
@@ -211,9 +196,7 @@ Refusal NativeClientWire::reset(Offset start) {
   // The master deleted what this log could go on with; whether what this one holds was in there is
   // known up to the tail's end. An empty log may start below its old place.
   if (!degraded_.cut(std::min(hello_.tail_end, start))) return lost_is_not_written(settings_);
-  if (HostResult r = host_.reset(start); !r.ok()) {
-    return {Reason::kHostError, std::move(r.text)};
-  }
+  if (HostResult r = host_.reset(start); !r.ok()) return to_refusal(std::move(r));
   const std::string line =
       "this log starts at " + text(start) + ", where the master's begins for it";
   if (hello_.end == hello_.min) {
@@ -225,17 +208,50 @@ Refusal NativeClientWire::reset(Offset start) {
   return {};
 }
 
-// What goes is kept beside the log: somebody may want to know what a master took that no other node
-// ever held.
+// Asked before anything is copied or said: a log that will not be cut needs no copy.
+Refusal NativeClientWire::may_cut(Offset to, const std::string& range) const {
+  if (!host_.can_truncate()) {
+    return {Reason::kDiverged, "this log must be cut " + range +
+                                   ", and the host has no hook 'truncate'; empty this store to "
+                                   "copy afresh"};
+  }
+  if (settings_.allow_unsafe_truncation) return {};
+  if (terms_.now().history.empty() && to <= hello_.min) {
+    return {Reason::kDiverged,
+            "the history of this log is missing (" + terms_.path() +
+                "), so nothing proves that any of its " + text(Offset(hello_.end - hello_.min)) +
+                " bytes is the master's; nothing was cut. Restore the file, or empty this store to "
+                "copy afresh"};
+  }
+  ha_bounds bounds{};
+  if (HostResult r = host_.bounds(bounds); !r.ok()) return to_refusal(std::move(r));
+  // Without the hook the host shows its readers all, and cuts what it likes.
+  if (!host_.can_confirm() || to.bytes() >= bounds.confirm) return {};
+  return {Reason::kDiverged,
+          "this log must be cut " + range +
+              ", and cannot be: its readers have seen what lies below " +
+              std::to_string(bounds.confirm) +
+              "; set option 'allow_unsafe_truncation' to 'true' to cut it all the same, or empty "
+              "this store to copy afresh"};
+}
+
 Refusal NativeClientWire::cut(Offset to) {
   const std::string range = "from " + text(to) + " to " + text(hello_.end) +
                             ", where the master's log went on differently";
+  if (Refusal no = may_cut(to, range); !no.ok()) return no;
   on_cut_();
   const std::string path = settings_.state_dir + "/ha_cut-" + text(to) + "-" + text(hello_.end) +
                            "-epoch-" + std::to_string(terms_.now().history.last_epoch());
-  if (std::string failed = save_log(host_, to, hello_.end, settings_.state_dir, path);
-      !failed.empty()) {
-    return {Reason::kHostError, "the bytes to be cut could not be kept: " + failed};
+  std::string failed;
+  switch (cut_copy_.copy(to, hello_.end, settings_.state_dir, path, failed)) {
+    case CutCopy::State::kDone:
+      break;
+    case CutCopy::State::kUnderWay:
+      return {Reason::kTruncated, "this log must be cut " + range +
+                                      "; what is to be cut is being copied to " + path +
+                                      " first, and following goes on once it is there"};
+    case CutCopy::State::kFailed:
+      return {Reason::kHostError, "the bytes to be cut could not be kept: " + failed};
   }
   if (!degraded_.cut(to)) return lost_is_not_written(settings_);
   HostResult result = host_.truncate(to, settings_.allow_unsafe_truncation);
@@ -251,7 +267,7 @@ Refusal NativeClientWire::cut(Offset to) {
                   "; set option 'allow_unsafe_truncation' to 'true' to cut it all the same, or "
                   "empty this store to copy afresh"};
     default:
-      return {Reason::kHostError, std::move(result.text)};
+      return to_refusal(std::move(result));
   }
 }
 
@@ -276,7 +292,7 @@ Refusal NativeClientWire::grown(Offset end) {
   if (!terms_.keeps_epochs() || now <= told_confirm_ || !host_.can_confirm()) return {};
   told_confirm_ = now;
   HostResult result = host_.confirm(now);
-  return result.ok() ? Refusal{} : Refusal{Reason::kHostError, std::move(result.text)};
+  return result.ok() ? Refusal{} : to_refusal(std::move(result));
 }
 
 bool NativeClientWire::body_is_whole() {

@@ -8,6 +8,7 @@
 #include "ha_plugin/degraded_keeper.h"
 #include "ha_plugin/host.h"
 #include "ha_plugin/net/client_wire.h"
+#include "ha_plugin/net/cut_copy.h"
 #include "ha_plugin/settings.h"
 #include "ha_plugin/term_keeper.h"
 #include "ha_plugin/wire/native.h"
@@ -33,7 +34,8 @@ class NativeClientWire final : public ClientWire {
         degraded_(degraded),
         incarnation_(incarnation),
         on_cut_(std::move(on_cut)),
-        on_upstream_(std::move(on_upstream)) {}
+        on_upstream_(std::move(on_upstream)),
+        cut_copy_(host) {}
 
   std::span<const std::byte> open() override;
   std::span<const std::byte> reply() override;
@@ -49,12 +51,14 @@ class NativeClientWire final : public ClientWire {
   core::FrameVerdict begin(const Frame& frame, const core::LogBounds& log) override;
   Refusal grown(core::Offset end) override;
   std::span<const std::byte> beside_the_log() override;
+  void join() override { cut_copy_.stop(); }
 
  private:
   Refusal on_greeting();
   Refusal on_answer();
   Refusal check_epoch(const core::Answer& answer) const;
   Refusal reset(core::Offset start);
+  Refusal may_cut(core::Offset to, const std::string& range) const;
   Refusal cut(core::Offset to);
   Refusal enter(core::Offset min, core::Offset end);
   void on_metadata();
@@ -68,6 +72,7 @@ class NativeClientWire final : public ClientWire {
   const std::uint64_t incarnation_;
   const std::function<void()> on_cut_;
   const std::function<void(const core::Upstream&)> on_upstream_;
+  CutCopy cut_copy_;
   wire::native::Reader reader_{wire::native::Reader::Side::kSlave};
   wire::Report opening_{};
   core::Hello hello_;

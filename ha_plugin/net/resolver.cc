@@ -3,7 +3,6 @@
 #include <dlfcn.h>
 #include <link.h>
 #include <netdb.h>
-#include <pthread.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -104,13 +103,10 @@ std::string Resolver::Shared::start(const std::shared_ptr<Shared>& shared,
            " look-ups wait for the system's resolver already, and there may be no more";
   }
   try {
-    entry.thread = start_quiet_thread([shared, name] {
-      pthread_setname_np(pthread_self(), "ha-name");
-      run(*shared, name);
-    });
+    entry.thread = start_quiet_thread("ha-name", [shared, name] { run(*shared, name); });
   } catch (const std::system_error& error) {
     running.fetch_sub(1);
-    return std::string("cannot start a thread to look it up: ") + error.what();
+    return error.what();
   }
   entry.running = true;
   return "";

@@ -28,7 +28,7 @@ HostResult WholeFrame::begin(core::Offset at, std::int64_t size) {
 
 HostResult WholeFrame::commit() {
   const std::int64_t size = std::exchange(size_, 0);
-  return lent_ ? host_.commit(size) : host_.append(at_, to_, size);
+  return lent_ ? host_.commit(at_, size) : host_.append(at_, to_, size);
 }
 
 void WholeFrame::drop() {

@@ -7,12 +7,14 @@
 Does what minimal_host.c does, line by line; that one says why. The structures below are those of
 ha/plugin.h, shortened where a table may be: struct_size tells the plugin how much of it there is.
 """
+import atexit
 import ctypes as c
 import errno
 import sys
 import threading
+import traceback
 
-OK, DONE, RANGE, IO = 0, 1, -8, -13
+OK, DONE, RANGE, IO, INTERNAL = 0, 1, -8, -13, -16
 MASTER, SLAVE, REPLICA_JOINED, LOG_INFO = 1, 2, 1, 1
 SEGMENT_BYTES = 64 * 1024 * 1024
 
@@ -103,9 +105,21 @@ class PluginApi(c.Structure):
                 ("status_text", c.CFUNCTYPE(text, i32))]
 
 
+def guarded(hook):
+    """A hook that raises answers INTERNAL. Left to itself ctypes prints the exception and answers 0:
+    OK, for something that was not done."""
+    def call(*args):
+        try:
+            return hook(*args)
+        except BaseException:
+            traceback.print_exc()
+            return INTERNAL
+    return call
+
+
 class Host:
     """The log in memory and the table of hooks over it. The mutex is never held while the plugin
-    is called, and no hook may raise: ctypes would print the exception and answer 0, which is OK."""
+    is called."""
 
     def __init__(self):
         self.changed = threading.Condition()
@@ -116,7 +130,8 @@ class Host:
                  "replica_changed", "log")
         # Kept in the structure, so that the callbacks live as long as the host.
         self.api = HostApi(struct_size=c.sizeof(HostApi),
-                           **{name: types[name](getattr(self, "on_" + name)) for name in hooks})
+                           **{name: types[name](guarded(getattr(self, "on_" + name)))
+                              for name in hooks})
 
     def on_bounds(self, _, out):
         with self.changed:
@@ -206,6 +221,15 @@ def produce(plugin, instance, host):
     print("acknowledged", acknowledged)
 
 
+def stop_at_exit(plugin, instance):
+    """However the program ends, by sys.exit too: the plugin's threads must have stopped before the
+    interpreter takes away what they call."""
+    def stop():
+        plugin.stop(instance, 1000, None)
+        plugin.destroy(instance)
+    atexit.register(stop)
+
+
 def main():
     if len(sys.argv) != 4 or sys.argv[2] not in ("master", "slave"):
         sys.exit(f"usage: {sys.argv[0]} PLUGIN master PORT | PLUGIN slave MASTER_ADDR:PORT")
@@ -231,15 +255,12 @@ def main():
     now = Snapshot(struct_size=c.sizeof(Snapshot))
     plugin.snapshot(instance, c.byref(now))
     print("listening", now.listen_address.decode(), flush=True)
-    try:
-        if is_master:
-            produce(plugin, instance, host)
-        else:
-            sys.stdin.buffer.read()
-    finally:
+    stop_at_exit(plugin, instance)
+    if is_master:
+        produce(plugin, instance, host)
+    else:
+        sys.stdin.buffer.read()
         plugin.stop(instance, 1000, None)  # releases the interpreter's lock: callbacks can end
-        plugin.destroy(instance)
-    if not is_master:
         sys.stdout.flush()
         sys.stdout.buffer.write(host.log)
 

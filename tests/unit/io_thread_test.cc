@@ -43,7 +43,7 @@ class IoThreadRings : public ::testing::TestWithParam<int> {
  protected:
   void start(std::function<void()> on_ring) {
     io_.start(
-        std::move(on_ring), [] {}, [] {});
+        std::move(on_ring), [] {}, [] {}, [](const char* what) { ADD_FAILURE() << what; });
     io_.run_sync([this] { io_.set_busy_poll(std::chrono::microseconds(GetParam())); });
   }
   IoThread io_;

@@ -31,6 +31,10 @@ struct MemoryHost::Hooks {
     MemoryHost& h = self(ctx);
     const std::lock_guard lock(h.mutex_);
     if (h.bounds_status_ != HA_OK) return h.bounds_status_;
+    if (h.told_bounds_.segment_size != 0) {
+      *out = h.told_bounds_;
+      return HA_OK;
+    }
     const std::int64_t confirm = h.confirms_.empty() ? h.end_ : std::max(h.confirm_, h.min_);
     const std::int64_t durable = std::clamp(h.durable_, h.min_, h.end_);
     *out = {h.min_, h.end_, durable, confirm, h.features_.segment_size};
@@ -100,6 +104,8 @@ struct MemoryHost::Hooks {
     const std::lock_guard lock(h.mutex_);
     if (epoch != 0) h.note_misuse("append with an epoch");
     if (h.reserved_at_ >= 0) h.note_misuse("append while a reservation is open");
+    if (h.liar_ == "append") size = std::min(size, h.liar_stores_);
+    if (size == 0) return HA_OK;
     return h.append_locked(offset, data, size, error);
   }
 
@@ -126,6 +132,8 @@ struct MemoryHost::Hooks {
       h.note_misuse("commit of " + std::to_string(size) + " bytes without room for them");
     }
     const std::int64_t offset = std::exchange(h.reserved_at_, -1);
+    if (h.liar_ == "commit") size = std::min(size, h.liar_stores_);
+    if (size == 0) return HA_OK;
     return h.append_locked(offset, h.at(offset), size, error);
   }
 
@@ -153,6 +161,7 @@ struct MemoryHost::Hooks {
       return HA_RANGE;
     }
     if (!h.out_.empty()) return HA_AGAIN;
+    if (h.liar_ == "truncate") return HA_OK;
     h.end_ = new_end;
     h.changed_.notify_all();
     return HA_OK;
@@ -161,6 +170,7 @@ struct MemoryHost::Hooks {
   static std::int32_t reset(void* ctx, std::int64_t, std::int64_t new_min, ha_error*) noexcept {
     MemoryHost& h = self(ctx);
     const std::lock_guard lock(h.mutex_);
+    if (h.liar_ == "reset") return HA_OK;
     h.min_ = h.end_ = h.confirm_ = new_min;
     h.changed_.notify_all();
     return HA_OK;
@@ -176,7 +186,7 @@ struct MemoryHost::Hooks {
     }
     const std::int32_t status = hook ? hook(end) : HA_OK;
     const std::lock_guard lock(h.mutex_);
-    if (status == HA_OK) h.durable_ = std::max(h.durable_, end);
+    if (status == HA_OK && h.liar_ != "flush") h.durable_ = std::max(h.durable_, end);
     return status;
   }
 
@@ -536,6 +546,19 @@ void MemoryHost::set_durable(std::int64_t end) {
 void MemoryHost::fail_bounds(std::int32_t status) {
   const std::lock_guard lock(mutex_);
   bounds_status_ = status;
+}
+void MemoryHost::lie(const std::string& hook, std::int64_t stored) {
+  const std::lock_guard lock(mutex_);
+  liar_ = hook;
+  liar_stores_ = stored;
+}
+void MemoryHost::answer_bounds(const ha_bounds& bounds) {
+  const std::lock_guard lock(mutex_);
+  told_bounds_ = bounds;
+}
+void MemoryHost::cut(std::int64_t end) {
+  const std::lock_guard lock(mutex_);
+  end_ = end;
 }
 void MemoryHost::fail_truncate(std::int32_t status) {
   const std::lock_guard lock(mutex_);

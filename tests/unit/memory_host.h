@@ -115,6 +115,12 @@ class MemoryHost {
   void fail_bounds(std::int32_t status);
   void fail_truncate(std::int32_t status);
   void fail_confirm(std::int32_t status);
+  // That hook answers OK from now on and does nothing, or, of append and commit, stores so many
+  // bytes of what it was given. "" = none does.
+  void lie(const std::string& hook, std::int64_t stored = 0);
+  // What bounds answers instead of the truth; a segment size of 0 = the truth.
+  void answer_bounds(const ha_bounds& bounds);
+  void cut(std::int64_t end);  // without being asked to
   // Run inside the hook, without the host's lock; for append and truncate before they do anything.
   void on_append(std::function<void(std::int64_t offset, std::int64_t size)> hook);
   void on_truncate(std::function<void(std::int64_t new_end)> hook);
@@ -189,6 +195,9 @@ class MemoryHost {
   std::int32_t bounds_status_ = HA_OK;
   std::int32_t truncate_status_ = HA_OK;
   std::int32_t confirm_status_ = HA_OK;
+  std::string liar_;
+  std::int64_t liar_stores_ = 0;
+  ha_bounds told_bounds_{};
   std::function<void(std::int64_t, std::int64_t)> append_hook_;
   std::function<void(std::int64_t)> truncate_hook_;
   std::function<std::int32_t(std::int64_t)> flush_hook_;

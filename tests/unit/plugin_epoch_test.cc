@@ -182,6 +182,10 @@ TEST_F(EpochSet, WhatReadersSawIsCutOnlyWhenThatIsAllowed) {
   ASSERT_EQ(a.plugin->start(HA_ROLE_MASTER), HA_OK);
   ASSERT_TRUE(a.host.wait_for_log("'allow_unsafe_truncation'"));
   EXPECT_EQ(a.host.end(), end);
+  for (const auto& file : std::filesystem::directory_iterator(a.state.path())) {
+    EXPECT_FALSE(file.path().filename().string().starts_with("ha_cut-"))
+        << "a log that is not cut needs no copy";
+  }
   ASSERT_EQ(a.plugin->set_option("allow_unsafe_truncation", "true"), HA_OK);
   ASSERT_EQ(a.plugin->set_master_address(address(b).c_str()), HA_OK);
   ASSERT_TRUE(a.host.wait_for_end(50));
@@ -215,7 +219,13 @@ TEST_F(EpochSet, AFramesConfirmOffsetIsBelievedWhenTheFrameIsWhole) {
   load(b);
   ASSERT_EQ(b.plugin->start(HA_ROLE_SLAVE, listener.address()), HA_OK);
   NativeMaster a(listener.accept());
-  core::Greeting greeting{1, 1, Offset(0), Offset(300), 1, {{1, Offset(200), "a"}}};
+  core::Greeting greeting{core::kNativeVersion,
+                          core::kNativeVersion,
+                          Offset(0),
+                          Offset(300),
+                          1,
+                          {{1, Offset(200), "a"}},
+                          set_text()};
   const auto hello = a.greet(greeting);
   ASSERT_TRUE(hello);
   core::Answer answer;
@@ -295,7 +305,8 @@ TEST_F(EpochSet, AnEpochIsEnteredWithItsBytesOnly) {
   load(b);
   ASSERT_EQ(b.plugin->start(HA_ROLE_SLAVE, as_a.address()), HA_OK);
   const std::vector<core::EpochEntry> epochs = {{1, Offset(0), "a"}, {2, Offset(100), "a"}};
-  const core::Greeting greeting{1, 1, Offset(0), Offset(200), 2, epochs};
+  const core::Greeting greeting{
+      core::kNativeVersion, core::kNativeVersion, Offset(0), Offset(200), 2, epochs, set_text()};
   const auto serve = [&](NativeMaster& master) {
     const auto hello = master.greet(greeting);
     EXPECT_TRUE(hello);
@@ -404,7 +415,8 @@ TEST_F(EpochSet, APromiseIsKeptAcrossARestart) {
   ASSERT_EQ(a.plugin->start(HA_ROLE_NONE), HA_OK);
   ASSERT_TRUE(a.host.wait_for_role(HA_ROLE_NONE));
   const auto ask = [&](const char* candidate, std::int64_t epoch) {
-    const core::Prepare prepare{core::Prepare::Mode::kPromise, epoch, {}, "prod", candidate};
+    const core::Prepare prepare{
+        core::Prepare::Mode::kPromise, epoch, {}, "prod", candidate, set_text()};
     net::Address at{"127.0.0.1", static_cast<std::uint16_t>(a.port)};
     net::Resolver resolver;
     return net::ask_nodes({{"a", at}}, prepare, kPatience, resolver).at(0).promise.value();
@@ -438,7 +450,7 @@ TEST_F(EpochSet, APromiseThatCannotBeKeptIsRefused) {
   ASSERT_EQ(a.plugin->start(HA_ROLE_NONE), HA_OK);
   ASSERT_TRUE(a.host.wait_for_role(HA_ROLE_NONE));
   std::filesystem::create_directory(a.state.path() + "/ha_term.json.tmp");
-  const core::Prepare prepare{core::Prepare::Mode::kPromise, 5, {}, "prod", "b"};
+  const core::Prepare prepare{core::Prepare::Mode::kPromise, 5, {}, "prod", "b", set_text()};
   net::Address at{"127.0.0.1", static_cast<std::uint16_t>(a.port)};
   net::Resolver resolver;
   const core::Promise answer =
