@@ -89,8 +89,8 @@ TEST_F(LostHistory, IsSaidAndNothingIsCopied) {
     EXPECT_TRUE(c.host.wait_for_log("nothing says who wrote them"));
     ASSERT_TRUE(c.host.wait_for_log("the history of this log is missing", start));
     EXPECT_TRUE(Instance::eventually(
-        [&] { return c.plugin->snapshot().total.client_reason == HA_REASON_DIVERGED; }));
-    EXPECT_EQ(c.plugin->snapshot().total.client_state, HA_STATE_SUSPEND);
+        [&] { return c.plugin->snapshot().total.client_state == HA_STATE_SUSPEND; }));
+    EXPECT_EQ(c.plugin->snapshot().total.client_reason, HA_REASON_DIVERGED);
     c.plugin.reset();
     EXPECT_FALSE(has_cut_file(c.state));
     EXPECT_EQ(c.host.end(), end);

@@ -81,13 +81,14 @@ int timerfd_create(int clock, int flags) {
 }
 }
 
-void* operator new(std::size_t size) {
+// Not inlined: GCC would take the two for a pair that does not match.
+[[gnu::noinline]] void* operator new(std::size_t size) {
   if (fails_here && fails(kMemory)) throw std::bad_alloc();
   if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
   throw std::bad_alloc();
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace ha::testing {
 namespace {
