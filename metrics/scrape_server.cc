@@ -22,6 +22,8 @@
 #include <thread>
 #include <utility>
 
+#include "metrics/adopt_descriptor.h"
+
 namespace ha::metrics {
 namespace {
 
@@ -188,7 +190,7 @@ error_code ScrapeServer::Loop::listen(const tcp::endpoint& endpoint) {
   error_code error;
   const int fd = ::socket(endpoint.protocol().family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return {errno, boost::system::system_category()};
-  acceptor_.assign(endpoint.protocol(), fd, error);
+  adopt_descriptor(acceptor_, endpoint.protocol(), fd, error);
   if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
   if (!error && endpoint.address().is_v6()) {
     acceptor_.set_option(asio::ip::v6_only(false), error);
@@ -250,9 +252,10 @@ void ScrapeServer::Loop::take() {
   accept();
   if (fd >= 0) {
     if (sessions_.size() >= kMostConnections) sessions_.front()->end();
-    error_code ignored;
+    error_code error;
     tcp::socket socket(context_);
-    socket.assign(acceptor_.local_endpoint(ignored).protocol(), fd, ignored);
+    adopt_descriptor(socket, acceptor_.local_endpoint(error).protocol(), fd, error);
+    if (error) return;
     const auto place =
         sessions_.insert(sessions_.end(), std::make_shared<Session>(*this, std::move(socket)));
     (*place)->start(place);

@@ -10,6 +10,7 @@
 #include "ha_plugin/net/clock.h"
 #include "ha_plugin/net/cloexec_socket.h"
 #include "ha_plugin/net/native_client_wire.h"
+#include "metrics/adopt_descriptor.h"
 #include "metrics/names.h"
 
 namespace ha::net {
@@ -144,10 +145,10 @@ void AcceptService::on_acceptable() {
     return wait_acceptable();  // the peer has gone, or another passing error of its own
   }
   endpoint.resize(size);
-  boost::system::error_code ignored;
+  boost::system::error_code error;
   tcp::socket socket(acceptor_.get_executor());
-  socket.assign(endpoint.protocol(), fd, ignored);
-  admit(std::move(socket), remote_of(endpoint));
+  adopt_descriptor(socket, endpoint.protocol(), fd, error);
+  if (!error) admit(std::move(socket), remote_of(endpoint));
   wait_acceptable();
 }
 

@@ -11,6 +11,7 @@
 #include "ha_plugin/core/handshake.h"
 #include "ha_plugin/net/clock.h"
 #include "ha_plugin/net/io_thread.h"
+#include "metrics/adopt_descriptor.h"
 #include "metrics/names.h"
 
 namespace ha::net {
@@ -166,8 +167,7 @@ void ClientService::on_connected() {
   if (!error) {
     const int fd = socket_.release(error);
     socket_ = tcp::socket(context_);
-    if (!error) socket_.assign(local.protocol(), fd, error);
-    if (error && fd >= 0) ::close(fd);
+    if (!error) adopt_descriptor(socket_, local.protocol(), fd, error);
   }
   if (error) return close(Reason::kNetwork, "cannot take up the connection: " + error.message());
   if (leads_back(local)) {

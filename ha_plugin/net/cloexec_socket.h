@@ -6,6 +6,8 @@
 #include <boost/system/error_code.hpp>
 #include <cerrno>
 
+#include "metrics/adopt_descriptor.h"
+
 namespace ha::net {
 
 // Opens a socket or an acceptor for that protocol.
@@ -14,7 +16,7 @@ boost::system::error_code open_cloexec(Socket& socket, const Protocol& protocol)
   boost::system::error_code error;
   const int fd = ::socket(protocol.family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return {errno, boost::system::system_category()};
-  socket.assign(protocol, fd, error);
+  adopt_descriptor(socket, protocol, fd, error);
   return error;
 }
 
