@@ -285,7 +285,8 @@ TEST_F(Kinds, EncodedBodiesAreRefusedOnEveryRoute) {
   }
   EXPECT_EQ(status_of(send("POST", "/v1/topics/t/messages", "x", "Content-Encoding: identity\r\n")),
             200);
-  EXPECT_EQ(body_of(send("GET", "/v1/topics/t/messages")).find("\"offset\":100"), std::string::npos);
+  EXPECT_EQ(body_of(send("GET", "/v1/topics/t/messages")).find("\"offset\":100"),
+            std::string::npos);
 }
 
 TEST_F(Kinds, JsonIsUtf8) {

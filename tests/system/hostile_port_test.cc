@@ -193,8 +193,7 @@ TEST_F(HostilePort, StrangersFillNoLog) {
   }
   // 20 in 10 s, however many windows a slow machine needs.
   EXPECT_LT(lines, 320u) << log;
-  EXPECT_NE(log.find(" more connections closed before they counted ("), std::string::npos)
-      << log;
+  EXPECT_NE(log.find(" more connections closed before they counted ("), std::string::npos) << log;
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 /* ha/ext/append_reserve.h - host extension "ha.host.append-reserve/1": receive in place.
  *
- * Lets a slave receive from the socket straight into the host's segment memory: no copy between.
+ * Lets a slave receive from the socket straight into memory of the host: no copy between.
  * The plugin reserves room at the log's end, fills some or all of it, then commits what it filled.
  * One reservation at a time; ha_host_api.append is not called while one is open. Bytes that are not
  * committed are not part of the log: neither end nor recovery after a crash may count them.
