@@ -87,7 +87,7 @@ class Broker {
   void start();
   void stop() { java_.stop(); }
   void kill() { java_.kill(); }
-  void suspend() { java_.process().kill(SIGSTOP); }
+  void suspend() { java_.process().suspend(); }
   void resume() { java_.process().kill(SIGCONT); }
   BrokerOptions& options() { return options_; }  // for the next start
 

@@ -147,10 +147,10 @@ static int32_t set_option(ha_instance* instance, const char* key, const char* va
 }
 
 static int32_t snapshot(ha_instance* instance, ha_snapshot* out) {
-  out->role = instance->role;
+  out->role = __atomic_load_n(&instance->role, __ATOMIC_SEQ_CST);
   out->replica_count = 0;
   out->client_state =
-      instance->role == HA_ROLE_SLAVE ? __atomic_load_n(&client_state, __ATOMIC_SEQ_CST) : 0;
+      out->role == HA_ROLE_SLAVE ? __atomic_load_n(&client_state, __ATOMIC_SEQ_CST) : 0;
   strcpy(out->listen_address, "127.0.0.1:1");
   return HA_OK;
 }

@@ -78,7 +78,7 @@ void Node::kill() {
   process_->wait();
 }
 
-void Node::suspend() const { process_->kill(SIGSTOP); }
+void Node::suspend() const { process_->suspend(); }
 void Node::resume() const { process_->kill(SIGCONT); }
 
 int Node::terminate() {

@@ -92,6 +92,16 @@ void Process::kill(int signal) const {
   if (!reaped_) ::kill(pid_, signal);
 }
 
+// One thread takes the signal and then stops the others: until it runs they go on.
+void Process::suspend() const {
+  kill(SIGSTOP);
+  siginfo_t stopped{};
+  while (!reaped_ &&
+         ::waitid(P_PID, static_cast<id_t>(pid_), &stopped, WSTOPPED | WEXITED | WNOWAIT) != 0 &&
+         errno == EINTR) {
+  }
+}
+
 void Process::write_line(const std::string& line) {
   const std::string bytes = line + "\n";
   if (::send(input_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) !=

@@ -40,6 +40,8 @@ class Process {
   pid_t pid() const { return pid_; }
   // Nothing is sent to a process that was reaped: its number may be another's by now.
   void kill(int signal) const;
+  // SIGSTOP; returns when the last of its threads has stopped.
+  void suspend() const;
   // The next line of standard output without its newline, or nothing at its end. Throws at the
   // deadline.
   std::optional<std::string> read_line(std::chrono::milliseconds deadline = kDeadline);

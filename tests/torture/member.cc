@@ -66,7 +66,7 @@ int Member::terminate() {
 }
 
 void Member::stop() {
-  if (process_) process_->kill(SIGSTOP);
+  if (process_) process_->suspend();
   stopped_ = process_ != nullptr;
 }
 

@@ -71,6 +71,9 @@ TEST(Fork, AChildIsToldSoAtOnceAndTheParentGoesOn) {
 }
 
 TEST(Fork, AChildMayHaveAnInstanceOfItsOwn) {
+#ifdef __SANITIZE_THREAD__
+  GTEST_SKIP() << "ThreadSanitizer starts no thread in a forked child";
+#endif
   MemoryHost host;
   Instance node(host);
   node.start_master();
