@@ -55,6 +55,9 @@ struct Message {
   std::string body;
 };
 
+// A month: what is scheduled keeps its segment from the retention.
+inline constexpr std::int64_t kMaxDelayMs = std::int64_t{31} * 24 * 3600 * 1000;
+
 struct ProduceItem {
   std::string body;
   std::string key;

@@ -194,6 +194,8 @@ std::optional<Error> GroupOffsets::replace(std::string_view text) {
     }
   }
   if (still_pending == pending_ && parsed.table == table_) return std::nullopt;
+  // A master whose own file was damaged starts from nothing: what stands here may be the last copy.
+  if (parsed.table.empty() && !table_.empty()) keep_old_ = true;
   table_ = std::move(parsed.table);
   pending_ = std::move(still_pending);
   changed_locked();
@@ -296,10 +298,20 @@ void GroupOffsets::run() {
     }
     const std::lock_guard file_lock(file_mutex_);
     std::string text;
+    bool keep_old = false;
     {
       const std::lock_guard lock(mutex_);
       unsaved_ = false;
+      keep_old = std::exchange(keep_old_, false);
       text = encode(table_, pending_);
+    }
+    if (keep_old) {
+      const auto kept = store::move_aside(path_, "replaced");
+      if (const auto* failed = std::get_if<Error>(&kept))
+        spdlog::error("consumer offsets: {}", failed->text);
+      else
+        spdlog::warn("consumer offsets: the master has none; those of before are in '{}'",
+                     std::get<std::string>(kept));
     }
     const auto error = store::replace_file(path_, text);
     if (!error) continue;

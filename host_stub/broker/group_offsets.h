@@ -121,6 +121,7 @@ class GroupOffsets {
   std::string refused_;  // of the last merge
   std::atomic<std::uint64_t> version_{1};
   bool unsaved_ = false;
+  bool keep_old_ = false;  // the file, before it is written again
   bool stopping_ = false;
   std::thread saver_;  // once something was replaced
 };

@@ -1,5 +1,6 @@
 #include "broker/line_writer.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -33,6 +34,10 @@ std::int64_t LineWriter::State::write_all(std::string_view text) const {
     const ssize_t written = ::write(fd, text.data(), text.size());
     if (written >= 0) {
       text.remove_prefix(static_cast<std::size_t>(written));
+    } else if (errno == EAGAIN) {
+      // Somebody who shares the stream made it non-blocking.
+      pollfd room{fd, POLLOUT, 0};
+      ::poll(&room, 1, -1);
     } else if (errno != EINTR) {
       return std::count(text.begin(), text.end(), '\n');
     }

@@ -34,8 +34,6 @@ namespace stub {
 // Topics are never removed, and each costs memory on every replica.
 inline constexpr std::size_t kMaxTopics = 10'000;
 inline constexpr std::size_t kMaxKeyBytes = 1024;
-// A month: what is scheduled keeps its segment from the retention.
-inline constexpr std::int64_t kMaxDelayMs = std::int64_t{31} * 24 * 3600 * 1000;
 inline constexpr std::int64_t kMaxConsumeMessages = 10'000;
 // Taking a role closes connections and may cut the log with an fsync; longer means it hangs.
 inline constexpr std::chrono::seconds kRoleChangeTimeout{30};

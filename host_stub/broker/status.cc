@@ -73,7 +73,10 @@ std::string LocalBroker::status_json() {
                    {"failed", nullptr},
                    {"ha", nullptr}};
   if (role() == Role::kSlave && !master.empty()) out["master"] = master;
-  if (const auto failed = log_->failed()) out["failed"] = failed->text;
+  if (const auto failed = log_->failed())
+    out["failed"] = failed->text;
+  else if (const auto full = log_->full())
+    out["failed"] = "the log takes no appends: " + full->text;
   if (const auto text = instance_->status_json()) {
     json::error_code broken;
     auto parsed = json::parse(*text, broken);

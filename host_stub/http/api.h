@@ -24,7 +24,6 @@ inline constexpr std::int64_t kMaxConsumeCount = 10'000;
 // A producer that waits for ten minutes has lost its copies in another way.
 inline constexpr std::int64_t kMaxAckTimeoutMs = 600'000;
 // Forty days, as the longest of RocketMQ's timers.
-inline constexpr std::int64_t kMaxDelayMs = std::int64_t{40} * 24 * 3600 * 1000;
 
 class Api {
  public:

@@ -69,6 +69,7 @@ std::optional<Response> refuse_charset(const Header& header) {
   if (semicolon == beast::string_view::npos) return std::nullopt;
   for (const auto& parameter : http::param_list(type.substr(semicolon))) {
     if (beast::iequals(parameter.first, "charset") && !beast::iequals(parameter.second, "utf-8") &&
+        !beast::iequals(parameter.second, "utf8") &&
         !beast::iequals(parameter.second, "us-ascii")) {
       return error_response(
           415, "UNSUPPORTED",

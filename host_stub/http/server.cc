@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/post.hpp>
@@ -186,6 +187,12 @@ class Server::Impl {
     listeners_.clear();
     ErrorCode left_out;
     for (const auto& entry : found) {
+      // A hosts file may have the same line twice.
+      const auto is_same = [&](const auto& held) {
+        ErrorCode ignored;
+        return held->acceptor.local_endpoint(ignored).address() == entry.endpoint().address();
+      };
+      if (std::any_of(listeners_.begin(), listeners_.end(), is_same)) continue;
       auto listener = std::make_unique<Listener>(loops_[0]->context());
       tcp::endpoint endpoint = entry.endpoint();
       ErrorCode error;

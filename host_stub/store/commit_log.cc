@@ -1,6 +1,7 @@
 #include "store/commit_log.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <ctime>
@@ -131,6 +132,8 @@ void CommitLog::fail(const Error& error) {
         "the log takes nothing since an earlier failure (" + error.text +
         "); bytes that were not durable then may be lost: mend the disk and restart this node";
   }
+  // The page cache may have lost bytes: the boot id does not vouch for them any more.
+  mark_.forget_boot();
   options_.background_error(error);
 }
 
@@ -314,7 +317,13 @@ void CommitLog::apply_retention() {
     if (closed_) return;
     target = retention_target();
   }
-  if (auto error = observer_.before_trim(target)) return options_.background_error(*error);
+  const auto unsaved = observer_.before_trim(target);
+  if (unsaved) {
+    options_.background_error(*unsaved);
+    // Nothing else makes room on a full disk. The observer tells at the next open that what it has
+    // there is older than the log's beginning.
+    if (unsaved->os_errno != ENOSPC && unsaved->os_errno != EDQUOT) return;
+  }
   std::vector<std::shared_ptr<Segment>> gone;
   {
     const std::lock_guard lock(append_mutex_);
@@ -338,6 +347,8 @@ void CommitLog::apply_retention() {
     if (auto error = segment->remove()) options_.background_error(*error);
   if (auto error = sync_directory(directory_)) options_.background_error(*error);
   observer_.after_trim();
+  if (!unsaved) return;
+  if (const auto error = observer_.before_trim(bounds().min)) options_.background_error(*error);
 }
 
 }  // namespace stub::store

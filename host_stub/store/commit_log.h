@@ -253,6 +253,7 @@ class CommitLog {
   mutable std::mutex failed_mutex_;
   std::optional<Error> failed_;
   std::optional<Error> full_;  // under failed_mutex_ too
+  std::int64_t full_since_ms_ = 0;
   std::atomic<bool> is_full_{false};
 
   std::unique_ptr<SegmentKeeper> keeper_;

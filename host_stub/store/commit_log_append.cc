@@ -9,6 +9,14 @@
 #include "store/commit_log.h"
 
 namespace stub::store {
+namespace {
+
+// Segments take room as they are written. With this much again an append is worth another try.
+constexpr std::int64_t kEnoughRoom = std::int64_t{16} << 20;
+// Nothing tells when what else failed an append is over.
+constexpr std::int64_t kFailureShownMs = 30'000;
+
+}  // namespace
 
 void CommitLog::set_writable(bool writable) {
   const std::lock_guard lock(append_mutex_);
@@ -22,16 +30,19 @@ std::optional<Error> CommitLog::full() const {
   const auto space = std::filesystem::space(directory_, unknown);
   const std::lock_guard lock(failed_mutex_);
   const bool lacked_room = full_ && (full_->os_errno == ENOSPC || full_->os_errno == EDQUOT);
-  if (lacked_room && !unknown &&
-      space.available >= static_cast<std::uintmax_t>(options_.segment_bytes)) {
-    return std::nullopt;
-  }
+  // Whoever obeys this sends no append that would show that the next one goes well.
+  const bool over = lacked_room
+                        ? !unknown && space.available >= static_cast<std::uintmax_t>(std::min(
+                                                             options_.segment_bytes, kEnoughRoom))
+                        : options_.steady_ms() - full_since_ms_ >= kFailureShownMs;
+  if (over) return std::nullopt;
   return full_;
 }
 
 void CommitLog::note_full(const Error& error) {
   const std::lock_guard lock(failed_mutex_);
   full_ = error;
+  full_since_ms_ = options_.steady_ms();
   is_full_ = true;
 }
 

@@ -202,6 +202,12 @@ void CommitMark::set_all(const MarkValues& values) {
   write_slot();
 }
 
+void CommitMark::forget_boot() {
+  const std::lock_guard lock(mutex_);
+  values_.boot.reset();
+  write_slot();
+}
+
 std::optional<Error> CommitMark::sync() {
   if (::fdatasync(fd_.get()) == 0) return std::nullopt;
   return system_error(errno, "cannot make '" + path_ + "' durable (fdatasync)");

@@ -1,18 +1,13 @@
 // DIR/commit_mark: how far the log goes, for the recovery after a crash.
 //
-//   begin      the first byte held; segments before it are leftovers of a
-//   retention or a reset committed  the end of the log; bytes beyond were
-//   reserved and never committed, or were cut off flushed    bytes below are on
-//   stable storage: a fault there is a broken disk, not a torn write confirm
-//   readers see the records below, or kUnbounded: they see all boot       the
-//   kernel's boot id while the log was open: the same one at the next open
-//   means that
-//              only the process died, so the page cache had every byte below
-//              committed
-//   sums       a running CRC-32 of the log's bytes, at flushed and at
-//   committed. After another boot
-//              it tells whether all bytes between the two are there, whatever a
-//              producer put in them
+//   begin      the first byte held; segments before it are leftovers of a retention or a reset
+//   committed  the end of the log; bytes beyond were written and not committed, or were cut off
+//   flushed    bytes below are on stable storage: a fault there is a broken disk, not a torn write
+//   confirm    readers see the records below, or kUnbounded: they see all
+//   boot       the kernel's boot id while the log was open: the same one at the next open means
+//              that only the process died, so the page cache had every byte below committed
+//   sums       a running CRC-32 of the log's bytes, at flushed and at committed: after another
+//              boot it tells whether all bytes between the two are there, whatever is in them
 //
 // Two slots, written in turn, each with a sequence number and a checksum and in a disk block of its
 // own: a kill or a loss of power in the middle of one leaves the other. Updates go to mapped memory
@@ -84,6 +79,8 @@ class CommitMark {
   void set_flushed(SummedEnd flushed);
   void set_confirm(std::int64_t confirm);
   void set_all(const MarkValues& values);
+  // The next open looks at the sums, as after another boot.
+  void forget_boot();
   std::optional<Error> sync();
 
  private:

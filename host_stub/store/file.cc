@@ -79,8 +79,8 @@ Result<std::string> read_file(const std::string& path) {
   }
 }
 
-Result<std::string> move_aside(const std::string& path) {
-  const std::string bad = path + ".bad-" + std::to_string(::time(nullptr));
+Result<std::string> move_aside(const std::string& path, const std::string& why) {
+  const std::string bad = path + "." + why + "-" + std::to_string(::time(nullptr));
   std::string to = bad;
   // An earlier one is evidence too: it is not replaced.
   for (int n = 1; std::filesystem::exists(to); ++n) to = bad + "-" + std::to_string(n);

@@ -38,6 +38,6 @@ std::optional<Error> remove_file(const std::string& path);
 std::optional<Error> replace_file(const std::string& path, std::string_view content);
 Result<std::string> read_file(const std::string& path);
 // Renames a file that nothing can be made of, and says what it is called now: PATH.bad-<Unix time>.
-Result<std::string> move_aside(const std::string& path);
+Result<std::string> move_aside(const std::string& path, const std::string& why = "bad");
 
 }  // namespace stub::store

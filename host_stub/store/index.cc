@@ -48,7 +48,10 @@ Index::Range Index::range(const std::string& topic, std::optional<std::int32_t> 
   };
   if (queue) {
     const Queue* const of = find(topic, *queue);
-    if (of == nullptr) return out;
+    if (of == nullptr) {
+      out.first = out.end = begin_of(topic, *queue);
+      return out;
+    }
     out.first = of->first();
     out.end = of->end();
     const std::size_t begin = of->place_of(from);

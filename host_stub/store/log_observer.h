@@ -39,8 +39,9 @@ class LogObserver {
   virtual void on_reset(std::int64_t new_min) = 0;
 
   // Records below new_min may go as soon as this returns; what must outlive them is on stable
-  // storage then. An error keeps them. new_min may be where the log begins already. This one and
-  // after_trim come without the append lock, so that neither a disk nor a long walk delays appends.
+  // storage then. An error keeps them, unless the disk is full. new_min may be where the log begins
+  // already. This one and after_trim come without the append lock, so that neither a disk nor a
+  // long walk delays appends.
   virtual std::optional<Error> before_trim(std::int64_t /*new_min*/) { return std::nullopt; }
   virtual void after_trim() {}
 

@@ -1,5 +1,5 @@
-// The background work on segments: the next one is allocated before it is needed, so that no
-// producer waits for posix_fallocate of a gigabyte, and retention is looked after.
+// The background work on segments: the next one is made before it is needed, so that no producer
+// waits for it, and retention is looked after.
 //
 // Threads: one of its own; take, want and discard from any, one at a time (the log's append lock).
 #pragma once

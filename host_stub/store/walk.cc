@@ -23,19 +23,22 @@ Item judge_blank(std::int64_t size, std::int64_t segment_left) {
 // The smallest piece of a file that a disk writes as one.
 constexpr std::int64_t kSectorBytes = 512;
 
-// Whether a sector that holds a part of topic or properties is zero as far as the record goes. The
-// rest of a record needs no such look: its sizes or the body's checksum would be wrong.
+// What did not reach the disk of a sector reads as zeros up to the sector's end. So topic or
+// properties that end in a zero there may be torn. The rest of a record needs no such look: its
+// sizes or the body's checksum would be wrong.
 bool lacks_a_sector(const RecordView& record, const char* bytes, std::int64_t position) {
-  const auto touches = [](std::string_view text, const char* begin, const char* end) {
-    return begin < text.data() + text.size() && text.data() < end;
+  const auto ends_in_zero = [](std::string_view text, const char* begin, const char* end) {
+    begin = std::max(begin, text.data());
+    end = std::min(end, text.data() + text.size());
+    return begin < end && end[-1] == 0;
   };
   const char* const stop = bytes + record.size;
-  const char* at = bytes + (kSectorBytes - position % kSectorBytes) % kSectorBytes;
-  for (; at < stop; at += kSectorBytes) {
-    const char* const end = std::min(at + kSectorBytes, stop);
-    if ((touches(record.topic, at, end) || touches(record.properties, at, end)) &&
-        std::all_of(at, end, [](char c) { return c == 0; }))
+  for (const char* at = bytes; at < stop;) {
+    const std::int64_t into = (position + (at - bytes)) % kSectorBytes;
+    const char* const end = at + std::min<std::int64_t>(kSectorBytes - into, stop - at);
+    if (ends_in_zero(record.topic, at, end) || ends_in_zero(record.properties, at, end))
       return true;
+    at = end;
   }
   return false;
 }

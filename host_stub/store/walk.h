@@ -29,9 +29,9 @@ struct Item {
 
 // The record's inner sizes are always checked; its body's checksum costs a pass over the body.
 // kTorn is for bytes of which it is known that a loss of power tore some (tail.h), and asks which.
-// No checksum guards topic and properties, but a sector that did not reach the disk reads as zeros
-// as a whole. A producer may put such zeros there too, so for bytes that are all there this check
-// is wrong.
+// No checksum guards topic and properties, but what did not reach the disk of a sector reads as
+// zeros up to its end. A producer may put such zeros there too, so for bytes that are all there
+// this check is wrong.
 enum class BodyCheck { kNo, kYes, kTorn };
 
 // bytes: what stands from position on; available: how much of it is part of the log (or wants to

@@ -225,6 +225,27 @@ TEST(DiskFull, ASmallFileSystemFillsWithoutHarm) {
   const auto refused = restarted.put("t", std::string(4000, 'x'));
   ASSERT_TRUE(refused.error);
   EXPECT_EQ(refused.error->os_errno, ENOSPC) << refused.error->text;
+  restarted.close();
+  // Retention is the way out, though it cannot write down where the queues stand.
+  struct Unwritable : LogObserver {
+    void on_record(const RecordView&) override {}
+    void on_confirm(std::int64_t) override {}
+    void on_truncate(std::int64_t, const RecordLookup&) override {}
+    void on_trim(std::int64_t) override {}
+    void on_reset(std::int64_t) override {}
+    std::int64_t next_queue_offset(std::string_view, std::int32_t) override { return 0; }
+    std::optional<Error> before_trim(std::int64_t) override {
+      return Error{HA_IO, ENOSPC, "no room"};
+    }
+  } unwritable;
+  auto options = test_options(dir.path(), 64 * 1024);
+  options.retention_bytes = 256 * 1024;
+  auto opened = CommitLog::open(options, unwritable);
+  ASSERT_FALSE(std::holds_alternative<Error>(opened)) << std::get<Error>(opened).text;
+  const auto& log = std::get<std::unique_ptr<CommitLog>>(opened);
+  log->apply_retention();
+  EXPECT_GT(log->bounds().min, 0);
+  EXPECT_LE(log->bounds().end - log->bounds().min, 320 * 1024);
 }
 
 }  // namespace

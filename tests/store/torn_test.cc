@@ -109,6 +109,51 @@ TEST_P(Torn, APageThatDidNotReachTheDiskIsFoundWhereverItIs) {
   }
 }
 
+// A slave's bytes come cut anywhere, so a flush may end inside a record. Its sector was written
+// then, and again later: what is lost is the rest of it.
+TEST(TornSlave, ARecordWhoseSectorLacksItsEndIsCut) {
+  LastRun run(Path::kSlave);
+  run.put("one");
+  const auto two = run.master.put("t", "two", 0, {{"KEYS", "AAAAAAAAAAAA"}});
+  const std::string bytes = run.master.bytes();
+  const std::int64_t flushed = two.end - 6;
+  const auto append = [&](std::int64_t to) {
+    const std::int64_t from = run.end();
+    ASSERT_FALSE(run.store.log->append_raw(
+        from, bytes.substr(static_cast<std::size_t>(from), static_cast<std::size_t>(to - from))));
+  };
+  append(flushed);
+  run.flush();
+  append(two.end);
+  run.put("three");
+  Next next(run.dir.path());
+  patch(segment_path(next.dir.path(), 0), flushed,
+        std::string(static_cast<std::size_t>(run.end() - flushed), '\0'));
+  ASSERT_FALSE(next.open());
+  EXPECT_EQ(next.store.bodies("t"), std::vector<std::string>{"one"});
+  EXPECT_EQ(next.warnings.size(), 1u);
+}
+
+// After a failed fsync the page cache may lack bytes, though the machine was never off.
+TEST(TornMark, AfterAFailureTheBootIdVouchesForNothing) {
+  LastRun run(Path::kMaster, false);
+  run.put("one");
+  run.flush();
+  const std::int64_t two = run.put("two");
+  Next next(run.dir.path());
+  CommitMark mark;
+  auto values = std::get<std::optional<MarkValues>>(CommitMark::load(next.dir.path()));
+  ASSERT_TRUE(values && values->boot);
+  ASSERT_FALSE(mark.create(next.dir.path(), *values));
+  mark.forget_boot();
+  values = std::get<std::optional<MarkValues>>(CommitMark::load(next.dir.path()));
+  ASSERT_TRUE(values && !values->boot);
+  patch(segment_path(next.dir.path(), 0), two,
+        std::string(static_cast<std::size_t>(run.end() - two), '\0'));
+  ASSERT_FALSE(next.open());
+  EXPECT_EQ(next.store.bodies("t"), std::vector<std::string>{"one"});
+}
+
 TEST_P(Torn, WhatIsTornAndDoesNotShowWhereIsCutAtTheFlushedEnd) {
   LastRun run(GetParam());
   run.put("one");
