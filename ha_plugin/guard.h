@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <boost/system/system_error.hpp>
 #include <cstddef>
 #include <cstring>
 #include <exception>
@@ -39,6 +40,8 @@ std::int32_t guarded(ha_error* error, Fn&& fn) noexcept {
   } catch (const std::bad_alloc&) {
     return report(error, HA_NO_MEMORY, 0, "out of memory");
   } catch (const std::system_error& e) {
+    return report(error, HA_IO, e.code().value(), e.what());
+  } catch (const boost::system::system_error& e) {  // Asio's, which is not std's
     return report(error, HA_IO, e.code().value(), e.what());
   } catch (const std::exception& e) {
     return report(error, HA_INTERNAL, 0, e.what());

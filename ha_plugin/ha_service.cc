@@ -1,5 +1,6 @@
 #include "ha_plugin/ha_service.h"
 
+#include <boost/system/system_error.hpp>
 #include <chrono>
 #include <cstring>
 #include <new>
@@ -149,8 +150,12 @@ Outcome HaService::start(const RoleChange& role) {
     if (failed.status == Status::kOk) return failed;
   } catch (const std::system_error& e) {
     failed = {Status::kIo, std::string("start: ") + e.what(), e.code().value()};
+  } catch (const boost::system::system_error& e) {  // Asio's, which is not std's
+    failed = {Status::kIo, std::string("start: ") + e.what(), e.code().value()};
   } catch (const std::bad_alloc&) {
     failed = {Status::kNoMemory, "start: out of memory"};
+  } catch (const std::exception& e) {
+    failed = {Status::kInternal, std::string("start: ") + e.what()};
   }
   // As created: another start may do better.
   life_ = Life::kCreated;
@@ -303,7 +308,7 @@ Outcome HaService::load_epochs(const ha_bounds& bounds) {
         "the log holds " + std::to_string(bounds.end - bounds.min) +
         " bytes, and nothing says who wrote them or what this node has promised: " + terms_.path() +
         " is not there. If this store is new to the set, that is as it should be. Else "
-        "restore the file, or empty the store");
+        "restore the file, or empty the store and start this node while the set has a master");
   }
   // A torn record was not acknowledged; no copies are to be waited for.
   Offset whole_end;
@@ -380,8 +385,12 @@ void HaService::run_control_thread() {
       try {
         change_role(change);
       } catch (const std::exception& e) {
-        io_.run_sync([this] { leave_role(Reason::kHostError); });
-        refuse_change(change, Reason::kHostError, {Status::kIo, e.what()});
+        try {
+          io_.run_sync([this] { leave_role(Reason::kHostError); });
+          refuse_change(change, Reason::kHostError, {Status::kIo, e.what()});
+        } catch (const std::exception& again) {
+          host_.log(HA_LOG_ERROR, again.what());
+        }
       }
     } else if (control_stop_) {
       break;
@@ -597,7 +606,8 @@ core::LogBounds HaService::read_bounds() {
   if (!result.ok()) {
     // At every turn: once is enough.
     if (!std::exchange(bounds_failed_, true)) {
-      host_.log(HA_LOG_HOST_MISUSE, result.text + "; the last good answer is used until then");
+      host_.log(HA_LOG_HOST_MISUSE,
+                result.text + "; the last good answer is used until it answers well");
     }
     return last_bounds_;
   }

@@ -282,6 +282,8 @@ std::string ScrapeServer::start(const std::string& address, std::function<std::s
     }
     loop->run();
     loop_ = std::move(loop);
+  } catch (const boost::system::system_error& error) {
+    return subject + error.what();
   } catch (const std::system_error& error) {
     return subject + "the thread ha-metrics cannot be started: " + error.what();
   }

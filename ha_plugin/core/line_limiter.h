@@ -18,9 +18,10 @@ class LineLimiter {
   static constexpr Time kWindow = std::chrono::seconds(10);
   static constexpr std::int64_t kBurst = 20;
 
-  // Whether one more line of that kind may be said. kind completes "and 7 more ...".
-  bool admit(Time now, const std::string& kind, std::int64_t burst = kBurst) {
-    Window& window = windows_.try_emplace(kind, Window{now}).first->second;
+  // Whether one more line of that kind may be said. kind completes "and 7 more ..."; level is that
+  // of its lines, and of the one that counts those held back.
+  bool admit(Time now, const std::string& kind, std::int32_t level, std::int64_t burst = kBurst) {
+    Window& window = windows_.try_emplace(kind, Window{now, level}).first->second;
     if (window.said < burst) {
       ++window.said;
       return true;
@@ -29,17 +30,19 @@ class LineLimiter {
     return false;
   }
 
-  // Calls say(text) for each kind that held lines back in a window that is over (at_end: or is
-  // not). To be called more often than a window is long: it also begins the next one.
+  // Calls say(level, text) for each kind that held lines back in a window that is over (at_end: or
+  // is not). To be called more often than a window is long: it also begins the next one.
   template <class Say>
   void turn(Time now, Say say, bool at_end = false) {
     std::erase_if(windows_, [&](const auto& entry) {
       const auto& [kind, window] = entry;
       if (now - window.begin < kWindow && !at_end) return false;
       if (window.held > 0) {
-        say("and " + std::to_string(window.held) + " more " + kind + " within " +
-            std::to_string(std::chrono::round<std::chrono::seconds>(now - window.begin).count()) +
-            " s");
+        say(window.level,
+            "and " + std::to_string(window.held) + " more " + kind + " within " +
+                std::to_string(
+                    std::chrono::round<std::chrono::seconds>(now - window.begin).count()) +
+                " s");
       }
       return true;
     });
@@ -48,6 +51,7 @@ class LineLimiter {
  private:
   struct Window {
     Time begin{};
+    std::int32_t level = 0;
     std::int64_t said = 0;
     std::int64_t held = 0;
   };

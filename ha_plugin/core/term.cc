@@ -74,6 +74,18 @@ Promise judge_prepare(const Prepare& prepare, const Term& term, const Voter& vot
                                  : prepare.epoch;
   answer.text = check_candidate(epoch, prepare.candidate, term, voter, answer.reason);
   if (answer.reason != Reason::kNone) return answer;
+  // A log without a history has lost it, or never took part. Its bytes may be acknowledged ones,
+  // and its promises are forgotten, so it must not help a candidate of a set that has a history.
+  // Such a node would not follow that candidate either. In a set that forms, nobody has a history.
+  if (prepare.mode != Prepare::Mode::kForce && term.history.empty() &&
+      voter.position.end > Offset(0) && prepare.position.epoch > 0) {
+    answer.reason = Reason::kDiverged;
+    answer.text = "the history of " + quoted(voter.id) + "'s log is missing (ha_term.json): its " +
+                  std::to_string(voter.position.end.bytes()) +
+                  " bytes may be acknowledged ones; restore the file, or empty its store once the "
+                  "set has a master";
+    return answer;
+  }
   if (prepare.mode != Prepare::Mode::kForce && voter.position > prepare.position) {
     answer.reason = Reason::kBehind;
     answer.text = quoted(voter.id) + " holds " + text_of(voter.position) + ", the candidate only " +

@@ -259,11 +259,14 @@ core::Promise AcceptService::on_prepare(const core::Prepare& prepare) {
   }
   // A master that lacks copies asks every second.
   const bool asks = prepare.mode == core::Prepare::Mode::kAsk;
+  if (answer.granted && !asks) {
+    // Never held back: there is one of it an epoch, and after a failover it is looked for.
+    host_.info(asked + ": promised");
+    return answer;
+  }
   log_of_stranger(asks ? HA_LOG_DEBUG : HA_LOG_INFO,
                   asks ? "questions who may become master" : "nodes that ask to become master",
-                  asked + (!answer.granted ? ": refused: " + answer.text
-                           : asks          ? ": it may"
-                                           : ": promised"));
+                  asked + (answer.granted ? ": it may" : ": refused: " + answer.text));
   return answer;
 }
 
@@ -291,10 +294,8 @@ std::string AcceptService::identity_of(const HaConnection& connection) {
 
 core::LogBounds AcceptService::log_bounds() {
   ha_bounds bounds{};
-  if (const HostResult result = host_.bounds(bounds); !result.ok()) {
-    host_.log(HA_LOG_HOST_MISUSE, result.text);
-    return last_bounds_;
-  }
+  // That they cannot be is said by HaService, once.
+  if (!host_.bounds(bounds).ok()) return last_bounds_;
   last_bounds_ = to_core(bounds);
   return last_bounds_;
 }
@@ -386,12 +387,12 @@ void AcceptService::on_closed(HaConnection& connection, Reason reason, const std
 
 void AcceptService::log_of_stranger(std::int32_t level, const std::string& kind,
                                     const std::string& text, std::int64_t burst) {
-  if (lines_.admit(steady_now(), kind, burst)) host_.log(level, text);
+  if (lines_.admit(steady_now(), kind, level, burst)) host_.log(level, text);
 }
 
 void AcceptService::tell_held_lines(Time now, bool at_end) {
   lines_.turn(
-      now, [this](const std::string& text) { host_.warn(text); }, at_end);
+      now, [this](std::int32_t level, const std::string& text) { host_.log(level, text); }, at_end);
 }
 
 void AcceptService::tell_host(const HaConnection& connection, std::int32_t event, Reason reason,

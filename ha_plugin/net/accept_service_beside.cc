@@ -18,7 +18,8 @@ void AcceptService::merge_pending() {
     const wire::native::Bytes pending = std::exchange(entry.pending, {});
     if (!host_.hands_up()) continue;
     if (const HostResult r = host_.merge_metadata(pending); !r.ok()) {
-      host_.warn("what replica " + entry.replica_id + " handed up was not taken: " + r.text);
+      log_of_stranger(HA_LOG_WARN, "states handed up that were not taken",
+                      "what replica " + entry.replica_id + " handed up was not taken: " + r.text);
     }
   }
 }

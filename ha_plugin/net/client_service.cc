@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <system_error>
+#include <utility>
 
 #include "ha_plugin/core/handshake.h"
 #include "ha_plugin/net/clock.h"
@@ -96,12 +97,15 @@ bool ClientService::leads_back(const tcp::endpoint& local) const {
   const tcp::endpoint remote = socket_.remote_endpoint(error);
   if (error || remote.port() != own_.port || remote.address() != local.address()) return false;
   const auto own = boost::asio::ip::make_address(own_.host, error);
-  return !error && (own.is_unspecified() || own == remote.address());
+  if (error) return false;
+  // 0.0.0.0 takes IPv4 only: on [::1] at the same port another node may listen.
+  const bool any = own.is_unspecified() && (own.is_v6() || remote.address().is_v4());
+  return any || own == remote.address();
 }
 
 void ClientService::follow(const Address& master) {
   stop(Reason::kRequested);
-  candidates_.clear();
+  gave_up_ = false;
   if (!master.host.empty()) candidates_.push_back(master);
   for (const ReplicaList::Node& node : settings_.replicas.without(settings_.replica_id)) {
     if (node.address.text() != master.text()) candidates_.push_back(node.address);
@@ -119,9 +123,10 @@ void ClientService::follow(const Address& master) {
 }
 
 void ClientService::follow_again() {
-  if (candidates_.empty() || state_ == State::kSuspend) return;
+  if (candidates_.empty() || gave_up_) return;
+  std::vector<Address> candidates = std::exchange(candidates_, {});
   stop(Reason::kRequested);
-  set_state(State::kReady);
+  candidates_ = std::move(candidates);
   connect();
 }
 
@@ -274,8 +279,14 @@ void ClientService::close(Reason reason, const std::string& text) {
   schedule_retry(reason);
 }
 
+void ClientService::close_for_misuse(const std::string& text) {
+  host_.log(HA_LOG_HOST_MISUSE, text);
+  close(Reason::kHostMisuse, text);
+}
+
 void ClientService::schedule_retry(Reason reason) {
-  if (core::is_final(reason)) return set_state(State::kSuspend);
+  gave_up_ = core::is_final(reason);
+  if (gave_up_) return set_state(State::kSuspend);
   // The one that was named is about to become master, or says who it is not soon enough.
   const bool about_to_be = reason == Reason::kNotServing && tries_ == 0 && ++waited_ < kPatience;
   if (!about_to_be) ++tries_;
@@ -337,13 +348,13 @@ void ClientService::on_flushed(const LogFlusher::Request& request, const HostRes
   core::LogBounds log;
   if (!read_bounds(log)) return;
   if (log.durable < request.end) {
-    close(Reason::kHostMisuse, "host hook 'flush' answered OK for all below " +
-                                   std::to_string(request.end.bytes()) +
-                                   ", but hook 'bounds' says that the log is durable up to " +
-                                   std::to_string(log.durable.bytes()) + " only");
-    return;
+    return close_for_misuse("host hook 'flush' answered OK for all below " +
+                            std::to_string(request.end.bytes()) +
+                            ", but hook 'bounds' says that the log is durable up to " +
+                            std::to_string(log.durable.bytes()) + " only");
   }
-  durable_ = request.end;
+  // The host may have told of more meanwhile, and the master was told.
+  durable_ = std::max(durable_, request.end);
   report_if_due(steady_now());
 }
 

@@ -76,6 +76,7 @@ class ClientService {
   void connect();
   void on_connected();
   void close(core::Reason reason, const std::string& text);
+  void close_for_misuse(const std::string& text);
   void schedule_retry(core::Reason reason);
   void set_state(core::State state);
   bool leads_back(const boost::asio::ip::tcp::endpoint& local) const;
@@ -154,6 +155,7 @@ class ClientService {
   std::uint64_t bytes_at_tick_ = 0;
   std::int64_t unreported_ = 0;
   int refused_in_a_row_ = 0;
+  bool gave_up_ = false;                 // until follow: the last end was final
   std::unique_ptr<LogFlusher> flusher_;  // with option ack_durable
 };
 

@@ -176,9 +176,9 @@ bool ClientService::begin_frame(const ClientWire::Frame& frame) {
     return false;
   }
   if (log.end != end_) {
-    close(Reason::kHostMisuse, "the log ends at " + std::to_string(log.end.bytes()) +
-                                   " and not at " + std::to_string(end_.bytes()) +
-                                   ", as it did: a slave's log is changed by the plugin alone");
+    close_for_misuse("the log ends at " + std::to_string(log.end.bytes()) + " and not at " +
+                     std::to_string(end_.bytes()) +
+                     ", as it did: a slave's log is changed by the plugin alone");
     return false;
   }
   log.end = next();

@@ -34,7 +34,11 @@ std::string write_all(int fd, const char* from, std::int64_t size, const std::st
 
 CutCopy::State CutCopy::copy(core::Offset begin, core::Offset end, const std::string& directory,
                              const std::string& path, std::string& failed) {
-  if (thread_.joinable() && path == path_ && !ended_) return State::kUnderWay;
+  if (thread_.joinable() && !ended_) {
+    // Another range: the caller comes back, and this thread does not wait for a disk.
+    if (path != path_) stopping_ = true;
+    return State::kUnderWay;
+  }
   if (thread_.joinable()) {
     const bool same = path == path_ && ended_;
     stop();
@@ -51,7 +55,11 @@ CutCopy::State CutCopy::copy(core::Offset begin, core::Offset end, const std::st
   try {
     thread_ = start_quiet_thread("ha-cut-copy", [this, begin, end, directory, path] {
       host_.thread_started("ha-cut-copy");
-      failed_ = write(begin, end, directory, path);
+      try {
+        failed_ = write(begin, end, directory, path);
+      } catch (const std::exception& e) {
+        failed_ = e.what();
+      }
       host_.thread_stopping("ha-cut-copy");
       ended_ = true;
     });
@@ -73,10 +81,10 @@ void CutCopy::stop() {
 // A part of it would be taken for all: it does not stay.
 std::string CutCopy::write(core::Offset begin, core::Offset end, const std::string& directory,
                            const std::string& path) const {
+  std::vector<char> piece(static_cast<std::size_t>(std::min(end - begin, kPieceBytes)));
   const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (fd < 0) return cannot("create", path);
   std::string failed;
-  std::vector<char> piece(static_cast<std::size_t>(std::min(end - begin, kPieceBytes)));
   for (core::Offset at = begin; failed.empty() && at < end;) {
     std::int64_t got = 0;
     const std::int64_t want = std::min(end - at, kPieceBytes);

@@ -110,7 +110,11 @@ void IoThread::run() {
       return serve();
     } catch (const std::exception& e) {
       spinning_.store(false, std::memory_order_seq_cst);
-      on_fault_(e.what());
+      try {
+        on_fault_(e.what());
+      } catch (const std::exception&) {
+        // Memory is still short. The next tick finds what was missed.
+      }
     }
   }
 }

@@ -315,9 +315,11 @@ std::span<const std::byte> NativeClientWire::beside_the_log() {
   if (!ready_ || !host_.hands_up()) return {};
   std::string state;
   if (const HostResult r = host_.read_pending(state); !r.ok()) {
-    host_.warn("what is pending here is not handed up: " + r.text);
+    if (!std::exchange(pending_failed_, true))
+      host_.warn("what is pending here is not handed up: " + r.text + "; trying again");
     return {};
   }
+  pending_failed_ = false;
   const bool sent = state == sent_pending_;
   if (state.empty() || (sent && ++ticks_since_pending_ < kTicksBetweenPending)) return {};
   ticks_since_pending_ = 0;

@@ -81,6 +81,7 @@ class NativeClientWire final : public ClientWire {
   wire::native::AckBytes ack_{};
   std::string sent_pending_;  // the host's, as this master was sent it last
   int ticks_since_pending_ = 0;
+  bool pending_failed_ = false;
   wire::native::Bytes pending_;
   core::EpochHistory told_;    // the master's
   core::Offset confirm_;       // the newest that the master told

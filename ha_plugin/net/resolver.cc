@@ -4,6 +4,7 @@
 #include <link.h>
 #include <netdb.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -24,8 +25,10 @@ namespace ha::net {
 
 namespace {
 
-// In this process, with those of other instances and of instances that are gone.
+// In this process, with those of other instances and of instances that are gone. A forked child has
+// a copy of the number and none of the threads.
 std::atomic<int> running{0};
+std::atomic<pid_t> counted_in{0};
 
 boost::asio::ip::address address_of(const addrinfo& one) {
   boost::asio::ip::tcp::endpoint endpoint;
@@ -97,6 +100,7 @@ std::string Resolver::Shared::start(const std::shared_ptr<Shared>& shared,
   if (entry.running) return "";
   // It has given its answer under the mutex and wants nothing more of it.
   if (entry.thread.joinable()) entry.thread.join();
+  if (counted_in.exchange(::getpid()) != ::getpid()) running = 0;
   if (running.fetch_add(1) >= kMostAtOnce) {
     running.fetch_sub(1);
     return std::to_string(kMostAtOnce) +
@@ -107,13 +111,21 @@ std::string Resolver::Shared::start(const std::shared_ptr<Shared>& shared,
   } catch (const std::system_error& error) {
     running.fetch_sub(1);
     return error.what();
+  } catch (...) {
+    running.fetch_sub(1);
+    throw;
   }
   entry.running = true;
   return "";
 }
 
 void Resolver::Shared::run(Shared& shared, const std::string& name) {
-  const Answer answer = look_up(name);
+  Answer answer;
+  try {
+    answer = look_up(name);
+  } catch (const std::exception& error) {  // memory
+    answer.error = error.what();
+  }
   const std::lock_guard lock(shared.mutex);
   running.fetch_sub(1);
   Name& entry = shared.names[name];

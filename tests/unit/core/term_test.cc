@@ -48,6 +48,24 @@ TEST(Term, AskingNeedsNoEpochAndPromisesNothing) {
   EXPECT_EQ(answer.known, 9);
 }
 
+// Its bytes may be acknowledged ones of any epoch, and what it promised is forgotten.
+TEST(Term, ALogThatLostItsHistoryPromisesNothing) {
+  Voter lost = voter();
+  lost.position = {0, Offset(900)};
+  for (const auto mode : {Prepare::Mode::kAsk, Prepare::Mode::kPromise}) {
+    const Promise answer = judge_prepare(prepare(3, mode), Term{}, lost);
+    EXPECT_FALSE(answer.granted);
+    EXPECT_EQ(answer.reason, Reason::kDiverged);
+    EXPECT_NE(answer.text.find("ha_term.json"), std::string::npos) << answer.text;
+    EXPECT_NE(answer.text.find("900"), std::string::npos) << answer.text;
+  }
+  Prepare forming = prepare(1);
+  forming.position = {0, Offset(900)};
+  EXPECT_TRUE(judge_prepare(forming, Term{}, lost).granted) << "in a set that forms";
+  lost.position = {0, Offset(0)};
+  EXPECT_TRUE(judge_prepare(prepare(3), Term{}, lost).granted) << "an empty store";
+}
+
 TEST(Term, WhoHoldsMoreDoesNotPromise) {
   struct Row {
     Position candidate;
