@@ -103,7 +103,9 @@ std::variant<Request, Response> to_request(Message message) {
   request.body = std::move(message.body());
   auto target = boost::urls::parse_origin_form(request.target);
   // A whole URL, as a proxy is sent one, means its path here.
-  if (!request.target.starts_with('/')) target = boost::urls::parse_absolute_uri(request.target);
+  // Boost.URL asserts on some targets that only begin like one, such as "http:\xE5".
+  if (request.target.starts_with("http://"))
+    target = boost::urls::parse_absolute_uri(request.target);
   if (!target || (target->has_scheme() && target->scheme() != "http")) {
     return bad_request("the request target " + in_quotes(request.target) +
                        " is not a path with a query, nor an http URL");
