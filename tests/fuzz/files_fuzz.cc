@@ -29,14 +29,15 @@ namespace json = boost::json;
 
 // A directory of this process that is emptied each time.
 const std::string& directory() {
-  static const std::string path = [] {
+  // Never destroyed: the exit handler needs it.
+  static const std::string& path = *new std::string([] {
     const bool shm = std::filesystem::is_directory("/dev/shm");
     const auto made =
         std::string(shm ? "/dev/shm" : "/tmp") + "/ha_files_fuzz." + std::to_string(::getpid());
     std::filesystem::create_directories(made);
     std::atexit([] { std::filesystem::remove_all(directory()); });
     return made;
-  }();
+  }());
   return path;
 }
 
