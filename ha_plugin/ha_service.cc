@@ -253,11 +253,11 @@ void HaService::end(bool for_good) {
   listen_ = metrics_listen_ = {};
 }
 
-// A handler ended half-way, so what it would have armed is not. Connections are begun anew; the
-// second's tick, which finds whatever else was missed, is armed before anything can fail.
+// A handler ended half-way, so what it would have armed is not. Connections are closed and made
+// again. The tick of the second finds whatever else was missed.
 void HaService::on_io_fault(const char* what) {
   host_.log(HA_LOG_ERROR, std::string("the I/O thread could not go on with what it did: ") + what +
-                              "; all connections are made anew");
+                              "; all connections are closed and made again");
   accept_.close_all(Reason::kHostError);
   if (role_ == Role::kSlave) client_.follow_again();
 }

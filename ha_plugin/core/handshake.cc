@@ -294,7 +294,7 @@ std::string check_upstream(const Upstream& master, std::uint64_t incarnation) {
   if (at == 0) return "the master there is this node itself (give the address of its master)";
   return "the node there follows this one" +
          (at == 1 ? std::string() : ", over " + std::to_string(at - 1) + " more") +
-         ": in a circle there is no master (let one of them follow the master)";
+         ": a circle of slaves has no master (let one of them follow the master)";
 }
 
 std::string check_name(const std::string& name) {

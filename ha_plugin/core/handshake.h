@@ -53,7 +53,7 @@ struct Upstream {
   friend bool operator==(const Upstream&, const Upstream&) = default;
 };
 
-// So many are told at most, the nearest. Longer chains are nobody's intent.
+// The nearest ones, at most this many. Nobody means to build a longer chain.
 inline constexpr std::size_t kMostUpstream = 64;
 
 struct Hello {

@@ -1,4 +1,4 @@
-// How many lines of one kind a log is given. Whoever may connect can cause lines as fast as he
+// How many lines of one kind a log is given. A peer can cause lines as fast as it
 // likes; they would fill a disk and hide what matters.
 //
 // The first lines of a window are said, the rest is counted, and after the window one line tells

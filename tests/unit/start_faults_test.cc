@@ -99,6 +99,17 @@ std::ptrdiff_t count_in(const char* directory) {
 
 decltype(ha_host_api::log) real_log = nullptr;
 
+// The host itself never runs out of memory: its log may allocate.
+void let_the_log_allocate(MemoryHost& host) {
+  real_log = host.table().log;
+  host.table().log = [](void* ctx, std::int32_t level, const char* text,
+                        std::int64_t size) noexcept {
+    const bool before = std::exchange(fails_here, false);
+    real_log(ctx, level, text, size);
+    fails_here = before;
+  };
+}
+
 // The n-th call of that kind fails from here to the end of its life.
 class Armed {
  public:
@@ -117,16 +128,9 @@ class Armed {
 class StartFaults : public ::testing::TestWithParam<Kind> {
  protected:
   struct Made {
-    // The host itself never runs out of memory.
     Made() {
       host.table().get_extension = nullptr;
-      real_log = host.table().log;
-      host.table().log = [](void* ctx, std::int32_t level, const char* text,
-                            std::int64_t size) noexcept {
-        const bool before = std::exchange(fails_here, false);
-        real_log(ctx, level, text, size);
-        fails_here = before;
-      };
+      let_the_log_allocate(host);
     }
     MemoryHost host;
     ha_instance* instance = nullptr;
@@ -252,13 +256,7 @@ std::atomic<bool> next_allocation_fails{false};
 TEST(IoFault, ASlaveThatRanOutOfMemoryFollowsAgain) {
   Listener listener;
   MemoryHost host;
-  real_log = host.table().log;
-  host.table().log = [](void* ctx, std::int32_t level, const char* text,
-                        std::int64_t size) noexcept {
-    const bool before = std::exchange(fails_here, false);
-    real_log(ctx, level, text, size);
-    fails_here = before;
-  };
+  let_the_log_allocate(host);
   real_bounds = host.table().bounds;
   host.table().bounds = [](void* ctx, ha_bounds* out) noexcept {
     if (next_allocation_fails.exchange(false)) {
