@@ -175,6 +175,7 @@ Result<NodeStatus> BrokerClient::status(std::chrono::milliseconds timeout) {
                             .healed_ms = number_at(range, "healed_ms", 0),
                             .lost_from = number_at(range, "lost_from", -1)});
   }
+  if (const auto failed = text_at(top, "failed"); !failed.empty()) out.warnings.push_back(failed);
   for (const auto& value : array_at(ha, "warnings")) {
     if (value.is_string()) out.warnings.emplace_back(value.get_string().c_str());
   }

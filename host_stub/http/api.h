@@ -23,7 +23,6 @@ inline constexpr std::int64_t kMaxLongPollMs = 60'000;
 inline constexpr std::int64_t kMaxConsumeCount = 10'000;
 // A producer that waits for ten minutes has lost its copies in another way.
 inline constexpr std::int64_t kMaxAckTimeoutMs = 600'000;
-// Forty days, as the longest of RocketMQ's timers.
 
 class Api {
  public:

@@ -13,6 +13,7 @@
 #include <boost/url/rfc/unreserved_chars.hpp>
 #include <chrono>
 #include <future>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -48,7 +49,7 @@ ErrorCode look_up(const HostPort& server, Client::Duration timeout,
   };
   auto promise = std::make_shared<std::promise<Answer>>();
   auto answer = promise->get_future();
-  std::thread([promise, server] {
+  const auto ask = [promise, server] {
     asio::io_context context;
     Answer given;
     for (const auto& entry :
@@ -56,12 +57,18 @@ ErrorCode look_up(const HostPort& server, Client::Duration timeout,
       given.found.push_back(entry.endpoint());
     }
     promise->set_value(std::move(given));
-  }).detach();
+  };
+  try {
+    std::thread(ask).detach();
+  } catch (const std::system_error& no_thread) {
+    return no_thread.code();
+  }
   if (answer.wait_for(timeout) != std::future_status::ready) return beast::error::timeout;
   Answer given = answer.get();
   found = std::move(given.found);
   return given.error;
 }
+
 // Beast reads as much as the buffer has room for, and this much at most.
 constexpr std::size_t kReadBytes = 64 * 1024;
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <boost/json/basic_parser_impl.hpp>
-#include <boost/json/parse.hpp>
+#include <boost/json/value_stack.hpp>
 #include <cctype>
 #include <optional>
 #include <vector>
@@ -16,35 +16,41 @@ namespace {
 namespace json = boost::json;
 using ErrorCode = boost::system::error_code;
 
-// Boost.JSON's values keep the last of two members with one name. A producer that wrote both meant
-// both, so this looks at the members as they come.
+// Makes the value, and looks at the members as they come: Boost.JSON's own parser keeps the last of
+// two with one name, and a producer that wrote both meant both.
 //
 // Of each object only the first members are compared, so that a hostile one does not cost the
 // square of its size. An object with more has one that no route knows, and is refused for that.
-class RepeatedMember {
+class Builder {
  public:
-  static constexpr std::size_t max_object_size = SIZE_MAX;
-  static constexpr std::size_t max_array_size = SIZE_MAX;
-  static constexpr std::size_t max_key_size = SIZE_MAX;
-  static constexpr std::size_t max_string_size = SIZE_MAX;
+  static constexpr std::size_t max_object_size = json::object::max_size();
+  static constexpr std::size_t max_array_size = json::array::max_size();
+  static constexpr std::size_t max_key_size = json::string::max_size();
+  static constexpr std::size_t max_string_size = json::string::max_size();
 
-  const std::optional<std::string>& name() const { return repeated_; }
+  explicit Builder(json::storage_ptr storage) { values_.reset(std::move(storage)); }
+
+  json::value release() { return values_.release(); }
+  const std::optional<std::string>& repeated() const { return repeated_; }
 
   bool on_object_begin(ErrorCode&) {
     objects_.push_back(members_.size());
     return true;
   }
-  bool on_object_end(std::size_t, ErrorCode&) {
+  bool on_object_end(std::size_t size, ErrorCode&) {
     members_.resize(objects_.back());
     objects_.pop_back();
+    values_.push_object(size);
     return true;
   }
   bool on_key_part(json::string_view text, std::size_t, ErrorCode&) {
     key_.append(text.data(), text.size());
+    values_.push_chars(text);
     return true;
   }
   bool on_key(json::string_view text, std::size_t, ErrorCode& error) {
     key_.append(text.data(), text.size());
+    values_.push_key(text);
     const auto first = members_.begin() + static_cast<std::ptrdiff_t>(objects_.back());
     if (std::find(first, members_.end(), key_) != members_.end()) {
       repeated_ = key_;
@@ -59,21 +65,46 @@ class RepeatedMember {
   bool on_document_begin(ErrorCode&) { return true; }
   bool on_document_end(ErrorCode&) { return true; }
   bool on_array_begin(ErrorCode&) { return true; }
-  bool on_array_end(std::size_t, ErrorCode&) { return true; }
-  bool on_string_part(json::string_view, std::size_t, ErrorCode&) { return true; }
-  bool on_string(json::string_view, std::size_t, ErrorCode&) { return true; }
+  bool on_array_end(std::size_t size, ErrorCode&) {
+    values_.push_array(size);
+    return true;
+  }
+  bool on_string_part(json::string_view text, std::size_t, ErrorCode&) {
+    values_.push_chars(text);
+    return true;
+  }
+  bool on_string(json::string_view text, std::size_t, ErrorCode&) {
+    values_.push_string(text);
+    return true;
+  }
   bool on_number_part(json::string_view, ErrorCode&) { return true; }
-  bool on_int64(std::int64_t, json::string_view, ErrorCode&) { return true; }
-  bool on_uint64(std::uint64_t, json::string_view, ErrorCode&) { return true; }
-  bool on_double(double, json::string_view, ErrorCode&) { return true; }
-  bool on_bool(bool, ErrorCode&) { return true; }
-  bool on_null(ErrorCode&) { return true; }
+  bool on_int64(std::int64_t number, json::string_view, ErrorCode&) {
+    values_.push_int64(number);
+    return true;
+  }
+  bool on_uint64(std::uint64_t number, json::string_view, ErrorCode&) {
+    values_.push_uint64(number);
+    return true;
+  }
+  bool on_double(double number, json::string_view, ErrorCode&) {
+    values_.push_double(number);
+    return true;
+  }
+  bool on_bool(bool truth, ErrorCode&) {
+    values_.push_bool(truth);
+    return true;
+  }
+  bool on_null(ErrorCode&) {
+    values_.push_null();
+    return true;
+  }
   bool on_comment_part(json::string_view, ErrorCode&) { return true; }
   bool on_comment(json::string_view, ErrorCode&) { return true; }
 
  private:
   static constexpr std::size_t kCompared = 16;
 
+  json::value_stack values_;
   std::vector<std::string> members_;  // of the objects that are open
   std::vector<std::size_t> objects_;  // where in members_ each of them begins
   std::string key_;
@@ -96,16 +127,15 @@ Result<json::value> parse_json(std::string_view body, json::storage_ptr storage)
     return invalid("the body begins with a byte order mark; send the JSON without it");
   }
   ErrorCode error;
-  json::basic_parser<RepeatedMember> members({});
-  members.write_some(false, body.data(), body.size(), error);
-  if (const auto& name = members.handler().name()) {
+  json::basic_parser<Builder> parser({}, std::move(storage));
+  const std::size_t read = parser.write_some(false, body.data(), body.size(), error);
+  if (const auto& name = parser.handler().repeated()) {
     return invalid("the body has the member " + in_quotes(*name) +
                    " twice in one object; give it once");
   }
-  error = {};
-  auto value = json::parse(json::string_view(body.data(), body.size()), error, std::move(storage));
+  if (!error && read < body.size()) error = json::error::extra_data;
   if (error) return invalid("the body is not JSON: " + error.message());
-  return value;
+  return parser.handler().release();
 }
 
 }  // namespace stub::http

@@ -40,10 +40,13 @@ std::optional<Error> CommitLog::full() const {
 }
 
 void CommitLog::note_full(const Error& error) {
-  const std::lock_guard lock(failed_mutex_);
-  full_ = error;
-  full_since_ms_ = options_.steady_ms();
-  is_full_ = true;
+  {
+    const std::lock_guard lock(failed_mutex_);
+    full_ = error;
+    full_since_ms_ = options_.steady_ms();
+  }
+  // Until an append succeeds again; each producer is told anyway.
+  if (!is_full_.exchange(true)) options_.background_error(error);
 }
 
 void CommitLog::publish(std::int64_t end, std::int64_t whole_end) {

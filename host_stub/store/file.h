@@ -37,7 +37,8 @@ std::optional<Error> remove_file(const std::string& path);
 // All or nothing, also across a loss of power: a new file, fsync, rename, fsync of the directory.
 std::optional<Error> replace_file(const std::string& path, std::string_view content);
 Result<std::string> read_file(const std::string& path);
-// Renames a file that nothing can be made of, and says what it is called now: PATH.bad-<Unix time>.
+// Renames a file so that another can take its place, and says what it is called now:
+// PATH.WHY-<Unix time>.
 Result<std::string> move_aside(const std::string& path, const std::string& why = "bad");
 
 }  // namespace stub::store

@@ -15,8 +15,7 @@ Index::Index(QueueCounterStore* counters)
         return reaches(topic, queue, cursor);
       }) {}
 
-// ---- readers
-// ----------------------------------------------------------------------------------------
+// ---- readers ----
 
 Index::Topic* Index::find(std::string_view topic) {
   const auto found = topics_.find(topic);
@@ -153,8 +152,7 @@ std::size_t Index::topic_count() const {
   return topics_.size();
 }
 
-// ---- the log's changes
-// ----------------------------------------------------------------------------------------
+// ---- the log's changes ----
 
 void Index::show(const Unconfirmed& record) {
   Topic& topic = record.topic->second;

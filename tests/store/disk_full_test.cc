@@ -203,10 +203,16 @@ TEST(DiskFull, ASmallFileSystemFillsWithoutHarm) {
     ~Unmount() { ::umount2(path.c_str(), MNT_DETACH); }
   } unmount{dir.path()};
   Store store;
-  store.open_or_die(test_options(dir.path(), 64 * 1024));
+  int told = 0;
+  auto filling = test_options(dir.path(), 64 * 1024);
+  filling.background_error = [&](const Error& error) { told += error.os_errno == ENOSPC ? 1 : 0; };
+  store.open_or_die(filling);
   int stored = 0;
   Appended last;
   while (!(last = store.put("t", std::string(4000, 'x'))).error) ++stored;
+  EXPECT_TRUE(store.put("t", std::string(4000, 'x')).error);
+  EXPECT_EQ(told, 1) << "the log says it once, not for each message";
+  EXPECT_TRUE(store.log->full());
   EXPECT_EQ(last.error->status, HA_IO);
   EXPECT_EQ(last.error->os_errno, ENOSPC);
   EXPECT_GT(stored, 100);
