@@ -180,10 +180,10 @@ Outcome HaService::begin(const RoleChange& role) {
   }
   net::Address metrics_listen;
   if (!settings_.metrics_listen.empty()) {
-    if (std::string wrong = exporter_.serve(settings_.metrics_listen); !wrong.empty()) {
-      return {Status::kIo, "option 'metrics_listen': " + wrong};
-    }
     net::parse_address(settings_.metrics_listen, true, metrics_listen);
+    std::string wrong = net::missing_interface(metrics_listen.host);
+    if (wrong.empty()) wrong = exporter_.serve(settings_.metrics_listen);
+    if (!wrong.empty()) return {Status::kIo, "option 'metrics_listen': " + wrong};
     metrics_listen.port = static_cast<std::uint16_t>(exporter_.port());
   }
   {

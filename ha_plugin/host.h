@@ -31,7 +31,7 @@ namespace ha {
 struct HostResult {
   core::Status status = core::Status::kOk;
   std::string text;
-  bool misuse = false;  // the host broke the contract: asking again is no use
+  bool misuse = false;  // the host broke the contract: asking again does not help
   bool ok() const { return status == core::Status::kOk; }
 };
 

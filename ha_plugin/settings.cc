@@ -219,8 +219,8 @@ constexpr std::int64_t kHourMs = 3'600'000;
 
 const Spec kSpecs[] = {
     {"listen", "address", "IPv4 or IPv6 address and port; port 0 = the system picks", false,
-     "Where slaves connect. `0.0.0.0` takes IPv4 only, `[::]` IPv4 and IPv6. (Names that have "
-     "addresses of both kinds can be used with either: whoever connects tries all of them.)",
+     "Where slaves connect. `0.0.0.0` takes IPv4 only, `[::]` IPv4 and IPv6. A name that "
+     "has addresses of both kinds may stand for either: a node that connects tries all of them.",
      apply_listen, [](const Settings& s) { return s.listen.text(); }},
     {"allow", "networks", "CIDR, comma-separated; empty = everybody", true,
      "Who may connect to the HA port. Asked when a connection is made: who is connected stays. The "

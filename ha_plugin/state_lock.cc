@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <tuple>
 
 #include "ha_plugin/durable_file.h"
 
@@ -45,8 +46,7 @@ std::string StateLock::acquire(const std::string& directory) {
   fd_ = fd;
   // Without it a message says less; the lock holds all the same.
   const std::string pid = std::to_string(::getpid()) + "\n";
-  if (::ftruncate(fd, 0) == 0) [[maybe_unused]]
-    const ssize_t written = ::pwrite(fd, pid.data(), pid.size(), 0);
+  if (::ftruncate(fd, 0) == 0) std::ignore = ::pwrite(fd, pid.data(), pid.size(), 0);
   return "";
 }
 

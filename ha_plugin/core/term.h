@@ -133,7 +133,7 @@ Verdict judge_round(const Candidacy& candidacy, const std::vector<Heard>& heard)
 std::int64_t next_epoch(const Term& term, const std::vector<Heard>& heard);
 
 // Who of those is master of the newest epoch; nullptr = nobody that was heard of. Its time may be
-// over; then it is told so by whoever comes to follow it. One of another set is nobody's master
+// over; then the first node that comes to follow it says so. One of another set is nobody's master
 // here.
 const Promise* master_among(const std::vector<Heard>& heard);
 

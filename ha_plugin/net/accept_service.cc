@@ -39,8 +39,8 @@ Address remote_of(const tcp::endpoint& endpoint) {
   return {ip.to_string(), endpoint.port()};
 }
 
-// Whoever has a set of hundreds reads of each that joins; one who joins and leaves all day is
-// bounded all the same.
+// When hundreds of replicas join at once, each is worth a line. One that joins and leaves all day
+// is bounded all the same.
 constexpr std::int64_t kReplicaBurst = 300;
 
 std::string name_of(Reason reason) {
@@ -78,6 +78,10 @@ std::string AcceptService::open(int& os_errno) {
     os_errno = 0;
     return "option 'listen': '" + shown + "' needs an IP address, not a name (try 0.0.0.0:" +
            std::to_string(settings_.listen.port) + ")";
+  }
+  if (const std::string missing = missing_interface(settings_.listen.host); !missing.empty()) {
+    os_errno = ENODEV;
+    return "option 'listen': cannot bind " + shown + ": " + missing;
   }
   const auto fail = [&](const char* what) {
     os_errno = error.value();

@@ -110,7 +110,7 @@ class AcceptService : private ConnectionEvents {
                      core::Time now);
   void update_gauges(const HaConnection& connection, Entry& entry, const core::LogBounds& log,
                      core::Time now);
-  // A line that whoever may connect can cause at will.
+  // A line that a peer can cause at will.
   void log_of_stranger(std::int32_t level, const std::string& kind, const std::string& text,
                        std::int64_t burst = core::LineLimiter::kBurst);
   void tell_held_lines(core::Time now, bool at_end = false);

@@ -55,6 +55,15 @@ std::string Address::text() const {
   return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
+std::string missing_interface(const std::string& host) {
+  const std::size_t percent = host.find('%');
+  if (percent == std::string::npos) return "";
+  const std::string zone = host.substr(percent + 1);
+  unsigned number = 0;
+  if (parse_number(zone, number) || ::if_nametoindex(zone.c_str()) != 0) return "";
+  return "there is no network interface '" + zone + "'";
+}
+
 std::string parse_address(std::string_view text, bool allow_port_0, Address& out) {
   const auto bad = [&](const char* why) {
     return "'" + shown(text) + "' is not an address: " + why +
@@ -65,7 +74,7 @@ std::string parse_address(std::string_view text, bool allow_port_0, Address& out
   std::string_view host = text.substr(0, colon);
   if (host.starts_with('[') && host.ends_with(']')) {
     host = host.substr(1, host.size() - 2);
-    if (!is_ipv6(host)) return bad("what stands in brackets is no IPv6 address");
+    if (!is_ipv6(host)) return bad("the part in brackets is not an IPv6 address");
   } else if (host.find(':') != std::string_view::npos) {
     return bad("an IPv6 address needs brackets");
   } else if (!std::all_of(host.begin(), host.end(), is_plain)) {

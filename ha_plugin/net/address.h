@@ -22,6 +22,9 @@ struct Address {
   bool is_number() const;
 };
 
+// "" or why this machine cannot use the address now: its zone names no interface here.
+std::string missing_interface(const std::string& host);
+
 // allow_port_0: for addresses to listen on.
 std::string parse_address(std::string_view text, bool allow_port_0, Address& out);
 

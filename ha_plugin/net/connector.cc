@@ -55,9 +55,8 @@ void Connector::connect(const Address& to, Done done) {
   error_code not_a_number;
   const auto ip = boost::asio::ip::make_address(to.host, not_a_number);
   if (not_a_number) return look_up();
-  const std::size_t zone = to.host.find('%');
-  if (zone != std::string::npos && ip.is_v6() && ip.to_v6().scope_id() == 0) {
-    return fail_later("there is no network interface '" + to.host.substr(zone + 1) + "'");
+  if (const std::string missing = missing_interface(to.host); !missing.empty()) {
+    return fail_later(missing);
   }
   begin({ip});
 }

@@ -2,8 +2,8 @@
 // that no other node ever held.
 //
 // A short range is copied at once. A long one would keep the I/O thread from its connections for as
-// long as the disk takes, so it is copied on a thread of its own, and whoever asks again for the
-// same range is told how far that is. The log must not change meanwhile: nothing is followed.
+// long as the disk takes, so it is copied on a thread of its own, and a caller that asks again for
+// the same range is told how far that is. The log must not change meanwhile: nothing is followed.
 //
 // Threads: the I/O thread; the copy of a long range on the thread "ha-cut-copy"; stop on the
 // control thread.

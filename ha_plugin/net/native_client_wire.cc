@@ -335,7 +335,7 @@ Refusal NativeClientWire::on_upstream() {
   }
   if (upstream.root == core::Upstream::Root::kNobody) {
     host_.warn(
-        "the node that this one follows is no master and follows nobody: nothing new will come "
+        "the node that this one follows is not a master and follows nobody: nothing new will come "
         "until it has a master or becomes one");
   } else if (upstream.incarnations.size() > 1) {
     host_.info("the node that this one follows is itself a slave");

@@ -2,7 +2,7 @@
 //
 // getaddrinfo blocks for as long as the resolver is silent (10 s and more) and cannot be cancelled.
 // So each look-up has a thread of its own: one that waits for a dead name holds up no other name,
-// and whoever stops leaves it behind. Why not something else: Asio's resolver has one thread for
+// and a stop leaves it behind. Why not something else: Asio's resolver has one thread for
 // all names and joins it; c-ares can be cancelled, but knows only files and DNS of what
 // nsswitch.conf may name; getaddrinfo_a shares its queue and its threads with the host, and in a
 // forked child it waits for threads that are not there; a helper process would be a child that the

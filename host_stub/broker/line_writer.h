@@ -1,14 +1,14 @@
 // Lines for a stream that perhaps nobody reads.
 //
 // A write to a full pipe, a stopped terminal or a hung disk blocks for as long as the other end
-// likes. So one thread of its own writes, and whoever has a line leaves it in a bounded buffer;
+// likes. So a thread of its own writes, and callers leave their lines in a bounded buffer;
 // what finds no room there is dropped, and the caller is told.
 //
 // The thread uses plain blocking writes. O_NONBLOCK belongs to the open file description, which is
-// shared with whoever else has this pipe or terminal: their reads and writes would start to fail.
-// poll before each write is not enough: another process may take the room in between. And whatever
-// is done, a disk can hang. Therefore nothing ever waits for this thread without a deadline: stop
-// leaves one that hangs in its write behind, and it ends with the process.
+// shared with every other process on this pipe or terminal: their reads and writes would start to
+// fail. poll before each write is not enough: another process may take the room in between. And
+// whatever is done, a disk can hang. Therefore nothing ever waits for this thread without a
+// deadline: stop leaves one that hangs in its write behind, and it ends with the process.
 #pragma once
 
 #include <chrono>
@@ -36,7 +36,8 @@ class LineWriter {
   // Lines that were taken and then lost, because the stream refused them (EPIPE, ENOSPC, ...).
   std::int64_t lost() const;
 
-  // Writes what was pushed, for at most so long. False = the stream did not take all of it.
+  // Writes what was pushed, for at most that long. Returns false if the stream did not take all of
+  // it.
   bool stop(std::chrono::milliseconds timeout);
 
  private:

@@ -113,7 +113,7 @@ void LogHooks::replica_changed(const ha_replica_event& event) {
   const std::string ack =
       event.ack_offset < 0 ? "" : ", acknowledged " + std::to_string(event.ack_offset);
   // The plugin's own lines tell the same in more words, and no more of them than one can read:
-  // whoever may connect can cause these as fast as he likes.
+  // a peer can cause these as fast as it likes.
   spdlog::debug("replica {}: {}{}{}", who, plugin_->event_text(event.event), why, ack);
 }
 

@@ -88,9 +88,8 @@ std::string LocalBroker::status_json() {
 std::string LocalBroker::metrics_text() {
   const auto text = instance_->metrics_text();
   return (text ? *text : std::string()) +
-         "# HELP ha_stub_log_lines_dropped_total Log lines dropped because nobody read standard "
-         "error "
-         "in time.\n# TYPE ha_stub_log_lines_dropped_total counter\n"
+         "# HELP ha_stub_log_lines_dropped_total Log lines that nobody read in time.\n"
+         "# TYPE ha_stub_log_lines_dropped_total counter\n"
          "ha_stub_log_lines_dropped_total " +
          std::to_string(dropped_log_lines()) + "\n";
 }

@@ -109,7 +109,7 @@ const std::vector<std::pair<ServeKey, Setter>>& keys() {
         "`ha_stub follow`"},
        [](auto& s, auto& v) { return set_address(s.broker.master_address, v, "master"); }},
       {{"not-ready-after-ms", "N",
-        "/readyz says 503 on a slave that knows its master and has not followed it for so long; "
+        "/readyz says 503 on a slave that knows its master and has not followed it for this long; "
         "default 10000"},
        [](auto& s, auto& v) {
          return set_integer(s.broker.not_ready_after_ms, v, "not-ready-after-ms", 0, 86'400'000);

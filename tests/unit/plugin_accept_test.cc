@@ -36,6 +36,17 @@ TEST(Accept, TakesIpv4OnAnIpv6Socket) {
   EXPECT_EQ(host.replicas()[0].id, "127.0.0.1#1");
 }
 
+TEST(Accept, AnInterfaceThatIsNotThereIsNamed) {
+  for (const char* option : {"listen", "metrics_listen"}) {
+    MemoryHost host;
+    Instance master(host, {{option, "[fe80::1%nosuch0]:0"}});
+    EXPECT_EQ(master.start(HA_ROLE_MASTER), HA_IO) << option;
+    const std::string text = master.error().text;
+    EXPECT_NE(text.find(option), std::string::npos) << text;
+    EXPECT_NE(text.find("no network interface 'nosuch0'"), std::string::npos) << text;
+  }
+}
+
 TEST(Accept, OneConnectionMoreThanTheLimitIsTurnedAway) {
   MemoryHost host;
   Instance master(host, {{"max_connections", "2"}});

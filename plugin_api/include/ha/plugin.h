@@ -285,9 +285,9 @@ typedef struct ha_host_api {
   /* Required. Once per accepted start and set_role, when the role holds (or could not be taken:
    * then report->status says why and report->role what holds instead), and alone when, with option
    * replicas, another node is becoming master: reason EPOCH, first with role NONE on a node that
-   * was master, which must append nothing more, then as a slave of that node. Services that belong
-   * to a role start and stop here. Not on the I/O thread; may block; calls do not overlap.
-   * [plugin-io]
+   * was master, which must append nothing more, then as a slave of that node; or when a master's
+   * log went back: role NONE, reason HOST_MISUSE. Services that belong to a role start and stop
+   * here. Not on the I/O thread; may block; calls do not overlap. [plugin-io]
    */
   void (*role_changed)(void* ctx, const ha_role_report* report) HA_NOEXCEPT;
 
@@ -301,8 +301,8 @@ typedef struct ha_host_api {
 
   /* Required. One line, no newline. Any plugin thread, or inside create, start, stop, set_*: must
    * not block. A host that writes where a reader may stall (a pipe, a terminal) does it on a thread
-   * of its own and drops what piles up; while this call hangs, no replica is served. Lines that
-   * whoever may connect can cause are rate limited by the plugin. [plugin-io] */
+   * of its own and drops what piles up; while this call hangs, no replica is served. The plugin
+   * limits the rate of lines that a peer can cause. [plugin-io] */
   void (*log)(void* ctx, int32_t level, const char* text, int64_t size) HA_NOEXCEPT;
 
   /* Optional. The host's extension of that id, or NULL. Asked once, inside create. What it returns
