@@ -42,10 +42,10 @@ TEST(Address, SaysWhatIsWrong) {
   EXPECT_NE(refusal(":10912").find("no host"), std::string::npos);
   EXPECT_NE(refusal("::1:10912").find("needs brackets"), std::string::npos);
   EXPECT_NE(refusal("[::1").find("brackets"), std::string::npos);
-  EXPECT_NE(refusal("[10.0.0.7]:1").find("no IPv6"), std::string::npos);
-  EXPECT_NE(refusal("[]:1").find("no IPv6"), std::string::npos);
+  EXPECT_NE(refusal("[10.0.0.7]:1").find("not an IPv6"), std::string::npos);
+  EXPECT_NE(refusal("[]:1").find("not an IPv6"), std::string::npos);
   for (const char* bad : {"[fe80::1%]:1", "[fe80::1%a/b]:1", "[fe80::1%sixteen.letters.]:1"}) {
-    EXPECT_NE(refusal(bad).find("no IPv6"), std::string::npos) << bad;
+    EXPECT_NE(refusal(bad).find("not an IPv6"), std::string::npos) << bad;
   }
   for (const char* bad : {"caf\xc3\xa9:1", "a b:1", "a@b:1", "http//a:1", "fe80%eth0:1"}) {
     EXPECT_NE(refusal(bad).find("letters"), std::string::npos) << bad;
