@@ -7,9 +7,9 @@
 #include <system_error>
 
 #include "ha/plugin.h"
-#include "ha_plugin/fork_guard.h"
+#include "ha_plugin/base/fork_guard.h"
 #include "ha_plugin/guard.h"
-#include "ha_plugin/ha_service.h"
+#include "ha_plugin/service/ha_service.h"
 #include "ha_plugin/version.h"
 #include "metrics/names.h"
 

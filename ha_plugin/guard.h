@@ -12,7 +12,7 @@
 #include <system_error>
 
 #include "ha/plugin.h"
-#include "ha_plugin/ha_service.h"
+#include "ha_plugin/service/ha_service.h"
 
 namespace ha {
 

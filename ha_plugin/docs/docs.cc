@@ -11,7 +11,7 @@
 #include <optional>
 #include <string>
 
-#include "ha_plugin/settings.h"
+#include "ha_plugin/config/settings.h"
 #include "metrics/exporter.h"
 
 namespace {

@@ -15,9 +15,9 @@
 #include <string>
 
 #include "broker/group_offsets.h"
-#include "ha_plugin/degraded_keeper.h"
-#include "ha_plugin/epoch_file.h"
-#include "ha_plugin/term_file.h"
+#include "ha_plugin/state/degraded_keeper.h"
+#include "ha_plugin/state/epoch_file.h"
+#include "ha_plugin/state/term_file.h"
 #include "ha_plugin/wire/native.h"
 #include "store/commit_mark.h"
 #include "tests/fuzz/fuzz.h"

@@ -249,8 +249,7 @@ TEST_F(Kinds, NumbersInEveryPlace) {
     taken("GET", "/v1/topics/t/messages?wait_ms=" + encoded, within(text, 0, http::kMaxLongPollMs));
     taken("POST", "/v1/topics/t/messages?timeout_ms=" + encoded,
           within(text, 1, http::kMaxAckTimeoutMs), "x");
-    taken("POST", "/v1/topics/t/messages?delay_ms=" + encoded, within(text, 0, kMaxDelayMs),
-          "x");
+    taken("POST", "/v1/topics/t/messages?delay_ms=" + encoded, within(text, 0, kMaxDelayMs), "x");
     taken("POST", "/v1/topics/t/messages?queue=" + encoded, within(text, 0, 65'535), "x");
     const auto put =
         send("PUT", "/v1/groups/g/topics/t/queues/0/offset", "{\"next\":" + text + "}");

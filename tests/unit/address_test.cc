@@ -1,4 +1,4 @@
-#include "ha_plugin/net/address.h"
+#include "ha_plugin/config/address.h"
 
 #include <gtest/gtest.h>
 

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "ha_plugin/epoch_file.h"
+#include "ha_plugin/state/epoch_file.h"
 #include "ha_plugin/wire/rocketmq_autoswitch.h"
 #include "tests/unit/memory_host.h"
 

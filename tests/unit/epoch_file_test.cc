@@ -1,4 +1,4 @@
-#include "ha_plugin/epoch_file.h"
+#include "ha_plugin/state/epoch_file.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // HaConnection by itself, where the state of its socket can be arranged.
-#include "ha_plugin/net/ha_connection.h"
+#include "ha_plugin/net/master/ha_connection.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -9,7 +9,7 @@
 #include <array>
 #include <boost/asio/io_context.hpp>
 
-#include "ha_plugin/host.h"
+#include "ha_plugin/host/host.h"
 #include "tests/unit/core/printing.h"
 #include "tests/unit/memory_host.h"
 #include "tests/unit/peer.h"

@@ -1,5 +1,5 @@
 // The doorbell: no ring is lost, whoever rings and whatever the I/O thread is doing.
-#include "ha_plugin/net/io_thread.h"
+#include "ha_plugin/net/io/io_thread.h"
 
 #include <gtest/gtest.h>
 

@@ -9,9 +9,9 @@
 #include <optional>
 #include <vector>
 
-#include "ha_plugin/net/campaign.h"
-#include "ha_plugin/net/connector.h"
-#include "ha_plugin/net/resolver.h"
+#include "ha_plugin/net/candidate/campaign.h"
+#include "ha_plugin/net/io/connector.h"
+#include "ha_plugin/net/io/resolver.h"
 #include "tests/unit/epoch_set.h"
 #include "tests/unit/fake_names.h"
 

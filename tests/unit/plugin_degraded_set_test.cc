@@ -5,8 +5,8 @@
 
 #include <filesystem>
 
-#include "ha_plugin/degraded_keeper.h"
-#include "ha_plugin/term_file.h"
+#include "ha_plugin/state/degraded_keeper.h"
+#include "ha_plugin/state/term_file.h"
 #include "tests/unit/epoch_set.h"
 
 namespace ha::testing {

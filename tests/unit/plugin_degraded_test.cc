@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "ha_plugin/degraded_keeper.h"
+#include "ha_plugin/state/degraded_keeper.h"
 #include "tests/unit/instance.h"
 #include "tests/unit/memory_host.h"
 #include "tests/unit/native_peer.h"

@@ -6,8 +6,8 @@
 #include <memory>
 #include <vector>
 
-#include "ha_plugin/net/campaign.h"
-#include "ha_plugin/term_file.h"
+#include "ha_plugin/net/candidate/campaign.h"
+#include "ha_plugin/state/term_file.h"
 #include "tests/unit/epoch_set.h"
 
 namespace ha::testing {

@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "ha_plugin/host.h"
+#include "ha_plugin/host/host.h"
 #include "tests/unit/native_peer.h"
 #include "tests/unit/peer.h"
 

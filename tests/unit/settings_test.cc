@@ -1,4 +1,4 @@
-#include "ha_plugin/settings.h"
+#include "ha_plugin/config/settings.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "ha_plugin/term_file.h"
+#include "ha_plugin/state/term_file.h"
 
 #include <gtest/gtest.h>
 

@@ -4,7 +4,7 @@
 
 #include <filesystem>
 
-#include "ha_plugin/degraded_keeper.h"
+#include "ha_plugin/state/degraded_keeper.h"
 #include "tests/unit/core/printing.h"
 #include "tests/unit/memory_host.h"
 #include "tests/unit/state_dir.h"

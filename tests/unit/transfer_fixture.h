@@ -9,7 +9,7 @@
 #include <memory>
 #include <vector>
 
-#include "ha_plugin/transfer_service.h"
+#include "ha_plugin/transfer/transfer_service.h"
 
 namespace ha {
 

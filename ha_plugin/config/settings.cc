@@ -1,0 +1,563 @@
+#include "ha_plugin/config/settings.h"
+
+#include <algorithm>
+#include <boost/algorithm/string/case_conv.hpp>
+#include <boost/asio/ip/address.hpp>
+#include <charconv>
+#include <filesystem>
+#include <limits>
+#include <numeric>
+#include <system_error>
+
+#include "ha_plugin/core/follower.h"
+#include "ha_plugin/core/handshake.h"
+
+namespace ha {
+namespace {
+
+struct Spec {
+  const char* key;
+  const char* type;
+  const char* range;
+  bool while_running;
+  const char* meaning;
+  std::string (*apply)(Settings&, std::string_view);  // "" or what is wrong with the value
+  std::string (*show)(const Settings&);
+};
+
+template <std::int64_t Settings::*Member, std::int64_t Least, std::int64_t Most>
+std::string apply_number(Settings& settings, std::string_view text) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool whole = !text.empty() && end == text.data() + text.size();
+  if (whole && error == std::errc::result_out_of_range) {
+    value = text.front() == '-' ? std::numeric_limits<std::int64_t>::min()
+                                : std::numeric_limits<std::int64_t>::max();
+    if (value == Most) return "is above the most, " + std::to_string(Most);
+  } else if (!whole || error != std::errc{} || std::to_string(value) != text) {
+    return "is not a whole number (the unit is in the option's name: try " +
+           std::to_string(Settings{}.*Member) + ")";
+  }
+  if (value < Least) return "is below the least, " + std::to_string(Least);
+  if (value > Most) return "is above the most, " + std::to_string(Most);
+  settings.*Member = value;
+  return "";
+}
+
+template <std::int64_t Settings::*Member>
+std::string apply_rate(Settings& settings, std::string_view text) {
+  constexpr std::int64_t kLeast = 1024;
+  Settings copy = settings;
+  std::string wrong = apply_number<Member, 0, INT64_MAX / 16>(copy, text);
+  if (wrong.empty() && copy.*Member > 0 && copy.*Member < kLeast) {
+    wrong = "is below the least, " + std::to_string(kLeast) + " (or 0 for no limit)";
+  }
+  if (wrong.empty()) settings = copy;
+  return wrong;
+}
+
+template <std::int64_t Settings::*Member>
+std::string show_number(const Settings& settings) {
+  return std::to_string(settings.*Member);
+}
+
+// To listen is by number: what a name stands for is the resolver's to say and may change, and start
+// would have to wait for it.
+std::string parse_own_address(std::string_view v, net::Address& out) {
+  net::Address address;
+  if (std::string wrong = net::parse_address(v, true, address); !wrong.empty()) return wrong;
+  if (!address.is_number()) {
+    return "needs an IP address, not a name (try 0.0.0.0:" + std::to_string(address.port) + ")";
+  }
+  out = address;
+  return "";
+}
+std::string apply_listen(Settings& s, std::string_view v) { return parse_own_address(v, s.listen); }
+std::string apply_allow(Settings& s, std::string_view v) {
+  return net::AllowList::parse(v, s.allow);
+}
+std::string apply_metrics_listen(Settings& s, std::string_view v) {
+  net::Address address;
+  if (!v.empty()) {
+    if (std::string wrong = parse_own_address(v, address); !wrong.empty()) return wrong;
+  }
+  s.metrics_listen = v;
+  return "";
+}
+// An option with a few values that have names.
+template <class Value>
+struct Choice {
+  Value value;
+  const char* name;
+};
+constexpr Choice<bool> kFlags[] = {{true, "true"}, {false, "false"}};
+constexpr Choice<MissingCopies> kMissing[] = {{MissingCopies::kFail, "fail"},
+                                              {MissingCopies::kBlock, "block"},
+                                              {MissingCopies::kDegrade, "degrade"}};
+constexpr Choice<bool> kDurabilities[] = {{false, "received"}, {true, "durable"}};
+constexpr Choice<core::Bootstrap> kBootstraps[] = {
+    {core::Bootstrap::kLatestSegment, "latest_segment"}, {core::Bootstrap::kEarliest, "earliest"}};
+constexpr Choice<ReplicaIdentity> kIdentities[] = {{ReplicaIdentity::kAuto, "auto"},
+                                                   {ReplicaIdentity::kAddress, "address"},
+                                                   {ReplicaIdentity::kConnection, "connection"}};
+constexpr Choice<SendFrom> kSources[] = {{SendFrom::kMemory, "memory"}, {SendFrom::kFile, "file"}};
+constexpr Choice<Wire> kWires[] = {{Wire::kAuto, "auto"},
+                                   {Wire::kNative, "native"},
+                                   {Wire::kRocketmq, "rocketmq"},
+                                   {Wire::kRocketmqAutoswitch, "rocketmq-autoswitch"}};
+
+template <auto Member, const auto& Choices>
+std::string apply_choice(Settings& s, std::string_view v) {
+  std::string names;
+  constexpr bool kTwo = std::size(Choices) == 2;
+  for (const auto& choice : Choices) {
+    if (v == choice.name) {
+      s.*Member = choice.value;
+      return "";
+    }
+    names += (names.empty() ? "" : kTwo ? " nor " : ", ") + std::string(choice.name);
+  }
+  return (kTwo ? "is neither " : "is none of ") + names;
+}
+template <auto Member, const auto& Choices>
+std::string show_choice(const Settings& s) {
+  const auto* at = std::find_if(std::begin(Choices), std::end(Choices),
+                                [&](const auto& choice) { return choice.value == s.*Member; });
+  return at->name;
+}
+
+std::string apply_accept(Settings& s, std::string_view v) {
+  Accept accept{false, false};
+  std::string wrong = net::for_each_item(v, [&](std::string_view part) -> std::string {
+    if (part == "native")
+      accept.native = true;
+    else if (part == "rocketmq")
+      accept.rocketmq = true;
+    else
+      return "is no list of native and rocketmq";
+    return "";
+  });
+  if (wrong.empty() && v.empty()) wrong = "lets nobody in (try native,rocketmq)";
+  if (wrong.empty()) s.accept = accept;
+  return wrong;
+}
+
+template <std::string Settings::*Member>
+std::string apply_name(Settings& s, std::string_view v) {
+  std::string wrong = core::check_name(std::string(v));
+  if (wrong.empty()) s.*Member = v;
+  return wrong;
+}
+template <std::string Settings::*Member>
+std::string show_text(const Settings& s) {
+  return s.*Member;
+}
+
+// What a handshake has room for, and far more than makes sense.
+constexpr std::size_t kMostNodes = 128;
+
+// Two names that resolve to one address are not seen here.
+bool is_same_address(const net::Address& a, const net::Address& b) {
+  const auto plain = [](const std::string& host) {
+    boost::system::error_code error;
+    const auto ip = boost::asio::ip::make_address(host, error);
+    return error ? boost::algorithm::to_lower_copy(host) : ip.to_string();
+  };
+  return a.port == b.port && plain(a.host) == plain(b.host);
+}
+
+std::string apply_replicas(Settings& s, std::string_view v) {
+  ReplicaList list;
+  std::string wrong = net::for_each_item(v, [&](std::string_view part) -> std::string {
+    const std::size_t at = part.find('@');
+    const std::string id(part.substr(0, at));
+    ReplicaList::Node node{id, {}};
+    if (at == std::string_view::npos || id.empty()) {
+      return "has '" + std::string(part) + "', which is not ID@HOST:PORT";
+    }
+    if (std::string bad = core::check_name(id); !bad.empty())
+      return "has '" + id + "', which " + bad;
+    if (std::string bad = net::parse_address(part.substr(at + 1), false, node.address);
+        !bad.empty()) {
+      return bad;
+    }
+    const auto known = list.ids();
+    if (std::find(known.begin(), known.end(), id) != known.end()) return "has '" + id + "' twice";
+    // One process would promise, and be counted as a copy, for both.
+    for (const ReplicaList::Node& other : list.nodes) {
+      if (!is_same_address(other.address, node.address)) continue;
+      return "has the address " + node.address.text() + " twice, for '" + other.id + "' and '" +
+             id + "': each node needs its own";
+    }
+    if (list.nodes.size() == kMostNodes) {
+      return "has more than " + std::to_string(kMostNodes) + " nodes";
+    }
+    list.nodes.push_back(std::move(node));
+    return "";
+  });
+  if (wrong.empty()) s.replicas = std::move(list);
+  return wrong;
+}
+
+std::string apply_state_dir(Settings& s, std::string_view v) {
+  std::error_code ignored;
+  if (!v.empty() && !std::filesystem::is_directory(std::filesystem::path(v), ignored)) {
+    return "is no directory (make it first)";
+  }
+  s.state_dir = v;
+  return "";
+}
+
+constexpr std::int64_t kHourMs = 3'600'000;
+
+// The order is the README's.
+#define HA_NUMBER(member, least, most) \
+  apply_number<&Settings::member, least, most>, show_number<&Settings::member>
+#define HA_CHOICE(member, choices) \
+  apply_choice<&Settings::member, choices>, show_choice<&Settings::member, choices>
+#define HA_FLAG(member) HA_CHOICE(member, kFlags)
+
+const Spec kSpecs[] = {
+    {"listen", "address", "IPv4 or IPv6 address and port; port 0 = the system picks", false,
+     "Where slaves connect. `0.0.0.0` takes IPv4 only, `[::]` IPv4 and IPv6. A name that "
+     "has addresses of both kinds may stand for either: a node that connects tries all of them.",
+     apply_listen, [](const Settings& s) { return s.listen.text(); }},
+    {"allow", "networks", "CIDR, comma-separated; empty = everybody", true,
+     "Who may connect to the HA port. Asked when a connection is made: who is connected stays. The "
+     "RocketMQ wire has no other protection.",
+     apply_allow, [](const Settings& s) { return s.allow.text(); }},
+    {"max_connections", "count", "1 to 4096", false,
+     "Connections on the HA port at once; also bounds how many copies can be asked for.",
+     HA_NUMBER(max_connections, 1, 4096)},
+    {"heartbeat_ms", "milliseconds", "10 to 3600000", true,
+     "A side that sent nothing for so long sends a heartbeat. 7 s, because slaves up to RocketMQ "
+     "4.5.1 fall silent when a master heartbeats every 5 s or faster.",
+     HA_NUMBER(heartbeat_ms, 10, kHourMs)},
+    {"housekeeping_ms", "milliseconds", "20 to 3600000", true,
+     "A connection that was silent for so long is closed. More than twice heartbeat_ms.",
+     HA_NUMBER(housekeeping_ms, 20, kHourMs)},
+    {"first_report_timeout_ms", "milliseconds", "10000 to 3600000", true,
+     "A connection that sends no report for so long after connecting is closed. RocketMQ 4.x "
+     "slaves need more than 5 s.",
+     HA_NUMBER(first_report_timeout_ms, 10'000, kHourMs)},
+    {"transfer_batch_bytes", "bytes", "1024 to 4194292", true,
+     "The most log bytes in one frame; the bound is RocketMQ's slave's buffer.",
+     HA_NUMBER(transfer_batch_bytes, 1024, core::kMaxBodyBytes)},
+    {"max_transfer_bytes_per_s", "bytes per second", "0 = no limit, or 1024 and up", true,
+     "The most log bytes that one replica is sent in a second.",
+     apply_rate<&Settings::max_transfer_bytes_per_s>,
+     show_number<&Settings::max_transfer_bytes_per_s>},
+    {"catch_up_bytes_per_s", "bytes per second", "0 = no limit, or 1024 and up", true,
+     "The most log bytes that one replica which lacks more than 8 MiB is sent in a second, on top "
+     "of what the log grew by in the last one: so live traffic has the network, and the replica "
+     "still gets there.",
+     apply_rate<&Settings::catch_up_bytes_per_s>, show_number<&Settings::catch_up_bytes_per_s>},
+    {"catch_up_stall_ms", "milliseconds", "1000 to 3600000", true,
+     "A replica that lacks more than 8 MiB and has come no nearer for so long is reported.",
+     HA_NUMBER(catch_up_stall_ms, 1000, kHourMs)},
+    {"retention_hold_bytes", "bytes", "0 = none, and up", true,
+     "The host is asked to keep what replicas still lack, up to so many bytes of the newest log, "
+     "also of the other nodes of option replicas while they are gone. Needs the host's extension "
+     "retention.",
+     HA_NUMBER(retention_hold_bytes, 0, INT64_MAX / 16)},
+    {"send_from", "choice", "memory, file", false,
+     "Where log bytes are sent from when the host offers both: its pinned memory (writev) or its "
+     "segment files (sendfile). Which is faster depends on network and kernel; on loopback, "
+     "memory.",
+     HA_CHOICE(send_from, kSources)},
+    {"bootstrap", "choice", "latest_segment, earliest", true,
+     "Where a slave that asks for offset 0 starts: at the start of the last segment, as RocketMQ, "
+     "or at the first byte held.",
+     HA_CHOICE(bootstrap, kBootstraps)},
+    {"in_sync_replicas", "count", "1 to max_connections + 1", true,
+     "Copies that a wait with default acks is for, the master's included. 1 waits for nobody.",
+     HA_NUMBER(in_sync_replicas, 1, 4097)},
+    {"min_in_sync_replicas", "count", "1 to in_sync_replicas", true,
+     "With fewer in-sync replicas, the master included, waits are refused with "
+     "IN_SYNC_REPLICAS_NOT_ENOUGH.",
+     HA_NUMBER(min_in_sync_replicas, 1, 4097)},
+    {"max_gap_not_in_sync_bytes", "bytes", "1 and up", true,
+     "A replica that is behind by so much is not in sync.",
+     HA_NUMBER(max_gap_not_in_sync_bytes, 1, INT64_MAX)},
+    {"in_sync_max_lag_ms", "milliseconds", "0 = no limit, to 3600000", true,
+     "A replica that lacks a byte for longer than that is not in sync. Looked at with each of its "
+     "reports and once a second.",
+     HA_NUMBER(in_sync_max_lag_ms, 0, kHourMs)},
+    {"in_sync_hold_ms", "milliseconds", "0 to 3600000", true,
+     "A replica that left the in-sync set for its lag is in sync again once it was caught up and "
+     "then kept up for so long.",
+     HA_NUMBER(in_sync_hold_ms, 0, kHourMs)},
+    {"auto_in_sync_replicas", "flag", "true, false", true,
+     "Lower the default number of copies to the replicas in sync, though never below "
+     "min_in_sync_replicas.",
+     HA_FLAG(auto_in_sync_replicas)},
+    {"missing_copies", "choice", "fail, block, degrade", true,
+     "What becomes of waits whose copies are missing. fail: with no slave connected they are "
+     "refused at once with SLAVE_NOT_AVAILABLE, as RocketMQ. block: they wait until their "
+     "deadline. degrade: once one has waited for degrade_after_ms, all that ask for no more than "
+     "the default are answered OK, and what is acknowledged so is remembered in "
+     "state_dir/ha_degraded.json: it may be lost with this node. Those that ask for more wait "
+     "until their deadline.",
+     HA_CHOICE(missing_copies, kMissing)},
+    {"degrade_after_ms", "milliseconds", "10 to 3600000", true,
+     "With missing_copies=degrade: how long copies may be missing first. Waits with an earlier "
+     "deadline time out.",
+     HA_NUMBER(degrade_after_ms, 10, kHourMs)},
+    {"degraded_hold_ms", "milliseconds", "0 to 3600000", true,
+     "With missing_copies=degrade: for how long enough copies must have kept up with the log "
+     "before waits wait for them again.",
+     HA_NUMBER(degraded_hold_ms, 0, kHourMs)},
+    {"max_pending_waits", "count", "1 to 16777216", false,
+     "Waits open at once; one more is refused with AGAIN. About 150 bytes each.",
+     HA_NUMBER(max_pending_waits, 1, 16'777'216)},
+    {"rocketmq_replica_identity", "choice", "auto, address, connection", false,
+     "What tells one replica from another on the RocketMQ wire, which has no names: the remote IP "
+     "address, or the connection. auto: the address, but the connection for loopback addresses.",
+     HA_CHOICE(rocketmq_replica_identity, kIdentities)},
+    {"wire", "choice", "auto, native, rocketmq, rocketmq-autoswitch", false,
+     "What this node speaks to its master as a slave: the native protocol; RocketMQ's default "
+     "mode; its controller mode (5.1.1 and later) as a learner that is never elected. auto: "
+     "native, and RocketMQ's default mode to a master that does not answer that.",
+     HA_CHOICE(wire, kWires)},
+    {"accept", "choices", "native, rocketmq, comma-separated", true,
+     "Which wires slaves may speak to this node.", apply_accept,
+     [](const Settings& s) { return s.accept.text(); }},
+    {"cluster_id", "name", "letters, digits, '.', '_', '-'; empty = none", false,
+     "On the native wire a slave whose cluster has another name is refused.",
+     apply_name<&Settings::cluster_id>, show_text<&Settings::cluster_id>},
+    {"replica_id", "name", "as cluster_id; empty = none", false,
+     "What this node is called on the native wire. Has one vote, however many connections. "
+     "Without a name a slave is told from others as on the RocketMQ wire.",
+     apply_name<&Settings::replica_id>, show_text<&Settings::replica_id>},
+    {"replicas", "nodes", "ID@HOST:PORT, comma-separated; empty = no set", false,
+     "The configured set, this node included, the same on every node: nodes whose lists of ids or "
+     "default_copies differ neither follow nor promote each other. HOST may be a name: all of its "
+     "addresses are tried, and those it had last while the resolver is silent or fails. Its nodes "
+     "keep epochs: one of "
+     "them becomes master only when enough others promise it, and a master that comes back is cut "
+     "to what was acknowledged. Slaves with another replica_id, or none (RocketMQ's), are refused. "
+     "Needs state_dir.",
+     apply_replicas, [](const Settings& s) { return s.replicas.text(); }},
+    {"default_copies", "count", "0 = a majority of replicas, or 1 to their number", false,
+     "With replicas: the copies that waits with default acks are for, the master's included, and "
+     "that survive every change of master. The same on every node: with N nodes and this many "
+     "copies, N - copies + 1 nodes must promise before one becomes master.",
+     HA_NUMBER(default_copies, 0, 1024)},
+    {"prepare_timeout_ms", "milliseconds", "10 to 3600000", true,
+     "With replicas: how long a node that shall become master waits for the promises of the "
+     "others.",
+     HA_NUMBER(prepare_timeout_ms, 10, kHourMs)},
+    {"allow_unsafe_truncation", "flag", "true, false", true,
+     "With replicas: let a slave cut off what its readers may have seen when its master's log went "
+     "on differently. Otherwise it stops. What is cut is kept in state_dir either way.",
+     HA_FLAG(allow_unsafe_truncation)},
+    {"default_durability", "choice", "received, durable", true,
+     "What waits with default durability ask of each copy, the master's included: that the bytes "
+     "have arrived, or that they survive a loss of power too. RocketMQ slaves cannot say the "
+     "latter.",
+     HA_CHOICE(durable_by_default, kDurabilities)},
+    {"wire_probe_ms", "milliseconds", "10 to 3600000", true,
+     "With wire=auto, how long a master may take to answer before it is taken for a RocketMQ "
+     "broker.",
+     HA_NUMBER(wire_probe_ms, 10, kHourMs)},
+    {"native_heartbeat_ms", "milliseconds", "10 to 3600000", true,
+     "heartbeat_ms on the native wire.", HA_NUMBER(native_heartbeat_ms, 10, kHourMs)},
+    {"native_housekeeping_ms", "milliseconds", "20 to 3600000", true,
+     "housekeeping_ms on the native wire. More than twice native_heartbeat_ms.",
+     HA_NUMBER(native_housekeeping_ms, 20, kHourMs)},
+    {"state_dir", "directory", "a directory that is there; empty = none", false,
+     "Where the plugin keeps what must outlive it: promises and epochs (ha_term.json), bytes that "
+     "were cut, or, as a learner, RocketMQ's epochFileCheckpoint. Belongs to this store alone. "
+     "replicas and rocketmq-autoswitch need it.",
+     apply_state_dir, [](const Settings& s) { return s.state_dir; }},
+    {"rocketmq_broker_id", "number", "1 and up", false,
+     "What this node calls itself towards a master in controller mode. Must be no id of a broker "
+     "that the controller knows (those are 1, 2, 3...), and another one for each learner.",
+     HA_NUMBER(rocketmq_broker_id, 1, INT64_MAX)},
+    {"rocketmq_sync_from_last_file", "flag", "true, false", true,
+     "Ask a master in controller mode for its last segment only when this log is empty, instead "
+     "of all that it holds.",
+     HA_FLAG(rocketmq_sync_from_last_file)},
+    {"connect_timeout_ms", "milliseconds", "10 to 3600000", true,
+     "How long a slave waits for a TCP connection to its master.",
+     HA_NUMBER(connect_timeout_ms, 10, kHourMs)},
+    {"reconnect_max_ms", "milliseconds", "50 to 3600000", true,
+     "The longest pause between a slave's tries; the first is 25 to 50 ms, then it doubles.",
+     HA_NUMBER(reconnect_max_ms, 50, kHourMs)},
+    {"tail_check_bytes", "bytes", "0 to 1073741824", true,
+     "On RocketMQ's default wire a slave asks its master for so many of its own last bytes again, "
+     "at most back to its last segment's start, and stops when they differ or do not come. 0 "
+     "trusts the master.",
+     HA_NUMBER(tail_check_bytes, 0, std::int64_t{1} << 30)},
+    {"ack_durable", "flag", "true, false", false,
+     "A slave acknowledges only what its host has made durable (hook flush), on either wire. One "
+     "flush covers all that arrived during the one before. Without this flag the native wire's "
+     "acks say what has arrived and what of it the host's own flushes have made durable.",
+     HA_FLAG(ack_durable)},
+    {"busy_poll_us", "microseconds", "0 to 1000000", true,
+     "While work comes so often that its last sleep was shorter than twice this, the I/O thread "
+     "looks for more for so long before it sleeps again. Saves the wake-up, which is most of a "
+     "message's latency and more CPU than the looking. 0 = never.",
+     HA_NUMBER(busy_poll_us, 0, 1'000'000)},
+    {"metrics_listen", "address",
+     "IP address and port; port 0 = the system picks; empty = not served", false,
+     "Where GET /metrics is answered in Prometheus' text format.", apply_metrics_listen,
+     [](const Settings& s) { return s.metrics_listen; }},
+};
+#undef HA_NUMBER
+#undef HA_FLAG
+#undef HA_CHOICE
+
+const Spec* find(std::string_view key) {
+  const auto* at = std::find_if(std::begin(kSpecs), std::end(kSpecs),
+                                [&](const Spec& spec) { return key == spec.key; });
+  return at == std::end(kSpecs) ? nullptr : at;
+}
+
+// Levenshtein's, two rows.
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0]++;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t above = row[j];
+      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1] ? 1u : 0u)});
+      diagonal = above;
+    }
+  }
+  return row[b.size()];
+}
+
+const char* nearest(std::string_view key) {
+  return std::min_element(std::begin(kSpecs), std::end(kSpecs),
+                          [&](const Spec& a, const Spec& b) {
+                            return distance(key, a.key) < distance(key, b.key);
+                          })
+      ->key;
+}
+
+}  // namespace
+
+std::string apply_option(Settings& settings, std::string_view key, std::string_view value) {
+  const Spec* spec = find(key);
+  if (spec == nullptr) {
+    return "option '" + std::string(key.substr(0, 64)) + "' (value '" +
+           std::string(value.substr(0, 64)) + "') is not known; the nearest is '" +
+           nearest(key.substr(0, 64)) + "'";
+  }
+  const std::string wrong = spec->apply(settings, value);
+  if (wrong.empty()) return "";
+  const std::string shown(value.substr(0, 128));
+  // Addresses quote the value themselves.
+  if (wrong.starts_with('\'')) return "option '" + std::string(key) + "': " + wrong;
+  return "option '" + std::string(key) + "': '" + shown + "' " + wrong;
+}
+
+std::string check_together(const Settings& s) {
+  const auto clash = [](const std::string& a, std::int64_t va, const char* rule,
+                        const std::string& b, std::int64_t vb) {
+    return "option '" + a + "': " + std::to_string(va) + " " + rule + " '" + b + "' (" +
+           std::to_string(vb) + "); change one of them";
+  };
+  if (s.housekeeping_ms <= 2 * s.heartbeat_ms) {
+    return clash("housekeeping_ms", s.housekeeping_ms, "must be more than twice", "heartbeat_ms",
+                 s.heartbeat_ms);
+  }
+  if (s.native_housekeeping_ms <= 2 * s.native_heartbeat_ms) {
+    return clash("native_housekeeping_ms", s.native_housekeeping_ms, "must be more than twice",
+                 "native_heartbeat_ms", s.native_heartbeat_ms);
+  }
+  if (s.wire == Wire::kAuto && s.wire_probe_ms >= s.native_housekeeping_ms) {
+    return clash("wire_probe_ms", s.wire_probe_ms, "must be below", "native_housekeeping_ms",
+                 s.native_housekeeping_ms);
+  }
+  const auto ids = s.replicas.ids();
+  if (!ids.empty() && std::find(ids.begin(), ids.end(), s.replica_id) == ids.end()) {
+    return "option 'replica_id': '" + s.replica_id +
+           "' is not in option 'replicas', which names this node too: '" + s.replicas.text() + "'";
+  }
+  if (s.keeps_epochs()) {
+    if (s.state_dir.empty()) {
+      return "option 'replicas' needs option 'state_dir', a directory for this node's promises and "
+             "epochs (such as that of the store)";
+    }
+    if (s.default_copies > s.most_copies()) {
+      return clash("default_copies", s.default_copies, "must not be above the number of",
+                   "replicas", s.most_copies());
+    }
+    if (s.in_sync_replicas != 1) {
+      return "option 'in_sync_replicas': with option 'replicas' the number of copies is option "
+             "'default_copies'";
+    }
+    if (s.auto_in_sync_replicas) {
+      return "option 'auto_in_sync_replicas': 'true' would promise fewer copies than option "
+             "'replicas' needs; leave it out";
+    }
+    if (s.wire == Wire::kRocketmq || s.wire == Wire::kRocketmqAutoswitch) {
+      return "option 'wire': nodes of option 'replicas' follow each other on the native wire only "
+             "(try auto)";
+    }
+  }
+  if (s.min_in_sync_replicas > s.copies_by_default()) {
+    return clash("min_in_sync_replicas", s.min_in_sync_replicas, "must not be above",
+                 s.keeps_epochs() ? "default_copies" : "in_sync_replicas", s.copies_by_default());
+  }
+  if (s.in_sync_replicas > s.max_connections + 1) {
+    return clash("in_sync_replicas", s.in_sync_replicas, "must not be more than one above",
+                 "max_connections", s.max_connections);
+  }
+  if (s.missing_copies == MissingCopies::kDegrade && s.state_dir.empty()) {
+    return "option 'missing_copies': 'degrade' needs option 'state_dir', a directory for the "
+           "journal "
+           "of what is acknowledged below policy (such as that of the store)";
+  }
+  if (s.wire == Wire::kRocketmqAutoswitch && s.state_dir.empty()) {
+    return "option 'wire': 'rocketmq-autoswitch' needs option 'state_dir', a directory for the "
+           "epochs of this log (such as that of the store)";
+  }
+  return "";
+}
+
+std::string Accept::text() const {
+  return std::string(native ? "native" : "") + (native && rocketmq ? "," : "") +
+         (rocketmq ? "rocketmq" : "");
+}
+
+std::vector<std::string> ReplicaList::ids() const {
+  std::vector<std::string> all;
+  for (const Node& node : nodes) all.push_back(node.id);
+  return all;
+}
+
+std::vector<ReplicaList::Node> ReplicaList::without(std::string_view id) const {
+  std::vector<Node> others = nodes;
+  std::erase_if(others, [&](const Node& node) { return node.id == id; });
+  return others;
+}
+
+std::string ReplicaList::text() const {
+  std::string all;
+  for (const Node& node : nodes) {
+    all += (all.empty() ? "" : ",") + node.id + "@" + node.address.text();
+  }
+  return all;
+}
+
+bool is_known_option(std::string_view key) { return find(key) != nullptr; }
+
+bool may_change_while_running(std::string_view key) {
+  const Spec* spec = find(key);
+  return spec != nullptr && spec->while_running;
+}
+
+std::vector<OptionDoc> option_docs() {
+  std::vector<OptionDoc> docs;
+  for (const Spec& spec : kSpecs) {
+    docs.push_back(
+        {spec.key, spec.type, spec.show(Settings{}), spec.range, spec.while_running, spec.meaning});
+  }
+  return docs;
+}
+
+}  // namespace ha

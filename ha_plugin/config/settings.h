@@ -1,0 +1,140 @@
+// The plugin's options: one table is the source of the defaults, the checks, the error messages and
+// the README's table of options.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ha_plugin/config/address.h"
+#include "ha_plugin/core/replica_session.h"
+#include "ha_plugin/core/term.h"
+
+namespace ha {
+
+enum class ReplicaIdentity { kAuto, kAddress, kConnection };
+
+// What a slave speaks to its master. kAuto: the native protocol, and RocketMQ's default mode to a
+// master that does not answer that. Its own slaves are served in whichever of the two they speak.
+enum class Wire { kAuto, kNative, kRocketmq, kRocketmqAutoswitch };
+
+// Which wires slaves may speak to this node.
+struct Accept {
+  bool native = true;
+  bool rocketmq = true;
+  std::string text() const;
+};
+
+// The configured set: the nodes that hold this log, this one included.
+struct ReplicaList {
+  struct Node {
+    std::string id;
+    net::Address address;
+  };
+  std::vector<Node> nodes;
+
+  std::vector<std::string> ids() const;
+  std::vector<Node> without(std::string_view id) const;
+  std::string text() const;
+  // A majority; 0 = no set is configured.
+  std::int32_t quorum() const {
+    return nodes.empty() ? 0 : static_cast<std::int32_t>(nodes.size() / 2 + 1);
+  }
+};
+
+// What becomes of waits whose slaves are not there.
+enum class MissingCopies { kFail, kBlock, kDegrade };
+
+// Where the bytes of a frame come from when the host offers both.
+enum class SendFrom { kMemory, kFile };
+
+struct Settings {
+  // Not "::", which would take both: it would open a port to networks that the machine's IPv4 rules
+  // know nothing of, and it cannot be bound where IPv6 is switched off.
+  net::Address listen{"0.0.0.0", 10912};
+  net::AllowList allow;
+  std::int64_t max_connections = 128;
+  std::int64_t heartbeat_ms = 7000;
+  std::int64_t housekeeping_ms = 20000;
+  std::int64_t first_report_timeout_ms = 20000;
+  std::int64_t transfer_batch_bytes = std::int64_t{1} << 20;
+  std::int64_t max_transfer_bytes_per_s = 0;
+  std::int64_t catch_up_bytes_per_s = 0;
+  std::int64_t catch_up_stall_ms = 30000;
+  std::int64_t retention_hold_bytes = 0;
+  SendFrom send_from = SendFrom::kMemory;
+  core::Bootstrap bootstrap = core::Bootstrap::kLatestSegment;
+  std::int64_t in_sync_replicas = 1;
+  std::int64_t min_in_sync_replicas = 1;
+  std::int64_t max_gap_not_in_sync_bytes = std::int64_t{256} << 20;
+  std::int64_t in_sync_max_lag_ms = 10000;
+  std::int64_t in_sync_hold_ms = 5000;
+  bool auto_in_sync_replicas = false;
+  MissingCopies missing_copies = MissingCopies::kFail;
+  std::int64_t degrade_after_ms = 1000;
+  std::int64_t degraded_hold_ms = 5000;
+  std::int64_t max_pending_waits = 65536;
+  ReplicaIdentity rocketmq_replica_identity = ReplicaIdentity::kAuto;
+  Wire wire = Wire::kAuto;
+  Accept accept;
+  std::string cluster_id;
+  std::string replica_id;
+  ReplicaList replicas;
+  std::int64_t default_copies = 0;
+  std::int64_t prepare_timeout_ms = 2000;
+  bool allow_unsafe_truncation = false;
+  bool durable_by_default = false;
+  std::int64_t wire_probe_ms = 1000;
+  std::int64_t native_heartbeat_ms = 500;
+  std::int64_t native_housekeeping_ms = 5000;
+  std::string state_dir;
+  // Far from the 1, 2, 3... that a controller gives to brokers: a master that knows that number as
+  // a replica's would mark the replica as caught up, or gone, for what we do. Not so far that a
+  // master in default mode, which takes it for an offset, would believe that it was acknowledged
+  // gigabytes.
+  std::int64_t rocketmq_broker_id = 1'000'000;
+  bool rocketmq_sync_from_last_file = false;
+  std::int64_t connect_timeout_ms = 5000;
+  std::int64_t reconnect_max_ms = 5000;
+  std::int64_t tail_check_bytes = 64 * 1024;
+  bool ack_durable = false;
+  std::int64_t busy_poll_us = 50;
+  std::string metrics_listen;
+
+  // Nodes of a configured set keep a history of epochs, and change their master by its rules.
+  bool keeps_epochs() const { return !replicas.nodes.empty(); }
+  // What waits with default acks ask for.
+  std::int64_t copies_by_default() const {
+    if (!keeps_epochs()) return in_sync_replicas;
+    return default_copies > 0 ? default_copies : replicas.quorum();
+  }
+  // Nodes of one set say the same here.
+  std::string set_text() const { return core::set_text(replicas.ids(), copies_by_default()); }
+  // Copies that can exist.
+  std::int64_t most_copies() const {
+    return keeps_epochs() ? static_cast<std::int64_t>(replicas.nodes.size()) : max_connections + 1;
+  }
+};
+
+struct OptionDoc {
+  std::string key;
+  std::string type;
+  std::string default_value;
+  std::string range;
+  bool while_running = false;  // may be changed by set_option
+  std::string meaning;
+};
+
+// "" = done; else what is wrong with key or value, the value, and the way out.
+std::string apply_option(Settings& settings, std::string_view key, std::string_view value);
+
+// "" = the options fit together; else which do not.
+std::string check_together(const Settings& settings);
+
+bool is_known_option(std::string_view key);
+bool may_change_while_running(std::string_view key);
+
+std::vector<OptionDoc> option_docs();
+
+}  // namespace ha

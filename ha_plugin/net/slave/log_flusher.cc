@@ -1,0 +1,46 @@
+#include "ha_plugin/net/slave/log_flusher.h"
+
+#include <boost/asio/post.hpp>
+#include <utility>
+
+#include "ha_plugin/net/io/io_thread.h"
+
+namespace ha::net {
+
+void LogFlusher::request(const Request& request) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return;
+    next_ = request;
+  }
+  changed_.notify_one();
+  if (!thread_.joinable()) thread_ = start_quiet_thread("ha-flush", [this] { run(); });
+}
+
+void LogFlusher::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_one();
+  if (thread_.joinable()) thread_.join();
+}
+
+void LogFlusher::run() {
+  host_.thread_started("ha-flush");
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [this] { return stopping_ || next_; });
+    if (stopping_) break;
+    const Request request = *std::exchange(next_, std::nullopt);
+    lock.unlock();
+    HostResult result = host_.flush(request.end);
+    boost::asio::post(context_,
+                      [this, request, result = std::move(result)] { done_(request, result); });
+    lock.lock();
+  }
+  lock.unlock();
+  host_.thread_stopping("ha-flush");
+}
+
+}  // namespace ha::net

@@ -1,0 +1,39 @@
+#include "ha_plugin/net/slave/whole_frame.h"
+
+#include <utility>
+
+namespace ha::net {
+
+HostResult WholeFrame::begin(core::Offset at, std::int64_t size) {
+  at_ = at;
+  have_ = 0;
+  lent_ = false;
+  if (host_.can_reserve()) {
+    void* memory = nullptr;
+    std::int64_t room = 0;
+    if (HostResult r = host_.reserve(at, size, memory, room); !r.ok()) return r;
+    lent_ = room >= size;
+    to_ = static_cast<std::byte*>(memory);
+    if (!lent_) host_.drop_reservation();
+  }
+  if (!lent_) {
+    if (buffer_.size() < static_cast<std::size_t>(size)) {
+      buffer_.resize(static_cast<std::size_t>(size));
+    }
+    to_ = buffer_.data();
+  }
+  size_ = size;
+  return {};
+}
+
+HostResult WholeFrame::commit() {
+  const std::int64_t size = std::exchange(size_, 0);
+  return lent_ ? host_.commit(at_, size) : host_.append(at_, to_, size);
+}
+
+void WholeFrame::drop() {
+  if (active() && lent_) host_.drop_reservation();
+  size_ = 0;
+}
+
+}  // namespace ha::net

@@ -1,0 +1,58 @@
+#include "ha_plugin/state/term_keeper.h"
+
+#include <utility>
+
+namespace ha {
+
+TermKeeper::TermKeeper(const Host& host, const Settings& settings, metrics::HaMetrics& metrics)
+    : keeps_epochs_(settings.keeps_epochs()),
+      metrics_(metrics),
+      file_(StateStore(settings.state_dir, &host)) {}
+
+std::string TermKeeper::load(core::Offset log_min, core::Offset log_end) {
+  if (!keeps_epochs_) return "";
+  if (std::string wrong = file_.load(saved_); !wrong.empty()) return wrong;
+  term_ = saved_;
+  trim(log_min, log_end);
+  return "";
+}
+
+void TermKeeper::trim(core::Offset log_min, core::Offset log_end) {
+  term_.history = term_.history.entered_by(log_end);
+  term_.history.truncate_prefix(log_min);
+  publish();
+}
+
+void TermKeeper::set_mastered(std::int64_t epoch) {
+  const auto entry = term_.history.find(epoch);
+  mastered_ = epoch;
+  mastered_from_ = entry ? entry->start : core::Offset(0);
+}
+
+std::string TermKeeper::set(core::Term next) {
+  if (!keeps_epochs_) return "";
+  if (next != saved_) {
+    if (std::string failed = file_.save(next); !failed.empty()) return failed;
+    saved_ = next;
+  }
+  term_ = std::move(next);
+  publish();
+  return "";
+}
+
+std::vector<metrics::Epoch> to_metrics(const core::EpochHistory& history) {
+  std::vector<metrics::Epoch> all;
+  for (const core::EpochEntry& entry : history.entries()) {
+    all.push_back({entry.epoch, entry.start.bytes(), entry.master});
+  }
+  return all;
+}
+
+void TermKeeper::publish() {
+  if (!keeps_epochs_) return;
+  metrics_.epoch.set(term_.history.last_epoch());
+  metrics_.promised_epoch.set(term_.promised);
+  metrics_.epochs.set(to_metrics(term_.history));
+}
+
+}  // namespace ha

@@ -1,0 +1,457 @@
+#include "ha_plugin/transfer/transfer_service.h"
+
+#include <algorithm>
+#include <new>
+#include <thread>
+#include <utility>
+
+#include "ha_plugin/base/clock.h"
+#include "ha_plugin/host/host_call.h"
+
+namespace ha {
+
+using core::Offset;
+using core::Status;
+
+namespace {
+
+// This node's own copy among the durable ones; connections are numbered from 1.
+constexpr core::AckTracker::ConnectionId kSelf = 0;
+
+}  // namespace
+
+TransferService::TransferService(metrics::HaMetrics& metrics, const core::AckPolicy& policy,
+                                 std::int64_t max_pending_waits, std::function<void()> ring,
+                                 std::function<void(Offset)> progress, DegradedKeeper* degraded)
+    : metrics_(metrics),
+      max_pending_waits_(max_pending_waits),
+      max_copies_(policy.max_copies),
+      ring_(std::move(ring)),
+      progress_(std::move(progress)),
+      degraded_(degraded),
+      held_(std::make_unique<std::atomic<std::int64_t>[]>(
+          static_cast<std::size_t>(policy.max_copies))),
+      in_sync_held_(std::make_unique<std::atomic<std::int64_t>[]>(
+          static_cast<std::size_t>(policy.max_copies))) {
+  for (std::int32_t i = 0; i < max_copies_; ++i) {
+    held_[static_cast<std::size_t>(i)] = -1;
+    in_sync_held_[static_cast<std::size_t>(i)] = -1;
+  }
+  set_policy(policy);
+  durable_.join(kSelf, "", own_durable_);
+}
+
+TransferService::~TransferService() {
+  Arrival* arrival = arrivals_.load();
+  while (arrival != nullptr) delete std::exchange(arrival, arrival->next);
+}
+
+void TransferService::set_policy(const core::AckPolicy& policy) {
+  in_sync_replicas_.store(policy.in_sync_replicas, std::memory_order_relaxed);
+  min_in_sync_replicas_.store(policy.min_in_sync_replicas, std::memory_order_relaxed);
+  max_gap_.store(policy.max_gap_not_in_sync_bytes, std::memory_order_relaxed);
+  auto_in_sync_.store(policy.auto_in_sync_replicas, std::memory_order_relaxed);
+  promised_.store(policy.promised, std::memory_order_relaxed);
+  wait_for_slaves_.store(policy.wait_for_slaves, std::memory_order_relaxed);
+  quorum_.store(policy.quorum, std::memory_order_relaxed);
+}
+
+core::AckPolicy TransferService::policy() const {
+  return {in_sync_replicas_.load(std::memory_order_relaxed),
+          min_in_sync_replicas_.load(std::memory_order_relaxed),
+          max_gap_.load(std::memory_order_relaxed),
+          auto_in_sync_.load(std::memory_order_relaxed),
+          max_copies_,
+          promised_.load(std::memory_order_relaxed),
+          quorum_.load(std::memory_order_relaxed),
+          wait_for_slaves_.load(std::memory_order_relaxed)};
+}
+
+Offset TransferService::Published::at(const std::unique_ptr<std::atomic<std::int64_t>[]>& held,
+                                      std::int32_t copies) const {
+  const std::int32_t place = copies - 2;
+  if (place >= service.max_copies_) return core::kNoOffset;
+  return Offset(held[static_cast<std::size_t>(place)].load(std::memory_order_seq_cst));
+}
+
+void TransferService::count(Status status) const {
+  const auto slot = status == Status::kDone ? 0 : -static_cast<std::int32_t>(status);
+  metrics_.wait_results[static_cast<std::size_t>(slot)].add();
+}
+
+Status TransferService::resolve_durability(std::int32_t durability, bool& durable) const {
+  durable =
+      durability == HA_DURABILITY_DURABLE ||
+      (durability == HA_DURABILITY_DEFAULT && durable_by_default_.load(std::memory_order_relaxed));
+  return durability >= HA_DURABILITY_DEFAULT && durability <= HA_DURABILITY_DURABLE
+             ? Status::kOk
+             : Status::kInvalid;
+}
+
+core::AckDecision TransferService::judge(std::int32_t acks, bool durable, Offset end) const {
+  if (!durable) return core::judge_wait(policy(), Published{*this}, acks, end);
+  core::AckDecision decision = core::judge_acks(policy(), Published{*this}, acks, end);
+  if (decision.status == Status::kDone) {  // for one copy, the master's, which may not be durable
+    return {Status::kOk, core::durable_level(acks == core::kAcksAllInSync ? core::kAllInSync : 1)};
+  }
+  if (decision.status != Status::kOk) return decision;
+  const std::int32_t tell = durable_replicas_.load(std::memory_order_acquire);
+  const std::int32_t there = replicas_.load(std::memory_order_acquire);
+  const bool all_have_to = decision.level == core::kAllInSync;
+  if (there > 0 && (tell == 0 || (all_have_to && tell < there))) {
+    return {Status::kUnsupported};
+  }
+  decision.level = core::durable_level(decision.level);
+  return decision;
+}
+
+Status TransferService::check(std::int32_t acks, std::int32_t durability) {
+  if (!accepting_.load(std::memory_order_seq_cst)) return Status::kShutdown;
+  bool durable = false;
+  if (const Status s = resolve_durability(durability, durable); s != Status::kOk) return s;
+  // Of bytes that nobody can hold yet: nothing but what would be refused.
+  const Offset end(log_end_.load(std::memory_order_acquire));
+  const Status status = durable ? judge(acks, true, end).status
+                                : core::judge_acks(policy(), Published{*this}, acks, end).status;
+  return status == Status::kDone ? Status::kOk : status;
+}
+
+Status TransferService::wait(const ha_wait_request& request, core::Time now) {
+  const auto answer = [&](Status status) {
+    count(status);
+    return status;
+  };
+  if (request.fn == nullptr || request.end < 0 || request.timeout_ns <= 0) {
+    return answer(Status::kInvalid);
+  }
+  if (request.epoch < 0) return answer(Status::kInvalid);
+  // Only nodes of a configured set keep epochs.
+  if (request.epoch != 0 && quorum_.load(std::memory_order_relaxed) == 0) {
+    return answer(Status::kUnsupported);
+  }
+  bool durable = false;
+  if (const Status s = resolve_durability(request.durability, durable); s != Status::kOk) {
+    return answer(s);
+  }
+
+  const std::int64_t before = pending_.fetch_add(1, std::memory_order_seq_cst);
+  core::AckDecision decision;
+  if (!accepting_.load(std::memory_order_seq_cst)) {
+    decision.status = Status::kShutdown;
+  } else if (Published{*this}.master() && request.epoch != 0 &&
+             request.epoch != epoch_.load(std::memory_order_seq_cst)) {
+    decision.status = Status::kEpoch;
+  } else {
+    decision = judge(request.acks, durable, Offset(request.end));
+    if (decision.status == Status::kOk && before >= max_pending_waits_) {
+      decision.status = Status::kAgain;
+    }
+  }
+  if (decision.status != Status::kOk) {
+    end_pending(1);
+    return answer(decision.status);
+  }
+  const core::Time timeout(std::min(request.timeout_ns, INT64_MAX - now.count()));
+  const core::Wait wait{Offset(request.end), decision.level, now,
+                        now + timeout,       request.fn,     request.user};
+  auto* arrival = new (std::nothrow) Arrival{wait, request.epoch};
+  if (arrival == nullptr) {
+    end_pending(1);
+    return answer(Status::kNoMemory);
+  }
+  metrics_.waits_started.add();
+  arrival->next = arrivals_.load(std::memory_order_relaxed);
+  // From here on the arrival is the I/O thread's, which may have freed it already.
+  while (!arrivals_.compare_exchange_weak(arrival->next, arrival, std::memory_order_seq_cst,
+                                          std::memory_order_relaxed)) {
+  }
+  if (!ends_without_ring(wait)) ring_();
+  return Status::kOk;
+}
+
+// What all in sync hold, and what is durable, is for the I/O thread to say.
+bool TransferService::ends_without_ring(const core::Wait& wait) const {
+  return wait.level != core::kAllInSync && !core::is_durable(wait.level) &&
+         !answers_at_once_.load(std::memory_order_seq_cst) && Published{*this}.master() &&
+         wait.deadline.count() >= next_turn_.load(std::memory_order_seq_cst) &&
+         Published{*this}.held_by(wait.level) < wait.end;
+}
+
+void TransferService::end_pending(std::int64_t count) {
+  if (pending_.fetch_sub(count, std::memory_order_seq_cst) == count) drained();
+}
+
+// Of one of the two things that a drain waits for there is no more.
+void TransferService::drained() {
+  if (accepting_.load(std::memory_order_seq_cst)) return;
+  // Locked, so that the notification cannot fall between the waiter's look and its sleep.
+  const std::lock_guard lock(drained_mutex_);
+  drain_ended_.notify_all();
+}
+
+bool TransferService::wait_until_drained(core::Time deadline) {
+  std::unique_lock lock(drained_mutex_);
+  drain_ended_.wait_until(lock, net::to_time_point(deadline), [this] {
+    return pending_.load(std::memory_order_seq_cst) == 0 &&
+           !replicas_lack_.load(std::memory_order_seq_cst);
+  });
+  return pending() == 0;
+}
+
+void TransferService::publish() {
+  const std::int32_t replicas = tracker_.replicas();
+  const std::int32_t before = replicas_.load(std::memory_order_relaxed);
+  const auto renew = [](std::atomic<std::int64_t>& slot, Offset held) {
+    if (slot.load(std::memory_order_relaxed) == held.bytes()) return;
+    slot.store(held.bytes(), std::memory_order_seq_cst);
+  };
+  for (std::int32_t i = 0; i < std::min(std::max(replicas, before), max_copies_); ++i) {
+    renew(held_[static_cast<std::size_t>(i)], tracker_.held_by(i + 2));
+    renew(in_sync_held_[static_cast<std::size_t>(i)], keeping_up_.held_by(i + 2));
+  }
+  replicas_.store(replicas, std::memory_order_release);
+  durable_replicas_.store(durable_.replicas() - 1, std::memory_order_release);
+  publish_in_sync(Offset(log_end_.load(std::memory_order_relaxed)));
+}
+
+void TransferService::publish_in_sync(Offset log_end) const {
+  metrics_.in_sync_replicas.set(master_.load(std::memory_order_relaxed) ? in_sync(log_end) : 0);
+}
+
+void TransferService::join(core::AckTracker::ConnectionId connection, const std::string& replica,
+                           Offset ack, Offset durable, bool in_sync) {
+  tracker_.join(connection, replica, ack);
+  if (in_sync) keeping_up_.join(connection, replica, ack);
+  if (durable != core::kNoOffset) durable_.join(connection, replica, durable);
+  publish();
+}
+
+void TransferService::ack(core::AckTracker::ConnectionId connection, Offset ack, Offset durable) {
+  tracker_.ack(connection, ack);
+  if (keeping_up_.tracks(connection)) keeping_up_.ack(connection, ack);
+  if (durable != core::kNoOffset) durable_.ack(connection, durable);
+  publish();
+}
+
+void TransferService::set_in_sync(core::AckTracker::ConnectionId connection,
+                                  const std::string& replica, bool in_sync) {
+  if (in_sync) {
+    keeping_up_.join(connection, replica, tracker_.ack_of(connection));
+  } else {
+    keeping_up_.leave(connection);
+    ring_();  // a wait for all in sync may be over
+  }
+  publish();
+}
+
+void TransferService::leave(core::AckTracker::ConnectionId connection) {
+  tracker_.leave(connection);
+  keeping_up_.leave(connection);
+  durable_.leave(connection);
+  publish();
+  ring_();  // fewer in sync: a wait for all of them may be over
+}
+
+// A log that was cut or emptied is durable up to less than before. Below the start of its own epoch
+// a master's copy is as good as none: a loss of power would take the epoch with it.
+void TransferService::take_own_durable(Offset log_durable) {
+  if (log_durable < epoch_start_) log_durable = Offset(0);
+  if (log_durable < own_durable_) {
+    durable_.leave(kSelf);
+    durable_.join(kSelf, "", log_durable);
+  } else if (log_durable > own_durable_) {
+    durable_.ack(kSelf, log_durable);
+  }
+  own_durable_ = log_durable;
+}
+
+// The stack hands the newest over first; they enter the queue in the order they came.
+void TransferService::take_arrivals() {
+  Arrival* arrival = arrivals_.exchange(nullptr, std::memory_order_seq_cst);
+  taken_.clear();
+  while (arrival != nullptr) {
+    taken_.push_back(*arrival);
+    delete std::exchange(arrival, arrival->next);
+  }
+  // Whoever was held up between being judged and here may have appended under another master.
+  const std::int64_t now = epoch_.load(std::memory_order_relaxed);
+  std::for_each(taken_.rbegin(), taken_.rend(), [&](const Arrival& a) {
+    if (a.epoch != 0 && a.epoch != now) {
+      ended_.push_back({a.wait, Status::kEpoch});
+    } else {
+      queue_.add(a.wait);
+    }
+  });
+}
+
+Offset TransferService::reached_by(core::Level level, Offset log_end) const {
+  core::Level copies = core::copies_of(level);
+  if (!core::is_durable(level)) {
+    return copies == core::kAllInSync ? core::held_by_in_sync(policy(), Known{*this}, log_end)
+                                      : tracker_.held_by(copies);
+  }
+  // The tracker adds a copy for the master, whose own is in here already.
+  if (copies != core::kAllInSync) return durable_.held_by(copies + 1);
+  const std::int32_t in_sync_copies = in_sync(log_end);
+  if (in_sync_copies < core::all_in_sync_copies(policy(), in_sync_copies)) return core::kNoOffset;
+  Offset reached = own_durable_;
+  keeping_up_.for_each_first(in_sync_copies - 1, [&](const std::string& replica) {
+    reached = std::min(reached, durable_.ack_of(replica));
+  });
+  return reached;
+}
+
+void TransferService::complete_levels(Offset log_end) {
+  const std::vector<core::Level> levels = queue_.levels();
+  for (const core::Level level : levels) {
+    queue_.complete(level, reached_by(level, log_end), ended_);
+  }
+}
+
+void TransferService::run_callbacks(core::Time now) {
+  // Whoever is woken will mostly ring soon: a bell that rings already costs them no system call.
+  if (!ended_.empty()) ring_();
+  // A callback may come back with another wait, which goes to arrivals_: ended_ does not move.
+  std::vector<core::EndedWait> ended;
+  ended.swap(ended_);
+  for (const core::EndedWait& e : ended) {
+    count(e.status);
+    if (e.status == Status::kOk) metrics_.ack_latency.observe((now - e.wait.started).count());
+    call_host(e.wait.fn, e.wait.user, static_cast<std::int32_t>(e.status), e.wait.end.bytes());
+  }
+  const auto count_ended = static_cast<std::int64_t>(ended.size());
+  if (count_ended > 0) end_pending(count_ended);
+  ended.clear();
+  ended_.swap(ended);  // keeps the memory
+  metrics_.waits_pending.set(pending());
+  const core::Time oldest = queue_.oldest_started();
+  metrics_.oldest_wait_since_ns.set(oldest == core::kNever ? 0 : oldest.count());
+}
+
+void TransferService::turn(core::Time now, Offset log_end, Offset log_durable) {
+  log_end_.store(log_end.bytes(), std::memory_order_release);
+  take_own_durable(log_durable);
+  take_arrivals();
+  if (!master_.load(std::memory_order_relaxed)) {
+    queue_.fail_all(Status::kNotMaster, ended_);
+    if (degraded_ != nullptr) degraded_->retry(now);
+  } else {
+    complete_levels(log_end);
+    if (degraded_ != nullptr) degrade(now, log_end);
+    queue_.expire(now, ended_);
+    if (progress_) report_progress(log_end);
+  }
+  publish_in_sync(log_end);
+  // Before the last wait ends: a drain looks at both.
+  const std::int32_t all = keeping_up_.replicas() + 1;
+  const bool lack =
+      master_.load(std::memory_order_relaxed) && all > 1 && keeping_up_.held_by(all) < log_end;
+  if (replicas_lack_.exchange(lack, std::memory_order_seq_cst) && !lack) drained();
+  run_callbacks(now);
+}
+
+void TransferService::fail_all(Status status) {
+  take_arrivals();
+  queue_.fail_all(status, ended_);
+  run_callbacks(net::steady_now());
+}
+
+void TransferService::fail_all_for_good(Status status) {
+  while (pending() > 0) {
+    fail_all(status);
+    if (pending() > 0) std::this_thread::yield();
+  }
+}
+
+std::int32_t TransferService::in_sync(Offset log_end) const {
+  return core::in_sync_count(policy(), Known{*this}, log_end);
+}
+
+bool TransferService::is_in_sync(core::AckTracker::ConnectionId connection, Offset log_end) const {
+  return keeping_up_.tracks(connection) &&
+         log_end - keeping_up_.ack_of(connection) < max_gap_.load(std::memory_order_relaxed);
+}
+
+void TransferService::set_master(bool master, std::int64_t epoch, Offset epoch_start) {
+  epoch_start_ = epoch_start;
+  last_progress_ = ever_held_ = core::kNoOffset;
+  degrade_at_ = core::kNever;
+  epoch_.store(epoch, std::memory_order_seq_cst);
+  master_.store(master, std::memory_order_seq_cst);
+}
+
+// What the default policy promises. Nobody waits at level 1: that copy is the master's own.
+core::Level TransferService::promised_level(Offset log_end) const {
+  const std::int32_t copies = core::default_copies(policy(), Known{*this}, log_end);
+  return durable_by_default_.load(std::memory_order_relaxed) ? core::durable_level(copies) : copies;
+}
+
+Offset TransferService::reached_by_default(Offset log_end) const {
+  const core::Level promised = promised_level(log_end);
+  return promised <= 1 ? log_end : reached_by(promised, log_end);
+}
+
+// Does a wait of that level ask for no more than the default promises? Whoever asks for more is
+// told the truth instead.
+bool TransferService::is_promised(core::Level level, core::Level promised, Offset log_end) const {
+  if (core::is_durable(level) && !core::is_durable(promised)) return false;
+  const std::int32_t copies = core::copies_of(level) == core::kAllInSync
+                                  ? core::all_in_sync_copies(policy(), in_sync(log_end))
+                                  : core::copies_of(level);
+  return copies <= core::copies_of(promised);
+}
+
+// Answers what may be answered with fewer copies than the default promises. Durable waits want at
+// least the master's own copy on disk.
+void TransferService::degrade(core::Time now, Offset log_end) {
+  degrade_at_ = core::kNever;
+  degraded_->retry(now);
+  const core::Level promised = promised_level(log_end);
+  const Offset reached = reached_by_default(log_end);
+  // Also while the policy is another one: it may change when the copies are gone.
+  if (std::exchange(ever_held_of_, promised) != promised) ever_held_ = core::kNoOffset;
+  ever_held_ = std::max(ever_held_, reached);
+  if (degrade_after_ == core::kNever && !degraded_->open()) return;
+  degraded_->look(reached, in_sync(log_end) >= core::copies_of(promised), now);
+  bool due = false;
+  std::vector<std::pair<core::Level, Offset>> answerable;
+  if (degrade_after_ != core::kNever) {
+    for (const core::Level level : queue_.levels()) {
+      if (!is_promised(level, promised, log_end)) continue;
+      const core::Time at = queue_.oldest_started(level) + degrade_after_;
+      // What stays although it is due waits for an event, such as the flush of a durable one.
+      if (at > now) degrade_at_ = std::min(degrade_at_, at);
+      const Offset up_to = core::is_durable(level) ? own_durable_ : log_end;
+      if (queue_.lowest_end(level) > up_to) continue;
+      answerable.emplace_back(level, up_to);
+      due = due || at <= now || degraded_->journal().answering();
+    }
+  }
+  if (due && degraded_->allow(ever_held_, log_end, now)) {
+    const std::size_t before = ended_.size();
+    for (const auto& [level, up_to] : answerable) queue_.complete(level, up_to, ended_);
+    for (std::size_t i = before; i < ended_.size(); ++i) {
+      degraded_->answered(ended_[i].wait.end);
+      metrics_.degraded_acks.add();
+    }
+  }
+  answers_at_once_.store(degraded_->journal().answering() && degrade_after_ != core::kNever,
+                         std::memory_order_seq_cst);
+}
+
+core::Time TransferService::next_deadline() const {
+  return std::min(queue_.next_deadline(), degrade_at_);
+}
+
+void TransferService::report_progress(Offset log_end) {
+  Offset reached = reached_by_default(log_end);
+  // Readers see what was acknowledged, whatever that is worth.
+  if (degraded_ != nullptr && degraded_->open()) {
+    reached = std::max(reached, std::min(degraded_->journal().answered(), log_end));
+  }
+  if (reached <= last_progress_) return;
+  last_progress_ = reached;
+  progress_(reached);
+}
+
+}  // namespace ha
