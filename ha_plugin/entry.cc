@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The C boundary: the one exported symbol, the table behind it, and the barrier that no exception
 // crosses. Arguments are checked here; what they mean is decided behind.
 #include <cstring>

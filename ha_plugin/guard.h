@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The barrier at the C boundary: every exception becomes a code, and an Outcome the caller's
 // ha_error.
 #pragma once

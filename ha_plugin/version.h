@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the plugin calls itself; the version comes from CMakeLists.txt.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Gives a descriptor to an Asio socket or acceptor. Asio owns it only once assign has succeeded:
 // when it fails, or throws for lack of memory, the descriptor would stay open.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // HaMetrics as Prometheus sees it: as text, for hosts with an endpoint of their own, or served over
 // HTTP.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The metric families: the one table of names, types, labels and help texts, and the reading that
 // fills it. Pure: the time comes in as an argument, so a test knows every value.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The table behind families.h. Names follow Prometheus' rules: prefix ha_, base units (bytes,
 // seconds), _total for counters, _info for constant labels. Offsets are positions in the log in
 // bytes.

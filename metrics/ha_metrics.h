@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the plugin counts. The hot path bumps plain atomics here; exporter.h turns them into
 // Prometheus families when somebody scrapes. The status JSON and the ABI's snapshot read the same
 // numbers, so the three never disagree.

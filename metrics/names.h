@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Words for the ABI's numbers: labels of metrics, log lines, status JSON and the ABI's status_text
 // all take them from here, so that one grep finds a cause in all four.
 //

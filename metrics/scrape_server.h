@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Serves one text over HTTP: GET and HEAD of /metrics.
 //
 // All connections are in one event loop, so one that is silent, slow or hostile costs its own

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tells a forked child from the process that made an object, for the price of a load.
 //
 // A child has the memory of an instance and none of its threads: whatever waits for one of them

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Addresses as people write them: "10.0.0.7:10912", "[::1]:10912", "[fe80::1%eth0]:10912",
 // "broker-a:10912", "10.0.0.0/8".
 //

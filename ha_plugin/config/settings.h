@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The plugin's options: one table is the source of the defaults, the checks, the error messages and
 // the README's table of options.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a wait is told at once, and what it waits for.
 //
 // One order for every caller: arguments, role, the in-sync minimum, "nobody is there", "it is there

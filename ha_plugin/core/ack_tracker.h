@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which replica holds what, and so how far n copies reach.
 //
 // What it is for: a replica is an identity; it may have several connections open, and its copy

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How long to wait before the next try to connect: quick at first, doubling, with jitter, bounded.
 //
 // Jitter keeps many slaves from coming back in step after their master's restart. The random number

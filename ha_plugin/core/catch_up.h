@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A replica that is far behind: how fast it is sent what it lacks, and whether it comes nearer.
 #pragma once
 

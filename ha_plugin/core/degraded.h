@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What was acknowledged with fewer copies than the policy asks for: ranges of the log.
 //
 // Whoever may go on without its slaves (option missing_copies = degrade) gives up the promise for

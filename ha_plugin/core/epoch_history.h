@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Who wrote which part of a log: each master's term (epoch), who it was, and the offset at which
 // the term began.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A slave's side of RocketMQ's HA protocol: what it asks for, what it takes, what it acknowledges.
 //
 // The slave asks for its log's end and takes bytes only at its log's end. It never cuts anything:

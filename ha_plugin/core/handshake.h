@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How two nodes of our own kind meet: what a slave says of itself, and what its master makes of it.
 //
 // RocketMQ's slave says one number and is believed. Here a slave names its cluster, itself, its

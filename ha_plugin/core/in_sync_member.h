@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Is a replica in the in-sync set? Judged for one connection, from its lag and the clock.
 //
 // It enters as soon as its lag is within the limits, and leaves when it is not. Whoever has left so

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A binary min-heap of small indices that knows where each index stands, so that any of them can be
 // taken out in O(log n) without a search and without memory per entry beyond two vectors.
 //

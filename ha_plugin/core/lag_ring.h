@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // When was the byte at an offset appended? A bounded memory of (log end, time) on the master, from
 // which a replica's lag in seconds follows: the age of the oldest byte that it does not hold.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A slave of a master in RocketMQ's controller mode, which never joins the set that elects: what
 // its log has in common with the master's, what must be cut, which epoch each byte belongs to.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How many lines of one kind a log is given. A peer can cause lines as fast as it
 // likes; they would fill a disk and hide what matters.
 //

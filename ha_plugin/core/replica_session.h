@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One replica's connection by the rules of RocketMQ's HA protocol, the master's side.
 //
 // The master says nothing until the replica's first report, which is the offset that it asks for;

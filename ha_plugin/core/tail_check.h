@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which of its last bytes a slave asks for once more, and what the answer says of the two logs.
 //
 // RocketMQ's default wire carries no proof that a master's log goes on where this one ends. A

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a node of a configured set must never forget, and the rules by which it changes its master.
 //
 // Nobody is elected here: a host, an operator or a coordinator says who shall be master. The rules

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A rate limit in bytes per second, for the bodies that a replica is sent.
 //
 // The bucket holds a tenth of a second's worth (kBurst), so that pacing is smooth and a limit holds

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The values that the rules of replication speak in. The numbers of Status, Reason, State and Role
 // are the ABI's (plugin_api); entry.cc asserts that they agree. This layer includes only the
 // standard library, so that a simulation can run it under any clock, network and disk.

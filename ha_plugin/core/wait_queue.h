@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The producers that wait for copies.
 //
 // What it is for: a wait asks that [0, end) be held by a number of copies before a deadline. Acks

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Writes the README's tables of options and metrics from the code that defines them, and its
 // minimal host from the example that the tests run.
 //

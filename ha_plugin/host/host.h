@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The host as the plugin calls it: the ABI's table of hooks behind C++ types, with absent members
 // already dealt with.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How a plugin thread calls the host.
 //
 // A hook throws nothing, but its thread may be ended in it: CPython does that (pthread_exit, up to

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One plugin instance: its parts, its life, its roles.
 //
 // What it is for: RocketMQ's HAService. It owns the accept, transfer and client services, starts

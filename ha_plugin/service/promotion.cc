@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How a node of a configured set becomes master, and how it makes room for another.
 
 #include <algorithm>

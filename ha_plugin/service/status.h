@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a person or a program asks an instance about itself: the ABI's snapshot and the status JSON.
 // Both read the metrics, so that they agree with what Prometheus is told.
 #pragma once

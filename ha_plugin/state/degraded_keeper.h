@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The journal of what was acknowledged below policy, in memory and in `state_dir`/ha_degraded.json
 // or the host's store:
 //

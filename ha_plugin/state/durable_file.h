@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Small files that must outlive the process: read whole, written whole, durable when a call
 // returns.
 //

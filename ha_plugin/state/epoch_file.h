@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A log's history of epochs on disk, in the format and under the name of RocketMQ's
 // epochFileCheckpoint, so that a RocketMQ broker can be started on the same store:
 //

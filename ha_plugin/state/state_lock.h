@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Keeps a state_dir to one running instance: two that write there forget each other's promises.
 //
 // The lock is flock's, on a file that stays: it goes with the process, however that ends. A process

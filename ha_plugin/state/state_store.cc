@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "ha_plugin/state/state_store.h"
 
 #include "ha_plugin/state/durable_file.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where the plugin's small state lies: the host's store (extension state-store), or else files in
 // option state_dir.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A node's core::Term on disk, in `state_dir`/ha_term.json or the host's store:
 //
 //   {"format":1,"promised":7,"promised_to":"b",

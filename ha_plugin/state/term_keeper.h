@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What this node knows of epochs, in memory and on disk.
 //
 // Nodes of a configured set (option replicas) keep epochs; for others everything here is empty and

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Group transfer: producers wait here until enough copies exist, and each is woken with the truth.
 //
 // Two halves meet in this class. Host threads come in through wait() and check(), which touch

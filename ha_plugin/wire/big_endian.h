@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Integers as they stand on RocketMQ's wires. For this folder's codecs.
 #pragma once
 

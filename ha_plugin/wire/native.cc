@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "ha_plugin/wire/native.h"
 
 #define XXH_INLINE_ALL

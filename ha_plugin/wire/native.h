@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The bytes of the native protocol, which two nodes of our own kind speak. README.md beside this
 // file has the layout with a worked example.
 //

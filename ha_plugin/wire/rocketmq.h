@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The bytes of RocketMQ's HA protocol, default mode, every version from 3.x to 5.x. README.md
 // beside this file has the layout with a worked example.
 //

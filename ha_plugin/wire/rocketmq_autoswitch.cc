@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "ha_plugin/wire/rocketmq_autoswitch.h"
 
 #include "ha_plugin/wire/big_endian.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The bytes of RocketMQ's HA protocol in controller mode (AutoSwitchHAService), as 5.1.1 and later
 // speak it. README.md beside this file has the layout with a worked example.
 //

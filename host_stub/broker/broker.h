@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The stub broker as its HTTP layer and command line see it: produce, consume, roles, status.
 //
 // A Broker owns a commit log, the index over it, the scheduled messages and one loaded plugin. It

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The broker's own log: spdlog's default logger, whose lines a LineWriter carries to a stream. No
 // caller of spdlog ever waits for that stream.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How far each consumer group has read: DIR/config/consumerOffset.json, in RocketMQ's shape
 // {"offsetTable":{"topic@group":{"0":12}}}. RocketMQ writes the queue numbers without quotes; both
 // are read. Offsets are queue offsets, which a message keeps for ever and on every node. The file

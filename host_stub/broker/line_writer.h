@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Lines for a stream that perhaps nobody reads.
 //
 // A write to a full pipe, a stopped terminal or a hung disk blocks for as long as the other end

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The Broker over this node's own store and plugin.
 //
 // How a message goes: checked, encoded, appended under the log's append lock (which also fences:

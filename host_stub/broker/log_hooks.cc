@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "broker/log_hooks.h"
 
 #include <spdlog/spdlog.h>

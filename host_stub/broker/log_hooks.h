@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the plugin may do with the stub's log: the storage hooks, mapped onto CommitLog, and the
 // extensions segment-fd, append-reserve, metadata (consumers' offsets), retention and
 // thread-lifecycle.

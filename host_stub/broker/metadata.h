@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What slaves are told beside the log (extension metadata): consumers' offsets, and for a while
 // after a slave has joined where queues go on of which its log may hold nothing.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The names of topics and consumer groups, by RocketMQ's rules: letters, digits and % | _ -. A
 // topic's name has 1 to 127 bytes, a group's 1 to 255.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From a client's request to its answer: see local_broker.h for the way.
 
 #include <spdlog/spdlog.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where each queue goes on, beside the log: DIR/config/queueOffsets.json
 //
 //   {"min":1048576,"end":1048576,"unknown":0,"next":{"topic":{"0":12,"1":9}}}

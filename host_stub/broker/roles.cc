@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Who may write here, and when that changes.
 //
 // The fence: leaving master closes the log to messages before the plugin is even asked, and the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Delivers scheduled messages when their time comes. Runs on a master only: start and stop follow
 // the role. What is still to be delivered stands in the log (store/schedule_index.h), so nothing
 // has to be handed over when the role moves.

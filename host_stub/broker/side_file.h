@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The small files beside the log. One that cannot be understood must not keep a broker down: what
 // it said is worth less than the log.
 #pragma once

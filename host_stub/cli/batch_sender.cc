@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cli/batch_sender.h"
 
 #include "cli/broker_client.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Batches of messages on one connection, several in flight, answered in the order they were sent
 // in: so a producer's messages land in the log in its own order.
 #pragma once

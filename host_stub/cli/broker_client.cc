@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cli/broker_client.h"
 
 #include <fmt/chrono.h>

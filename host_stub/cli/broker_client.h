@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A broker as the command line and the demo see it: the client API's calls, typed.
 //
 // Threads: one at a time, as for http::Client.

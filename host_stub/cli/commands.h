@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The commands of `ha_stub`, one function each; the exit code is what they return. They print
 // results on standard output and everything else on standard error.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The TOML side of serve_settings.h:
 //
 //   role = "master"

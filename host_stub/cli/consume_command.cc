@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `ha_stub consume`: bodies, a line each.
 
 #include <fmt/format.h>

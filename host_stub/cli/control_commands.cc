@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `ha_stub status`, `promote`, `demote`, `follow`, `set`.
 
 #include <fmt/format.h>

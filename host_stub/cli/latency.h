@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Times as a histogram whose buckets grow with them: any number of samples in 16 KiB, percentiles
 // true to 3 per cent.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Lines of a file or pipe as they come, without their newlines, any bytes. A last line without a
 // newline counts; the bound on a line's length is kept while it is read, so memory is bounded too.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The `ha_stub` program: a reference broker that loads a replication plugin, and the commands to
 // use it.
 

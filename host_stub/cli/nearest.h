@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // For messages about a name that is not known: the known one that was probably meant.
 #pragma once
 

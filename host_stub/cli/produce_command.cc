@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `ha_stub produce`: a message a line. Lines go out in batches on one connection, so they land in
 // the log in the input's order; several batches are in flight. A batch is what has been read so
 // far: a slow input's lines go out one by one, a file's in hundreds.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Progress for people: a line that is redrawn in place on a terminal; elsewhere plain lines,
 // seldom.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Promotion with a look around first: a node that holds less than another must not become master,
 // or the difference would be lost.
 #pragma once

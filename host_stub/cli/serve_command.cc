@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `ha_stub serve`: a broker until SIGTERM or SIGINT.
 //
 // Signals are blocked before the first thread starts and taken by sigwait on the main thread, so

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What `ha_stub serve` is told, from the command line and a TOML file: the same keys in both,
 // checked in one place. The command line wins.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a reader did not get, in words: retention took messages that it had not read, or its cursor
 // lies beyond the end.
 //

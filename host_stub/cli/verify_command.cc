@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `ha_stub verify`: walks a store's log.
 
 #include <fmt/format.h>

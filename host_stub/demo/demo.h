@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The demonstration: three brokers, a file's lines, the master killed in the middle, everything
 // read back.
 #pragma once

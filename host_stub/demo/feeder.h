@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sends the input's lines to whoever is master and keeps account of each: open, acknowledged, or
 // found on a new master although its acknowledgement never came.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A port of 127.0.0.1 that nobody has, held until it goes out of scope.
 #pragma once
 

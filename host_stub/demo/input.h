@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The lines to send: a file's, as often as it takes to reach a number of them.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // SIGINT, SIGTERM and SIGHUP as a condition to look at and to wait on. Signals are blocked
 // everywhere and taken by a thread with sigwait, so everything in scope is torn down in order when
 // one comes.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `ha_demo [FILE]`: shows replication and failover on this machine and proves that nothing was
 // lost.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One ha_stub process: started, asked where it listens, ended. Ends with its owner, by SIGKILL.
 //
 // Threads: one at a time.

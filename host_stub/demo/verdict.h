@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Everything that one broker holds, compared with what was sent.
 #pragma once
 

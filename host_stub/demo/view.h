@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the demo shows while it runs: a bar with rate, acknowledgement times and each replica's lag,
 // drawn by a thread of its own, which asks the master for its status.
 #pragma once

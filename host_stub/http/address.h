@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where something listens or is reached: "ADDR:PORT", "[v6]:PORT", and http URLs of brokers.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The broker's client API: which path and method does what. No sockets here; the session hands in
 // requests and sends what comes back. README.md lists the routes with examples.
 //

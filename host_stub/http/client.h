@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A small HTTP/1.1 client that blocks, with a deadline on everything: for the command line, the
 // demo and the tests. One connection, kept alive; requests may be pipelined with send and receive.
 //

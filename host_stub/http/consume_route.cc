@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // GET /v1/topics/{topic}/messages: what is held from a cursor on, at once or as soon as there is
 // some.
 

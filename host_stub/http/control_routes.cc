@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Status, health, metrics, and the operator's commands: promote, demote, follow, options.
 
 #include "ha/plugin.h"

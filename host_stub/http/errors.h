@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Failures as HTTP answers: {"error":{"code","message"}} with the fitting status.
 #pragma once
 

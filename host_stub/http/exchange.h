@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One request and its answer, as plain values: what the routes see of HTTP. Sockets, limits and
 // pipelining are the session's; the routes know none of it and are tested without it.
 #pragma once

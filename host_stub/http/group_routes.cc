@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // GET and PUT /v1/groups/{group}/topics/{topic}/queues/{queue}/offset: where a consumer group
 // stands. DELETE /v1/groups/{group} and /v1/groups/{group}/topics/{topic}: forget that.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A request's body as JSON.
 #pragma once
 

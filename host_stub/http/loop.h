@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One I/O thread and the connections that it serves. Everything of a connection happens on its
 // loop's thread, so sessions need no locks; other threads post.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Between HTTP messages as Beast has them and the values of exchange.h. No sockets here.
 #pragma once
 

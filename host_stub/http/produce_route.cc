@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // POST /v1/topics/{topic}/messages: one message (JSON or raw), several (JSON), or a line each.
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The query parameters of one request, each read with its bounds. The first fault is kept and ends
 // the request: an unknown name, since a misspelt `ack=2` must not be taken for the default; a name
 // given twice; a value out of bounds.

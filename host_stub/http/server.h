@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The HTTP server of one broker: listens, reads requests, answers them, on two threads whatever the
 // number of connections.
 //

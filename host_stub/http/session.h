@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One client connection: reads requests, hands them to the Api, sends the answers in order.
 //
 // Requests may be pipelined. Appends of one connection overlap: the next one is read and appended

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Bytes as text: what may stand in JSON as it is, base64 for what may not, and values quoted in
 // error texts.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One thread for requests that may block for long (promote, follow, options, offsets that go to
 // disk), so that the I/O threads never do. One is enough: such requests are rare and change one
 // broker.

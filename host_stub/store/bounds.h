@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The log's bounds, published for readers that ask often and must not wait: the plugin's I/O thread
 // reads them on every turn.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The commit log: RocketMQ's segment files in DIR/commitlog, appended to by one writer at a time,
 // read by many.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The readers' bound. The mark holds it too, so that a kill does not show what nobody confirmed.
 
 #include <algorithm>

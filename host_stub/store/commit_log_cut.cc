@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The two ways to take bytes off the log. Both write the mark first: from the moment it is durable
 // a crash leaves nothing but bytes beyond the committed end, which the next open zeroes.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a slave appends: raw bytes of its master's log, cut anywhere. They are judged where they
 // are, and written only if they are right.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // DIR/commit_mark: how far the log goes, for the recovery after a crash.
 //
 //   begin      the first byte held; segments before it are leftovers of a retention or a reset

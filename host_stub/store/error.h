@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What went wrong, in words a person can act on, and the code that plugin_api has for it.
 #pragma once
 

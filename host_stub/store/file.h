@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The few things the store asks of the file system, each with an error that names the file.
 #pragma once
 

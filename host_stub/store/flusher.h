@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Makes the log durable: on a timer (async), or as soon as somebody waits (sync). One fsync serves
 // all who wait at that moment: those who come during it share the next one.
 //

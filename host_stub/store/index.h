@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the log holds by topic and by queue: record offsets in log order. Rebuilt at open, kept up
 // by every append on masters and slaves alike. Records above the readers' bound wait in a list of
 // their own until the bound passes them: no reader is given one, none counts them.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where queues go on: what the index knows of messages that the log no longer holds.
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The index's mutex, taken on the log's behalf: walks see that somebody waits, and give way.
 #pragma once
 

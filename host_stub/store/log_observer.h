@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Who learns what the log holds: the index. CommitLog tells it every change, in log order.
 //
 // Threads: all calls come under the log's append lock, one at a time, except those of which it is

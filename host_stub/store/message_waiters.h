@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Long polls: those who wait for a topic to have a message at or above their cursor.
 //
 // arrived only notes the topic and hands over to a thread of its own: it is called under the log's

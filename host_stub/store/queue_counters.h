@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where queues go on when the log holds none of their messages any more. Retention takes messages;
 // the numbers of a queue must not start again.
 //

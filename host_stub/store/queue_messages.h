@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The messages of one queue that the log holds, by queue offset.
 //
 // Each record brings its queue offset, and messages that follow one another mostly have numbers

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A value as error texts show it.
 #pragma once
 

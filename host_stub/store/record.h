@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One message as RocketMQ stores it: "message format", big endian, version 1 (one byte of topic
 // length) written; version 2 (two bytes) and IPv6 hosts are read too, since a master may send them.
 //

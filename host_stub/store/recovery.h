@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What open does: finds the last whole record after whatever ended the last run, and makes sure
 // that nothing beyond it can come back.
 //

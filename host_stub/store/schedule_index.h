@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The scheduled messages that the log holds and nobody has delivered yet.
 //
 // A scheduled message is a record of kScheduleTopic whose properties say where it goes and when.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One file of the log, mapped into memory whole for reading and written by pwrite. Its name is the
 // log offset of its first byte in 20 decimal digits.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The background work on segments: the next one is made before it is needed, so that no producer
 // waits for it, and retention is looked after.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The segments of the log and who is looking at them.
 //
 // A lease keeps one run of bytes inside one segment mapped and unchanged. There are two kinds: a

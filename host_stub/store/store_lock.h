@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // DIR/lock: one process at a time has a store open for writing. It is RocketMQ's lock too: the
 // first byte of that file, so a broker of its and one of ours keep each other out.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the end of the last run did to the log above the mark's flushed end.
 #pragma once
 

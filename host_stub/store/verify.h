@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Walks a store's log without changing it: every record, every checksum.
 //
 // It takes no lock, so it also looks at a store that is open; it then counts up to the end that

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The judge of what stands at a position of the log: a whole record, a blank record, the beginning
 // of one of them, or bytes that cannot be right. Everything that walks the log asks here: recovery,
 // bytes that come from a master, verify, record_floor. So they never disagree.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* minimal_host.c - the smallest complete host of a replication plugin, in plain C11.
  *
  *   cc -std=c11 -I../include minimal_host.c -o minimal_host -pthread -ldl

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """The smallest complete host of a replication plugin, in Python's standard library alone.
 
     minimal_host.py libha_plugin.so master 10912            reads lines from standard input

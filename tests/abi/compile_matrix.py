@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Compiles the layout assertions with gcc and clang as every supported standard of C and C++.
 
 usage: compile_matrix.py INCLUDE_DIR LAYOUT_C

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* A plugin that replicates nothing and keeps every rule; the bad ones differ from it in one place.
  * Include it, change what is to be wrong, and define the entry.
  */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Growth in both directions: tables and structs that are longer or shorter than the other side's.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A guest in someone else's process: what the plugin must not change, take over or leave behind.
 #include <fcntl.h>
 #include <gmock/gmock.h>

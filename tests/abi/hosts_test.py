@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Runs a pair of the minimal hosts against the real plugin over loopback and compares the bytes.
 
 usage: hosts_test.py PLUGIN MASTER... -- SLAVE...     (each a command that takes PLUGIN role where)

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """usage: install_test.py CMAKE BUILD_DIR HOST_PROJECT
 
 Installs the build into a temporary prefix, then configures, builds and runs a project that knows

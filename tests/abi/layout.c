@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The layout of every struct that crosses the boundary, member by member. Compiled, never run, as C
  * and as C++ of every supported standard by compile_matrix.py: where it compiles, two sides that
  * were built apart agree. A new member gets a line at the end of its struct, and only the size of a

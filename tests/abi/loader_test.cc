@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The loader against plugins with one fault each, and the C++ wrapper over the real plugin.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A host for tests: a log in memory whose records are lines, and everything that the plugin told
 // it.
 //

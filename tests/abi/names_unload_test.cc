@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // dlclose while the plugin's look-up of a name is still blocked in the system's resolver, which is
 // this program's own here.
 #include <gtest/gtest.h>

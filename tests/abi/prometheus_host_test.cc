@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A host that uses prometheus-cpp itself, from the same shared library as the plugin: one copy of
 // the code in the process, but registries, collectables and servers of their own.
 #include <gmock/gmock.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A host that brings prometheus-cpp functions of its own and exports them (linked statically with
 // -rdynamic, say). The dynamic linker looks in the program first, for the plugin too: the plugin
 // then runs the host's functions. Nothing that the plugin does can prevent that while

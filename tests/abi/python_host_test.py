@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Hosts in Python: one raises in a hook, one lies, and some exit in the midst of it.
 
 usage: python_host_test.py PLUGIN EXAMPLES_DIR append|lie|exit|exit-unstopped [RUNS]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A slave that speaks the wire by hand and leaves badly.
 #pragma once
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """usage: run_ha_check.py HA_CHECK PLUGIN MISUSE
 
 The checking host must find exactly this one kind of misuse in the plugin.

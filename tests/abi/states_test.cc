@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The table of states in plugin_api/README.md, where ha_check does not look.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

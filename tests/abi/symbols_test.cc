@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the library shows of itself, and that it goes when it is told to.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The real plugin under a memory log, for tests.
 #pragma once
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Measures us beside the bare kernel, RocketMQ and Redis, and prints one table (README.md).
 
 bench.py [quick] [--rows REGEX] [--rounds N]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A client program that loads a server in a process of its own, and the CPU time that the server
 and its replica need meanwhile. What every contender with a client's socket shares (redis.py,
 stub_http.py)."""

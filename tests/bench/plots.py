@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Two plots from results.json, by gnuplot: latency percentiles of the synchronous puts, and
 throughput against message size and against producers. Medians over the rounds, of the ways that the
 table counts: the first of ours, the others' best.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Redis with one replica as a contender: SET and WAIT 1, the replicated write that people would
 otherwise reach for. Debian's redis-server, nothing kept on disk unless a row says so; the client
 (redis/put.c) is a process of its own, so its socket is part of every figure."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """RocketMQ's own HA as a contender: its message store and HA service in two JVMs
 (rocketmq/Node.java).
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The rows of the table: who runs what, what is read from it, what we aim for. README.md says what
 each row measures and what it leaves out."""
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs contenders in turn and keeps what they measured.
 
 A contender has start(), run() and stop(); run() gives a dict of numbers, or {"variants": {name:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether throughput has a cliff: bytes/s must not fall as messages grow, nor messages/s as they
 shrink. Looks at the rows that plot a size; leaves out who is not ours."""
 

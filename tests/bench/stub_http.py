@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Our stub broker through its HTTP API as a contender: `ha_stub serve` as a master and its slaves,
 puts that wait for one of these, stores on tmpfs or on a disk, and the client ours/http_put.c. Started anew for
 each run, which takes milliseconds, so that no run finds another one's log."""

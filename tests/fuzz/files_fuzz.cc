@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The small files that a node reads when it starts, as a full disk, another version or an editor
 // may leave them: consumerOffset.json, commit_mark, ha_term.json, ha_degraded.json,
 // epochFileCheckpoint.

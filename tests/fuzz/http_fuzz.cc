@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A client's bytes, as one or several requests, through the parser and the routes to a broker in
 // memory.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The native protocol: a peer's bytes through the codec, and a peer's messages, behind checksums
 // that hold, through the rules of handshake, acks, promises and epochs.
 //

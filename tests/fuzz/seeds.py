@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Writes the seeds of the fuzz targets: of native and wire from the worked examples of
 ha_plugin/wire/README.md, of http and files from what stands here.
 

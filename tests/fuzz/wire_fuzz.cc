@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A RocketMQ peer's bytes, in pieces of any size, through the codecs and the rules that judge them.
 //
 // What must hold whatever arrives: no frame is taken that does not begin at the log's end, crosses

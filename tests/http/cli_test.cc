@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the command line is made of: settings, the configuration file, lines, percentiles,
 // promotion.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The blocking client, against servers good and bad.
 
 #include "http/fixture.h"

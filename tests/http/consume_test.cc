@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // GET /v1/topics/{topic}/messages, long polling and group offsets.
 
 #include "http/fixture.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Counts the calls that read from sockets in this program. The program's own recv and recvmsg stand
 // before the C library's and call them.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "http/fake_broker.h"
 
 #include "ha/plugin.h"

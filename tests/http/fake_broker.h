@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A broker in memory, for tests of what stands before it: it keeps what is produced (each message
 // takes 100 bytes of its log), answers as it is told to, and can hold answers back.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A server on a free port of this machine, before a FakeBroker.
 #pragma once
 

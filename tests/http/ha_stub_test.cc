@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The programs themselves, as a user types them: what they print, and their exit codes.
 
 #include <gmock/gmock.h>

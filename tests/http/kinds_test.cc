@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Kinds of input over every route of a real broker: names, numbers, encodings, bodies, headers.
 //
 // Whatever is sent, there is one well-formed answer; a refusal is JSON with a code and a message

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a client may not do, and what becomes of it.
 
 #include <sys/resource.h>

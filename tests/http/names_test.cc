@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The client and the server where hosts are given by name.
 
 #include "ha/plugin.h"

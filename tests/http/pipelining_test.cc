@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Several requests on one connection: kept alive, in order, overlapping where that is safe.
 
 #include "ha/plugin.h"

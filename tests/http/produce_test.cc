@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // POST /v1/topics/{topic}/messages: what reaches the broker, and how its answer is told.
 
 #include "ha/plugin.h"

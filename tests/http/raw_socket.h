@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A TCP connection driven by hand, for what a well-behaved client never sends.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How many calls it takes to read a body, and what a connection keeps when it is idle.
 
 #include <malloc.h>

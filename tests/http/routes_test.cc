@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Paths and methods, health, metrics, and the operator's commands.
 
 #include "ha/plugin.h"

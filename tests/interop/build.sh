@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Fetches RocketMQ from Maven Central and compiles the driver, once for each version, into
 # build/interop/VERSION/{classpath,classes}. What is there already is left alone.
 #

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Case 1: a real master, slaves of ours. Byte for byte, whatever happens to the slave meanwhile.
 
 #include <thread>

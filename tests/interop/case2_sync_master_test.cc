@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Case 2: a real SYNC_MASTER waits for our slave, and tells its producers when it waited in vain.
 
 #include "tests/interop/interop.h"

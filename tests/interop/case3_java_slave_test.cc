@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Case 3: our master, real slaves. They learn our HA address from the name server, as they would a
 // real master's; their consumers read when our master is dead.
 

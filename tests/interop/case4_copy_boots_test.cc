@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Case 4: stores change hands. A real broker starts as master on what our slave received, and our
 // stub serves what a real broker wrote.
 

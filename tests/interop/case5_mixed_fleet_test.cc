@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Case 5: slaves of both kinds behind one master of either.
 
 #include "tests/interop/interop.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Case 6: what old or oddly configured brokers do.
 
 #include "tests/interop/interop.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Case 7: masters whose log does not go with ours. RocketMQ's protocol says nothing of it: a real
 // master sends heartbeats for ever, or other bytes. Our slave stops with a reason, appends nothing
 // wrong, and does not try in a hot loop.

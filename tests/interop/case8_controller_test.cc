@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Case 8: RocketMQ 5 controller mode. Two real brokers under a real controller; our node learns
 // from whichever is master (wire rocketmq-autoswitch), through an election and a truncation, and
 // never becomes a member of the sync state set.

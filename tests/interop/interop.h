@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A test against one version of real RocketMQ: its name server, its driver, brokers and our nodes.
 #pragma once
 

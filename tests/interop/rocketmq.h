@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Real RocketMQ as child processes: name server, broker, and a driver of its clients. build.sh
 // fetches the artifacts and leaves a class path for each version.
 //

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Prints ctest's JUnit results of the interop tests as a table of cases and RocketMQ versions."""
 import re
 import sys

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The RocketMQ versions that the cases run against: the newest of 4.9, of 5.3 and of all whose
 // artifacts Maven Central serves completely (of 5.3.4 and 5.5.1 some jars are missing there).
 #pragma once

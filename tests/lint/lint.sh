@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # What machines can say about the manner of the code: formatting, the direction of includes, leftovers,
 # and clang-tidy over every .cc of the product (or, with --diff REV, those that changed since REV).
 set -euo pipefail

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """What the Markdown files name as a path of this repository exists.
 
 readme_paths.py ROOT: a word in backticks or a link is taken for such a path when it ends like a file

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Prints the path of promtool, fetching it when it is not there yet.
 #
 # Debian has promtool in the package `prometheus`, which would also start a server; so the package is

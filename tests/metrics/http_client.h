@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The least HTTP client that a test of the metrics' endpoint needs: blocking, one request, IPv4.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A master with two replicas (one gone), waits in every outcome, and a client link with a past:
 // every family has a sample, and every number is another one.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // promtool's own judgement of the metrics' text and the alert rules.
 //
 // HA_PROMTOOL names promtool (get_promtool.sh prints where it is). Without it these tests are

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The endpoint over real HTTP, and what it does to the process that it is a guest in.
 #include <dirent.h>
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Prometheus' text format, as far as tests need it: "name{labels}" -> value as it is written.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What others connect to: voters' and masters' side.
 #include "tests/sim/node.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What must hold whatever happens. It sees all nodes at once and throws a Violation.
 #pragma once
 

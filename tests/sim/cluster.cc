@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/sim/cluster.h"
 
 #include "tests/sim/node.h"

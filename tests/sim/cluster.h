@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One run: the nodes, the network, the faults, the operator, and the order in which things happen.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a run is made of, what it counts, and which deliberate mistake it makes.
 #pragma once
 

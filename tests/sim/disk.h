@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A node's disk: the log, how far its readers see it, and the term and the journal of degraded
 // answers in files of their own.
 //

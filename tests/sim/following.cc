@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A slave's link to its master.
 #include "tests/sim/node.h"
 

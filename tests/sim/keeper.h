@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The journal of degraded answers, in memory and on the disk: what ha_plugin/degraded_keeper does.
 #pragma once
 

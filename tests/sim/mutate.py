@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Breaks the rules on purpose, one at a time, and says whether ha_sim notices.
 
 Works on a copy in a temporary directory; prints a markdown table; exits with 1 when a fault that

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Connections as TCP's: bytes in order or not at all, in pieces of any size, after any delay.
 //
 // A cut swallows what one node sends to another. A connection that lost bytes never delivers in

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A node: core's rules, glued together as the plugin and its host do it.
 //
 // node.cc: its life, its disk, its roles. accepting.cc: what others connect to. following.cc: a

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A candidate: first it asks, then it is promised, then it is master.
 #include <algorithm>
 

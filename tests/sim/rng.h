@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // All chance of a run comes from here, so that a seed says all.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A master's waits: what ha_plugin/transfer_service does, for one thread.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A broker over the fake plugin, and two of them where one copies the other's log by hand.
 #pragma once
 

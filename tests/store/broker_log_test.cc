@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The broker's log on a stream that nobody reads.
 #include "broker/broker_log.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The readers' bound: who sees what before, between and after the plugin's confirms, a cut, a kill.
 #include <gtest/gtest.h>
 

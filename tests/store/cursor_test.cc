@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Readers and the retention: a cursor stays with its message, and what is gone is said.
 
 #include <algorithm>

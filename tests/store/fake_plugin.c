@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A plugin that replicates nothing: a role holds at once, waits end when a test says so. What a
  * test needs to see or do is exported beside the entry; the test finds it with dlsym. */
 #include "fake_plugin.h"

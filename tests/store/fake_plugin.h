@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* What the fake plugin lets a test see and do. index: 0 = the instance that was created first. */
 #ifndef FAKE_PLUGIN_H
 #define FAKE_PLUGIN_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Consumer groups: their offsets, the file that keeps them, and the names of topics and groups.
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Queues whose messages are all gone go on where they were: after a restart, on a slave that joined
 // late, and when the file that says so is lost.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Stores that a RocketMQ broker wrote: what this one makes of them, and that it leaves them be.
 #include <fcntl.h>
 #include <gtest/gtest.h>

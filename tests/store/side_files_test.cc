@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every file that a broker reads when it starts, damaged in every way: cut, empty, garbage, zeros,
 // gone, a directory in its place, read-only.
 //

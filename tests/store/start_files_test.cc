@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every file that the store reads at its start, gone bad in every way: each is a clear error that
 // names it or does no harm at all, and what an error is about is left as it was.
 #include <gtest/gtest.h>

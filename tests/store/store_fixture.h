@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the store's tests share: a directory that goes away, a log with its index in it, and the
 // state that a kill -9 would leave.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a kill and a loss of power may do to bytes that were not flushed, and what recovery and
 // verify make of it: on a master and on a slave.
 #include <gtest/gtest.h>

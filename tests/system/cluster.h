@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A test with nodes: it owns them and their folder, and shows the ends of their logs when it fails.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The stub's command line as an operator uses it.
 #pragma once
 

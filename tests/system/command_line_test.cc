@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // ha_stub's command line: what it prints, how it ends, how it refuses.
 #include <gtest/gtest.h>
 #include <signal.h>

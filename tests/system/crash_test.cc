@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Either side dies in the middle of the stream and comes back with its store.
 #include <gtest/gtest.h>
 

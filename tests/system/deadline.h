@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How long anything here may take before the test calls it a failure. Nothing is measured against
 // these: they are far above what a loaded machine needs, and a test that passes never waits for
 // them.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The demonstration, with numbers instead of pictures.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The disk fills up, on either side, and is given room again.
 #include <gtest/gtest.h>
 

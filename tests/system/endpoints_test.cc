@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a monitoring system asks of a running node.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The main job: a master dies and nothing that was acknowledged goes with it.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whatever else knocks on the HA port: scanners, lost browsers, garbage.
 #include <fcntl.h>
 #include <gtest/gtest.h>

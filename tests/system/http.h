@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A minimal HTTP/1.1 client, written against the RFC and not against the server under test. One
 // connection, kept alive.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How a slave joins: from the last segment or the first, with a store that does not fit, with a log
 // that is ahead.
 #include <gtest/gtest.h>

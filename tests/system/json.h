@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Boost.JSON with look-ups that name what is missing.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Producers that go on until they are told to stop, and remember what they were told about each
 // line.
 //

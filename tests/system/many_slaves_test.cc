@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // 64 slaves on one master: what does not grow, and how copies are counted.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Two network namespaces joined by a cable that can be cut, in both directions or in one. Nothing
 // has a name in the system: the kernel takes all of it away with the last descriptor, however the
 // test ends.

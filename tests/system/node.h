@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One ha_stub serve process and its store: started, asked, signalled, started again where it was.
 //
 // Threads: one at a time.

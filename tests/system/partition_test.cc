@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The network between master and slave breaks, in both directions or in one, and heals.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A slave on the RocketMQ wire without a store: it reports what it is told to report. Also whatever
 // else may knock on the HA port.
 //

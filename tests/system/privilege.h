@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tests that need root (mounts, network namespaces) say so once and are skipped, unless the
 // environment says that they must run.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A child process: started, read, signalled, reaped.
 //
 // Threads: one at a time, but for kill, which any thread may call while the object lives. The child

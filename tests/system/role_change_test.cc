@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Roles change while producers run.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Scheduled messages move with the role.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A slave that is alive to the kernel and dead to its master: SIGSTOP.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A small file system in memory, mounted in a mount namespace of this process alone: it goes with
 // the process, however that ends. A ballast file takes space away and gives it back.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A TCP connection that blocks, with a deadline on everything: what the HTTP client and the raw
 // peers of the HA port are made of.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A folder of the test's own. It goes with the test, unless the test failed: then it stays, and its
 // name is printed.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What must hold whenever all three nodes are at rest: nothing acknowledged is missing, nothing is
 // there twice, the three logs are the same bytes.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An HTTP client that gives up early: a node may be stopped or cut off at any moment, and whoever
 // waits for it must soon try another. (tests/system/http.h waits as long as a test may.)
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What can go wrong, one at a time or several at once.
 //
 // Threads: the run's first thread; a duel has two more while it lasts.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What became of each message: what its producer was told, and where it was found.
 //
 // A message is named "<producer>-<number>"; nothing is ever sent twice, so whatever is found twice

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // ha_torture: a set of three nodes, faults without end, and nothing acknowledged may be lost.
 
 #include <unistd.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One node of the set: its process, started and ended and asked again and again where it was.
 //
 // Threads: the run's first thread; endpoint() and what it names are for any.

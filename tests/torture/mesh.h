@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Three network namespaces, each pair joined by a cable of its own, whose directions can be cut,
 // made lossy or slow one by one. Nothing has a name in the system: the kernel takes all of it away
 // with the last descriptor, however the run ends.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/torture/name_service.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Names for the nodes, in this run's mount namespace only: an /etc/hosts of its own, where each
 // node has two addresses, the first of which nobody listens on; and behind that a name server that
 // hears every question and answers none. So a name that is taken out of the file is silent.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Producers that send numbered messages to whoever takes them, and note what they were told.
 //
 // Threads: its own; the object is used by the run's first thread.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A consumer beside each node. What a reader has been shown is for good: the message at a log
 // offset is the same on every node and at every later time, whatever becomes of masters. No queue
 // has a gap, except for what the reader was told it skipped.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The operator: lets the set work, breaks things, does what an operator must, heals, looks.
 //
 // Threads: the run's first thread.

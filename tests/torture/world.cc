@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/torture/world.h"
 
 #include <arpa/inet.h>

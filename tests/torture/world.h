@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The set under torture: its nodes, the network between them, what is broken and when it ends.
 //
 // Threads: the run's first thread.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A RocketMQ master in controller mode, spoken by hand.
 #pragma once
 

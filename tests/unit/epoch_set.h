@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A configured set of nodes in one process, each with a plugin and a host of its own.
 #pragma once
 

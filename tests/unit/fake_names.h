@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The system's resolver, as a test wants it: this program's getaddrinfo is the one here.
 #pragma once
 

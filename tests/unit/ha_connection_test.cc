@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // HaConnection by itself, where the state of its socket can be arranged.
 #include "ha_plugin/net/master/ha_connection.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One plugin instance as a host has it: through the ABI's table only.
 #pragma once
 

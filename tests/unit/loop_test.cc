@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Slaves of slaves, and slaves that would follow themselves.
 #include <gtest/gtest.h>
 

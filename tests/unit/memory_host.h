@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A host for tests: a log in memory, in small segments, whose every byte follows from its offset,
 // so that any two logs can be compared without keeping a copy. It does what the ABI asks of a host,
 // fails where a test says so, and remembers what the plugin told it.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Nodes that are known by name: a resolver that is silent or fails, names with several addresses.
 #include <arpa/inet.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The other end of a connection, written by hand: a slave or a master that a test speaks for, byte
 // by byte. Sockets block, with a deadline: a test that waits in vain fails, it does not hang.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Who may connect, who counts as whom, and what many connections cost.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The master's side of a connection, met by a slave that the test plays.
 #include <gtest/gtest.h>
 #include <sys/socket.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // missing_copies = degrade in a configured set: what a master answered below policy is known to its
 // slaves, and is named when it is lost.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // missing_copies = degrade: waits go on without slaves, and what that was is remembered.
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Option ack_durable: a slave acknowledges what its host's flush hook has made durable, and no
 // more.
 #include <gtest/gtest.h>

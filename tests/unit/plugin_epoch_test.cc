@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Nodes of a configured set: who becomes master, what an old master's log becomes, what waits are
 // told.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The slave's side, led by a master that the test plays.
 #include <gtest/gtest.h>
 

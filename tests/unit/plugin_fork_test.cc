@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A child has the instance's memory and none of its threads.
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The in-sync set by time: who stands still leaves it, with a reason, and holds nobody up.
 #include <gtest/gtest.h>
 

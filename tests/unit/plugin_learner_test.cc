@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A learner of a RocketMQ master in controller mode, which the test plays.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An instance's life: create, start, roles, stop, and what is refused when.
 #include <gtest/gtest.h>
 #include <sys/socket.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Hosts whose hooks say what is not so. Nothing is acknowledged that is not in the log, and the
 // host's log says which hook it was.
 

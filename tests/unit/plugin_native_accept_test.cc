@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The native protocol, the master's side: who may come in, and what an ack is worth.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The native protocol, the slave's side: what it says of itself, what becomes of bytes that were
 // changed on the way, and how it tells one kind of master from the other.
 #include <gtest/gtest.h>

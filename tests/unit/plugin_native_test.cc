@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Nodes of our own kind among themselves: log bytes, metadata, durable copies.
 #include <gtest/gtest.h>
 

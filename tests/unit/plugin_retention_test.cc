@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Replicas that are far behind: what is kept for them, how they are paced, who is told when they
 // come no nearer.
 #include <gtest/gtest.h>

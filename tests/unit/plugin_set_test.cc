@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Nodes that were configured differently, and nodes that share what must be one node's own.
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What lies in state_dir when a node starts: missing, cut, empty, garbage, another thing than a
 // file.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What an instance says about itself: snapshot, status JSON and metrics tell the same story.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A slave on RocketMQ's default wire asks for some of its last bytes again, and believes only a
 // master that has the same.
 #include <gtest/gtest.h>

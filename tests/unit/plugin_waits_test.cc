@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Waits through the whole plugin: HATest's intent, with slaves that the test plays.
 #include <gtest/gtest.h>
 

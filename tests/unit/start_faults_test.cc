@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Each call that a start, a create or a change of role makes for a resource fails once: the first
 // of its kind, then the second, until none is left. A program of its own, since it stands between
 // the plugin and the C library.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A directory for option state_dir, gone with the test.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Group transfer with missing_copies = degrade.
 
 #include <gtest/gtest.h>

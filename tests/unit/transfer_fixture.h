@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A TransferService whose I/O thread is the test's own, on a clock that the test moves.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Group transfer, with the names of RocketMQ's suites where a case is theirs. A request for "1 ack"
 // there is one for 2 copies here, since the master's own counts.
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Asks the other nodes of a configured set for their promises, all at once.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Asio opens descriptors that a child of the host's would inherit; these it would not.
 #pragma once
 

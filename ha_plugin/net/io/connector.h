@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Connects to a host and port, whatever the host is: a number, or a name with any number of
 // addresses.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The plugin's one I/O thread: an io_context, and a doorbell that host threads ring.
 //
 // The doorbell is an eventfd behind a flag: any number of rings until the I/O thread answers cost

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Names to IP addresses, without a wait that cannot be ended.
 //
 // getaddrinfo blocks for as long as the resolver is silent (10 s and more) and cannot be cancelled.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "ha_plugin/net/master/accept_service.h"
 
 #include <sys/socket.h>

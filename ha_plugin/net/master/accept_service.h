@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Listens on the HA port, turns away who may not come in, and owns the connections of those who
 // may.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What slaves are told beside the log: the host's metadata, and which range was acknowledged below
 // policy.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "ha_plugin/net/master/ha_connection.h"
 
 #include <netinet/tcp.h>

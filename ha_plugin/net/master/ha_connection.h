@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One slave's connection, the master's side: the socket and clocks around core::ReplicaSession.
 //
 // The first 8 bytes tell which wire the slave speaks. A RocketMQ slave's are its first report. One

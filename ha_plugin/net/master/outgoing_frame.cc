@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "ha_plugin/net/master/outgoing_frame.h"
 
 #include <sys/sendfile.h>

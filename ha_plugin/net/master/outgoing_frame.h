@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One frame on its way to a socket: a header and a body that stays where the host keeps it.
 //
 // Where the body comes from: a pinned span of the host's mapping, sent together with the header by

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // RocketMQ's controller mode (AutoSwitchHAService), the slave's side, as a learner: it says so in
 // its handshake, so the master never takes it into the set that elects and confirms.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Follows a master: connects, asks for this log's end, appends what comes, acknowledges it.
 //
 // One read(v) takes what there is: the rest of the body that is being received goes straight into

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From the socket to the host's log.
 
 #include <sys/socket.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What differs between the wires that a slave can speak to its master.
 //
 // ClientService has the socket, the timers and the body bytes. Its wire says what goes out, finds

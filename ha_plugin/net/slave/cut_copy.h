@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Keeps in a file what is about to be cut off the log: somebody may want to know what a master took
 // that no other node ever held.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "ha_plugin/net/slave/log_flusher.h"
 
 #include <boost/asio/post.hpp>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Makes a slave's log durable before it is acknowledged (option ack_durable).
 //
 // One flush at a time, on a thread of its own, since the host's hook blocks for as long as the disk

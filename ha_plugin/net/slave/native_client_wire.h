@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The native protocol, the slave's side: it says who it is and what its log's last bytes are, does
 // what the master decides, takes frames whose checksum holds, and acknowledges what it has received
 // and what of that is durable.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // RocketMQ's default mode, the slave's side: the first report asks, the later ones acknowledge, and
 // nothing is known of the master but the offsets of its frames.
 #pragma once

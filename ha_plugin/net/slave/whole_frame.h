@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A frame's body that becomes part of the log as a whole or not at all: it is received straight
 // into the host's memory when the host lends enough (extension append-reserve), else into a buffer,
 // and stays out of the log until commit.

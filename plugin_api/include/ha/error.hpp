@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // ha/error.hpp - how the C++ wrapper reports: a value or an Error, never an exception of its own.
 #pragma once
 

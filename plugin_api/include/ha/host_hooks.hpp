@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // ha/host_hooks.hpp - the host's half of the contract as a C++ class.
 //
 // Derive from HostHooks, override what your log can do, and give bind_host(object) to Plugin::load

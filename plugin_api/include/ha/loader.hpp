@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // ha/loader.hpp - load a replication plugin and run it, from C++20 (header only, over Boost.DLL).
 //
 //   MyLog log;                                             // derives from ha::HostHooks

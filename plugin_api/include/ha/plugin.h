@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ha/plugin.h - the contract between a host (a broker, a log store) and a replication plugin.
  *
  * A host owns an append-only log: a run of bytes addressed by offset, cut into segments of one

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Refuses every host, in words. */
 #include "fake_plugin.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Cannot be stopped. */
 #include "fake_plugin.h"
 

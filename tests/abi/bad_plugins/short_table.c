@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Says that its table ends after the version: shorter than any version of the interface. */
 #include "fake_plugin.h"
 

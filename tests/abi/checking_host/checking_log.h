@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A log that watches how its hooks are called: when, with what, and whether anything is left over.
 //
 // The host says which phase the instance is in; the contract says what may be called in it.

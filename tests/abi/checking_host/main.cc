@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // ha_check PLUGIN [PATIENCE_MS]: drives a plugin through its states and says which rules it breaks.
 //
 // First one node alone: every call in every state, refused waits, roles. Where that shows no fault,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the checking host found: each fault once, printed when found.
 //
 // Threads: any.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "checking_host/node.h"
 
 #include <cstring>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One instance of the plugin under check, with its log, taken through its states.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A wait whose callback is watched: on which thread it runs, when, and how often.
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A plugin of a later minor version: four members that this host has never heard of. */
 #include "fake_plugin.h"
 

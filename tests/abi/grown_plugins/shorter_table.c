@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A plugin from before get_extension: what lies behind its table is no function. */
 #include "fake_plugin.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Asks the installed plugin who it is, from C. */
 #include <dlfcn.h>
 #include <stdio.h>

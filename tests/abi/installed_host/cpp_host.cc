@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Starts and stops the installed plugin, from C++.
 #include <ha/loader.hpp>
 #include <iostream>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Says goodbye in destroy, when the host's log may be closed already. */
 #include "fake_plugin.h"
 

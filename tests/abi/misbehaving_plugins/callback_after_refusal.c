@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Refuses a wait and completes it all the same. */
 #include "fake_plugin.h"
 

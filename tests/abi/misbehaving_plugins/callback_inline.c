@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Calls back before wait_replicated has returned: a host that holds its log lock would deadlock. */
 #include "fake_plugin.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Accepts waits and forgets them, at stop too: the producers would hang for ever. */
 #include "fake_plugin.h"
 

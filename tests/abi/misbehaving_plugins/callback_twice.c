@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Completes a wait two times: the second one meets freed memory in a real host. */
 #include "fake_plugin.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Takes roles without a word: the host's scheduled messages would never start. */
 #include "fake_plugin.h"
 

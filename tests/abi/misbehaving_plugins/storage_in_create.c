@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Looks at the log inside create, before the host has said start. */
 #include "fake_plugin.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* What all programs of this folder share: clock, CPU time, pinning, sockets on loopback, memory on
  * tmpfs, a second process, percentiles. C11, so that the limit programs stay plain C.
  *

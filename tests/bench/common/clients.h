@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* One thread that drives many connections to a server on loopback, each with one request on its
  * way: sent, answered in whole, sent again. The same client for every server that has one, so that
  * what a client's socket costs is in all their figures alike; one thread, so that it costs the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Bare readers: one process with many connections, which takes what comes on each and throws it
  * away. What many slaves cost their master, without the slaves.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The limit of a catch-up: bytes go from one mapping through a socket into another, as received, by
  * a writev of 1 MiB frames and a recv into place of several sizes. The receiving file's pages exist
  * already (--prefault) or are made by the recv.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The limit of a drain: bytes that lie in a mapping go to a reader that throws them away, framed as
  * on the wire, by writev from the mapping and by sendfile, in several sizes. Nothing else is done.
  *

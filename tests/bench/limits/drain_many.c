@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The limit of a drain by many readers: one thread sends bytes that lie in a mapping to all of
  * them, framed as on the wire, by non-blocking writev in turns. Nothing else is done.
  *

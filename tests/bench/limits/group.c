@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The limit of a replication with an I/O thread: producers copy their record into the log and
  * sleep, an I/O thread sends whatever the log holds in one writev, and each report wakes every
  * producer that it covers. No broker, no checksum, no queue: one atomic end, one array of sleepers.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The limit of durable acknowledgements: producers copy their record into a buffer and sleep; one
  * thread writes whatever has gathered to a file, makes it durable and wakes all that it covered,
  * while the next records gather. No network, no second copy.

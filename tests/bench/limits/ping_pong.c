@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The limit of a sync put: the bytes of one message go to another process, which copies them into
  * its log and answers with a report; nothing waits for anything else.
  *

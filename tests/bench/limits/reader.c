@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A bare reader for somebody else's master: asks for the log from an offset and throws the bytes
  * away.
  *

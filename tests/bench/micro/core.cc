@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the rules of replication cost by themselves, without sockets and threads: Google Benchmark
 // over the wait queue, the ack tracker and the codecs. The argument is how many waits are pending,
 // or how many replicas there are.

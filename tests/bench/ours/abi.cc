@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the calls cost that a broker makes for each message, through the plugin's table, while no
 // other thread makes any. Medians of several batches.
 //

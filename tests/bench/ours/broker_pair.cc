@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/bench/ours/broker_pair.h"
 
 #include <spdlog/sinks/stdout_sinks.h>

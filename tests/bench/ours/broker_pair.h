@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A stub broker in this process and its slave in another one, both with their stores on tmpfs
 // unless told otherwise.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Our catch-up: master plugin to slave plugin, each in a process of its own, from one mapped log to
 // another.
 //

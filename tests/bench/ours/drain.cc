@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Our drain: a master plugin sends a log that lies in the page cache to a reader that throws the
 // bytes away.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Our drain by many bare readers at once, which throw the bytes away.
 //
 //   ha_bench_drain_many [--replicas 64] [--mib 256] [--passes 1] [--option KEY=VALUE]

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Our puts through the stub broker's HTTP API: a POST of one message that asks for two copies, and
  * the next when it is answered, on connections that stay open.
  *

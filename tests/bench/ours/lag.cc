@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Our asynchronous replication's lag: after an idle time the master appends one message; the time
 // until the slave's log has it. Master and slave are plugins in two processes with one clock.
 //

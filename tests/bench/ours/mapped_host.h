@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A host with as little of its own as can be: a log in one mapping on tmpfs, any offset a record
 // boundary. What a program measures with it is the plugin.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the plugin's memory grows by with its replicas and with its log.
 //
 //   ha_bench_memory [--large-mib 1024] [--option KEY=VALUE]

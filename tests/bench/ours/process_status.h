@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the kernel says of this process: "Threads" of "status", or "Anonymous" of "smaps_rollup", in
 // KiB. Not RssAnon of "status": that counter is only put together now and then, and may be wrong by
 // a quarter of a MiB.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Our puts: producers in the master's process, each message waits until the slave holds it too.
 //
 //   ha_bench_put [--producers 1] [--callbacks] [--window 0] [--seconds 2] [--warm-up-ms 500]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How soon bytes flow: from a slave's start to its first byte, and from a master that is back to
 // the first new byte.
 //

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Redis' replicated write: SET and WAIT 1 in one send, and the next when both are answered. With a
  * window of more than one: so many SETs before each WAIT, the kindest way to pipeline for Redis.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The native handshake between nodes that keep epochs: where two logs part, and who may follow
 // whom.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "ha_plugin/core/follower.h"
 
 #include <gtest/gtest.h>

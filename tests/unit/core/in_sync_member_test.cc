@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "ha_plugin/core/in_sync_member.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Many masters, one learner, crashes at every step.
 //
 // Masters are elected with new epochs on any beginning of any log; deposed ones go on writing, as

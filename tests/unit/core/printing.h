@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How GoogleTest shows core's values: as the numbers that the ABI gives them.
 #pragma once
 

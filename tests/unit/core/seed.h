@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Random tests say their seed and take one from the environment, so that a failure replays:
 // HA_TEST_SEED=123 ./unit_core_test --gtest_filter=...
 #pragma once

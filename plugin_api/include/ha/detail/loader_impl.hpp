@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The bodies behind ha/loader.hpp; include that.
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ha/ext/append_reserve.h - host extension "ha.host.append-reserve/1": receive in place.
  *
  * Lets a slave receive from the socket straight into memory of the host: no copy between.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ha/ext/metadata.h - host extension "ha.host.metadata/1": small state beside the log.
  *
  * For what a host keeps outside its log and what must not be lost with a master: consumers'

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ha/ext/retention.h - host extension "ha.host.retention/1": keep what replicas still lack.
  *
  * A replica that is behind when its master deletes old segments has to begin anew. With option

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ha/ext/segment_fd.h - host extension "ha.host.segment-fd/1": segments as file descriptors.
  *
  * Lets the plugin send log bytes from the page cache with sendfile(2). The plugin never closes,

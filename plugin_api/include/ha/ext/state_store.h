@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ha/ext/state_store.h - host extension "ha.host.state-store/1": the plugin's small state.
  *
  * For hosts that keep such things in a store of their own: what this node has promised and which

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ha/ext/thread_lifecycle.h - host extension "ha.host.thread-lifecycle/1": the plugin's threads.
  *
  * For hosts whose runtime must know every thread that calls into it (a JVM attaches them).
