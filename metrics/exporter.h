@@ -43,7 +43,7 @@ class Exporter {
   // Everything in the text format. Any thread.
   std::string text() const;
 
-  // Every metric there can be, for the README's table and the tests.
+  // Every metric there can be, for the tables of the documents and the tests.
   static std::vector<MetricDoc> documentation();
 
  private:

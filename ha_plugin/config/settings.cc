@@ -211,7 +211,7 @@ std::string apply_state_dir(Settings& s, std::string_view v) {
 
 constexpr std::int64_t kHourMs = 3'600'000;
 
-// The order is the README's.
+// The order is that of docs/options.md.
 #define HA_NUMBER(member, least, most) \
   apply_number<&Settings::member, least, most>, show_number<&Settings::member>
 #define HA_CHOICE(member, choices) \

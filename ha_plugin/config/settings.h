@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The plugin's options: one table is the source of the defaults, the checks, the error messages and
-// the README's table of options.
+// the table in docs/options.md.
 #pragma once
 
 #include <cstdint>

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes the README's tables of options and metrics from the code that defines them, and its
-// minimal host from the example that the tests run.
+// Writes the tables of the documents from the code that defines what they list.
 //
-//   ha_docs README.md          rewrites what stands between the markers
-//   ha_docs --check README.md  changes nothing; exit 1 when a table is out of date
+//   ha_docs ROOT          rewrites what stands between the markers
+//   ha_docs --check ROOT  changes nothing; exits with 1 when a table is out of date
 //
-// A table stands between lines `<!-- NAME: ... -->` and `<!-- /NAME -->`.
+// A table stands between the lines `<!-- NAME: ... -->` and `<!-- /NAME -->`.
 #include <fstream>
 #include <iostream>
 #include <iterator>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "ha_plugin/config/settings.h"
 #include "metrics/exporter.h"
@@ -28,12 +28,40 @@ std::string options_table() {
   return t;
 }
 
-std::string metrics_table() {
+// The metrics from `first` up to the first one of the next group.
+std::string metrics_table(const std::string& first, const std::string& next_first) {
   std::string t = "| metric | type | labels | meaning |\n|---|---|---|---|\n";
+  bool inside = false;
   for (const ha::metrics::MetricDoc& m : ha::metrics::Exporter::documentation()) {
+    inside = m.name == first || (inside && m.name != next_first);
+    if (!inside) continue;
     t += "| `" + m.name + "` | " + m.type + " | " + m.labels + " | " + m.help + " |\n";
   }
   return t;
+}
+
+struct Table {
+  std::string page;
+  std::string name;
+  std::string text;
+};
+
+// In the order of the pages; every group of metrics begins where the one before it ends.
+std::vector<Table> all_tables() {
+  const struct {
+    const char* name;
+    const char* first;
+  } groups[] = {{"metrics-node", "ha_build_info"},
+                {"metrics-connections", "ha_connections"},
+                {"metrics-replicas", "ha_replica_info"},
+                {"metrics-waits", "ha_ack_latency_seconds"},
+                {"metrics-client", "ha_client_connected"}};
+  std::vector<Table> tables = {{"docs/options.md", "options", options_table()}};
+  for (std::size_t i = 0; i < std::size(groups); ++i) {
+    const char* next = i + 1 < std::size(groups) ? groups[i + 1].first : "";
+    tables.push_back({"metrics/README.md", groups[i].name, metrics_table(groups[i].first, next)});
+  }
+  return tables;
 }
 
 std::optional<std::string> read_file(const std::string& path) {
@@ -47,18 +75,17 @@ std::optional<std::string> read_file(const std::string& path) {
 }
 
 // The text with the table put between its markers, or nothing when they are missing.
-std::optional<std::string> with_table(const std::string& text, const std::string& name,
-                                      const std::string& table) {
-  const std::size_t open = text.find("<!-- " + name + ":");
+std::optional<std::string> with_table(const std::string& text, const Table& table) {
+  const std::size_t open = text.find("<!-- " + table.name + ":");
   const std::size_t begin = open == std::string::npos ? open : text.find('\n', open);
   const std::size_t end =
-      begin == std::string::npos ? begin : text.find("<!-- /" + name + " -->", begin);
+      begin == std::string::npos ? begin : text.find("<!-- /" + table.name + " -->", begin);
   if (end == std::string::npos) {
-    std::cerr << "ha_docs: no lines '<!-- " << name << ": ... -->' and '<!-- /" << name
-              << " -->' to put the table between\n";
+    std::cerr << "ha_docs: '" << table.page << "' lacks the lines '<!-- " << table.name
+              << ": ... -->' and '<!-- /" << table.name << " -->' to put the table between\n";
     return std::nullopt;
   }
-  return text.substr(0, begin + 1) + "\n" + table + "\n" + text.substr(end);
+  return text.substr(0, begin + 1) + "\n" + table.text + "\n" + text.substr(end);
 }
 
 }  // namespace
@@ -66,23 +93,23 @@ std::optional<std::string> with_table(const std::string& text, const std::string
 int main(int argc, char** argv) {
   const bool check = argc == 3 && std::string(argv[1]) == "--check";
   if (argc != (check ? 3 : 2)) {
-    std::cerr << "usage: ha_docs [--check] README.md\n";
+    std::cerr << "usage: ha_docs [--check] ROOT\n";
     return 2;
   }
-  const std::string path = argv[argc - 1];
-  const auto before = read_file(path);
-  const std::string folder = path.substr(0, path.find_last_of('/') + 1);
-  const auto host = read_file(folder + "plugin_api/examples/minimal_host.c");
-  if (!before || !host) return 2;
-  auto after = with_table(*before, "options", options_table());
-  if (after) after = with_table(*after, "metrics", metrics_table());
-  if (after) after = with_table(*after, "minimal_host", "```c\n" + *host + "```\n");
-  if (!after) return 2;
-  if (check) {
-    if (*after == *before) return 0;
-    std::cerr << "ha_docs: the tables in '" << path << "' are out of date: run ./run docs\n";
-    return 1;
+  const std::string root = std::string(argv[argc - 1]) + "/";
+  int status = 0;
+  for (const Table& table : all_tables()) {
+    const auto before = read_file(root + table.page);
+    const auto after = before ? with_table(*before, table) : std::nullopt;
+    if (!after) return 2;
+    if (*after == *before) continue;
+    if (check) {
+      std::cerr << "ha_docs: table '" << table.name << "' in '" << table.page
+                << "' is out of date: run ./run docs\n";
+      status = 1;
+    } else {
+      std::ofstream(root + table.page) << *after;
+    }
   }
-  std::ofstream(path) << *after;
-  return 0;
+  return status;
 }
