@@ -13,7 +13,7 @@
 #include <system_error>
 
 #include "ha/plugin.h"
-#include "ha_plugin/service/ha_service.h"
+#include "ha_plugin/base/outcome.h"
 
 namespace ha {
 

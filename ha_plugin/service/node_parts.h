@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vector>
+
+#include "ha_plugin/config/settings.h"
+#include "ha_plugin/host/bounds_reader.h"
+#include "ha_plugin/host/host.h"
+#include "ha_plugin/net/io/io_thread.h"
+#include "ha_plugin/net/io/resolver.h"
+#include "ha_plugin/net/master/accept_service.h"
+#include "ha_plugin/net/slave/client_service.h"
+#include "ha_plugin/state/degraded_keeper.h"
+#include "ha_plugin/state/term_keeper.h"
+#include "ha_plugin/transfer/transfer_service.h"
+#include "metrics/ha_metrics.h"
+
+namespace ha {
+
+// What HaService owns and a role change touches.
+struct NodeParts {
+  const Host& host;
+  const Settings& settings;                      // I/O thread
+  const std::vector<ReplicaList::Node>& others;  // of the configured set
+  metrics::HaMetrics& metrics;
+  net::IoThread& io;
+  net::Resolver& resolver;
+  TermKeeper& terms;          // I/O thread
+  BoundsReader& bounds;       // I/O thread
+  DegradedKeeper& degraded;   // I/O thread
+  TransferService& transfer;  // I/O thread
+  net::AcceptService& accept;
+  net::ClientService& client;
+};
+
+}  // namespace ha

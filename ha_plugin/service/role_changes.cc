@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ha_plugin/service/role_changes.h"
+
+#include <utility>
+
+#include "ha_plugin/net/io/io_thread.h"
+
+namespace ha {
+
+using core::Role;
+
+void RoleChanges::start(std::function<void(const RoleChange&)> carry_out,
+                        std::function<void()> poll) {
+  carry_out_ = std::move(carry_out);
+  poll_ = std::move(poll);
+  thread_ = net::start_quiet_thread("ha-control", [this] { run(); });
+}
+
+void RoleChanges::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void RoleChanges::clear() {
+  const std::lock_guard lock(mutex_);
+  stop_ = poll_due_ = false;
+  changes_.clear();
+  wanted_ = asked_ = Role::kNone;
+}
+
+bool RoleChanges::stopping() const {
+  const std::lock_guard lock(mutex_);
+  return stop_;
+}
+
+void RoleChanges::run() {
+  host_.thread_started("ha-control");
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    wake_.wait(lock, [this] { return stop_ || poll_due_ || !changes_.empty(); });
+    if (!changes_.empty()) {
+      const RoleChange change = std::move(changes_.front());
+      changes_.pop_front();
+      lock.unlock();
+      carry_out_(change);
+    } else if (stop_) {
+      break;
+    } else {
+      poll_due_ = false;
+      lock.unlock();
+      poll_();
+    }
+    lock.lock();
+  }
+  lock.unlock();
+  host_.thread_stopping("ha-control");
+}
+
+void RoleChanges::request(RoleChange change) {
+  net::Address master = change.master;
+  {
+    const std::lock_guard lock(mutex_);
+    // A node that starts has not been slave or master before.
+    if (asked_ == Role::kNone) change.follow_if_refused = false;
+    const Role role = change.role;
+    changes_.push_back(std::move(change));  // the last that may fail
+    wanted_ = asked_ = role;
+    master_ = std::move(master);
+  }
+  wake_.notify_all();
+}
+
+void RoleChanges::queue(const std::vector<RoleChange>& changes) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stop_) return;
+    changes_.insert(changes_.end(), changes.begin(), changes.end());
+    wanted_ = changes.back().role;
+    master_ = changes.back().master;
+  }
+  wake_.notify_all();
+}
+
+void RoleChanges::poll_soon() {
+  {
+    const std::lock_guard lock(mutex_);
+    poll_due_ = true;
+  }
+  wake_.notify_all();
+}
+
+bool RoleChanges::wait_for_another(std::chrono::milliseconds timeout) {
+  std::unique_lock lock(mutex_);
+  return wake_.wait_for(lock, timeout, [this] { return stop_ || !changes_.empty(); });
+}
+
+Role RoleChanges::asked() const {
+  const std::lock_guard lock(mutex_);
+  return asked_;
+}
+
+net::Address RoleChanges::master() const {
+  const std::lock_guard lock(mutex_);
+  return master_;
+}
+
+net::Address RoleChanges::master_for(const RoleChange& change) const {
+  const std::lock_guard lock(mutex_);
+  return changes_.empty() ? master_ : change.master;
+}
+
+bool RoleChanges::set_master(const net::Address& master) {
+  const std::lock_guard lock(mutex_);
+  if (wanted_ != Role::kSlave) return false;
+  master_ = master;
+  return true;
+}
+
+void RoleChanges::settle(Role role, const net::Address& master) {
+  const std::lock_guard lock(mutex_);
+  if (!changes_.empty()) return;
+  wanted_ = role;
+  master_ = master;
+}
+
+}  // namespace ha

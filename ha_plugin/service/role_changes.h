@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// The queue of role changes and the control thread that carries them out, one at a time.
+//
+// Each accepted change is carried out, even when the next one is waiting already, because each is
+// answered by one role_changed. The queue also knows what the node will be once it is empty: calls
+// that are about the role to come (set_master_address) must not wait for it.
+//
+// Threads: any, but for start, stop and clear: the thread that controls the instance.
+// Locks: mutex_ guards everything below it and is never held while the host is called.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "ha_plugin/host/host.h"
+#include "ha_plugin/service/role_change.h"
+
+namespace ha {
+
+class RoleChanges {
+ public:
+  explicit RoleChanges(const Host& host) : host_(host) {}
+
+  // On the control thread: carry_out runs for each change, poll after poll_soon.
+  void start(std::function<void(const RoleChange&)> carry_out, std::function<void()> poll);
+  // Returns when all that is in the queue is carried out. Nothing comes in any more.
+  void stop();
+  // After stop: as created.
+  void clear();
+  bool stopping() const;
+
+  // The host asks for it.
+  void request(RoleChange change);
+  // The plugin itself wants them, in this order.
+  void queue(const std::vector<RoleChange>& changes);
+  void poll_soon();
+  // Returns true if another change came or the thread is to stop, false if the time is up.
+  bool wait_for_another(std::chrono::milliseconds timeout);
+
+  // The role that the host asked for last.
+  core::Role asked() const;
+  net::Address master() const;
+  // Whom a change to slave follows: the newest address, unless that belongs to a later change.
+  net::Address master_for(const RoleChange& change) const;
+  // Returns false unless the node is, or is becoming, a slave.
+  bool set_master(const net::Address& master);
+  // A change ended otherwise than asked. The next change, if there is one, knows better.
+  void settle(core::Role role, const net::Address& master);
+
+ private:
+  void run();
+
+  const Host& host_;
+  std::function<void(const RoleChange&)> carry_out_;
+  std::function<void()> poll_;
+  std::thread thread_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<RoleChange> changes_;
+  bool stop_ = false;
+  bool poll_due_ = false;
+  core::Role wanted_ = core::Role::kNone;  // of the last accepted change
+  core::Role asked_ = core::Role::kNone;
+  net::Address master_;
+};
+
+}  // namespace ha
