@@ -5,6 +5,7 @@
 //   ha_docs --check ROOT  changes nothing; exits with 1 when a table is out of date
 //
 // A table stands between the lines `<!-- NAME: ... -->` and `<!-- /NAME -->`.
+#include <cstdint>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -14,6 +15,8 @@
 
 #include "ha_plugin/config/settings.h"
 #include "metrics/exporter.h"
+#include "metrics/families.h"
+#include "metrics/names.h"
 
 namespace {
 
@@ -40,6 +43,16 @@ std::string metrics_table(const std::string& first, const std::string& next_firs
   return t;
 }
 
+std::string violations() {
+  std::string t;
+  for (std::int32_t reason = 0; ha::metrics::reason_name(reason) != std::string("unknown");
+       ++reason) {
+    if (!ha::metrics::is_protocol_violation(reason)) continue;
+    t += (t.empty() ? "`" : ", `") + std::string(ha::metrics::reason_name(reason)) + "`";
+  }
+  return t + ".\n";
+}
+
 struct Table {
   std::string page;
   std::string name;
@@ -61,6 +74,7 @@ std::vector<Table> all_tables() {
     const char* next = i + 1 < std::size(groups) ? groups[i + 1].first : "";
     tables.push_back({"metrics/README.md", groups[i].name, metrics_table(groups[i].first, next)});
   }
+  tables.push_back({"metrics/README.md", "violations", violations()});
   return tables;
 }
 
