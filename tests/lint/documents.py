@@ -63,7 +63,8 @@ class Known:
         self.words = set(re.findall(r"\w+", code)) | {p.stem for p in files} | {p.name for p in files}
         self.flags = set(FLAG.findall(code))
         self.options = set(TABLE_NAME.findall((root / "docs/options.md").read_text()))
-        self.metrics = set(TABLE_NAME.findall((root / "metrics/README.md").read_text()))
+        self.metrics = {name for name in TABLE_NAME.findall((root / "metrics/README.md").read_text())
+                        if name.startswith("ha_")}
         self.verbs = set(re.findall(r"^  ([a-z]+)\b", said(root / "run"), re.M))
         self.commands = {name: set(FLAG.findall(said(stub, name, "--help"))) | {"help"}
                          for name in re.findall(r"^  ([a-z]+) ", said(stub, "--help").partition("Subcommands:")[2], re.M)}
