@@ -223,42 +223,43 @@ const Spec kSpecs[] = {
      "Where slaves connect. `0.0.0.0` takes IPv4 only, `[::]` IPv4 and IPv6. A name that "
      "has addresses of both kinds may stand for either: a node that connects tries all of them.",
      apply_listen, [](const Settings& s) { return s.listen.text(); }},
-    {"allow", "networks", "CIDR, comma-separated; empty = everybody", true,
-     "Who may connect to the HA port. Asked when a connection is made: who is connected stays. The "
-     "RocketMQ wire has no other protection.",
+    {"allow", "networks", "CIDR, comma-separated; empty = all", true,
+     "Which networks may connect to the HA port. Checked when a connection is made; open "
+     "connections stay. The RocketMQ wire has no other protection.",
      apply_allow, [](const Settings& s) { return s.allow.text(); }},
     {"max_connections", "count", "1 to 4096", false,
-     "Connections on the HA port at once; also bounds how many copies can be asked for.",
+     "The most connections on the HA port at a time. Also limits how many copies a wait can ask "
+     "for.",
      HA_NUMBER(max_connections, 1, 4096)},
     {"heartbeat_ms", "milliseconds", "10 to 3600000", true,
-     "A side that sent nothing for so long sends a heartbeat. 7 s, because slaves up to RocketMQ "
-     "4.5.1 fall silent when a master heartbeats every 5 s or faster.",
+     "A side that has sent nothing for this long sends a heartbeat. 7 s, because slaves up to "
+     "RocketMQ 4.5.1 fall silent when a master sends heartbeats every 5 s or faster.",
      HA_NUMBER(heartbeat_ms, 10, kHourMs)},
     {"housekeeping_ms", "milliseconds", "20 to 3600000", true,
-     "A connection that was silent for so long is closed. More than twice heartbeat_ms.",
+     "A connection that is silent for this long is closed. More than twice heartbeat_ms.",
      HA_NUMBER(housekeeping_ms, 20, kHourMs)},
     {"first_report_timeout_ms", "milliseconds", "10000 to 3600000", true,
-     "A connection that sends no report for so long after connecting is closed. RocketMQ 4.x "
+     "A connection that sends no report for this long after connecting is closed. RocketMQ 4.x "
      "slaves need more than 5 s.",
      HA_NUMBER(first_report_timeout_ms, 10'000, kHourMs)},
     {"transfer_batch_bytes", "bytes", "1024 to 4194292", true,
-     "The most log bytes in one frame; the bound is RocketMQ's slave's buffer.",
+     "The most log bytes in one frame. The upper limit is the buffer of RocketMQ's slave.",
      HA_NUMBER(transfer_batch_bytes, 1024, core::kMaxBodyBytes)},
     {"max_transfer_bytes_per_s", "bytes per second", "0 = no limit, or 1024 and up", true,
-     "The most log bytes that one replica is sent in a second.",
+     "The most log bytes per second that one replica is sent.",
      apply_rate<&Settings::max_transfer_bytes_per_s>,
      show_number<&Settings::max_transfer_bytes_per_s>},
     {"catch_up_bytes_per_s", "bytes per second", "0 = no limit, or 1024 and up", true,
-     "The most log bytes that one replica which lacks more than 8 MiB is sent in a second, on top "
-     "of what the log grew by in the last one: so live traffic has the network, and the replica "
-     "still gets there.",
+     "The most log bytes per second that a replica which lacks more than 8 MiB is sent, on top of "
+     "the log's growth in the last second. Live traffic keeps the network, and the replica still "
+     "catches up.",
      apply_rate<&Settings::catch_up_bytes_per_s>, show_number<&Settings::catch_up_bytes_per_s>},
     {"catch_up_stall_ms", "milliseconds", "1000 to 3600000", true,
-     "A replica that lacks more than 8 MiB and has come no nearer for so long is reported.",
+     "A replica that lacks more than 8 MiB and has not come nearer for this long is reported.",
      HA_NUMBER(catch_up_stall_ms, 1000, kHourMs)},
     {"retention_hold_bytes", "bytes", "0 = none, and up", true,
-     "The host is asked to keep what replicas still lack, up to so many bytes of the newest log, "
-     "also of the other nodes of option replicas while they are gone. Needs the host's extension "
+     "The host is asked to keep what replicas still lack, up to this many bytes of the newest log. "
+     "With option replicas that includes nodes that are away. Needs the host's extension "
      "retention.",
      HA_NUMBER(retention_hold_bytes, 0, INT64_MAX / 16)},
     {"send_from", "choice", "memory, file", false,
@@ -267,49 +268,49 @@ const Spec kSpecs[] = {
      "memory.",
      HA_CHOICE(send_from, kSources)},
     {"bootstrap", "choice", "latest_segment, earliest", true,
-     "Where a slave that asks for offset 0 starts: at the start of the last segment, as RocketMQ, "
-     "or at the first byte held.",
+     "Where a slave with an empty log starts: at the last segment, as in RocketMQ, or at the first "
+     "byte held. No effect with option replicas: there it is always the first byte.",
      HA_CHOICE(bootstrap, kBootstraps)},
     {"in_sync_replicas", "count", "1 to max_connections + 1", true,
-     "Copies that a wait with default acks is for, the master's included. 1 waits for nobody.",
+     "Copies that a wait with default acks is for, the master's included. 1 waits for no slave.",
      HA_NUMBER(in_sync_replicas, 1, 4097)},
     {"min_in_sync_replicas", "count", "1 to in_sync_replicas", true,
      "With fewer in-sync replicas, the master included, waits are refused with "
      "IN_SYNC_REPLICAS_NOT_ENOUGH.",
      HA_NUMBER(min_in_sync_replicas, 1, 4097)},
     {"max_gap_not_in_sync_bytes", "bytes", "1 and up", true,
-     "A replica that is behind by so much is not in sync.",
+     "A replica that lacks this many bytes is not in sync.",
      HA_NUMBER(max_gap_not_in_sync_bytes, 1, INT64_MAX)},
     {"in_sync_max_lag_ms", "milliseconds", "0 = no limit, to 3600000", true,
-     "A replica that lacks a byte for longer than that is not in sync. Looked at with each of its "
-     "reports and once a second.",
+     "A replica that has lacked a byte for longer than this is not in sync. Checked with each of "
+     "its reports and once a second.",
      HA_NUMBER(in_sync_max_lag_ms, 0, kHourMs)},
     {"in_sync_hold_ms", "milliseconds", "0 to 3600000", true,
-     "A replica that left the in-sync set for its lag is in sync again once it was caught up and "
-     "then kept up for so long.",
+     "A replica that left the in-sync set for its lag returns once it was caught up and then kept "
+     "up for this long.",
      HA_NUMBER(in_sync_hold_ms, 0, kHourMs)},
     {"auto_in_sync_replicas", "flag", "true, false", true,
-     "Lower the default number of copies to the replicas in sync, though never below "
+     "Lower the default number of copies to the replicas in sync, but never below "
      "min_in_sync_replicas.",
      HA_FLAG(auto_in_sync_replicas)},
     {"missing_copies", "choice", "fail, block, degrade", true,
-     "What becomes of waits whose copies are missing. fail: with no slave connected they are "
-     "refused at once with SLAVE_NOT_AVAILABLE, as RocketMQ. block: they wait until their "
-     "deadline. degrade: once one has waited for degrade_after_ms, all that ask for no more than "
-     "the default are answered OK, and what is acknowledged so is remembered in "
-     "state_dir/ha_degraded.json: it may be lost with this node. Those that ask for more wait "
-     "until their deadline.",
+     "What happens to waits when copies are missing. fail: with no slave connected they are "
+     "refused immediately with SLAVE_NOT_AVAILABLE, as in RocketMQ. block: they wait until their "
+     "deadline. degrade: once a wait has lasted for degrade_after_ms, waits that ask for no more "
+     "than the default get OK. Such messages may be lost with this node; "
+     "state_dir/ha_degraded.json names their range. Waits that ask for more go on until their "
+     "deadline.",
      HA_CHOICE(missing_copies, kMissing)},
     {"degrade_after_ms", "milliseconds", "10 to 3600000", true,
      "With missing_copies=degrade: how long copies may be missing first. Waits with an earlier "
      "deadline time out.",
      HA_NUMBER(degrade_after_ms, 10, kHourMs)},
     {"degraded_hold_ms", "milliseconds", "0 to 3600000", true,
-     "With missing_copies=degrade: for how long enough copies must have kept up with the log "
-     "before waits wait for them again.",
+     "With missing_copies=degrade: how long enough replicas must keep up with the log before "
+     "producers wait for copies again.",
      HA_NUMBER(degraded_hold_ms, 0, kHourMs)},
     {"max_pending_waits", "count", "1 to 16777216", false,
-     "Waits open at once; one more is refused with AGAIN. About 150 bytes each.",
+     "The most open waits. One more is refused with AGAIN. Each takes about 150 bytes.",
      HA_NUMBER(max_pending_waits, 1, 16'777'216)},
     {"rocketmq_replica_identity", "choice", "auto, address, connection", false,
      "What tells one replica from another on the RocketMQ wire, which has no names: the remote IP "
@@ -318,87 +319,87 @@ const Spec kSpecs[] = {
     {"wire", "choice", "auto, native, rocketmq, rocketmq-autoswitch", false,
      "What this node speaks to its master as a slave: the native protocol; RocketMQ's default "
      "mode; its controller mode (5.1.1 and later) as a learner that is never elected. auto: "
-     "native, and RocketMQ's default mode to a master that does not answer that.",
+     "native, or RocketMQ's default mode if the master does not answer natively.",
      HA_CHOICE(wire, kWires)},
     {"accept", "choices", "native, rocketmq, comma-separated", true,
-     "Which wires slaves may speak to this node.", apply_accept,
+     "Which wires slaves of this node may speak.", apply_accept,
      [](const Settings& s) { return s.accept.text(); }},
     {"cluster_id", "name", "letters, digits, '.', '_', '-'; empty = none", false,
-     "On the native wire a slave whose cluster has another name is refused.",
+     "On the native wire a slave with another cluster_id is refused.",
      apply_name<&Settings::cluster_id>, show_text<&Settings::cluster_id>},
     {"replica_id", "name", "as cluster_id; empty = none", false,
-     "What this node is called on the native wire. Has one vote, however many connections. "
-     "Without a name a slave is told from others as on the RocketMQ wire.",
+     "The name of this node on the native wire. It has one vote, however many connections. A slave "
+     "without a name is identified as on the RocketMQ wire.",
      apply_name<&Settings::replica_id>, show_text<&Settings::replica_id>},
     {"replicas", "nodes", "ID@HOST:PORT, comma-separated; empty = no set", false,
-     "The configured set, this node included, the same on every node: nodes whose lists of ids or "
+     "The configured set, this node included, the same on every node. Nodes whose lists of ids or "
      "default_copies differ neither follow nor promote each other. HOST may be a name: all of its "
-     "addresses are tried, and those it had last while the resolver is silent or fails. Its nodes "
-     "keep epochs: one of "
-     "them becomes master only when enough others promise it, and a master that comes back is cut "
-     "to what was acknowledged. Slaves with another replica_id, or none (RocketMQ's), are refused. "
-     "Needs state_dir.",
+     "addresses are tried, and the last known ones while the resolver fails. Nodes of a set keep "
+     "epochs: a node becomes master only when enough others promise to follow it, and a master "
+     "that returns is cut to what was acknowledged. Slaves with another replica_id, or none "
+     "(RocketMQ's), are refused. Needs state_dir.",
      apply_replicas, [](const Settings& s) { return s.replicas.text(); }},
     {"default_copies", "count", "0 = a majority of replicas, or 1 to their number", false,
-     "With replicas: the copies that waits with default acks are for, the master's included, and "
-     "that survive every change of master. The same on every node: with N nodes and this many "
-     "copies, N - copies + 1 nodes must promise before one becomes master.",
+     "With replicas: copies that a wait with default acks is for, the master's included, and that "
+     "survive every change of master. The same on every node. With N nodes, N - default_copies + 1 "
+     "must promise before a node becomes master.",
      HA_NUMBER(default_copies, 0, 1024)},
     {"prepare_timeout_ms", "milliseconds", "10 to 3600000", true,
-     "With replicas: how long a node that shall become master waits for the promises of the "
+     "With replicas: how long a node that is to become master waits for the promises of the "
      "others.",
      HA_NUMBER(prepare_timeout_ms, 10, kHourMs)},
     {"allow_unsafe_truncation", "flag", "true, false", true,
-     "With replicas: let a slave cut off what its readers may have seen when its master's log went "
-     "on differently. Otherwise it stops. What is cut is kept in state_dir either way.",
+     "With replicas: let a slave cut what its readers may have seen when its master's log differs. "
+     "Otherwise it stops. What is cut is kept in state_dir either way.",
      HA_FLAG(allow_unsafe_truncation)},
     {"default_durability", "choice", "received, durable", true,
      "What waits with default durability ask of each copy, the master's included: that the bytes "
-     "have arrived, or that they survive a loss of power too. RocketMQ slaves cannot say the "
+     "have arrived, or that they also survive a power failure. RocketMQ slaves cannot report the "
      "latter.",
      HA_CHOICE(durable_by_default, kDurabilities)},
     {"wire_probe_ms", "milliseconds", "10 to 3600000", true,
-     "With wire=auto, how long a master may take to answer before it is taken for a RocketMQ "
-     "broker.",
+     "With wire=auto: how long a master may take to answer before the slave treats it as a "
+     "RocketMQ broker.",
      HA_NUMBER(wire_probe_ms, 10, kHourMs)},
     {"native_heartbeat_ms", "milliseconds", "10 to 3600000", true,
      "heartbeat_ms on the native wire.", HA_NUMBER(native_heartbeat_ms, 10, kHourMs)},
     {"native_housekeeping_ms", "milliseconds", "20 to 3600000", true,
      "housekeeping_ms on the native wire. More than twice native_heartbeat_ms.",
      HA_NUMBER(native_housekeeping_ms, 20, kHourMs)},
-    {"state_dir", "directory", "a directory that is there; empty = none", false,
+    {"state_dir", "directory", "an existing directory; empty = none", false,
      "Where the plugin keeps what must outlive it: promises and epochs (ha_term.json), bytes that "
      "were cut, or, as a learner, RocketMQ's epochFileCheckpoint. Belongs to this store alone. "
-     "replicas and rocketmq-autoswitch need it.",
+     "replicas, missing_copies=degrade and wire=rocketmq-autoswitch need it.",
      apply_state_dir, [](const Settings& s) { return s.state_dir; }},
     {"rocketmq_broker_id", "number", "1 and up", false,
-     "What this node calls itself towards a master in controller mode. Must be no id of a broker "
-     "that the controller knows (those are 1, 2, 3...), and another one for each learner.",
+     "The id of this node for a master in controller mode. Must differ from the ids that the "
+     "controller gives to brokers (1, 2, 3...) and from those of other learners.",
      HA_NUMBER(rocketmq_broker_id, 1, INT64_MAX)},
     {"rocketmq_sync_from_last_file", "flag", "true, false", true,
-     "Ask a master in controller mode for its last segment only when this log is empty, instead "
-     "of all that it holds.",
+     "With an empty log, ask a master in controller mode for its last segment only, instead of "
+     "everything it holds.",
      HA_FLAG(rocketmq_sync_from_last_file)},
     {"connect_timeout_ms", "milliseconds", "10 to 3600000", true,
      "How long a slave waits for a TCP connection to its master.",
      HA_NUMBER(connect_timeout_ms, 10, kHourMs)},
     {"reconnect_max_ms", "milliseconds", "50 to 3600000", true,
-     "The longest pause between a slave's tries; the first is 25 to 50 ms, then it doubles.",
+     "The longest pause between two tries of a slave. The first pause is 25 to 50 ms, then it "
+     "doubles.",
      HA_NUMBER(reconnect_max_ms, 50, kHourMs)},
     {"tail_check_bytes", "bytes", "0 to 1073741824", true,
-     "On RocketMQ's default wire a slave asks its master for so many of its own last bytes again, "
-     "at most back to its last segment's start, and stops when they differ or do not come. 0 "
-     "trusts the master.",
+     "On RocketMQ's default wire a slave asks its master for this many of its own last bytes "
+     "again, at most back to its last segment's start, and stops when they differ or do not come. "
+     "0 trusts the master.",
      HA_NUMBER(tail_check_bytes, 0, std::int64_t{1} << 30)},
     {"ack_durable", "flag", "true, false", false,
      "A slave acknowledges only what its host has made durable (hook flush), on either wire. One "
-     "flush covers all that arrived during the one before. Without this flag the native wire's "
-     "acks say what has arrived and what of it the host's own flushes have made durable.",
+     "flush covers all that arrived during the one before. Without it, acks on the native wire say "
+     "what has arrived, and how much of that the host's own flushes have made durable.",
      HA_FLAG(ack_durable)},
     {"busy_poll_us", "microseconds", "0 to 1000000", true,
-     "While work comes so often that its last sleep was shorter than twice this, the I/O thread "
-     "looks for more for so long before it sleeps again. Saves the wake-up, which is most of a "
-     "message's latency and more CPU than the looking. 0 = never.",
+     "How long the I/O thread looks for more work before it sleeps, if its last sleep was shorter "
+     "than twice this. Saves the wake-up, which is most of a message's latency and costs more CPU "
+     "than the looking. 0 = never.",
      HA_NUMBER(busy_poll_us, 0, 1'000'000)},
     {"metrics_listen", "address",
      "IP address and port; port 0 = the system picks; empty = not served", false,
