@@ -21,29 +21,27 @@ inline constexpr FamilySpec kFamilies[] = {
     {"ha_build_info",
      kGauge,
      {"version", "abi"},
-     "Always 1; the plugin's version and the version of its ABI."},
-    {"ha_role", kGauge, {"role"}, "1 for the role this node has now, 0 for the others."},
-    {"ha_role_changes_total", kCounter, {}, "Roles taken since the start, the first included."},
+     "Always 1. The labels are the versions of the plugin and of its ABI."},
+    {"ha_role", kGauge, {"role"}, "1 for the role that this node has now, 0 for the others."},
+    {"ha_role_changes_total", kCounter, {}, "Roles taken since the start, including the first."},
     {"ha_epoch",
      kGauge,
      {},
-     "The newest epoch (a master's term) in this log's history; 0 where epochs are not used."},
+     "Newest epoch (a master's term) in this log's history. 0 where epochs are not used."},
     {"ha_promised_epoch",
      kGauge,
      {},
-     "This node takes, acknowledges and completes nothing of an epoch below; 0 where epochs are "
-     "not "
-     "used."},
+     "Lowest epoch from which this node still accepts, acknowledges and completes anything. 0 "
+     "where epochs are not used."},
     {"ha_degraded",
      kGauge,
      {},
-     "1 while waits are answered with fewer copies than the policy asks for, or were and are not "
-     "yet "
-     "held by enough nodes."},
+     "1 while waits are answered with fewer copies than the policy asks for, and until enough "
+     "nodes hold what was answered."},
     {"ha_degraded_since_timestamp_seconds",
      kGauge,
      {},
-     "Since when, Unix time; 0 when not degraded."},
+     "Unix time since when this node is degraded. 0 when it is not."},
     {"ha_degraded_acks_total",
      kCounter,
      {},
@@ -51,14 +49,13 @@ inline constexpr FamilySpec kFamilies[] = {
     {"ha_degraded_lost_bytes",
      kGauge,
      {},
-     "Bytes, at most, that were acknowledged with fewer copies than the policy asks for and were "
-     "lost, by the journal."},
+     "Upper bound, taken from the journal, of bytes that were acknowledged with fewer copies "
+     "than the policy asks for and then lost."},
     {"ha_metadata_failed",
      kGauge,
      {},
-     "1 while the host's state beside the log (consumers' offsets) does not go to slaves: it is "
-     "too "
-     "large, or the host could not give it."},
+     "1 while the host's metadata (consumers' offsets) is not sent to slaves because it is too "
+     "large or the host could not provide it."},
     {"ha_log_min_offset_bytes", kGauge, {}, "Offset of the first byte that the log holds."},
     {"ha_log_end_offset_bytes", kGauge, {}, "Offset one past the last byte that the log holds."},
     {"ha_log_durable_offset_bytes",
@@ -70,21 +67,21 @@ inline constexpr FamilySpec kFamilies[] = {
     {"ha_in_sync_replicas",
      kGauge,
      {},
-     "Size of the in-sync set, this node included; 0 unless master."},
+     "Size of the in-sync set, including this node. 0 unless master."},
     {"ha_configured_in_sync_replicas",
      kGauge,
      {},
-     "Option in_sync_replicas: copies that a wait with default acks is for; 1 waits for nobody."},
+     "Option in_sync_replicas: copies that a wait with default acks needs. With 1 it waits for "
+     "no slave."},
     {"ha_configured_min_in_sync_replicas",
      kGauge,
      {},
-     "Option min_in_sync_replicas: with fewer in sync a wait is refused."},
+     "Option min_in_sync_replicas: with fewer replicas in sync, waits are refused."},
     {"ha_io_turn_age_seconds",
      kGauge,
      {},
-     "Time since the I/O thread last turned, which it does at least once a second; more means that "
-     "a "
-     "hook of the host holds it up; 0 unless started."},
+     "Time since the last turn of the I/O thread. It turns at least once a second; a larger "
+     "value means that a host hook blocks it. 0 unless started."},
     {"ha_append_hints_total",
      kCounter,
      {},
@@ -94,7 +91,7 @@ inline constexpr FamilySpec kFamilies[] = {
     {"ha_connections",
      kGauge,
      {},
-     "Connections open on the HA port, those that have not reported yet included."},
+     "Open connections on the HA port, including those that have not reported yet."},
     {"ha_connections_accepted_total", kCounter, {}, "Connections accepted on the HA port."},
     {"ha_connections_rejected_total",
      kCounter,
@@ -103,14 +100,14 @@ inline constexpr FamilySpec kFamilies[] = {
     {"ha_protocol_violations_total",
      kCounter,
      {"reason"},
-     "Connections closed because the peer broke the protocol or its log contradicts this one, on "
-     "the HA port and towards the master, by reason."},
+     "Connections closed because the peer broke the protocol or the two logs contradict each "
+     "other, on the HA port and towards the master, by reason."},
 
     // Replicas, as the master sees them.
     {"ha_replica_info",
      kGauge,
      {"id", "address"},
-     "Always 1; the address that the replica last connected from."},
+     "Always 1. The label is the address that the replica last connected from."},
     {"ha_replica_connected",
      kGauge,
      {"id"},
@@ -123,7 +120,7 @@ inline constexpr FamilySpec kFamilies[] = {
     {"ha_replica_start_offset_bytes",
      kGauge,
      {"id"},
-     "Offset at which the present or last connection started."},
+     "Offset at which the current or last connection started."},
     {"ha_replica_sent_offset_bytes",
      kGauge,
      {"id"},
@@ -131,40 +128,39 @@ inline constexpr FamilySpec kFamilies[] = {
     {"ha_replica_acked_offset_bytes",
      kGauge,
      {"id"},
-     "The replica's last report: it holds the log below this offset. Absent before the first "
+     "Last report of the replica: it holds the log below this offset. Absent before the first "
      "report."},
     {"ha_replica_durable_offset_bytes",
      kGauge,
      {"id"},
-     "What the replica says survives a loss of power there. Absent on the RocketMQ wire, which "
-     "does "
-     "not tell."},
+     "Offset below which the replica says that its copy survives a loss of power. Absent on "
+     "the RocketMQ wire, which cannot say it."},
     {"ha_replica_lag_bytes",
      kGauge,
      {"id"},
-     "Bytes of this log that the replica has not reported, also while it is gone. Absent unless "
-     "this node is master and before the first report."},
+     "Bytes of this log that the replica has not reported, also while it is away. Absent "
+     "unless this node is master, and before the first report."},
     {"ha_replica_lag_seconds",
      kGauge,
      {"id"},
-     "Age of the oldest byte that the replica has not reported; 0 when it holds all. Absent as the "
-     "lag in bytes is."},
+     "Age of the oldest byte that the replica has not reported. 0 when it holds all. Absent "
+     "when the lag in bytes is."},
     {"ha_replica_in_flight_bytes",
      kGauge,
      {"id"},
-     "Bytes handed to the socket and not reported yet; 0 while the replica is gone. Absent as the "
-     "lag in bytes is."},
+     "Bytes handed to the socket and not reported yet. 0 while the replica is away. Absent "
+     "when the lag in bytes is."},
     {"ha_replica_catch_up_stalled",
      kGauge,
      {"id"},
-     "1 while the connected replica is more than 8 MiB behind and has come no nearer for "
+     "1 while the connected replica is more than 8 MiB behind and has not come closer for "
      "catch_up_stall_ms."},
     {"ha_replica_seconds_until_lost",
      kGauge,
      {"id"},
-     "When what the replica lacks is no longer held for it (option retention_hold_bytes), at the "
-     "rate of the last seconds; 0 = it is not. Absent without a hold, and while the log does not "
-     "grow."},
+     "Time until the log no longer holds what the replica lacks (option retention_hold_bytes), "
+     "at the rate of the last seconds. 0 when it already does not. Absent without a hold, and "
+     "while the log does not grow."},
     {"ha_replica_sent_bytes_total",
      kCounter,
      {"id"},
@@ -185,23 +181,23 @@ inline constexpr FamilySpec kFamilies[] = {
     {"ha_replica_closes_total",
      kCounter,
      {"id", "reason"},
-     "Connections of the replica that ended, by reason; a reason is shown once it has happened."},
+     "Connections of the replica that ended, by reason. A reason appears once it has happened."},
     {"ha_replica_in_sync_exits_total",
      kCounter,
      {"id", "reason"},
      "Times that the connected replica left the in-sync set because of its lag, in bytes or in "
-     "time; a reason is shown once it has happened."},
+     "time. A reason appears once it has happened."},
 
     // Waits of producers.
     {"ha_ack_latency_seconds",
      kHistogram,
      {},
-     "Time from the call to the callback of waits that ended well after waiting."},
+     "Time from the call to the callback, of waits that succeeded after waiting."},
     {"ha_waits_pending", kGauge, {}, "Waits that have not ended."},
     {"ha_oldest_wait_age_seconds",
      kGauge,
      {},
-     "Age of the oldest wait that has not ended; 0 without one."},
+     "Age of the oldest wait that has not ended. 0 when there is none."},
     {"ha_waits_accepted_total",
      kCounter,
      {},
@@ -209,7 +205,8 @@ inline constexpr FamilySpec kFamilies[] = {
     {"ha_wait_results_total",
      kCounter,
      {"status"},
-     "Outcomes of waits, refusals included; what needed no waiting counts as ok."},
+     "Results of waits by status, including refusals. A wait that was already satisfied counts "
+     "as ok."},
 
     // A slave's link to its master.
     {"ha_client_connected", kGauge, {}, "1 while this slave is connected to its master, else 0."},
@@ -221,11 +218,11 @@ inline constexpr FamilySpec kFamilies[] = {
     {"ha_client_connect_failures_total",
      kCounter,
      {},
-     "Connections to a master that could not be made."},
+     "Attempts to connect to a master that failed."},
     {"ha_client_closes_total",
      kCounter,
      {"reason"},
-     "Links to a master that ended or could not be made, by reason."},
+     "Links to a master that ended or could not be established, by reason."},
     {"ha_client_received_bytes_total",
      kCounter,
      {},
@@ -246,7 +243,7 @@ inline constexpr FamilySpec kFamilies[] = {
     {"ha_client_truncated_bytes_total",
      kCounter,
      {},
-     "Bytes cut off this log because its master's went on differently."},
+     "Bytes cut off this log because it had diverged from the master's."},
     {"ha_client_offset_mismatches_total",
      kCounter,
      {},
