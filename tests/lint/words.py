@@ -72,7 +72,7 @@ def words(root, wanted):
         if not (code or name.endswith((".md", "CMakeLists.txt"))) or not name.startswith(wanted or ("",)):
             continue
         text = readable(name, path.read_text())
-        looked += len(text.strip()) > 0
+        looked += bool(text.strip("\0 \n"))
         for rule, instead in rules:
             for match in rule.finditer(text):
                 around = " ".join(text[max(0, match.start() - 50):match.end() + 50].split("\0")).strip()

@@ -114,7 +114,7 @@ TEST_F(Scrape, AnAddressOfAnotherMachineIsNamedWithItsCause) {
               testing::AllOf(HasSubstr("'192.0.2.1:9404'"), HasSubstr("Cannot assign")));
 }
 
-TEST_F(Scrape, WhatIsNoAddressIsRefusedWithAnExample) {
+TEST_F(Scrape, AnInvalidAddressIsRefusedWithAnExample) {
   for (const char* address : {"", ":", "9404", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536",
                               "127.0.0.1:-1", "127.0.0.1:80s", "127.0.0.1:1,127.0.0.1:2", "::1:80",
                               "[127.0.0.1]:80", "[::1:80", "localhost:80", "1.2.3:4"}) {
@@ -262,7 +262,7 @@ TEST_F(Scrape, OnlyGetAndHeadOfMetricsAreAnswered) {
   EXPECT_THAT(ask("GET /metrics HTTP/1.0\r\n\r\n"), StartsWith("HTTP/1.1 200 "));
 }
 
-TEST_F(Scrape, WhatIsNoRequestIsRefusedAndEnds) {
+TEST_F(Scrape, AnInvalidRequestIsRefusedAndEnds) {
   ASSERT_EQ(exporter_.serve("127.0.0.1:0"), "");
   const auto ask = [&](const std::string& request) {
     HttpClient client(exporter_.port());
