@@ -61,6 +61,8 @@ class Known:
                  (p.suffix in SOURCES or p.name in ("run", "CMakeLists.txt"))]
         code = "\n".join(p.read_text(errors="replace") for p in files)
         self.words = set(re.findall(r"\w+", code)) | {p.stem for p in files} | {p.name for p in files}
+        # What logs and labels make of HA_REASON_SET_DIFFERS.
+        self.words |= {name.lower() for name in re.findall(r"\bHA_(?:REASON_|STATE_|REPLICA_)?([A-Z_]+)\b", code)}
         self.flags = set(FLAG.findall(code))
         self.options = set(TABLE_NAME.findall((root / "docs/options.md").read_text()))
         self.metrics = {name for name in TABLE_NAME.findall((root / "metrics/README.md").read_text())
