@@ -192,7 +192,7 @@ MUTATIONS = [
      "what is loaded ends with a whole record, and what is cut or inherited is closed before; both: torn-and-cut-bytes-awaited"),
     ("range-not-told", SIM + "accepting.cc",
      "cluster_.net().send(in.id, kServer, native::encode_degraded(keeper_.to_tell()));", "",
-     "glue: slaves do not hear of their master's range"),
+     "glue: slaves do not learn of their master's range"),
     ("range-told-too-late", SIM + "accepting.cc", "return told ? waits_.confirmed() : core::kNoOffset;",
      "return waits_.confirmed();", "glue: a slave hears what was answered below policy, then that it was"),
     ("range-not-taken-over", CORE + "degraded.cc", "} else if (told) {", "} else if (false) {",
