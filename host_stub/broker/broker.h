@@ -25,6 +25,11 @@ namespace stub {
 
 enum class Role : std::int32_t { kNone = 0, kMaster = 1, kSlave = 2 };  // values of HA_ROLE_*
 
+// As flags, JSON and messages have it.
+constexpr std::string_view role_name(Role role) {
+  return role == Role::kMaster ? "master" : role == Role::kSlave ? "slave" : "none";
+}
+
 enum class FlushPolicy { kAsync, kSync };
 
 struct BrokerOptions {

@@ -11,18 +11,6 @@ namespace {
 
 namespace json = boost::json;
 
-const char* role_word(Role role) {
-  switch (role) {
-    case Role::kMaster:
-      return "master";
-    case Role::kSlave:
-      return "slave";
-    case Role::kNone:
-      break;
-  }
-  return "none";
-}
-
 // It turns once a second; a disk may hold up one turn, and a busy machine a few.
 constexpr std::int64_t kIoHeldUpMs = 5000;
 
@@ -50,7 +38,7 @@ std::string LocalBroker::status_json() {
   json::object topics;
   for (const auto& topic : index_.topics())
     topics[topic.topic] = {{"messages", topic.messages}, {"queues", topic.queues}};
-  json::object out{{"role", role_word(role())},
+  json::object out{{"role", role_name(role())},
                    {"role_text", role_text()},
                    {"master", nullptr},
                    {"bounds",

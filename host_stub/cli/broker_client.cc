@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 
 #include "cli/progress.h"
@@ -201,13 +202,13 @@ Result<std::monostate> BrokerClient::demote() {
 Result<std::monostate> BrokerClient::follow(const std::string& master) {
   return command({.method = "POST",
                   .target = "/v1/follow",
-                  .body = "{\"master\":" + http::json_string(master) + "}"});
+                  .body = json::serialize(json::object{{"master", http::utf8_or_mended(master)}})});
 }
 
 Result<std::monostate> BrokerClient::set_option(const std::string& key, const std::string& value) {
   return command({.method = "PUT",
                   .target = "/v1/options/" + http::percent_encode(key),
-                  .body = "{\"value\":" + http::json_string(value) + "}"});
+                  .body = json::serialize(json::object{{"value", http::utf8_or_mended(value)}})});
 }
 
 Result<ConsumeResult> BrokerClient::consume(const ConsumeQuery& query, std::int64_t wait_ms) {

@@ -24,6 +24,7 @@ constexpr int kExitInterrupted = 130;  // as a shell has it for SIGINT
 
 void print_json(const stub::demo::DemoReport& report) {
   const auto& v = report.verdict;
+  // By hand: Boost.JSON writes 0.412 as 4.12E-1.
   fmt::print(
       "{{\"ok\":{},\"lines\":{},\"acknowledged\":{},\"found\":{},\"lost\":{},\"duplicated\":{},"
       "\"differ\":{},\"missing\":{},\"strangers\":{},\"survived\":{},\"sent_again\":{},"

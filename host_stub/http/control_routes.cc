@@ -12,24 +12,6 @@
 namespace stub::http {
 namespace {
 
-Response json_response(std::string body) {
-  Response out;
-  out.body = std::move(body) + "\n";
-  return out;
-}
-
-std::string_view role_name(Role role) {
-  switch (role) {
-    case Role::kMaster:
-      return "master";
-    case Role::kSlave:
-      return "slave";
-    case Role::kNone:
-      break;
-  }
-  return "none";
-}
-
 // The text of an object's only member, or why the body is not what was `expected`.
 Result<std::string> only_text(std::string_view body, const char* name,
                               const std::string& expected) {
@@ -63,18 +45,20 @@ Result<std::string> master_from_json(std::string_view body) {
 }  // namespace
 
 std::optional<LongPoll> Api::status(const Call& call) {
-  call.reply(json_response(broker_.status_json()));
+  Response out;
+  out.body = broker_.status_json() + "\n";
+  call.reply(std::move(out));
   return std::nullopt;
 }
 
 std::optional<LongPoll> Api::health(const Call& call) {
-  call.reply(json_response("{\"status\":\"OK\"}"));
+  call.reply(json_response({{"status", "OK"}}));
   return std::nullopt;
 }
 
 std::optional<LongPoll> Api::ready(const Call& call) {
   const auto reason = broker_.not_ready_reason();
-  call.reply(reason.empty() ? json_response("{\"status\":\"OK\"}")
+  call.reply(reason.empty() ? json_response({{"status", "OK"}})
                             : error_response(503, "NOT_READY", reason));
   return std::nullopt;
 }
@@ -105,9 +89,9 @@ std::optional<LongPoll> Api::demote(const Call& call) {
 
 void Api::reply_with_role(const Call& call, const Result<std::monostate>& done) {
   const auto* error = std::get_if<Error>(&done);
-  call.reply(error != nullptr ? error_response(*error)
-                              : json_response("{\"status\":\"OK\",\"role\":\"" +
-                                              std::string(role_name(broker_.role())) + "\"}"));
+  call.reply(error != nullptr
+                 ? error_response(*error)
+                 : json_response({{"status", "OK"}, {"role", role_name(broker_.role())}}));
 }
 
 std::optional<LongPoll> Api::put_option(const Call& call) {
@@ -120,10 +104,10 @@ std::optional<LongPoll> Api::put_option(const Call& call) {
     const auto& value = std::get<std::string>(given);
     const auto done = broker_.set_option(key, value);
     const auto* error = std::get_if<Error>(&done);
-    call.reply(error != nullptr
-                   ? error_response(*error)
-                   : json_response("{\"status\":\"OK\",\"option\":" + json_string(key) +
-                                   ",\"value\":" + json_string(value) + "}"));
+    call.reply(error != nullptr ? error_response(*error)
+                                : json_response({{"status", "OK"},
+                                                 {"option", utf8_or_mended(key)},
+                                                 {"value", utf8_or_mended(value)}}));
   }
   return std::nullopt;
 }
@@ -138,9 +122,9 @@ std::optional<LongPoll> Api::follow(const Call& call) {
   const auto done = broker_.follow(address);
   const auto* error = std::get_if<Error>(&done);
   call.reply(error != nullptr ? error_response(*error)
-                              : json_response("{\"status\":\"OK\",\"role\":\"" +
-                                              std::string(role_name(broker_.role())) +
-                                              "\",\"master\":" + json_string(address) + "}"));
+                              : json_response({{"status", "OK"},
+                                               {"role", role_name(broker_.role())},
+                                               {"master", utf8_or_mended(address)}}));
   return std::nullopt;
 }
 

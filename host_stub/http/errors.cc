@@ -4,6 +4,7 @@
 #include <array>
 
 #include "ha/plugin.h"
+#include "http/json_body.h"
 #include "http/text.h"
 
 namespace stub::http {
@@ -69,10 +70,8 @@ int http_status(std::int32_t status) {
 }
 
 Response error_response(int http, std::string_view code, std::string_view message) {
-  Response out;
+  Response out = json_response({{"error", {{"code", code}, {"message", utf8_or_mended(message)}}}});
   out.status = http;
-  out.body =
-      "{\"error\":{\"code\":" + json_string(code) + ",\"message\":" + json_string(message) + "}}\n";
   return out;
 }
 

@@ -12,10 +12,10 @@ namespace stub::http {
 namespace {
 
 Response offset_response(const std::vector<std::string>& args, int queue, std::int64_t next) {
-  Response out;
-  out.body = "{\"group\":" + json_string(args[0]) + ",\"topic\":" + json_string(args[1]) +
-             ",\"queue\":" + std::to_string(queue) + ",\"next\":" + std::to_string(next) + "}\n";
-  return out;
+  return json_response({{"group", utf8_or_mended(args[0])},
+                        {"topic", utf8_or_mended(args[1])},
+                        {"queue", queue},
+                        {"next", next}});
 }
 
 Result<std::int64_t> next_from_json(std::string_view body) {
@@ -77,11 +77,10 @@ std::optional<LongPoll> Api::delete_group(const Call& call) {
     call.reply(error_response(*refused));
     return std::nullopt;
   }
-  Response out;
-  out.body = "{\"group\":" + json_string(call.args[0]) +
-             (topic ? ",\"topic\":" + json_string(*topic) : std::string()) +
-             ",\"deleted\":" + std::to_string(std::get<std::int64_t>(deleted)) + "}\n";
-  call.reply(std::move(out));
+  boost::json::object out{{"group", utf8_or_mended(call.args[0])}};
+  if (topic) out["topic"] = utf8_or_mended(*topic);
+  out["deleted"] = std::get<std::int64_t>(deleted);
+  call.reply(json_response(out));
   return std::nullopt;
 }
 

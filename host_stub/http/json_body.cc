@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <boost/json/basic_parser_impl.hpp>
+#include <boost/json/serialize.hpp>
 #include <boost/json/value_stack.hpp>
 #include <cctype>
 #include <optional>
@@ -137,6 +138,12 @@ Result<json::value> parse_json(std::string_view body, json::storage_ptr storage)
   if (!error && read < body.size()) error = json::error::extra_data;
   if (error) return invalid("the body is not JSON: " + error.message());
   return parser.handler().release();
+}
+
+Response json_response(const json::object& object) {
+  Response out;
+  out.body = json::serialize(object) + "\n";
+  return out;
 }
 
 }  // namespace stub::http

@@ -95,15 +95,20 @@ std::optional<std::string> base64_decode(std::string_view text) {
   return out;
 }
 
-std::string json_string(std::string_view text) {
-  if (is_utf8(text)) return boost::json::serialize(boost::json::string_view(text));
-  std::string mended;
+std::string utf8_or_mended(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
   while (!text.empty()) {
     const std::size_t length = utf8_sequence(text);
-    mended += length == 0 ? std::string_view("\xEF\xBF\xBD") : text.substr(0, length);
+    out += length == 0 ? std::string_view("\xEF\xBF\xBD") : text.substr(0, length);
     text.remove_prefix(length == 0 ? 1 : length);
   }
-  return boost::json::serialize(boost::json::string_view(mended));
+  return out;
+}
+
+std::string json_string(std::string_view text) {
+  if (is_utf8(text)) return boost::json::serialize(boost::json::string_view(text));
+  return boost::json::serialize(boost::json::string_view(utf8_or_mended(text)));
 }
 
 }  // namespace stub::http
