@@ -1,14 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-// The commands of `ha_stub`, one function each; the exit code is what they return. They print
+// The verbs of `ha_stub`. Each declares its flags, its help and what it does in one file. It prints
 // results on standard output and everything else on standard error.
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "cli/serve_settings.h"
+
+// The list, in the order of `ha_stub --help`: VERB(name) for each. To add a verb, write its
+// add_NAME in a file of its own and name it here.
+#define HA_STUB_VERBS(VERB) \
+  VERB(serve)               \
+  VERB(produce)             \
+  VERB(consume)             \
+  VERB(status)              \
+  VERB(promote)             \
+  VERB(demote)              \
+  VERB(follow)              \
+  VERB(set)                 \
+  VERB(verify)
 
 namespace stub::cli {
 
@@ -16,44 +29,23 @@ inline constexpr int kExitOk = 0;
 inline constexpr int kExitFailed = 1;  // it was tried and did not work, or not all of it
 inline constexpr int kExitUsage = 2;   // the command line or the configuration is wrong
 
-struct ProduceOptions {
-  std::string broker;
-  std::string topic;
-  std::string acks = "default";
-  bool durable = false;
-  std::int64_t timeout_ms = 3000;
-  std::int64_t window = 1024;  // messages in flight
-  std::string file = "-";
-};
+// Declares the verb. Its callback runs the command and leaves its exit code in `exit_code`, which
+// outlives the app.
+#define HA_STUB_DECLARE(verb) void add_##verb(CLI::App& app, int& exit_code);
+HA_STUB_VERBS(HA_STUB_DECLARE)
+#undef HA_STUB_DECLARE
 
-struct ConsumeOptions {
-  std::string broker;
-  std::string topic;
-  std::optional<int> queue;
-  std::optional<std::int64_t> from;
-  std::optional<std::int64_t> max;
-  bool follow = false;
-  bool json = false;
-};
+// A verb that talks to a broker: the subcommand with its --broker.
+CLI::App* add_client(CLI::App& app, const char* name, const char* help, std::string& broker);
 
-struct StatusOptions {
-  std::string broker;
-  bool json = false;
-  bool watch = false;
-};
+// CLI11 takes 010 for 8 and 99999999999999999999 for the largest number there is.
+CLI::Validator whole_number(std::int64_t min, std::int64_t max);
 
-int run_serve(const ServeSettings& settings);
-int run_produce(const ProduceOptions& options);
-int run_consume(const ConsumeOptions& options);
-int run_status(const StatusOptions& options);
-int run_promote(const std::string& broker, const std::vector<std::string>& peers, bool force);
-int run_demote(const std::string& broker);
-int run_follow(const std::string& broker, const std::string& master);
-// One after the other, until one is refused.
-int run_set(const std::string& broker, const PluginOptions& options);
-int run_verify(const std::string& store_dir);
+// All of the KEY=VALUE texts, or why the first that is not one is refused.
+Result<PluginOptions> parse_plugin_options(const std::vector<std::string>& texts);
 
 // "ha_stub: TEXT" on standard error; returns kExitFailed.
 int complain(const std::string& text);
+int fail_usage(const Error& error);  // the same, and kExitUsage
 
 }  // namespace stub::cli

@@ -14,6 +14,16 @@
 namespace stub::cli {
 namespace {
 
+struct ConsumeOptions {
+  std::string broker;
+  std::string topic;
+  std::optional<int> queue;
+  std::optional<std::int64_t> from;
+  std::optional<std::int64_t> max;
+  bool follow = false;
+  bool json = false;
+};
+
 // A page's bodies are bounded by the broker too.
 constexpr std::int64_t kPageMessages = 1000;
 // Below the broker's limit of a minute: then this side asks again.
@@ -35,8 +45,6 @@ bool print(const Message& message, bool json) {
   line += '\n';
   return std::fwrite(line.data(), 1, line.size(), stdout) == line.size();
 }
-
-}  // namespace
 
 int run_consume(const ConsumeOptions& options) {
   auto opened = BrokerClient::open(options.broker);
@@ -68,6 +76,30 @@ int run_consume(const ConsumeOptions& options) {
     if (!options.follow && (got.messages.empty() || got.next >= *stop_at)) break;
   }
   return kExitOk;
+}
+
+}  // namespace
+
+void add_consume(CLI::App& app, int& exit_code) {
+  auto options = std::make_shared<ConsumeOptions>();
+  auto* command = add_client(app, "consume", "Print messages, a line each", options->broker);
+  command->add_option("--topic", options->topic)->type_name("T")->required();
+  command
+      ->add_option("--queue", options->queue, "only this queue; default: all, in the log's order")
+      ->check(whole_number(0, 65'535))
+      ->type_name("Q");
+  command
+      ->add_option("--from", options->from,
+                   "a cursor: with --queue a queue offset, else a log offset; default: the first "
+                   "held")
+      ->check(whole_number(0, INT64_MAX))
+      ->type_name("N");
+  command->add_option("--max", options->max, "stop after so many")
+      ->check(whole_number(0, INT64_MAX))
+      ->type_name("N");
+  command->add_flag("--follow", options->follow, "wait for more at the end");
+  command->add_flag("--json", options->json, "a JSON object a line, with offsets and keys");
+  command->callback([options, &exit_code] { exit_code = run_consume(*options); });
 }
 
 }  // namespace stub::cli

@@ -18,9 +18,33 @@
 #include "cli/latency.h"
 #include "cli/line_reader.h"
 #include "cli/progress.h"
+#include "http/api.h"
+#include "http/query.h"
+#include "http/text.h"
 
 namespace stub::cli {
 namespace {
+
+// As many as a topic's consumers could catch up with in seconds; beyond it only memory grows.
+constexpr std::int64_t kMaxWindow = 1'000'000;
+
+struct ProduceOptions {
+  std::string broker;
+  std::string topic;
+  std::string acks = "default";
+  bool durable = false;
+  std::int64_t timeout_ms = 3000;
+  std::int64_t window = 1024;  // messages in flight
+  std::string file = "-";
+};
+
+std::string check_acks(const std::string& text) {
+  if (text == "all" || text == "quorum" || text == "async" || text == "default") return "";
+  const auto number = http::parse_integer(text);
+  if (number && *number >= 1 && *number <= INT32_MAX) return "";
+  return http::in_quotes(text) +
+         " is neither a number of copies from 1 (2 waits for one slave) nor all, quorum or async";
+}
 
 // A batch is kept well below the broker's limit on a body (8 MiB); one line may be 4 MiB.
 constexpr std::size_t kMaxBatchBytes = std::size_t{1} << 20;
@@ -60,6 +84,7 @@ class Producer {
     progress_.clear();
     const double seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+    // Boost.JSON writes 0.412 as 4.12E-1: not for people, who read this line too.
     fmt::print(
         "{{\"sent\":{},\"acked\":{},\"failed\":{},\"seconds\":{:.3f},\"p50_us\":{},"
         "\"p99_us\":{}}}\n",
@@ -164,8 +189,6 @@ class Producer {
   bool broken_ = false;   // no more answers come
 };
 
-}  // namespace
-
 int run_produce(const ProduceOptions& options) {
   auto client = BrokerClient::open(options.broker);
   if (const auto* error = std::get_if<Error>(&client)) return complain(error->text);
@@ -181,6 +204,34 @@ int run_produce(const ProduceOptions& options) {
   const int code = producer.run();
   if (input != STDIN_FILENO) ::close(input);
   return code;
+}
+
+}  // namespace
+
+void add_produce(CLI::App& app, int& exit_code) {
+  auto options = std::make_shared<ProduceOptions>();
+  auto* command = add_client(app, "produce", "Send a message a line", options->broker);
+  command->add_option("--topic", options->topic)->type_name("T")->required();
+  command
+      ->add_option("--acks", options->acks,
+                   "copies, the master's included: 2 waits for one slave; default: the broker's "
+                   "in_sync_replicas")
+      ->type_name("N|all|quorum|async")
+      ->check(check_acks);
+  command->add_flag("--durable", options->durable, "copies have to survive a loss of power");
+  command
+      ->add_option("--timeout-ms", options->timeout_ms,
+                   "how long a message may wait for its copies")
+      ->check(whole_number(1, http::kMaxAckTimeoutMs))
+      ->type_name("N")
+      ->capture_default_str();
+  command->add_option("--window", options->window, "messages in flight; 1 = one by one")
+      ->check(whole_number(1, kMaxWindow))
+      ->type_name("N")
+      ->capture_default_str();
+  command->add_option("file", options->file, "what to send; - = standard input")
+      ->type_name("FILE|-");
+  command->callback([options, &exit_code] { exit_code = run_produce(*options); });
 }
 
 }  // namespace stub::cli

@@ -11,12 +11,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
 #include <filesystem>
 
 #include "broker/broker_log.h"
 #include "cli/commands.h"
 #include "http/server.h"
-#include "http/text.h"
 
 namespace stub::cli {
 namespace {
@@ -54,12 +55,6 @@ sigset_t stop_signals() {
   return set;
 }
 
-std::string_view role_name(Role role) {
-  return role == Role::kMaster ? "master" : role == Role::kSlave ? "slave" : "none";
-}
-
-}  // namespace
-
 int run_serve(const ServeSettings& settings) {
   const sigset_t signals = stop_signals();
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
@@ -87,12 +82,14 @@ int run_serve(const ServeSettings& settings) {
   const auto broker = std::get<std::unique_ptr<Broker>>(std::move(opened));
   server->start(*broker);
 
-  const auto metrics = broker->metrics_address();
-  output.push(fmt::format(
-      "{{\"event\":\"ready\",\"pid\":{},\"role\":\"{}\",\"http\":\"{}\",\"ha\":\"{}\",\"metrics\":{"
-      "}}}\n",
-      ::getpid(), role_name(broker->role()), server->address(), broker->ha_address(),
-      metrics.empty() ? "null" : http::json_string(metrics)));
+  boost::json::object ready{{"event", "ready"},
+                            {"pid", ::getpid()},
+                            {"role", role_name(broker->role())},
+                            {"http", server->address()},
+                            {"ha", broker->ha_address()},
+                            {"metrics", nullptr}};
+  if (const auto metrics = broker->metrics_address(); !metrics.empty()) ready["metrics"] = metrics;
+  output.push(boost::json::serialize(ready) + "\n");
 
   int signal = 0;
   ::sigwait(&signals, &signal);
@@ -104,6 +101,60 @@ int run_serve(const ServeSettings& settings) {
   spdlog::info("stopped");
   output.stop(kAnswersLeave);
   return kExitOk;
+}
+
+struct ServeOptions {
+  std::map<std::string, std::string> texts;
+  std::map<std::string, bool> flags;
+  std::vector<std::string> options;
+  std::string config;
+};
+
+int resolve_and_run(const CLI::App& command, const ServeOptions& given) {
+  ServeInput input;
+  for (const auto& [name, text] : given.texts) {
+    if (command.count("--" + name) > 0) input.values[name] = text;
+  }
+  for (const auto& [name, set] : given.flags) {
+    if (set) input.values[name] = "true";
+  }
+  auto options = parse_plugin_options(given.options);
+  if (const auto* error = std::get_if<Error>(&options)) return fail_usage(*error);
+  input.plugin_options = std::get<PluginOptions>(std::move(options));
+  ServeInput file;
+  if (!given.config.empty()) {
+    auto read = read_config(given.config);
+    if (const auto* error = std::get_if<Error>(&read)) return fail_usage(*error);
+    file = std::get<ServeInput>(std::move(read));
+  }
+  const auto settings = resolve(input, file);
+  if (const auto* error = std::get_if<Error>(&settings)) return fail_usage(*error);
+  return run_serve(std::get<ServeSettings>(settings));
+}
+
+}  // namespace
+
+void add_serve(CLI::App& app, int& exit_code) {
+  auto given = std::make_shared<ServeOptions>();
+  auto* command = app.add_subcommand("serve", "Run a broker until SIGTERM or SIGINT");
+  for (const auto& key : serve_keys()) {
+    const std::string name(key.name);
+    if (key.value.empty()) {
+      command->add_flag("--" + name, given->flags[name], std::string(key.help));
+    } else {
+      command->add_option("--" + name, given->texts[name], std::string(key.help))
+          ->type_name(std::string(key.value));
+    }
+  }
+  command->add_option("--option", given->options, "an option of the plugin; may be given often")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  command
+      ->add_option("--config", given->config,
+                   "the same keys from a TOML file; the command line wins")
+      ->type_name("FILE.toml");
+  command->callback(
+      [command, given, &exit_code] { exit_code = resolve_and_run(*command, *given); });
 }
 
 }  // namespace stub::cli

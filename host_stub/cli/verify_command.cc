@@ -7,6 +7,7 @@
 #include "store/verify.h"
 
 namespace stub::cli {
+namespace {
 
 int run_verify(const std::string& store_dir) {
   const auto result = store::verify(store_dir);
@@ -28,6 +29,15 @@ int run_verify(const std::string& store_dir) {
   fmt::print("fault      at offset {}: {}\nverdict    faulty; nothing beyond was looked at\n",
              report.fault->offset, report.fault->text);
   return kExitFailed;
+}
+
+}  // namespace
+
+void add_verify(CLI::App& app, int& exit_code) {
+  auto store = std::make_shared<std::string>();
+  auto* command = app.add_subcommand("verify", "Check every record of a store's log");
+  command->add_option("--store", *store)->type_name("DIR")->required();
+  command->callback([store, &exit_code] { exit_code = run_verify(*store); });
 }
 
 }  // namespace stub::cli

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `ha_stub status`, `promote`, `demote`, `follow`, `set`.
+// `ha_stub status`: a broker's role, log and replicas.
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -10,10 +10,15 @@
 #include "cli/broker_client.h"
 #include "cli/commands.h"
 #include "cli/progress.h"
-#include "cli/promotion.h"
 
 namespace stub::cli {
 namespace {
+
+struct StatusOptions {
+  std::string broker;
+  bool json = false;
+  bool watch = false;
+};
 
 constexpr std::chrono::seconds kWatchInterval{1};
 
@@ -63,13 +68,6 @@ std::string table(const std::string& url, const NodeStatus& node) {
   return out;
 }
 
-}  // namespace
-
-int complain(const std::string& text) {
-  fmt::print(stderr, "ha_stub: {}\n", text);
-  return kExitFailed;
-}
-
 int run_status(const StatusOptions& options) {
   auto opened = BrokerClient::open(options.broker);
   if (const auto* error = std::get_if<Error>(&opened)) return complain(error->text);
@@ -93,43 +91,14 @@ int run_status(const StatusOptions& options) {
   }
 }
 
-int run_promote(const std::string& broker, const std::vector<std::string>& peers, bool force) {
-  const auto done = promote(broker, peers, force);
-  if (const auto* error = std::get_if<Error>(&done)) return complain(error->text);
-  const auto& promotion = std::get<Promotion>(done);
-  for (const auto& note : promotion.notes) fmt::print(stderr, "ha_stub: {}\n", note);
-  fmt::print("{} is master now; it holds whole records up to {}\n", broker, promotion.whole_end);
-  if (!promotion.text.empty()) fmt::print("{}\n", promotion.text);
-  return kExitOk;
-}
+}  // namespace
 
-int run_demote(const std::string& broker) {
-  auto opened = BrokerClient::open(broker);
-  if (const auto* error = std::get_if<Error>(&opened)) return complain(error->text);
-  const auto done = std::get<BrokerClient>(opened).demote();
-  if (const auto* error = std::get_if<Error>(&done)) return complain(error->text);
-  fmt::print("{} is a slave without a master now\n", broker);
-  return kExitOk;
-}
-
-int run_follow(const std::string& broker, const std::string& master) {
-  auto opened = BrokerClient::open(broker);
-  if (const auto* error = std::get_if<Error>(&opened)) return complain(error->text);
-  const auto done = std::get<BrokerClient>(opened).follow(master);
-  if (const auto* error = std::get_if<Error>(&done)) return complain(error->text);
-  fmt::print("{} follows {} now\n", broker, master);
-  return kExitOk;
-}
-
-int run_set(const std::string& broker, const PluginOptions& options) {
-  auto opened = BrokerClient::open(broker);
-  if (const auto* error = std::get_if<Error>(&opened)) return complain(error->text);
-  for (const auto& [key, value] : options) {
-    const auto done = std::get<BrokerClient>(opened).set_option(key, value);
-    if (const auto* error = std::get_if<Error>(&done)) return complain(error->text);
-    fmt::print("{} has {}={} now, until it is restarted\n", broker, key, value);
-  }
-  return kExitOk;
+void add_status(CLI::App& app, int& exit_code) {
+  auto options = std::make_shared<StatusOptions>();
+  auto* command = add_client(app, "status", "Show role, log and replicas", options->broker);
+  auto* json = command->add_flag("--json", options->json, "everything, as the broker says it");
+  command->add_flag("--watch", options->watch, "again every second")->excludes(json);
+  command->callback([options, &exit_code] { exit_code = run_status(*options); });
 }
 
 }  // namespace stub::cli

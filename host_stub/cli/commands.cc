@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/commands.h"
+
+#include <fmt/format.h>
+
+#include "http/query.h"
+#include "http/text.h"
+
+namespace stub::cli {
+
+CLI::App* add_client(CLI::App& app, const char* name, const char* help, std::string& broker) {
+  broker = "http://127.0.0.1:8080";
+  auto* command = app.add_subcommand(name, help);
+  command->add_option("--broker", broker, "the broker's client API")
+      ->type_name("URL")
+      ->capture_default_str();
+  return command;
+}
+
+CLI::Validator whole_number(std::int64_t min, std::int64_t max) {
+  const auto check = [=](const std::string& text) -> std::string {
+    const auto number = http::parse_integer(text);
+    if (number && *number >= min && *number <= max) return "";
+    return http::in_quotes(text) + http::not_whole_number(min, max);
+  };
+  return CLI::Validator(check, "", "");
+}
+
+Result<PluginOptions> parse_plugin_options(const std::vector<std::string>& texts) {
+  PluginOptions out;
+  for (const auto& text : texts) {
+    auto option = parse_plugin_option(text);
+    if (auto* error = std::get_if<Error>(&option)) return std::move(*error);
+    out.push_back(std::get<PluginOptions::value_type>(std::move(option)));
+  }
+  return out;
+}
+
+int complain(const std::string& text) {
+  fmt::print(stderr, "ha_stub: {}\n", text);
+  return kExitFailed;
+}
+
+int fail_usage(const Error& error) {
+  complain(error.text);
+  return kExitUsage;
+}
+
+}  // namespace stub::cli
