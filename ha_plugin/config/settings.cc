@@ -431,12 +431,13 @@ std::size_t distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-const char* nearest(std::string_view key) {
-  return std::min_element(std::begin(kSpecs), std::end(kSpecs),
-                          [&](const Spec& a, const Spec& b) {
-                            return distance(key, a.key) < distance(key, b.key);
-                          })
-      ->key;
+// Where to look instead. A name that differs in more than a third of its letters was not a slip.
+std::string hint(std::string_view key) {
+  const auto* best = std::min_element(
+      std::begin(kSpecs), std::end(kSpecs),
+      [&](const Spec& a, const Spec& b) { return distance(key, a.key) < distance(key, b.key); });
+  if (distance(key, best->key) * 3 > key.size()) return "see the plugin's table of options";
+  return "the nearest is '" + std::string(best->key) + "'";
 }
 
 }  // namespace
@@ -445,8 +446,7 @@ std::string apply_option(Settings& settings, std::string_view key, std::string_v
   const Spec* spec = find(key);
   if (spec == nullptr) {
     return "option '" + std::string(key.substr(0, 64)) + "' (value '" +
-           std::string(value.substr(0, 64)) + "') is not known; the nearest is '" +
-           nearest(key.substr(0, 64)) + "'";
+           std::string(value.substr(0, 64)) + "') is not known; " + hint(key.substr(0, 64));
   }
   const std::string wrong = spec->apply(settings, value);
   if (wrong.empty()) return "";

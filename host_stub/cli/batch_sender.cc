@@ -7,6 +7,8 @@ namespace stub::cli {
 
 Result<std::monostate> BatchSender::send(const http::ClientRequest& request, std::int64_t first,
                                          std::int64_t count) {
+  auto connected = connection_.connect(patience_);
+  if (auto* error = std::get_if<Error>(&connected)) return std::move(*error);
   batches_.push_back({first, count, Clock::now()});
   messages_ += count;
   return connection_.send(request, patience_);

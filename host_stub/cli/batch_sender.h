@@ -32,7 +32,8 @@ class BatchSender {
   BatchSender(http::Client& connection, std::int64_t ack_timeout_ms)
       : connection_(connection), patience_(ack_timeout_ms + 10'000) {}
 
-  // first and count name the batch in its outcome.
+  // first and count name the batch in its outcome. After an Error the connection is closed. The
+  // batch is in flight unless it was never written, because there was no connection to write to.
   Result<std::monostate> send(const http::ClientRequest& request, std::int64_t first,
                               std::int64_t count);
   // Waits for the oldest batch's answer. After an Error the connection is closed, and what is in

@@ -76,7 +76,7 @@ std::optional<Error> read_options(const std::string& path, const toml::node& nod
   if (table == nullptr) {
     return Error{HA_INVALID, 0,
                  place(path, node.source()) +
-                     "option is no table (try a line [option] and KEY = VALUE lines below it)"};
+                     "option is not a table (try a line [option] and KEY = VALUE lines below it)"};
   }
   for (const auto& [key, value] : *table) {
     auto text = scalar(value);
@@ -112,9 +112,11 @@ Result<ServeInput> read_config(const std::string& path) {
       continue;
     }
     if (std::find(known.begin(), known.end(), name) == known.end()) {
+      const std::string meant = nearest(name, known);
       return Error{HA_INVALID, 0,
                    "config: " + place(path, value.source()) + "unknown key " + in_quotes(name) +
-                       " (did you mean '" + nearest(name, known) + "'?)"};
+                       (meant.empty() ? " (`ha_stub serve --help` lists the keys)"
+                                      : " (did you mean '" + meant + "'?)")};
     }
     auto setting = scalar(value);
     if (!setting) {

@@ -29,7 +29,8 @@ std::string nearest(std::string_view name, const std::vector<std::string>& candi
   const auto best = std::min_element(
       candidates.begin(), candidates.end(),
       [&](const auto& a, const auto& b) { return edits(name, a) < edits(name, b); });
-  return best == candidates.end() ? "" : *best;
+  const bool near = best != candidates.end() && edits(name, *best) * 3 <= name.size();
+  return near ? *best : "";
 }
 
 }  // namespace stub::cli

@@ -8,7 +8,8 @@
 
 namespace stub::cli {
 
-// The candidate with the fewest edits to `name`; empty when there is none.
+// The candidate with the fewest edits to `name`; empty when the best differs in more than a third
+// of the name's letters, which is not a slip.
 std::string nearest(std::string_view name, const std::vector<std::string>& candidates);
 
 }  // namespace stub::cli

@@ -111,9 +111,10 @@ class Producer {
       ++count;
     }
     if (count == 0) return false;
-    const auto first = sent_;
-    sent_ += count;
-    const auto done = sender_.send(request_, first, count);
+    const auto in_flight = sender_.messages_in_flight();
+    const auto done = sender_.send(request_, sent_, count);
+    const bool written = sender_.messages_in_flight() > in_flight;
+    (written ? sent_ : failed_) += count;
     if (const auto* error = std::get_if<Error>(&done)) break_off(error->text);
     return true;
   }
@@ -157,8 +158,10 @@ class Producer {
   }
 
   void break_off(const std::string& text) {
-    fail(fmt::format("{}; the outcome of lines {} to {} is open", text,
-                     sent_ - sender_.messages_in_flight() + 1, sent_));
+    const auto open = sender_.messages_in_flight();
+    fail(open == 0 ? text
+                   : fmt::format("{}; the outcome of lines {} to {} is open", text,
+                                 sent_ - open + 1, sent_));
     broken_ = true;
   }
 

@@ -137,7 +137,11 @@ const std::vector<std::pair<ServeKey, Setter>>& keys() {
          return set_integer(s.broker.flush_interval_ms, v, "flush-interval-ms", 1, 60'000);
        }},
       {{"retention-bytes", "BYTES", "keep at most about this much log; default: all"},
-       [](auto& s, auto& v) { return set_bytes(s.broker.retention_bytes, v, "retention-bytes"); }},
+       [](auto& s, auto& v) -> std::optional<Error> {
+         if (v == "0")
+           return invalid("retention-bytes: '0' keeps nothing; to keep all, leave it out");
+         return set_bytes(s.broker.retention_bytes, v, "retention-bytes");
+       }},
       {{"retention-hours", "N", "keep segments at most about this long; default: for ever"},
        [](auto& s, auto& v) {
          std::int64_t hours = 0;

@@ -33,7 +33,7 @@ std::string table(const std::string& url, const NodeStatus& node) {
   if (node.role == "slave") {
     const bool up = node.client_state == "transfer" || node.client_reason == "none";
     out += fmt::format("{:<11}{} ({}{})\n", "master", node.master.empty() ? "nobody" : node.master,
-                       node.client_state,
+                       node.client_state == "ready" ? "not connected" : node.client_state,
                        up ? "" : "; last ended: " + node.client_reason + ", see this node's log");
   }
   if (node.epoch > 0 || node.promised > 0) {

@@ -87,10 +87,13 @@ class Client::Impl {
     return call_once(request, timeout);
   }
 
+  Result<std::monostate> connect(Duration timeout) {
+    return connected_ ? std::monostate{} : open(timeout);
+  }
+
   Result<std::monostate> send(const ClientRequest& request, Duration timeout) {
-    if (!connected_) {
-      if (auto error = connect(timeout)) return std::move(*error);
-    }
+    auto connected = connect(timeout);
+    if (auto* error = std::get_if<Error>(&connected)) return std::move(*error);
     std::string out =
         request.method + " " + request.target + " HTTP/1.1\r\nHost: " + to_string(server_) + "\r\n";
     if (!request.body.empty() || request.method == "POST" || request.method == "PUT") {
@@ -149,7 +152,7 @@ class Client::Impl {
     return receive(timeout);
   }
 
-  std::optional<Error> connect(Duration timeout) {
+  Result<std::monostate> open(Duration timeout) {
     close();
     const auto end = std::chrono::steady_clock::now() + timeout;
     std::vector<tcp::endpoint> found;
@@ -168,7 +171,7 @@ class Client::Impl {
     if (error) return fail("cannot connect to", error);
     stream_.socket().set_option(tcp::no_delay(true), error);
     connected_ = true;
-    return std::nullopt;
+    return std::monostate{};
   }
 
   // Each operation ends by itself or by its deadline, so this returns.
@@ -204,6 +207,7 @@ Client& Client::operator=(Client&&) noexcept = default;
 Result<ClientResponse> Client::call(const ClientRequest& request, Duration timeout) {
   return impl_->call(request, timeout);
 }
+Result<std::monostate> Client::connect(Duration timeout) { return impl_->connect(timeout); }
 Result<std::monostate> Client::send(const ClientRequest& request, Duration timeout) {
   return impl_->send(request, timeout);
 }

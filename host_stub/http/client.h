@@ -39,10 +39,13 @@ class Client {
   Client& operator=(Client&&) noexcept;
 
   // Sends one request and waits for its answer; connects first when needed. A kept connection that
-  // the server has closed meanwhile is opened anew, once, for requests that may be repeated (not
+  // the server has closed meanwhile is opened again, once, for requests that may be repeated (not
   // POST).
   Result<ClientResponse> call(const ClientRequest& request, Duration timeout);
 
+  // Does nothing when connected. send does it too: call it first to know that a request whose send
+  // fails may have been written.
+  Result<std::monostate> connect(Duration timeout);
   // Pipelining: any number of sends, then as many receives, in the same order. After an error the
   // connection is closed and what was outstanding stays unanswered.
   Result<std::monostate> send(const ClientRequest& request, Duration timeout);

@@ -88,6 +88,8 @@ TEST(ServeSettings, RefuseByKeyAndValue) {
   EXPECT_THAT(with("http", "8080"), HasSubstr("http: '8080' has no port"));
   EXPECT_THAT(with("segment-size", "1T"), HasSubstr("segment-size: '1T' is not a number of bytes"));
   EXPECT_THAT(with("flush", "always"), HasSubstr("flush: 'always'"));
+  EXPECT_THAT(with("retention-bytes", "0"),
+              HasSubstr("'0' keeps nothing; to keep all, leave it out"));
   EXPECT_THAT(with("retention-hours", "0"), HasSubstr("retention-hours: '0'"));
   EXPECT_THAT(with("log-level", "loud"), HasSubstr("log-level: 'loud'"));
   EXPECT_THAT(with("consensus-log", "1"), HasSubstr("consensus-log: '1'"));
@@ -155,9 +157,11 @@ TEST_F(ConfigFile, ErrorsNameFileLineAndKey) {
   EXPECT_THAT(
       fault("role = \"none\"\nsegment_size = 1\n"),
       HasSubstr(path_ + ", line 2: unknown key 'segment_size' (did you mean 'segment-size'?)"));
+  EXPECT_THAT(fault("nosuch = 1\n"),
+              HasSubstr("unknown key 'nosuch' (`ha_stub serve --help` lists the keys)"));
   EXPECT_THAT(fault("role = \n"), HasSubstr(path_ + ", line 1: "));
   EXPECT_THAT(fault("queues = 1.5\n"), HasSubstr("'queues' is neither"));
-  EXPECT_THAT(fault("option = 3\n"), HasSubstr("option is no table"));
+  EXPECT_THAT(fault("option = 3\n"), HasSubstr("option is not a table"));
   EXPECT_THAT(fault("[option]\na = [1]\n"), HasSubstr("option 'a' is neither"));
   const auto absent = cli::read_config(path_ + ".absent");
   ASSERT_TRUE(std::holds_alternative<Error>(absent));
@@ -189,10 +193,11 @@ TEST_F(ConfigFile, WhatIsNoTextFileSaysSo) {
               HasSubstr("line 2: option 'allow' is neither"));
 }
 
-TEST(Nearest, FindsTheFewestEdits) {
+TEST(Nearest, IsTheFewestEditsAndNothingFar) {
   const std::vector<std::string> names = {"http", "store", "role", "segment-size"};
   EXPECT_EQ(cli::nearest("stor", names), "store");
   EXPECT_EQ(cli::nearest("segment_size", names), "segment-size");
+  EXPECT_EQ(cli::nearest("nosuch", names), "");
   EXPECT_EQ(cli::nearest("x", {}), "");
 }
 

@@ -138,6 +138,14 @@ TEST_F(HaStub, AProducerWhoseCopiesCannotBeMadeFails) {
   EXPECT_THAT(outcome.output, HasSubstr("SLAVE_NOT_AVAILABLE"));
 }
 
+TEST_F(HaStub, LinesThatFoundNoBrokerAreNotOpen) {
+  const auto outcome = shell("seq 1 3 | " + stub("produce --topic t --broker http://127.0.0.1:1"));
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.output, HasSubstr("cannot connect to 127.0.0.1:1"));
+  EXPECT_THAT(outcome.output, testing::Not(HasSubstr("open")));
+  EXPECT_THAT(outcome.output, HasSubstr("{\"sent\":0,\"acked\":0,\"failed\":3,"));
+}
+
 TEST_F(HaStub, StopsCleanlyAndVerifies) {
   auto* node = serve("master");
   ASSERT_NE(node, nullptr);
@@ -154,7 +162,8 @@ TEST_F(HaStub, RolesChangeByCommand) {
   auto* first = serve("master");
   auto* second = serve("slave");
   ASSERT_TRUE(first != nullptr && second != nullptr);
-  EXPECT_THAT(shell(stub("status --broker " + second->url())).output, HasSubstr("nobody"));
+  EXPECT_THAT(shell(stub("status --broker " + second->url())).output,
+              HasSubstr("nobody (not connected)"));
   EXPECT_EQ(shell(stub("follow --broker " + second->url() + " --master " + first->ha())).code, 0);
   EXPECT_THAT(shell("echo a | " + stub("produce --topic t --broker " + second->url())).output,
               HasSubstr("NOT_MASTER"));
@@ -194,6 +203,8 @@ TEST_F(HaStub, OptionsChangeByCommand) {
   EXPECT_THAT(unknown.output,
               HasSubstr("INVALID: option 'mising_copies' (value 'block') is not known; "
                         "the nearest is 'missing_copies'"));
+  EXPECT_THAT(set("nosuch=1").output, HasSubstr("option 'nosuch' (value '1') is not known; "
+                                                "see the plugin's table of options"));
   const auto no_value = set("missing_copies=maybe");
   EXPECT_EQ(no_value.code, 1);
   EXPECT_THAT(no_value.output, testing::AllOf(HasSubstr("missing_copies"), HasSubstr("'maybe'"),
