@@ -29,6 +29,10 @@ class AutoswitchMaster {
   bool answer(const Epochs& epochs, std::int64_t end);
   std::vector<std::byte> answer_bytes(const Epochs& epochs, std::int64_t end) const;
   std::int64_t read_report();  // INT64_MIN = none came
+  // Answers, and hears where the slave wants to go on.
+  std::int64_t first_report(const Epochs& epochs, std::int64_t end) {
+    return answer(epochs, end) ? read_report() : INT64_MIN;
+  }
   // A header; a body of size bytes must follow.
   bool header(const core::EpochEntry& label, std::int64_t offset, std::int32_t size,
               std::int64_t confirm = 0, std::int32_t state = 2);

@@ -47,9 +47,11 @@ class EpochSet : public ::testing::Test {
     for (const auto& node : nodes_) ids.push_back(node->id);
     return core::set_text(ids, static_cast<std::int64_t>(ids.size() / 2 + 1));
   }
-  Node& operator[](std::size_t i) { return *nodes_[i]; }
+  Node& a() { return *nodes_[0]; }
+  Node& b() { return *nodes_[1]; }
+  Node& c() { return *nodes_[2]; }
 
-  void load(Node& node, Options more = {}) {
+  void load(Node& node, const Options& more = {}) {
     Options options = native({{"listen", address(node)},
                               {"replica_id", node.id},
                               {"replicas", replicas_},
@@ -60,21 +62,30 @@ class EpochSet : public ::testing::Test {
     options.insert(options.end(), more.begin(), more.end());
     node.plugin = std::make_unique<Instance>(node.host, options);
   }
+  void start(Node& node, std::int32_t role, const Options& more = {}) {
+    load(node, more);
+    ASSERT_EQ(node.plugin->start(role), HA_OK) << node.plugin->error().text;
+  }
+  void start_and_hold(Node& node, std::int32_t role, const Options& more = {}) {
+    start(node, role, more);
+    ASSERT_TRUE(node.host.wait_for_role(role));
+  }
+  void follow(Node& node, const std::string& master, const Options& more = {}) {
+    load(node, more);
+    ASSERT_EQ(node.plugin->start(HA_ROLE_SLAVE, master), HA_OK) << node.plugin->error().text;
+  }
   // a is master, the others follow it.
-  void start_all(Options more = {}) {
-    for (auto& node : nodes_) {
-      load(*node, more);
-      const bool first = node == nodes_.front();
-      ASSERT_EQ(node->plugin->start(first ? HA_ROLE_MASTER : HA_ROLE_SLAVE,
-                                    first ? "" : address(*nodes_.front())),
-                HA_OK)
-          << node->plugin->error().text;
-    }
-    ASSERT_TRUE(nodes_.front()->host.wait_for_role(HA_ROLE_MASTER));
+  void start_all(const Options& more = {}) {
+    start(a(), HA_ROLE_MASTER, more);
+    for (std::size_t i = 1; i < nodes_.size(); ++i) follow(*nodes_[i], address(a()), more);
+    ASSERT_TRUE(a().host.wait_for_role(HA_ROLE_MASTER));
     for (std::size_t i = 1; i < nodes_.size(); ++i) {
-      ASSERT_TRUE(nodes_[i]->host.wait_for_log(
-          "master 127.0.0.1:" + std::to_string(nodes_[0]->port) + " answered"));
+      ASSERT_TRUE(nodes_[i]->host.wait_for_log("master " + address(a()) + " answered"));
     }
+  }
+  void start_three(const Options& more = {}) {
+    make(3);
+    start_all(more);
   }
   static std::int64_t promote(Node& node, std::uint32_t flags = 0) {
     const std::size_t before = node.host.roles().size();
@@ -93,6 +104,12 @@ class EpochSet : public ::testing::Test {
   static std::int64_t grow(Node& node, std::int64_t size) {
     const std::int64_t end = node.host.grow(size);
     node.plugin->notify(end);
+    return end;
+  }
+  // Grows and waits until all nodes hold it.
+  std::int64_t spread(Node& master, std::int64_t size) {
+    const std::int64_t end = grow(master, size);
+    for (const auto& node : nodes_) EXPECT_TRUE(node->host.wait_for_end(end)) << node->id;
     return end;
   }
 

@@ -82,6 +82,20 @@ std::int32_t Instance::set_role(std::int32_t role, const std::string& master, st
   return api_->set_role(instance_, &change, fresh_error());
 }
 
+Peer Instance::join(std::int64_t reported, std::size_t joined) {
+  Peer slave = Peer::to(port());
+  EXPECT_TRUE(slave.report(reported));
+  EXPECT_TRUE(host_.wait_for_replica(HA_REPLICA_JOINED, HA_REASON_NONE, joined));
+  return slave;
+}
+
+Peer Instance::follow(Listener& master, std::int64_t report) {
+  start_slave(master.address());
+  Peer peer = master.accept();
+  EXPECT_EQ(peer.read_report(), report);
+  return peer;
+}
+
 std::int32_t Instance::set_master_address(const char* address) {
   return api_->set_master_address(instance_, address, fresh_error());
 }
@@ -180,9 +194,22 @@ bool WaitLog::wait_for(std::size_t count) {
   return changed_.wait_for(lock, kPatience, [&] { return ended_.size() >= count; });
 }
 
+std::int32_t WaitLog::first_status() {
+  EXPECT_TRUE(wait_for(1));
+  const std::lock_guard lock(mutex_);
+  return ended_.empty() ? HA_INTERNAL : ended_[0].status;
+}
+
 std::vector<WaitLog::Ended> WaitLog::ended() const {
   const std::lock_guard lock(mutex_);
   return ended_;
+}
+
+std::int32_t wait_result(Instance& instance, std::int64_t end, std::int32_t acks,
+                         std::int64_t timeout_ms, std::int32_t durability) {
+  WaitLog waits;
+  const std::int32_t status = waits.wait(instance, end, acks, timeout_ms, durability);
+  return status == HA_OK ? waits.first_status() : status;
 }
 
 }  // namespace ha::testing

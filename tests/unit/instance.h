@@ -15,6 +15,7 @@
 
 #include "ha/plugin.h"
 #include "tests/unit/memory_host.h"
+#include "tests/unit/peer.h"
 
 namespace ha::testing {
 
@@ -41,6 +42,11 @@ class Instance {
   std::int32_t set_role(std::int32_t role, const std::string& master = "", std::uint32_t flags = 0);
   // Starts and makes it master of a set whose other nodes need not be there.
   void start_forced_master();
+  // A slave that the test speaks for: it has reported that offset, and the host was told that so
+  // many have joined.
+  Peer join(std::int64_t reported, std::size_t joined = 1);
+  // The master that the test speaks for, once this slave has reported that offset to it.
+  Peer follow(Listener& master, std::int64_t report);
   std::int32_t set_master_address(const char* address);
   std::int32_t set_option(const std::string& key, const std::string& value);
   std::int32_t stop(std::int64_t timeout_ms = 0);
@@ -86,6 +92,7 @@ class WaitLog {
                     std::int64_t timeout_ms, std::int32_t durability = HA_DURABILITY_DEFAULT,
                     std::int64_t epoch = 0);
   bool wait_for(std::size_t count);
+  std::int32_t first_status();  // waits for it
   std::vector<Ended> ended() const;
   void on_end(std::function<void()> hook) { hook_ = std::move(hook); }
 
@@ -97,5 +104,10 @@ class WaitLog {
   std::vector<Ended> ended_;
   std::function<void()> hook_;
 };
+
+// What such a wait ends with, or what the call answers when nothing is waited for: HA_DONE, or a
+// refusal.
+std::int32_t wait_result(Instance& instance, std::int64_t end, std::int32_t acks,
+                         std::int64_t timeout_ms, std::int32_t durability = HA_DURABILITY_DEFAULT);
 
 }  // namespace ha::testing

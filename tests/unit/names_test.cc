@@ -298,11 +298,6 @@ class NamedSet : public EpochSet {
                    ".test:" + std::to_string(node->port);
     }
   }
-  void start(std::size_t index, std::int32_t role, Options more = {}) {
-    Node& node = *nodes_[index];
-    load(node, std::move(more));
-    ASSERT_EQ(node.plugin->start(role), HA_OK) << node.plugin->error().text;
-  }
   FakeNames names_;
 };
 
@@ -310,44 +305,40 @@ class NamedSet : public EpochSet {
 TEST_F(NamedSet, ADeadNodeWhoseNameIsSilentHoldsUpNoPromotion) {
   make(3);
   names_.silence("a.test");
-  start(2, HA_ROLE_SLAVE);
-  start(1, HA_ROLE_MASTER);
-  Node& b = *nodes_[1];
-  ASSERT_TRUE(b.host.wait_for_role(HA_ROLE_MASTER));
+  start(c(), HA_ROLE_SLAVE);
+  start_and_hold(b(), HA_ROLE_MASTER);
   EXPECT_GE(names_.waiting(), 1);
   // And the slave, which tries the nodes in turn, finds its master.
-  const std::int64_t end = grow(b, 100);
-  ASSERT_TRUE(nodes_[2]->host.wait_for_end(end));
-  EXPECT_EQ(promote(*nodes_[2]), 2);
-  nodes_[1]->plugin->stop(0);
-  nodes_[2]->plugin->stop(0);
+  const std::int64_t end = grow(b(), 100);
+  ASSERT_TRUE(c().host.wait_for_end(end));
+  EXPECT_EQ(promote(c()), 2);
+  b().plugin->stop(0);
+  c().plugin->stop(0);
   EXPECT_GE(names_.waiting(), 1) << "stop came back after the look-up";
 }
 
 // A slave speaks to nobody but its master until it is promoted.
 TEST_F(NamedSet, APromotionNeedsNoResolverOnceTheNamesAreKnown) {
   make(3);
-  start(1, HA_ROLE_SLAVE);
-  start(2, HA_ROLE_SLAVE);
-  start(0, HA_ROLE_MASTER);
-  Node& b = *nodes_[1];
-  ASSERT_TRUE(nodes_[0]->host.wait_for_role(HA_ROLE_MASTER));
-  const std::string answered = "master a.test:" + std::to_string(nodes_[0]->port) + " answered";
-  ASSERT_TRUE(b.host.wait_for_log(answered));
-  ASSERT_TRUE(nodes_[2]->host.wait_for_log(answered));
+  start(b(), HA_ROLE_SLAVE);
+  start(c(), HA_ROLE_SLAVE);
+  start_and_hold(a(), HA_ROLE_MASTER);
+  const std::string answered = "master a.test:" + std::to_string(a().port) + " answered";
+  ASSERT_TRUE(b().host.wait_for_log(answered));
+  ASSERT_TRUE(c().host.wait_for_log(answered));
   ASSERT_TRUE(Instance::eventually([&] { return names_.waiting() == 0; }));
   for (const char* name : {"a.test", "b.test", "c.test"}) names_.silence(name);
-  nodes_[0]->plugin.reset();
-  EXPECT_EQ(promote(b), 2);
+  a().plugin.reset();
+  EXPECT_EQ(promote(b()), 2);
 }
 
 TEST_F(NamedSet, ACampaignEndsWithTheNode) {
   make(3);
   names_.silence("a.test");
   names_.silence("c.test");
-  start(1, HA_ROLE_MASTER, {{"prepare_timeout_ms", "3600000"}});
+  start(b(), HA_ROLE_MASTER, {{"prepare_timeout_ms", "3600000"}});
   ASSERT_TRUE(Instance::eventually([&] { return names_.waiting() == 2; }));
-  EXPECT_EQ(nodes_[1]->plugin->stop(0), HA_OK);
+  EXPECT_EQ(b().plugin->stop(0), HA_OK);
   EXPECT_EQ(names_.waiting(), 2) << "stop came back after the look-up";
 }
 
@@ -355,28 +346,25 @@ TEST_F(NamedSet, ACampaignEndsWithTheNode) {
 TEST_F(NamedSet, NamesWithBothKindsOfAddressesMakeASet) {
   make(3);
   for (const char* name : {"a.test", "b.test", "c.test"}) names_.set(name, {"::1", "127.0.0.1"});
-  start(1, HA_ROLE_SLAVE);
-  start(0, HA_ROLE_MASTER);
-  ASSERT_TRUE(nodes_[0]->host.wait_for_role(HA_ROLE_MASTER));
-  const std::int64_t end = grow(*nodes_[0], 100);
-  EXPECT_TRUE(nodes_[1]->host.wait_for_end(end));
+  start(b(), HA_ROLE_SLAVE);
+  start_and_hold(a(), HA_ROLE_MASTER);
+  const std::int64_t end = grow(a(), 100);
+  EXPECT_TRUE(b().host.wait_for_end(end));
 }
 
 // On the first of its addresses another node listens.
 TEST_F(NamedSet, AnotherNodeOnOneOfTheAddressesIsNotTheEnd) {
   make(2);
-  const std::string port = std::to_string(nodes_[0]->port);
-  load(*nodes_[0]);
-  ASSERT_EQ(nodes_[0]->plugin->start(HA_ROLE_SLAVE), HA_OK);
+  const std::string port = std::to_string(a().port);
+  start(a(), HA_ROLE_SLAVE);
   Node other("x");
-  load(other, {{"listen", "127.0.0.3:" + port}, {"replicas", "x@127.0.0.3:" + port}});
-  ASSERT_EQ(other.plugin->start(HA_ROLE_NONE), HA_OK) << other.plugin->error().text;
+  start(other, HA_ROLE_NONE,
+        {{"listen", "127.0.0.3:" + port}, {"replicas", "x@127.0.0.3:" + port}});
   names_.set("a.test", {"127.0.0.3", "127.0.0.1"});
   net::Resolver resolver;
   const core::Prepare prepare{core::Prepare::Mode::kAsk, 1, {}, "prod", "b"};
-  const auto heard =
-      net::ask_nodes({{"a", {"a.test", static_cast<std::uint16_t>(nodes_[0]->port)}}}, prepare,
-                     kPatience, resolver);
+  const auto heard = net::ask_nodes({{"a", {"a.test", static_cast<std::uint16_t>(a().port)}}},
+                                    prepare, kPatience, resolver);
   ASSERT_TRUE(heard.at(0).promise) << heard.at(0).text;
   EXPECT_EQ(heard.at(0).promise->id, "a");
 }

@@ -30,9 +30,7 @@ TEST(Accept, TakesIpv4OnAnIpv6Socket) {
   Instance master(host, {{"listen", "[::]:0"}, {"allow", "127.0.0.0/8"}});
   if (master.start(HA_ROLE_MASTER) == HA_IO) GTEST_SKIP() << master.error().text;
   ASSERT_TRUE(host.wait_for_role(HA_ROLE_MASTER));
-  Peer peer = Peer::to(master.port());
-  ASSERT_TRUE(peer.report(0));
-  ASSERT_TRUE(host.wait_for_replica(HA_REPLICA_JOINED, HA_REASON_NONE));
+  Peer peer = master.join(0);
   EXPECT_EQ(host.replicas()[0].address, peer.local_address());
   EXPECT_EQ(host.replicas()[0].id, "127.0.0.1#1");
 }
@@ -90,9 +88,7 @@ TEST(Accept, WhoIsConnectedStaysWhenItsAddressLeavesTheAllowList) {
   host.grow(100);
   Instance master(host, {{"in_sync_replicas", "2"}});
   master.start_master();
-  Peer slave = Peer::to(master.port());
-  ASSERT_TRUE(slave.report(100));
-  ASSERT_TRUE(host.wait_for_replica(HA_REPLICA_JOINED, HA_REASON_NONE));
+  Peer slave = master.join(100);
   ASSERT_EQ(master.set_option("allow", "10.0.0.0/8"), HA_OK);
   Peer late = Peer::to(master.port());
   EXPECT_TRUE(late.wait_closed());
@@ -103,8 +99,7 @@ TEST(Accept, WhoIsConnectedStaysWhenItsAddressLeavesTheAllowList) {
   WaitLog waits;
   ASSERT_EQ(waits.wait(master, end, HA_ACKS_DEFAULT, 600'000), HA_OK);
   ASSERT_EQ(slave.follow_to(100, end), "");
-  ASSERT_TRUE(waits.wait_for(1));
-  EXPECT_EQ(waits.ended()[0].status, HA_OK);
+  EXPECT_EQ(waits.first_status(), HA_OK);
   EXPECT_TRUE(master.only_connection_is(slave.local_address()));
   // Once it has gone it does not come back.
   slave.leave();
@@ -141,11 +136,8 @@ TEST(Accept, TwoConnectionsFromLoopbackAreTwoCopies) {
   host.grow(100);
   Instance master(host);
   master.start_master();
-  Peer a = Peer::to(master.port());
-  Peer b = Peer::to(master.port());
-  ASSERT_TRUE(a.report(100));
-  ASSERT_TRUE(b.report(100));
-  ASSERT_TRUE(host.wait_for_replica(HA_REPLICA_JOINED, HA_REASON_NONE, 2));
+  Peer a = master.join(100);
+  Peer b = master.join(100, 2);
   EXPECT_TRUE(Instance::eventually([&] { return master.snapshot().total.in_sync_count == 3; }));
   EXPECT_EQ(master.snapshot().total.replica_count, 2);
   WaitLog waits;
@@ -157,19 +149,15 @@ TEST(Accept, TwoConnectionsFromOneAddressAreOneCopyByOption) {
   host.grow(100);
   Instance master(host, {{"rocketmq_replica_identity", "address"}});
   master.start_master();
-  Peer a = Peer::to(master.port());
-  Peer b = Peer::to(master.port());
-  ASSERT_TRUE(a.report(100));
-  ASSERT_TRUE(b.report(100));
-  ASSERT_TRUE(host.wait_for_replica(HA_REPLICA_JOINED, HA_REASON_NONE, 2));
+  Peer a = master.join(100);
+  Peer b = master.join(100, 2);
   EXPECT_TRUE(Instance::eventually([&] { return master.snapshot().total.in_sync_count == 2; }));
   EXPECT_EQ(master.snapshot().total.replica_count, 1);
   EXPECT_STREQ(master.snapshot().replicas.at(0).id, "127.0.0.1");
   WaitLog waits;
   EXPECT_EQ(waits.wait(master, 100, 2, 60'000), HA_DONE);
   ASSERT_EQ(waits.wait(master, 100, 3, 100), HA_OK);
-  ASSERT_TRUE(waits.wait_for(1));
-  EXPECT_EQ(waits.ended()[0].status, HA_FLUSH_SLAVE_TIMEOUT);
+  EXPECT_EQ(waits.first_status(), HA_FLUSH_SLAVE_TIMEOUT);
   // The other connection goes on counting when one leaves.
   a.leave();
   ASSERT_TRUE(host.wait_for_replica(HA_REPLICA_LEFT, HA_REASON_PEER_CLOSED));
@@ -183,14 +171,10 @@ TEST(Accept, AFreedNumberIsTakenUpAgain) {
   MemoryHost host;
   Instance master(host);
   master.start_master();
-  Peer a = Peer::to(master.port());
-  ASSERT_TRUE(a.report(0));
-  ASSERT_TRUE(host.wait_for_replica(HA_REPLICA_JOINED, HA_REASON_NONE));
+  Peer a = master.join(0);
   a.leave();
   ASSERT_TRUE(host.wait_for_replica(HA_REPLICA_LEFT, HA_REASON_PEER_CLOSED));
-  Peer b = Peer::to(master.port());
-  ASSERT_TRUE(b.report(0));
-  ASSERT_TRUE(host.wait_for_replica(HA_REPLICA_JOINED, HA_REASON_NONE, 2));
+  Peer b = master.join(0, 2);
   EXPECT_EQ(host.replicas().back().id.substr(0, 11), "127.0.0.1#1");
   EXPECT_EQ(master.sample("ha_replica_reconnects_total{id=\"127.0.0.1#1\"}"), 1);
 }
@@ -214,8 +198,7 @@ TEST(Accept, ManySlavesNeedNoMoreThreadsThanOne) {
   ASSERT_EQ(waits.wait(master, end, kSlaves + 1, 600'000), HA_OK);
   master.notify(end);
   for (Peer& peer : peers) ASSERT_EQ(peer.follow_to(0, end), "");
-  ASSERT_TRUE(waits.wait_for(1));
-  EXPECT_EQ(waits.ended()[0].status, HA_OK);
+  EXPECT_EQ(waits.first_status(), HA_OK);
   EXPECT_EQ(threads_of_this_process(), threads);
   EXPECT_EQ(master.snapshot().total.replica_count, static_cast<std::int64_t>(kSlaves));
   EXPECT_EQ(master.snapshot().total.in_sync_count, static_cast<std::int32_t>(kSlaves) + 1);

@@ -13,14 +13,6 @@ namespace {
 
 constexpr std::int64_t kSegment = 4096;
 
-// The peer asked, and the plugin counts it.
-Peer joined(Instance& instance, MemoryHost& host, std::int64_t request, std::size_t nth = 1) {
-  Peer peer = Peer::to(instance.port());
-  EXPECT_TRUE(peer.report(request));
-  EXPECT_TRUE(host.wait_for_replica(HA_REPLICA_JOINED, HA_REASON_NONE, nth));
-  return peer;
-}
-
 TEST(Connection, TheMasterIsSilentUntilTheFirstReport) {
   MemoryHost host;
   host.grow(10'000);
@@ -28,7 +20,7 @@ TEST(Connection, TheMasterIsSilentUntilTheFirstReport) {
   master.start_master();
   Peer silent = Peer::to(master.port());
   // Another slave gets everything, also what is appended now; the first must have got nothing.
-  Peer other = joined(master, host, 0);
+  Peer other = master.join(0);
   EXPECT_EQ(other.follow_to(0, 10'000), "");
   master.notify(host.grow(5'000));
   EXPECT_EQ(other.follow_to(10'000, 15'000), "");
@@ -45,7 +37,7 @@ TEST(Connection, HalfAReportIsNoReport) {
   Peer half = Peer::to(master.port());
   const std::vector<std::byte> zero(8);
   ASSERT_TRUE(half.send(std::span(zero).first(7)));
-  Peer other = joined(master, host, 100);
+  Peer other = master.join(100);
   EXPECT_EQ(other.frame().offset, 100);
   EXPECT_FALSE(half.has_bytes());
   EXPECT_EQ(host.replicas().size(), 2u);  // the other's JOINED and CAUGHT_UP
@@ -79,7 +71,7 @@ TEST(Connection, StartOffsets) {
     host.drop_below(c.min);
     Instance master(host, {{"bootstrap", c.bootstrap}});
     master.start_master();
-    Peer peer = joined(master, host, c.request);
+    Peer peer = master.join(c.request);
     const FrameSeen first = peer.frame();
     EXPECT_EQ(first.offset, c.start) << "request " << c.request << ", " << c.bootstrap;
     EXPECT_EQ(master.snapshot().replicas.at(0).start_offset, c.start);
@@ -131,7 +123,7 @@ TEST_P(Sources, FramesAreTheLogsBytesAndNeverCrossASegment) {
   host.grow(kEnd);
   Instance master(host, {{"bootstrap", "earliest"}, {"transfer_batch_bytes", "1500"}});
   master.start_master();
-  Peer peer = joined(master, host, 0);
+  Peer peer = master.join(0);
   std::int64_t at = 0;
   while (at < kEnd) {
     const FrameSeen seen = peer.frame();
@@ -226,7 +218,7 @@ TEST(Connection, WhenTooManyPinsAreOutTheBytesAreRead) {
   host.fail_pin(HA_AGAIN);
   Instance master(host, {{"bootstrap", "earliest"}});
   master.start_master();
-  Peer peer = joined(master, host, 0);
+  Peer peer = master.join(0);
   EXPECT_EQ(peer.follow_to(0, 3 * kSegment), "");
   EXPECT_EQ(host.loans(), 0);
 }
@@ -240,7 +232,7 @@ TEST(Connection, SendFromFileLeavesTheHostsMemoryAlone) {
   host.fail_pin(HA_INTERNAL);
   Instance master(host, {{"bootstrap", "earliest"}, {"send_from", "file"}});
   master.start_master();
-  Peer peer = joined(master, host, 0);
+  Peer peer = master.join(0);
   EXPECT_EQ(peer.follow_to(0, 3 * kSegment), "");
   EXPECT_GT(host.loans(), 0);
 }
@@ -251,11 +243,11 @@ TEST(Connection, AHostThatCannotGiveTheBytesEndsTheConnectionWithAReason) {
   host.fail_pin(HA_IO);
   Instance master(host, {{"bootstrap", "earliest"}});
   master.start_master();
-  Peer peer = joined(master, host, 0);
+  Peer peer = master.join(0);
   EXPECT_TRUE(peer.wait_closed());
   EXPECT_TRUE(host.wait_for_replica(HA_REPLICA_LEFT, HA_REASON_HOST_ERROR));
   host.fail_pin(HA_RANGE);  // deleted between the look and the pin
-  Peer again = joined(master, host, 0, 2);
+  Peer again = master.join(0, 2);
   EXPECT_TRUE(again.wait_closed());
   EXPECT_TRUE(host.wait_for_replica(HA_REPLICA_LEFT, HA_REASON_REQUEST_BELOW_MIN));
 }
@@ -265,7 +257,7 @@ TEST(Connection, HeartbeatsSayWhereTheLogGoesOn) {
   host.grow(1000);
   Instance master(host, {{"heartbeat_ms", "20"}, {"housekeeping_ms", "60000"}});
   master.start_master();
-  Peer peer = joined(master, host, 400);
+  Peer peer = master.join(400);
   EXPECT_EQ(peer.follow_to(400, 1000), "");
   for (int i = 0; i < 3; ++i) {
     const FrameSeen heartbeat = peer.frame();
@@ -278,7 +270,7 @@ TEST(Connection, ASlaveThatFallsSilentIsDropped) {
   MemoryHost host;
   Instance master(host, {{"heartbeat_ms", "20"}, {"housekeeping_ms", "100"}});
   master.start_master();
-  Peer peer = joined(master, host, 0);
+  Peer peer = master.join(0);
   EXPECT_TRUE(peer.wait_closed());
   EXPECT_TRUE(host.wait_for_replica(HA_REPLICA_LEFT, HA_REASON_HOUSEKEEPING));
 }
@@ -287,7 +279,7 @@ TEST(Connection, ASlaveThatReportsIsKept) {
   MemoryHost host;
   Instance master(host, {{"heartbeat_ms", "10"}, {"housekeeping_ms", "2000"}});
   master.start_master();
-  Peer peer = joined(master, host, 0);
+  Peer peer = master.join(0);
   // Three times the silence that would end it, measured in the master's own heartbeats.
   for (int i = 0; i < 600; ++i) {
     ASSERT_EQ(peer.frame().size, 0) << i;
@@ -302,7 +294,7 @@ TEST(Connection, AReportAheadClosesAndCompletesNobody) {
   Instance master(host);
   master.start_master();
   WaitLog waits;
-  Peer peer = joined(master, host, 1000);
+  Peer peer = master.join(1000);
   ASSERT_EQ(peer.frame().offset, 1000);
   // 2000 is beyond the log's end: nothing can have been sent there.
   ASSERT_EQ(waits.wait(master, 2000, 2, 3'600'000), HA_OK);
@@ -337,7 +329,7 @@ TEST(Connection, AReportThatFallsCloses) {
   host.grow(1000);
   Instance master(host);
   master.start_master();
-  Peer peer = joined(master, host, 500);
+  Peer peer = master.join(500);
   EXPECT_EQ(peer.follow_to(500, 1000), "");
   ASSERT_TRUE(peer.report(999));
   EXPECT_TRUE(peer.wait_closed());
@@ -372,7 +364,7 @@ TEST(Connection, GarbageIsRefusedAndHarmsNobody) {
   host.grow(1000);
   Instance master(host);
   master.start_master();
-  Peer good = joined(master, host, 1000);
+  Peer good = master.join(1000);
   ASSERT_EQ(good.frame().size, 0);
   for (const std::string& text : {std::string("GET / HTTP/1.1\r\nHost: x\r\n\r\n"),
                                   std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03", 10),
@@ -393,7 +385,7 @@ TEST(Connection, TheRateLimitCountsBodiesAndCanBeLifted) {
   host.grow(kEnd);
   Instance master(host, {{"bootstrap", "earliest"}, {"max_transfer_bytes_per_s", "1024"}});
   master.start_master();
-  Peer peer = joined(master, host, 0);
+  Peer peer = master.join(0);
   // A tenth of a second's worth is the most that may stand in one frame.
   const FrameSeen first = peer.frame();
   ASSERT_EQ(first.offset, 0);
@@ -414,7 +406,7 @@ TEST(Connection, TellsTheHostInOrderWhatBecomesOfAReplica) {
   host.grow(1000);
   Instance master(host);
   master.start_master();
-  Peer peer = joined(master, host, 400);
+  Peer peer = master.join(400);
   EXPECT_EQ(peer.follow_to(400, 1000), "");
   ASSERT_TRUE(host.wait_for_replica(HA_REPLICA_CAUGHT_UP, HA_REASON_NONE));
   const std::string address = peer.local_address();

@@ -24,33 +24,27 @@ TEST_F(DegradedSet, ASurvivorSaysWhatItsMasterHadAcknowledgedBelowPolicy) {
                           {"missing_copies", "degrade"},
                           {"degrade_after_ms", "20"},
                           {"degraded_hold_ms", "0"}};
-  Node& a = (*this)[0];
-  Node& b = (*this)[1];
-  for (Node* node : {&a, &b}) load(*node, policy);
-  ASSERT_EQ(a.plugin->start(HA_ROLE_MASTER), HA_OK);
-  ASSERT_EQ(b.plugin->start(HA_ROLE_SLAVE), HA_OK);
-  ASSERT_TRUE(a.host.wait_for_role(HA_ROLE_MASTER));
-  const std::int64_t end = grow(a, 100);
-  ASSERT_TRUE(b.host.wait_for_end(end));
-  WaitLog waits;
-  ASSERT_EQ(waits.wait(*a.plugin, end, HA_ACKS_DEFAULT, kLongMs), HA_OK);
-  ASSERT_TRUE(waits.wait_for(1));
-  EXPECT_EQ(waits.ended()[0].status, HA_OK);
+  start(a(), HA_ROLE_MASTER, policy);
+  start(b(), HA_ROLE_SLAVE, policy);
+  ASSERT_TRUE(a().host.wait_for_role(HA_ROLE_MASTER));
+  const std::int64_t end = grow(a(), 100);
+  ASSERT_TRUE(b().host.wait_for_end(end));
+  EXPECT_EQ(wait_result(*a().plugin, end, HA_ACKS_DEFAULT, kLongMs), HA_OK);
   const auto kept = [&] {
     DegradedState state;
-    if (b.state.has("ha_degraded.json")) {
-      EXPECT_EQ(parse_degraded(b.state.read("ha_degraded.json"), state), "");
+    if (b().state.has("ha_degraded.json")) {
+      EXPECT_EQ(parse_degraded(b().state.read("ha_degraded.json"), state), "");
     }
     return state;
   };
   ASSERT_TRUE(Instance::eventually([&] { return kept().told.has_value(); }));
   EXPECT_TRUE(kept().ranges.empty());
   // One that comes later hears of it before it gets a byte.
-  NativeSlave c(a.port);
+  NativeSlave c(a().port);
   ASSERT_NO_FATAL_FAILURE(join(c, "c", 0));
   EXPECT_TRUE(c.degraded_next());
-  a.plugin->stop();
-  EXPECT_EQ(promote(b), 2);
+  a().plugin->stop();
+  EXPECT_EQ(promote(b()), 2);
   // The journal goes ahead of the answers, so it cannot say that nothing more was answered. What is
   // here is not held by enough nodes yet.
   const auto ranges = kept().ranges;
@@ -58,27 +52,23 @@ TEST_F(DegradedSet, ASurvivorSaysWhatItsMasterHadAcknowledgedBelowPolicy) {
   EXPECT_FALSE(kept().told);
   EXPECT_EQ(ranges[0].lost_from, Offset(end));
   EXPECT_EQ(ranges[1], (core::DegradedRange{ranges[0].from, Offset(end), ranges[0].since_ms}));
-  EXPECT_TRUE(b.host.wait_for_log("lost: the master before had acknowledged"));
-  EXPECT_GT(b.plugin->sample("ha_degraded_lost_bytes"), 0);
-  EXPECT_EQ(b.plugin->status().at("degraded").at("ranges").at(0).at("lost_from"), end);
+  EXPECT_TRUE(b().host.wait_for_log("lost: the master before had acknowledged"));
+  EXPECT_GT(b().plugin->sample("ha_degraded_lost_bytes"), 0);
+  EXPECT_EQ(b().plugin->status().at("degraded").at("ranges").at(0).at("lost_from"), end);
 }
 
 // Else a slave with a range of its own would take it for what enough copies hold.
 TEST_F(DegradedSet, WhatAnswersBelowPolicyConfirmIsToldAfterTheirRange) {
   make(3);
-  Node& a = (*this)[0];
-  load(a, {{"default_copies", "3"}, {"missing_copies", "degrade"}, {"degrade_after_ms", "20"}});
-  ASSERT_EQ(a.plugin->start(HA_ROLE_MASTER), HA_OK);
-  ASSERT_TRUE(a.host.wait_for_role(HA_ROLE_MASTER));
-  NativeSlave c(a.port);
+  start_and_hold(
+      a(), HA_ROLE_MASTER,
+      {{"default_copies", "3"}, {"missing_copies", "degrade"}, {"degrade_after_ms", "20"}});
+  NativeSlave c(a().port);
   ASSERT_NO_FATAL_FAILURE(join(c, "c", 0));
   EXPECT_FALSE(c.degraded_next()) << "nothing is open";
-  const std::int64_t end = grow(a, 100);
+  const std::int64_t end = grow(a(), 100);
   ASSERT_EQ(c.follow_to(0, end), "");
-  WaitLog waits;
-  ASSERT_EQ(waits.wait(*a.plugin, end, HA_ACKS_DEFAULT, kLongMs), HA_OK);
-  ASSERT_TRUE(waits.wait_for(1));
-  EXPECT_EQ(waits.ended()[0].status, HA_OK);
+  EXPECT_EQ(wait_result(*a().plugin, end, HA_ACKS_DEFAULT, kLongMs), HA_OK);
   for (int frames = 0; !c.degraded_next(); ++frames) {
     ASSERT_LT(c.confirm(), Offset(end));
     ASSERT_LT(frames, 100);
@@ -89,37 +79,30 @@ TEST_F(DegradedSet, WhatAnswersBelowPolicyConfirmIsToldAfterTheirRange) {
 
 // A crash right after the cut would take with it what only memory knows.
 TEST_F(DegradedSet, NothingIsCutBeforeItIsWrittenDownWhatIsLost) {
-  make(3);
-  Node& a = (*this)[0];
-  Node& b = (*this)[1];
   const Options policy = {{"default_copies", "3"},
                           {"missing_copies", "degrade"},
                           {"degrade_after_ms", "20"},
                           {"allow_unsafe_truncation", "true"}};
-  start_all(policy);
-  b.host.fail_append(HA_IO);
-  (*this)[2].plugin->stop();
-  const std::int64_t end = grow(a, 400);
-  WaitLog waits;
-  ASSERT_EQ(waits.wait(*a.plugin, end, HA_ACKS_DEFAULT, kLongMs), HA_OK);
-  ASSERT_TRUE(waits.wait_for(1));
-  EXPECT_EQ(waits.ended()[0].status, HA_OK);
-  a.plugin.reset();
-  ASSERT_TRUE(b.host.wait_for_log("cannot connect"));
-  b.host.fail_append(HA_OK);
-  promote(b, HA_ROLE_CHANGE_FORCE);
-  const std::int64_t other = grow(b, 60);
+  start_three(policy);
+  b().host.fail_append(HA_IO);
+  c().plugin->stop();
+  const std::int64_t end = grow(a(), 400);
+  EXPECT_EQ(wait_result(*a().plugin, end, HA_ACKS_DEFAULT, kLongMs), HA_OK);
+  a().plugin.reset();
+  ASSERT_TRUE(b().host.wait_for_log("cannot connect"));
+  b().host.fail_append(HA_OK);
+  promote(b(), HA_ROLE_CHANGE_FORCE);
+  const std::int64_t other = grow(b(), 60);
 
-  const std::string in_the_way = a.state.path() + "/ha_degraded.json.tmp";
+  const std::string in_the_way = a().state.path() + "/ha_degraded.json.tmp";
   std::filesystem::create_directory(in_the_way);
-  load(a, policy);
-  ASSERT_EQ(a.plugin->start(HA_ROLE_SLAVE, address(b)), HA_OK);
-  ASSERT_TRUE(a.host.wait_for_log("could not be written down"));
-  EXPECT_EQ(a.host.end(), end);
+  follow(a(), address(b()), policy);
+  ASSERT_TRUE(a().host.wait_for_log("could not be written down"));
+  EXPECT_EQ(a().host.end(), end);
   std::filesystem::remove(in_the_way);
-  ASSERT_TRUE(Instance::eventually([&] { return a.host.end() == other; }));
+  ASSERT_TRUE(Instance::eventually([&] { return a().host.end() == other; }));
   DegradedState kept;
-  EXPECT_EQ(parse_degraded(a.state.read("ha_degraded.json"), kept), "");
+  EXPECT_EQ(parse_degraded(a().state.read("ha_degraded.json"), kept), "");
   ASSERT_FALSE(kept.ranges.empty());
   EXPECT_EQ(kept.ranges.back().lost_from, Offset(0));
 }
@@ -127,15 +110,13 @@ TEST_F(DegradedSet, NothingIsCutBeforeItIsWrittenDownWhatIsLost) {
 // The new master has another history and deleted all of what this log could be compared with.
 TEST_F(DegradedSet, WhatAResetThrowsAwayWasLostToo) {
   make(2);
-  Node& b = (*this)[1];
-  b.host.grow(200);
+  b().host.grow(200);
   core::Term term{1, "b", {}};
   ASSERT_TRUE(term.history.append({1, Offset(0), "b"}));
-  ASSERT_EQ(TermFile(StateStore(b.state.path())).save(term), "");
-  b.state.write("ha_degraded.json", format_degraded({{{Offset(100), Offset(200), 7}}, {}}));
+  ASSERT_EQ(TermFile(StateStore(b().state.path())).save(term), "");
+  b().state.write("ha_degraded.json", format_degraded({{{Offset(100), Offset(200), 7}}, {}}));
   Listener listener;
-  load(b);
-  ASSERT_EQ(b.plugin->start(HA_ROLE_SLAVE, listener.address()), HA_OK);
+  follow(b(), listener.address());
   NativeMaster a(listener.accept());
   ASSERT_TRUE(a.greet({core::kNativeVersion,
                        core::kNativeVersion,
@@ -151,9 +132,9 @@ TEST_F(DegradedSet, WhatAResetThrowsAwayWasLostToo) {
   answer.master = "a";
   ASSERT_TRUE(a.answer(answer));
   ASSERT_TRUE(a.ack_with(4096));
-  EXPECT_TRUE(b.host.wait_for_log("lost: this node had acknowledged"));
+  EXPECT_TRUE(b().host.wait_for_log("lost: this node had acknowledged"));
   DegradedState kept;
-  ASSERT_EQ(parse_degraded(b.state.read("ha_degraded.json"), kept), "");
+  ASSERT_EQ(parse_degraded(b().state.read("ha_degraded.json"), kept), "");
   ASSERT_EQ(kept.ranges.size(), 1U);
   EXPECT_EQ(kept.ranges[0].lost_from, Offset(100));
 }

@@ -63,20 +63,30 @@ class HeldDisk {
 // A slave on such a disk. An instance ends only when its flush does.
 struct Slave {
   explicit Slave(bool reserve, std::int64_t held = 0, const Options& more = {})
-      : host(features(reserve)), disk(host), instance(host, with(more)) {
+      : host({.append_reserve = reserve}), disk(host), instance(host, with(more)) {
     if (held > 0) host.grow(held);
     instance.start_slave(listener.address());
   }
   ~Slave() { disk.open(); }
-  static HostFeatures features(bool reserve) {
-    HostFeatures f;
-    f.append_reserve = reserve;
-    return f;
-  }
   static Options with(const Options& more) {
     Options options = kDurable;
     options.insert(options.end(), more.begin(), more.end());
     return options;
+  }
+
+  // The master of an empty slave, whose first flush is over.
+  Peer follow() {
+    Peer master = listener.accept();
+    disk.let_one_through();
+    EXPECT_EQ(master.read_report(), 0);
+    return master;
+  }
+  // And the flush of the first 50 bytes is under way.
+  Peer follow_and_flush_50() {
+    Peer master = follow();
+    EXPECT_TRUE(master.send_log(0, 50));
+    EXPECT_EQ(disk.wait_for_flushes(2).size(), 2u);
+    return master;
   }
 
   Listener listener;
@@ -109,9 +119,7 @@ TEST_P(AckDurable, NothingIsSaidWhileTheFirstFlushLasts) {
 
 TEST_P(AckDurable, BytesAreReportedWhenTheirFlushIsOver) {
   Slave slave(GetParam());
-  Peer master = slave.listener.accept();
-  slave.disk.let_one_through();
-  ASSERT_EQ(master.read_report(), 0);
+  Peer master = slave.follow();
   ASSERT_TRUE(master.send_log(0, 50));
   ASSERT_TRUE(slave.host.wait_for_end(50));
   EXPECT_EQ(slave.disk.wait_for_flushes(2).back(), 50);
@@ -122,9 +130,7 @@ TEST_P(AckDurable, BytesAreReportedWhenTheirFlushIsOver) {
 
 TEST_P(AckDurable, OneFlushCoversAllThatCameDuringTheOneBefore) {
   Slave slave(GetParam());
-  Peer master = slave.listener.accept();
-  slave.disk.let_one_through();
-  ASSERT_EQ(master.read_report(), 0);
+  Peer master = slave.follow();
   ASSERT_TRUE(master.send_log(0, 10));
   ASSERT_EQ(slave.disk.wait_for_flushes(2).size(), 2u);
   for (std::int64_t at = 10; at < 60; at += 10) {
@@ -146,21 +152,13 @@ TEST_P(AckDurable, OneFlushCoversAllThatCameDuringTheOneBefore) {
 // Heartbeats go on while a disk is slow, or the master would take this slave for dead.
 TEST_P(AckDurable, HeartbeatsRepeatWhatIsDurable) {
   Slave slave(GetParam(), 0, {{"heartbeat_ms", "10"}});
-  Peer master = slave.listener.accept();
-  slave.disk.let_one_through();
-  ASSERT_EQ(master.read_report(), 0);
-  ASSERT_TRUE(master.send_log(0, 50));
-  ASSERT_EQ(slave.disk.wait_for_flushes(2).size(), 2u);
+  Peer master = slave.follow_and_flush_50();
   for (int i = 0; i < 3; ++i) EXPECT_EQ(master.read_report(), 0);
 }
 
 TEST_P(AckDurable, AFlushThatFailsEndsTheConnectionAndAcknowledgesNothing) {
   Slave slave(GetParam());
-  Peer master = slave.listener.accept();
-  slave.disk.let_one_through();
-  ASSERT_EQ(master.read_report(), 0);
-  ASSERT_TRUE(master.send_log(0, 50));
-  ASSERT_EQ(slave.disk.wait_for_flushes(2).size(), 2u);
+  Peer master = slave.follow_and_flush_50();
   slave.disk.let_one_through(HA_IO);
   EXPECT_EQ(master.read_report(), INT64_MIN);
   EXPECT_TRUE(slave.host.wait_for_log("host hook 'flush' answered IO"));
@@ -174,11 +172,7 @@ TEST_P(AckDurable, AFlushThatFailsEndsTheConnectionAndAcknowledgesNothing) {
 // The answer of a flush that was asked for on an earlier connection says nothing on this one.
 TEST_P(AckDurable, ALateFlushOfAnEarlierConnectionIsNoAck) {
   Slave slave(GetParam());
-  Peer master = slave.listener.accept();
-  slave.disk.let_one_through();
-  ASSERT_EQ(master.read_report(), 0);
-  ASSERT_TRUE(master.send_log(0, 50));
-  ASSERT_EQ(slave.disk.wait_for_flushes(2).size(), 2u);
+  Peer master = slave.follow_and_flush_50();
   master.close();
   Peer again = slave.listener.accept();
   slave.disk.let_one_through();

@@ -37,9 +37,7 @@ TEST_P(Follow, AsksAtOnceForItsEndAndAcknowledgesWhatItGot) {
   MemoryHost host(features());
   host.grow(100);
   Instance slave(host, {kTrusting});
-  slave.start_slave(listener.address());
-  Peer master = listener.accept();
-  EXPECT_EQ(master.read_report(), 100);
+  Peer master = slave.follow(listener, 100);
   EXPECT_TRUE(Instance::eventually([&] { return client_state(slave) == HA_STATE_HANDSHAKE; }));
   ASSERT_TRUE(master.send_log(100, 50));
   EXPECT_EQ(master.read_report(), 150);
@@ -64,9 +62,7 @@ TEST_P(Follow, FramesMayBeCutAnywhere) {
   for (std::size_t cut = 0; cut <= stream.size(); ++cut) {
     MemoryHost one(features());
     Instance follower(one);
-    follower.start_slave(listener.address());
-    Peer master = listener.accept();
-    ASSERT_EQ(master.read_report(), 0);
+    Peer master = follower.follow(listener, 0);
     ASSERT_TRUE(master.send(std::span(stream).first(cut)));
     // The first part has been taken in, as far as it holds bytes of a body, when these are stored.
     const std::int64_t stored = cut <= 12   ? 0
@@ -84,9 +80,7 @@ TEST_P(Follow, AStreamOfSingleBytesArrives) {
   Listener listener;
   MemoryHost host(features());
   Instance slave(host);
-  slave.start_slave(listener.address());
-  Peer master = listener.accept();
-  ASSERT_EQ(master.read_report(), 0);
+  Peer master = slave.follow(listener, 0);
   for (std::int64_t at = 0; at < 200; at += 20) {
     const wire::Header header = wire::encode_header({core::Offset(at), 20});
     for (const std::byte& b : header) ASSERT_TRUE(master.send({&b, 1}));
@@ -100,9 +94,7 @@ TEST_P(Follow, ManyFramesOverManySegmentsArrive) {
   Listener listener;
   MemoryHost host(features());
   Instance slave(host);
-  slave.start_slave(listener.address());
-  Peer master = listener.accept();
-  ASSERT_EQ(master.read_report(), 0);
+  Peer master = slave.follow(listener, 0);
   std::int64_t at = 0;
   std::int64_t size = 1;
   while (at < 60 * kSegment) {
@@ -138,8 +130,7 @@ TEST_P(Follow, ANodeOfOursFollowsANodeOfOurs) {
     const std::int32_t status = waits.wait(master, to, HA_ACKS_DEFAULT, 600'000);
     master.notify(to);
     ASSERT_EQ(status, HA_OK);
-    ASSERT_TRUE(waits.wait_for(1));
-    ASSERT_EQ(waits.ended()[0].status, HA_OK);
+    ASSERT_EQ(waits.first_status(), HA_OK);
     ASSERT_GE(copy.end(), to);  // told only when the bytes are there
   }
   EXPECT_EQ(copy.first_wrong_byte(), "");
@@ -185,9 +176,7 @@ TEST(FollowFaults, AHostWithoutResetSaysThatItCannotStartThere) {
   Listener listener;
   MemoryHost host(features);
   Instance slave(host);
-  slave.start_slave(listener.address());
-  Peer master = listener.accept();
-  ASSERT_EQ(master.read_report(), 0);
+  Peer master = slave.follow(listener, 0);
   ASSERT_TRUE(master.send_log(kSegment, 10));
   EXPECT_TRUE(host.wait_for_log("no hook 'reset'"));
   EXPECT_EQ(host.end(), 0);
@@ -227,9 +216,7 @@ TEST(FollowFaults, AWrongOffsetIsNotTriedAgainAtOnce) {
   MemoryHost host;
   host.grow(100);
   Instance slave(host, {kTrusting, {"reconnect_max_ms", "3600000"}});
-  slave.start_slave(listener.address());
-  Peer master = listener.accept();
-  ASSERT_EQ(master.read_report(), 100);
+  Peer master = slave.follow(listener, 100);
   ASSERT_TRUE(master.send_log(50, 10));
   EXPECT_TRUE(master.wait_closed());
   EXPECT_TRUE(Instance::eventually([&] { return client_state(slave) == HA_STATE_SUSPEND; }));
@@ -282,9 +269,7 @@ TEST(FollowFaults, FramesOfImpossibleSizeAreRefusedBeforeTheirBody) {
     Listener listener;
     MemoryHost host;
     Instance slave(host);
-    slave.start_slave(listener.address());
-    Peer master = listener.accept();
-    ASSERT_EQ(master.read_report(), 0);
+    Peer master = slave.follow(listener, 0);
     ASSERT_TRUE(master.send_frame(0, size));
     EXPECT_TRUE(master.wait_closed()) << size;
     EXPECT_TRUE(host.wait_for_log("frame_size"));
@@ -320,9 +305,7 @@ TEST_P(HostFaults, WhatTheHostRefusesEndsWithItsReason) {
     MemoryHost host(features);
     host.fail_append(fault.status, fault.os_errno);
     Instance slave(host, {{"reconnect_max_ms", "3600000"}});
-    slave.start_slave(listener.address());
-    Peer master = listener.accept();
-    ASSERT_EQ(master.read_report(), 0);
+    Peer master = slave.follow(listener, 0);
     ASSERT_TRUE(master.send_log(0, 100));
     EXPECT_TRUE(master.wait_closed());
     EXPECT_TRUE(Instance::eventually([&] {
@@ -460,9 +443,7 @@ TEST(Following, PassesOnWhatItGets) {
   Listener listener;
   MemoryHost host;
   Instance middle(host);
-  middle.start_slave(listener.address());
-  Peer master = listener.accept();
-  ASSERT_EQ(master.read_report(), 0);
+  Peer master = middle.follow(listener, 0);
   Peer below = Peer::to(middle.port());
   ASSERT_TRUE(below.report(0));
   ASSERT_EQ(below.frame().size, 0);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 
 #include "ha_plugin/wire/rocketmq_autoswitch.h"
 #include "tests/unit/autoswitch_master.h"
@@ -23,33 +24,48 @@ Options learner(const StateDir& dir, const Options& more = {}) {
   return options;
 }
 
-std::int32_t client_state(const Instance& instance) {
-  return instance.snapshot().total.client_state;
-}
-std::int32_t client_reason(const Instance& instance) {
-  return instance.snapshot().total.client_reason;
-}
+// A learner on its way to a master that the test plays.
+struct Following {
+  explicit Following(const HostFeatures& features = {}) : host(features) {}
+  void start(const Options& more = {}) {
+    slave.emplace(host, learner(dir, more));
+    slave->start_slave(listener.address());
+  }
+  std::int32_t state() const { return slave->snapshot().total.client_state; }
+  std::int32_t reason() const { return slave->snapshot().total.client_reason; }
+  bool suspended() const {
+    return Instance::eventually([&] { return state() == HA_STATE_SUSPEND; });
+  }
+
+  Listener listener;
+  StateDir dir;
+  MemoryHost host;
+  std::optional<Instance> slave;
+};
+
+class LearnerTest : public ::testing::Test, protected Following {
+ protected:
+  using Following::Following;
+};
+using LearnerWire = LearnerTest;
+using LearnerLog = LearnerTest;
+using LearnerCut = LearnerTest;
+using LearnerFaults = LearnerTest;
+using LearnerConfirm = LearnerTest;
+using LearnerStatus = LearnerTest;
 
 // The two ways in which bytes reach the host.
-class Learner : public ::testing::TestWithParam<bool> {
+class Learner : public LearnerTest, public ::testing::WithParamInterface<bool> {
  protected:
-  static HostFeatures features() {
-    HostFeatures f;
-    f.append_reserve = GetParam();
-    return f;
-  }
+  Learner() : LearnerTest({.append_reserve = GetParam()}) {}
 };
 INSTANTIATE_TEST_SUITE_P(Append, Learner, ::testing::Bool(), [](const auto& chosen) {
   return std::string(chosen.param ? "reserve" : "append");
 });
 
-TEST(LearnerWire, GreetsOnceAndWaitsForTheAnswer) {
-  Listener listener;
-  StateDir dir;
-  MemoryHost host;
+TEST_F(LearnerWire, GreetsOnceAndWaitsForTheAnswer) {
   // Heartbeats would come every 20 ms if any came.
-  Instance slave(host, learner(dir, {{"heartbeat_ms", "20"}, {"housekeeping_ms", "200"}}));
-  slave.start_slave(listener.address());
+  start({{"heartbeat_ms", "20"}, {"housekeeping_ms", "200"}});
   AutoswitchMaster master(listener);
   EXPECT_EQ(master.handshake(),
             (std::vector<int>{0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0x0f, 0x42, 0x40}));
@@ -58,24 +74,15 @@ TEST(LearnerWire, GreetsOnceAndWaitsForTheAnswer) {
   EXPECT_TRUE(host.wait_for_log("housekeeping"));
 }
 
-TEST(LearnerWire, SaysWhatTheOptionsSay) {
-  Listener listener;
-  StateDir dir;
-  MemoryHost host;
-  Instance slave(
-      host, learner(dir, {{"rocketmq_broker_id", "77"}, {"rocketmq_sync_from_last_file", "true"}}));
-  slave.start_slave(listener.address());
+TEST_F(LearnerWire, SaysWhatTheOptionsSay) {
+  start({{"rocketmq_broker_id", "77"}, {"rocketmq_sync_from_last_file", "true"}});
   AutoswitchMaster master(listener);
   EXPECT_EQ(master.handshake(),
             (std::vector<int>{0, 0, 0, 1, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 77}));
 }
 
 TEST_P(Learner, AnEmptyLogIsFilledAndKnowsItsEpochs) {
-  Listener listener;
-  StateDir dir;
-  MemoryHost host(features());
-  Instance slave(host, learner(dir));
-  slave.start_slave(listener.address());
+  start();
   AutoswitchMaster master(listener);
   // The answer comes byte by byte.
   for (const std::byte& b : master.answer_bytes({epoch(1, 0), epoch(2, 1580)}, 3160)) {
@@ -95,15 +102,11 @@ TEST_P(Learner, AnEmptyLogIsFilledAndKnowsItsEpochs) {
   EXPECT_EQ(dir.read(std::string(kFile) + ".bak"), file_of({epoch(1, 0)}));
   EXPECT_EQ(host.first_wrong_byte(), "");
   EXPECT_EQ(host.end(), 3160);
-  EXPECT_EQ(client_state(slave), HA_STATE_TRANSFER);
+  EXPECT_EQ(state(), HA_STATE_TRANSFER);
 }
 
 TEST_P(Learner, AnEpochIsOnDiskBeforeItsFirstByteIsStored) {
-  Listener listener;
-  StateDir dir;
-  MemoryHost host(features());
-  Instance slave(host, learner(dir));
-  slave.start_slave(listener.address());
+  start();
   const Epochs told{epoch(1, 0), epoch(2, 100), epoch(4, 300)};
   std::string wrong;
   std::int64_t stores = 0;
@@ -119,8 +122,7 @@ TEST_P(Learner, AnEpochIsOnDiskBeforeItsFirstByteIsStored) {
     }
   });
   AutoswitchMaster master(listener);
-  ASSERT_TRUE(master.answer({epoch(1, 0), epoch(2, 100)}, 300));
-  ASSERT_EQ(master.read_report(), 0);
+  ASSERT_EQ(master.first_report({epoch(1, 0), epoch(2, 100)}, 300), 0);
   ASSERT_TRUE(master.data(epoch(2, 100), 0, 100));
   ASSERT_TRUE(master.data(epoch(2, 100), 100, 150));
   // Epoch 4 begins during the connection.
@@ -135,34 +137,24 @@ TEST_P(Learner, AnEpochIsOnDiskBeforeItsFirstByteIsStored) {
 
 // A master that was elected once more goes on with the old label for a while.
 TEST_P(Learner, BytesOfANewEpochMayHaveComeUnderTheOldLabel) {
-  Listener listener;
-  StateDir dir;
-  MemoryHost host(features());
-  Instance slave(host, learner(dir));
-  slave.start_slave(listener.address());
+  start();
   AutoswitchMaster master(listener);
-  ASSERT_TRUE(master.answer({epoch(1, 0)}, 500));
-  ASSERT_EQ(master.read_report(), 0);
+  ASSERT_EQ(master.first_report({epoch(1, 0)}, 500), 0);
   ASSERT_TRUE(master.data(epoch(1, 0), 0, 800));
   EXPECT_EQ(master.read_report(), 800);
   ASSERT_TRUE(master.heartbeat(epoch(2, 500), 800, 17));
   ASSERT_TRUE(host.wait_for_confirm(17));
   EXPECT_EQ(dir.read(kFile), file_of({epoch(1, 0), epoch(2, 500)}));
-  EXPECT_EQ(slave.snapshot().total.epoch, 2);
+  EXPECT_EQ(slave->snapshot().total.epoch, 2);
 }
 
 TEST_P(Learner, ALostConnectionIsTakenUpWhereItEnded) {
-  Listener listener;
-  StateDir dir;
-  MemoryHost host(features());
-  Instance slave(host, learner(dir));
-  slave.start_slave(listener.address());
+  start();
   const Epochs told{epoch(1, 0), epoch(2, 60)};
   std::int64_t at = 0;
   for (int i = 0; i < 4; ++i) {
     AutoswitchMaster master(listener);
-    ASSERT_TRUE(master.answer(told, 1000));
-    ASSERT_EQ(master.read_report(), at);
+    ASSERT_EQ(master.first_report(told, 1000), at);
     // The header promises 100 bytes and 60 come.
     ASSERT_TRUE(master.header(epoch(2, 60), at, 100));
     ASSERT_TRUE(master.peer().send(bytes_at(at, 60)));
@@ -176,14 +168,9 @@ TEST_P(Learner, ALostConnectionIsTakenUpWhereItEnded) {
 }
 
 TEST_P(Learner, AnEmptyLogStartsWhereTheMastersFirstBytesAre) {
-  Listener listener;
-  StateDir dir;
-  MemoryHost host(features());
-  Instance slave(host, learner(dir));
-  slave.start_slave(listener.address());
+  start();
   AutoswitchMaster master(listener);
-  ASSERT_TRUE(master.answer({epoch(3, 100)}, 4 * kSegment));
-  ASSERT_EQ(master.read_report(), 0);
+  ASSERT_EQ(master.first_report({epoch(3, 100)}, 4 * kSegment), 0);
   // An empty RocketMQ master says -1; neither moves this log.
   ASSERT_TRUE(master.heartbeat(epoch(3, 100), -1));
   ASSERT_TRUE(master.heartbeat(epoch(3, 100), 3 * kSegment));
@@ -192,21 +179,16 @@ TEST_P(Learner, AnEmptyLogStartsWhereTheMastersFirstBytesAre) {
   ASSERT_TRUE(host.wait_for_end(2 * kSegment + 50));
   EXPECT_EQ(host.min(), 2 * kSegment);
   EXPECT_EQ(host.first_wrong_byte(), "");
-  EXPECT_EQ(slave.sample("ha_client_heartbeats_received_total"), 2);
+  EXPECT_EQ(slave->sample("ha_client_heartbeats_received_total"), 2);
 }
 
 // The store was emptied and the file forgotten: its epochs are of another life.
-TEST(LearnerLog, AnEmptyLogForgetsTheFileBesideIt) {
-  Listener listener;
-  StateDir dir;
+TEST_F(LearnerLog, AnEmptyLogForgetsTheFileBesideIt) {
   dir.write(kFile, file_of({epoch(1, 0), epoch(2, 500)}));
   dir.write(std::string(kFile) + ".bak", file_of({epoch(1, 0)}));
-  MemoryHost host;
-  Instance slave(host, learner(dir));
-  slave.start_slave(listener.address());
+  start();
   AutoswitchMaster master(listener);
-  ASSERT_TRUE(master.answer({epoch(7, 0)}, 900));
-  ASSERT_EQ(master.read_report(), 0);
+  ASSERT_EQ(master.first_report({epoch(7, 0)}, 900), 0);
   EXPECT_FALSE(dir.has(kFile));
   EXPECT_FALSE(dir.has(std::string(kFile) + ".bak"));
   ASSERT_TRUE(master.data(epoch(7, 0), 0, 600));
@@ -214,26 +196,21 @@ TEST(LearnerLog, AnEmptyLogForgetsTheFileBesideIt) {
   EXPECT_EQ(dir.read(kFile), file_of({epoch(7, 0)}));
 }
 
-TEST(LearnerCut, TheLogIsCutToWhatBothHistoriesProve) {
-  Listener listener;
-  StateDir dir;
+TEST_F(LearnerCut, TheLogIsCutToWhatBothHistoriesProve) {
   const std::string before = file_of({epoch(1, 0), epoch(2, 500), epoch(3, 800)});
   dir.write(kFile, before);
-  MemoryHost host;
   host.grow(1000);
   std::string file_at_cut = "no cut";
   host.on_truncate([&](std::int64_t) { file_at_cut = dir.read(kFile); });
-  Instance slave(host, learner(dir));
-  slave.start_slave(listener.address());
+  start();
   AutoswitchMaster master(listener);
   // A slave of this slave, served in default mode.
-  Peer below = Peer::to(slave.port());
+  Peer below = Peer::to(slave->port());
   ASSERT_TRUE(below.report(900));
   ASSERT_EQ(below.follow_to(900, 1000), "");
 
   const Epochs told{epoch(1, 0), epoch(2, 500), epoch(5, 700)};
-  ASSERT_TRUE(master.answer(told, 900));
-  EXPECT_EQ(master.read_report(), 700);
+  EXPECT_EQ(master.first_report(told, 900), 700);
   EXPECT_EQ(host.end(), 700);
   // The log first: bytes without their entry would be taken for those of epoch 2.
   EXPECT_EQ(file_at_cut, before);
@@ -247,32 +224,23 @@ TEST(LearnerCut, TheLogIsCutToWhatBothHistoriesProve) {
   EXPECT_EQ(host.first_wrong_byte(), "");
 }
 
-TEST(LearnerCut, ALogThatIsAheadOfItsMasterIsCutToTheMastersEnd) {
-  Listener listener;
-  StateDir dir;
+TEST_F(LearnerCut, ALogThatIsAheadOfItsMasterIsCutToTheMastersEnd) {
   dir.write(kFile, file_of({epoch(1, 0)}));
-  MemoryHost host;
   host.grow(1000);
-  Instance slave(host, learner(dir));
-  slave.start_slave(listener.address());
+  start();
   AutoswitchMaster master(listener);
-  ASSERT_TRUE(master.answer({epoch(1, 0)}, 600));
-  EXPECT_EQ(master.read_report(), 600);
+  EXPECT_EQ(master.first_report({epoch(1, 0)}, 600), 600);
   EXPECT_EQ(host.end(), 600);
   EXPECT_EQ(dir.read(kFile), file_of({epoch(1, 0)}));
 }
 
 // As after a crash between the cut and the save: the file cannot be written once the log is cut.
-TEST(LearnerCut, ACrashAfterTheCutLosesNothingAndClaimsNothing) {
-  Listener listener;
-  StateDir dir;
+TEST_F(LearnerCut, ACrashAfterTheCutLosesNothingAndClaimsNothing) {
   const std::string before = file_of({epoch(1, 0), epoch(2, 500)});
   dir.write(kFile, before);
   std::filesystem::create_directory(dir.path() + "/" + kFile + ".tmp");
-  MemoryHost host;
   host.grow(1000);
-  Instance slave(host, learner(dir, {{"reconnect_max_ms", "60"}}));
-  slave.start_slave(listener.address());
+  start({{"reconnect_max_ms", "60"}});
   const Epochs told{epoch(1, 0), epoch(9, 400)};
   {
     AutoswitchMaster master(listener);
@@ -280,13 +248,12 @@ TEST(LearnerCut, ACrashAfterTheCutLosesNothingAndClaimsNothing) {
     EXPECT_TRUE(master.wait_closed());
   }
   EXPECT_TRUE(host.wait_for_log("Is a directory"));
-  EXPECT_EQ(client_reason(slave), HA_REASON_HOST_ERROR);
+  EXPECT_EQ(reason(), HA_REASON_HOST_ERROR);
   EXPECT_EQ(host.end(), 400);
   EXPECT_EQ(dir.read(kFile), before);
   dir.remove(std::string(kFile) + ".tmp");
   AutoswitchMaster master(listener);
-  ASSERT_TRUE(master.answer(told, 900));
-  EXPECT_EQ(master.read_report(), 400);
+  EXPECT_EQ(master.first_report(told, 900), 400);
   EXPECT_EQ(dir.read(kFile), file_of({epoch(1, 0)}));
   ASSERT_TRUE(master.data(epoch(9, 400), 400, 500));
   EXPECT_EQ(master.read_report(), 900);
@@ -304,7 +271,7 @@ struct Hopeless {
   const char* words;
 };
 
-TEST(LearnerFaults, ALogThatCannotBeJoinedStopsTheSlaveForGood) {
+TEST_F(LearnerFaults, ALogThatCannotBeJoinedStopsTheSlaveForGood) {
   const Hopeless cases[] = {
       {"no history", 0, 100, {}, true, 0, {epoch(1, 0)}, "no history of epochs"},
       {"nothing in common", 0, 100, {epoch(1, 0)}, true, 0, {epoch(2, 0)}, "no epoch in common"},
@@ -335,51 +302,41 @@ TEST(LearnerFaults, ALogThatCannotBeJoinedStopsTheSlaveForGood) {
   };
   for (const Hopeless& c : cases) {
     SCOPED_TRACE(c.name);
-    Listener listener;
-    StateDir dir;
-    if (!c.stored.empty()) dir.write(kFile, file_of(c.stored));
-    const std::string file = dir.read(kFile);
-    HostFeatures features;
-    features.truncate = c.can_truncate;
-    MemoryHost host(features);
-    host.start_at(c.min);
-    host.grow(c.end - c.min);
-    ASSERT_EQ(host.table().confirm(&host, 0, c.confirmed), HA_OK);
-    Instance slave(host, learner(dir, {{"reconnect_max_ms", "50"}}));
-    slave.start_slave(listener.address());
-    AutoswitchMaster master(listener);
+    Following one({.truncate = c.can_truncate});
+    if (!c.stored.empty()) one.dir.write(kFile, file_of(c.stored));
+    const std::string file = one.dir.read(kFile);
+    one.host.start_at(c.min);
+    one.host.grow(c.end - c.min);
+    ASSERT_EQ(one.host.table().confirm(&one.host, 0, c.confirmed), HA_OK);
+    one.start({{"reconnect_max_ms", "50"}});
+    AutoswitchMaster master(one.listener);
     ASSERT_TRUE(master.answer(c.master, 9000));
     EXPECT_TRUE(master.wait_closed());
-    EXPECT_TRUE(host.wait_for_log(c.words));
-    EXPECT_TRUE(host.wait_for_log("not trying again"));
-    EXPECT_TRUE(Instance::eventually([&] { return client_state(slave) == HA_STATE_SUSPEND; }));
-    EXPECT_EQ(client_reason(slave), HA_REASON_DIVERGED);
-    EXPECT_EQ(host.end(), c.end);
-    EXPECT_EQ(host.appends(), 0);
-    EXPECT_EQ(dir.read(kFile), file);
-    EXPECT_EQ(slave.sample("ha_protocol_violations_total{reason=\"diverged\"}"), 1);
+    EXPECT_TRUE(one.host.wait_for_log(c.words));
+    EXPECT_TRUE(one.host.wait_for_log("not trying again"));
+    EXPECT_TRUE(one.suspended());
+    EXPECT_EQ(one.reason(), HA_REASON_DIVERGED);
+    EXPECT_EQ(one.host.end(), c.end);
+    EXPECT_EQ(one.host.appends(), 0);
+    EXPECT_EQ(one.dir.read(kFile), file);
+    EXPECT_EQ(one.slave->sample("ha_protocol_violations_total{reason=\"diverged\"}"), 1);
   }
 }
 
 // What the message says an operator can do.
-TEST(LearnerFaults, TheMissingFileMayBePutThereAndFollowingGoesOn) {
-  Listener listener;
-  StateDir dir;
-  MemoryHost host;
+TEST_F(LearnerFaults, TheMissingFileMayBePutThereAndFollowingGoesOn) {
   host.grow(100);
-  Instance slave(host, learner(dir));
-  slave.start_slave(listener.address());
+  start();
   {
     AutoswitchMaster master(listener);
     ASSERT_TRUE(master.answer({epoch(1, 0)}, 900));
     EXPECT_TRUE(master.wait_closed());
   }
-  EXPECT_TRUE(Instance::eventually([&] { return client_state(slave) == HA_STATE_SUSPEND; }));
+  EXPECT_TRUE(suspended());
   dir.write(kFile, file_of({epoch(1, 0)}));
-  ASSERT_EQ(slave.set_master_address(listener.address().c_str()), HA_OK);
+  ASSERT_EQ(slave->set_master_address(listener.address().c_str()), HA_OK);
   AutoswitchMaster master(listener);
-  ASSERT_TRUE(master.answer({epoch(1, 0)}, 900));
-  EXPECT_EQ(master.read_report(), 100);
+  EXPECT_EQ(master.first_report({epoch(1, 0)}, 900), 100);
 }
 
 struct BadStream {
@@ -389,7 +346,7 @@ struct BadStream {
 };
 
 // Sent to a learner whose log is [0, 100) of epochs 3 from 0 and 5 from 50.
-TEST(LearnerFaults, WhatAMasterMayNotSayEndsTheConnectionAndStoresNothing) {
+TEST_F(LearnerFaults, WhatAMasterMayNotSayEndsTheConnectionAndStoresNothing) {
   const Epochs told{epoch(3, 0), epoch(5, 50)};
   const auto after = [&](std::function<bool(AutoswitchMaster&)> say) {
     return [told, say](AutoswitchMaster& m) {
@@ -451,55 +408,41 @@ TEST(LearnerFaults, WhatAMasterMayNotSayEndsTheConnectionAndStoresNothing) {
   };
   for (const BadStream& c : cases) {
     SCOPED_TRACE(c.name);
-    Listener listener;
-    StateDir dir;
-    dir.write(kFile, file_of(told));
-    MemoryHost host;
-    host.grow(100);
-    Instance slave(host, learner(dir, {{"reconnect_max_ms", "3600000"}}));
-    slave.start_slave(listener.address());
-    AutoswitchMaster master(listener);
+    Following one;
+    one.dir.write(kFile, file_of(told));
+    one.host.grow(100);
+    one.start({{"reconnect_max_ms", "3600000"}});
+    AutoswitchMaster master(one.listener);
     c.say(master);
     EXPECT_TRUE(master.wait_closed());
-    EXPECT_TRUE(Instance::eventually([&] { return client_reason(slave) == c.reason; }))
-        << client_reason(slave);
+    EXPECT_TRUE(Instance::eventually([&] { return one.reason() == c.reason; })) << one.reason();
     // But for a frame's size, which a passing fault may be: the longest pause comes first.
     if (c.reason != HA_REASON_FRAME_SIZE) {
-      EXPECT_TRUE(Instance::eventually([&] { return client_state(slave) == HA_STATE_SUSPEND; }));
+      EXPECT_TRUE(one.suspended());
     }
-    EXPECT_EQ(host.appends(), 0);
-    EXPECT_EQ(host.end(), 100);
-    EXPECT_EQ(dir.read(kFile), file_of(told));
+    EXPECT_EQ(one.host.appends(), 0);
+    EXPECT_EQ(one.host.end(), 100);
+    EXPECT_EQ(one.dir.read(kFile), file_of(told));
   }
 }
 
-TEST(LearnerFaults, SegmentsOfAnotherSizeStopTheSlaveForGood) {
-  Listener listener;
-  StateDir dir;
-  MemoryHost host;
-  Instance slave(host, learner(dir));
-  slave.start_slave(listener.address());
+TEST_F(LearnerFaults, SegmentsOfAnotherSizeStopTheSlaveForGood) {
+  start();
   AutoswitchMaster master(listener);
-  ASSERT_TRUE(master.answer({epoch(1, 0)}, 9000));
-  ASSERT_EQ(master.read_report(), 0);
+  ASSERT_EQ(master.first_report({epoch(1, 0)}, 9000), 0);
   ASSERT_TRUE(master.data(epoch(1, 0), kSegment + 8, 10));
   EXPECT_TRUE(master.wait_closed());
   EXPECT_TRUE(host.wait_for_log("same segment size"));
-  EXPECT_TRUE(Instance::eventually([&] { return client_state(slave) == HA_STATE_SUSPEND; }));
+  EXPECT_TRUE(suspended());
 }
 
 // The epoch cannot be made durable, so its bytes are not taken; when it can, they are.
-TEST(LearnerFaults, NoByteIsTakenWhoseEpochCannotBeSaved) {
-  Listener listener;
-  StateDir dir;
+TEST_F(LearnerFaults, NoByteIsTakenWhoseEpochCannotBeSaved) {
   std::filesystem::create_directory(dir.path() + "/" + kFile + ".tmp");
-  MemoryHost host;
-  Instance slave(host, learner(dir, {{"reconnect_max_ms", "60"}}));
-  slave.start_slave(listener.address());
+  start({{"reconnect_max_ms", "60"}});
   {
     AutoswitchMaster master(listener);
-    ASSERT_TRUE(master.answer({epoch(1, 0)}, 900));
-    ASSERT_EQ(master.read_report(), 0);
+    ASSERT_EQ(master.first_report({epoch(1, 0)}, 900), 0);
     ASSERT_TRUE(master.data(epoch(1, 0), 0, 100));
     EXPECT_TRUE(master.wait_closed());
   }
@@ -507,33 +450,25 @@ TEST(LearnerFaults, NoByteIsTakenWhoseEpochCannotBeSaved) {
   EXPECT_EQ(host.appends(), 0);
   dir.remove(std::string(kFile) + ".tmp");
   AutoswitchMaster master(listener);
-  ASSERT_TRUE(master.answer({epoch(1, 0)}, 900));
-  ASSERT_EQ(master.read_report(), 0);
+  ASSERT_EQ(master.first_report({epoch(1, 0)}, 900), 0);
   ASSERT_TRUE(master.data(epoch(1, 0), 0, 100));
   EXPECT_EQ(master.read_report(), 100);
 }
 
-TEST(LearnerFaults, ADamagedFileIsToldAtTheStart) {
-  StateDir dir;
+TEST_F(LearnerFaults, ADamagedFileIsToldAtTheStart) {
   dir.write(kFile, "2\n1\n7-7000\n8-8000\n");
-  MemoryHost host;
-  Instance slave(host, learner(dir));
-  EXPECT_EQ(slave.start(HA_ROLE_SLAVE, ""), HA_CORRUPT);
-  EXPECT_NE(std::string(slave.error().text).find(dir.path()), std::string::npos);
-  EXPECT_NE(std::string(slave.error().text).find("checksum"), std::string::npos);
+  slave.emplace(host, learner(dir));
+  EXPECT_EQ(slave->start(HA_ROLE_SLAVE, ""), HA_CORRUPT);
+  EXPECT_NE(std::string(slave->error().text).find(dir.path()), std::string::npos);
+  EXPECT_NE(std::string(slave->error().text).find("checksum"), std::string::npos);
   dir.remove(kFile);
-  EXPECT_EQ(slave.start(HA_ROLE_SLAVE, ""), HA_OK);
+  EXPECT_EQ(slave->start(HA_ROLE_SLAVE, ""), HA_OK);
 }
 
-TEST(LearnerConfirm, ReadersSeeWhatTheMasterConfirmedAndThisLogHolds) {
-  Listener listener;
-  StateDir dir;
-  MemoryHost host;
-  Instance slave(host, learner(dir));
-  slave.start_slave(listener.address());
+TEST_F(LearnerConfirm, ReadersSeeWhatTheMasterConfirmedAndThisLogHolds) {
+  start();
   AutoswitchMaster master(listener);
-  ASSERT_TRUE(master.answer({epoch(1, 0)}, 900));
-  ASSERT_EQ(master.read_report(), 0);
+  ASSERT_EQ(master.first_report({epoch(1, 0)}, 900), 0);
   ASSERT_TRUE(master.data(epoch(1, 0), 0, 300, 200));
   ASSERT_EQ(master.read_report(), 300);
   ASSERT_TRUE(master.data(epoch(1, 0), 300, 100, 5000));
@@ -547,57 +482,41 @@ TEST(LearnerConfirm, ReadersSeeWhatTheMasterConfirmedAndThisLogHolds) {
   EXPECT_TRUE(std::is_sorted(told.begin(), told.end()));
   EXPECT_NE(std::find(told.begin(), told.end(), 200), told.end());
   EXPECT_NE(std::find(told.begin(), told.end(), 400), told.end());
-  EXPECT_EQ(slave.status().at("client").at("master_confirm").as_int64(), 5000);
+  EXPECT_EQ(slave->status().at("client").at("master_confirm").as_int64(), 5000);
 }
 
-TEST(LearnerConfirm, AHostThatCannotConfirmEndsTheConnection) {
-  Listener listener;
-  StateDir dir;
-  MemoryHost host;
+TEST_F(LearnerConfirm, AHostThatCannotConfirmEndsTheConnection) {
   host.fail_confirm(HA_IO);
-  Instance slave(host, learner(dir));
-  slave.start_slave(listener.address());
+  start();
   AutoswitchMaster master(listener);
-  ASSERT_TRUE(master.answer({epoch(1, 0)}, 900));
-  ASSERT_EQ(master.read_report(), 0);
+  ASSERT_EQ(master.first_report({epoch(1, 0)}, 900), 0);
   ASSERT_TRUE(master.heartbeat(epoch(1, 0), 0));
   EXPECT_TRUE(master.wait_closed());
   EXPECT_TRUE(host.wait_for_log("host hook 'confirm' answered IO"));
 }
 
-TEST(LearnerConfirm, AHostWithoutTheHookIsToldOnceWhatItsReadersSee) {
-  HostFeatures features;
-  features.confirm = false;
-  Listener listener;
-  StateDir dir;
-  MemoryHost host(features);
-  Instance slave(host, learner(dir));
-  slave.start_slave(listener.address());
+TEST_F(LearnerConfirm, AHostWithoutTheHookIsToldOnceWhatItsReadersSee) {
+  Following one({.confirm = false});
+  one.start();
   for (std::int64_t at = 0; at < 30; at += 10) {
-    AutoswitchMaster master(listener);
-    ASSERT_TRUE(master.answer({epoch(1, 0)}, 900));
-    ASSERT_EQ(master.read_report(), at);
+    AutoswitchMaster master(one.listener);
+    ASSERT_EQ(master.first_report({epoch(1, 0)}, 900), at);
     ASSERT_TRUE(master.data(epoch(1, 0), at, 10));
     ASSERT_EQ(master.read_report(), at + 10);
   }
-  EXPECT_EQ(host.count_logs("no hook 'confirm'"), 1u);
+  EXPECT_EQ(one.host.count_logs("no hook 'confirm'"), 1u);
 }
 
-TEST(LearnerStatus, TellsTheEpochsHereAndThere) {
-  Listener listener;
-  StateDir dir;
+TEST_F(LearnerStatus, TellsTheEpochsHereAndThere) {
   dir.write(kFile, file_of({epoch(1, 0), epoch(2, 50), epoch(3, 100)}));
-  MemoryHost host;
   host.grow(100);
-  Instance slave(host, learner(dir));
-  slave.start_slave(listener.address());
-  EXPECT_EQ(slave.snapshot().total.epoch, 2);  // 3 has no bytes
+  start();
+  EXPECT_EQ(slave->snapshot().total.epoch, 2);  // 3 has no bytes
   AutoswitchMaster master(listener);
-  ASSERT_TRUE(master.answer({epoch(1, 0), epoch(2, 50), epoch(4, 300)}, 900));
-  ASSERT_EQ(master.read_report(), 100);
-  EXPECT_EQ(slave.snapshot().total.epoch, 2);
-  EXPECT_EQ(slave.sample("ha_epoch"), 2);
-  const auto json = slave.status();
+  ASSERT_EQ(master.first_report({epoch(1, 0), epoch(2, 50), epoch(4, 300)}, 900), 100);
+  EXPECT_EQ(slave->snapshot().total.epoch, 2);
+  EXPECT_EQ(slave->sample("ha_epoch"), 2);
+  const auto json = slave->status();
   EXPECT_EQ(json.at("epoch").as_int64(), 2);
   EXPECT_EQ(json.at("epochs").as_array().size(), 2u);
   EXPECT_EQ(json.at("epochs").at(1).at("start").as_int64(), 50);

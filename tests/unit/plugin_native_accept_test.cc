@@ -47,9 +47,7 @@ TEST(Native, DurableIsUnsupportedWhileOnlyRocketmqSlavesAreThere) {
   Instance master(host);
   master.start_master();
   EXPECT_EQ(master.check_acks(2, HA_DURABILITY_DURABLE), HA_SLAVE_NOT_AVAILABLE);
-  Peer slave = Peer::to(master.port());
-  ASSERT_TRUE(slave.report(0));
-  ASSERT_TRUE(host.wait_for_replica(HA_REPLICA_JOINED, HA_REASON_NONE));
+  Peer slave = master.join(0);
   EXPECT_EQ(master.check_acks(2, HA_DURABILITY_DURABLE), HA_UNSUPPORTED);
   EXPECT_EQ(master.check_acks(1, HA_DURABILITY_DURABLE), HA_OK);
   EXPECT_EQ(master.sample("ha_replica_durable_offset_bytes{id=\"127.0.0.1#1\"}"), -1);
@@ -107,11 +105,8 @@ TEST(Native, DurableOnAllInSyncIsRefusedWhereOneCannotTell) {
   ASSERT_EQ(waits.wait(master, 100, HA_ACKS_ALL_IN_SYNC, kLongMs, HA_DURABILITY_DURABLE), HA_OK);
   ASSERT_TRUE(tells.ack(100, 99));
   ASSERT_TRUE(tells.ack(100, 100));
-  ASSERT_TRUE(waits.wait_for(1));
-  EXPECT_EQ(waits.ended()[0].status, HA_OK);
-  Peer cannot = Peer::to(master.port());
-  ASSERT_TRUE(cannot.report(100));
-  ASSERT_TRUE(host.wait_for_replica(HA_REPLICA_JOINED, HA_REASON_NONE, 2));
+  EXPECT_EQ(waits.first_status(), HA_OK);
+  Peer cannot = master.join(100, 2);
   EXPECT_EQ(waits.wait(master, 100, HA_ACKS_ALL_IN_SYNC, kLongMs, HA_DURABILITY_DURABLE),
             HA_UNSUPPORTED);
   EXPECT_EQ(master.check_acks(2, HA_DURABILITY_DURABLE), HA_OK);
@@ -232,8 +227,7 @@ TEST(Native, AReplicaCountsFromItsFirstAck) {
   ASSERT_EQ(slave.frame().size, 0);
   EXPECT_TRUE(waits.ended().empty());
   ASSERT_TRUE(slave.ack(100, 0));
-  ASSERT_TRUE(waits.wait_for(1));
-  EXPECT_EQ(waits.ended()[0].status, HA_OK);
+  EXPECT_EQ(waits.first_status(), HA_OK);
 }
 
 // What is durable is a copy only while its connection is open.

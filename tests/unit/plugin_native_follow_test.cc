@@ -285,9 +285,7 @@ TEST_P(NativeFollower, WithAckDurableNothingIsAcknowledgedBeforeItsFlush) {
 TEST_P(NativeFollower, AMasterThatDoesNotAnswerIsTakenForARocketmqBroker) {
   host_.grow(100);
   Instance slave(host_, {{"wire", "auto"}, {"wire_probe_ms", "20"}, {"tail_check_bytes", "0"}});
-  slave.start_slave(listener_.address());
-  Peer master = listener_.accept();
-  ASSERT_EQ(master.read_report(), -1);
+  Peer master = slave.follow(listener_, -1);
   ASSERT_EQ(master.read_report(), 100);
   ASSERT_TRUE(master.send_log(100, 50));
   ASSERT_TRUE(host_.wait_for_end(150));
@@ -314,9 +312,7 @@ TEST_P(NativeFollower, WireNativeNeverFallsBack) {
   Instance slave(host_, native({{"native_heartbeat_ms", "10"},
                                 {"native_housekeeping_ms", "100"},
                                 {"wire_probe_ms", "10"}}));
-  slave.start_slave(listener_.address());
-  Peer master = listener_.accept();
-  ASSERT_EQ(master.read_report(), -1);
+  Peer master = slave.follow(listener_, -1);
   EXPECT_EQ(master.read_report(), INT64_MIN);
   EXPECT_TRUE(Instance::eventually(
       [&] { return slave.snapshot().total.client_reason == HA_REASON_HOUSEKEEPING; }));

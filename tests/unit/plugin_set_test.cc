@@ -18,16 +18,11 @@ class DifferentSets : public EpochSet {
   // a and c are of one mind: a is master, c follows.
   void start_a_and_c(const Options& more = {}) {
     make(3);
-    load(a(), more);
-    load(c(), more);
-    ASSERT_EQ(a().plugin->start(HA_ROLE_MASTER), HA_OK);
-    ASSERT_EQ(c().plugin->start(HA_ROLE_SLAVE), HA_OK);
+    start(a(), HA_ROLE_MASTER, more);
+    start(c(), HA_ROLE_SLAVE, more);
     ASSERT_TRUE(a().host.wait_for_role(HA_ROLE_MASTER));
     ASSERT_TRUE(c().host.wait_for_log("master " + address(a()) + " answered"));
   }
-  Node& a() { return (*this)[0]; }
-  Node& b() { return (*this)[1]; }
-  Node& c() { return (*this)[2]; }
 };
 
 // By its own list b would need nobody's promise, and holds nothing of what a and c acknowledged.
@@ -35,8 +30,7 @@ TEST_F(DifferentSets, AListThatIsTooShortNeitherFollowsNorIsPromoted) {
   start_a_and_c();
   const std::string whole = replicas_;
   replicas_ = "a@" + address(a()) + ",b@" + address(b());
-  load(b());
-  ASSERT_EQ(b().plugin->start(HA_ROLE_SLAVE, address(a())), HA_OK);
+  follow(b(), address(a()));
   const std::string words =
       "the slave's set is a,b with default_copies 2, the master's is a,b,c with default_copies 2";
   EXPECT_TRUE(b().host.wait_for_log(words)) << "the operator of b reads it";
@@ -64,16 +58,14 @@ TEST_F(DifferentSets, AListThatIsTooShortNeitherFollowsNorIsPromoted) {
   EXPECT_EQ(promote(c()), 2);
   replicas_ = whole;
   b().plugin.reset();
-  load(b());
-  ASSERT_EQ(b().plugin->start(HA_ROLE_SLAVE), HA_OK);
+  start(b(), HA_ROLE_SLAVE);
   EXPECT_TRUE(b().host.wait_for_end(end)) << "with the same list it is one of them";
 }
 
 // With 3 copies by default one promise is enough to be master: not for nodes that count on 2.
 TEST_F(DifferentSets, AnotherNumberOfCopiesIsAnotherSet) {
   start_a_and_c();
-  load(b(), {{"default_copies", "3"}});
-  ASSERT_EQ(b().plugin->start(HA_ROLE_MASTER), HA_OK);
+  start(b(), HA_ROLE_MASTER, {{"default_copies", "3"}});
   EXPECT_TRUE(b().host.wait_for_log(
       "the candidate's set is a,b,c with default_copies 3, that of 'a' is a,b,c with "
       "default_copies 2"));
@@ -85,8 +77,7 @@ TEST_F(DifferentSets, OnlyIdsAndCopiesCount) {
   start_a_and_c();
   replicas_ = "c@localhost:" + std::to_string(c().port) + ",b@" + address(b()) +
               ",a@localhost:" + std::to_string(a().port);
-  load(b(), {{"default_copies", "2"}});
-  ASSERT_EQ(b().plugin->start(HA_ROLE_SLAVE), HA_OK);
+  start(b(), HA_ROLE_SLAVE, {{"default_copies", "2"}});
   EXPECT_TRUE(b().host.wait_for_end(grow(a(), 100)));
 }
 
@@ -101,13 +92,11 @@ TEST_F(DifferentSets, ANodeThatListsNoSetIsRefusedBySuchThatDo) {
 // Two processes that were given the id b: one vote, and the older one hears why it has none.
 TEST_F(DifferentSets, TheSameIdTwiceHasOneVote) {
   start_a_and_c();
-  load(b());
-  ASSERT_EQ(b().plugin->start(HA_ROLE_SLAVE), HA_OK);
+  start(b(), HA_ROLE_SLAVE);
   ASSERT_TRUE(b().host.wait_for_end(grow(a(), 100)));
   Node twin("b");
   twin.port = Listener().port();
-  load(twin);
-  ASSERT_EQ(twin.plugin->start(HA_ROLE_SLAVE), HA_OK);
+  start(twin, HA_ROLE_SLAVE);
   ASSERT_TRUE(b().host.wait_for_log("a process that was started later"));
   ASSERT_TRUE(twin.host.wait_for_end(a().host.end()));
   EXPECT_EQ(a().plugin->snapshot().replicas.size(), 2U);

@@ -74,59 +74,50 @@ using LostHistory = EpochSet;
 
 // Its whole log would go. That is not copied, not cut, and called by its name.
 TEST_F(LostHistory, IsSaidAndNothingIsCopied) {
-  make(3);
-  start_all();
-  Node& a = (*this)[0];
-  Node& c = (*this)[2];
-  const std::int64_t end = grow(a, 5000);
-  ASSERT_TRUE(c.host.wait_for_end(end));
-  ASSERT_TRUE(c.host.wait_for_confirm(end));
-  c.plugin.reset();
-  const std::string kept = c.state.read("ha_term.json");
-  c.state.remove("ha_term.json");
+  start_three();
+  const std::int64_t end = grow(a(), 5000);
+  ASSERT_TRUE(c().host.wait_for_end(end));
+  ASSERT_TRUE(c().host.wait_for_confirm(end));
+  c().plugin.reset();
+  const std::string kept = c().state.read("ha_term.json");
+  c().state.remove("ha_term.json");
   for (int start = 1; start <= 2; ++start) {
-    load(c);
-    ASSERT_EQ(c.plugin->start(HA_ROLE_SLAVE, address(a)), HA_OK);
-    EXPECT_TRUE(c.host.wait_for_log("nothing says who wrote them"));
-    ASSERT_TRUE(c.host.wait_for_log("the history of this log is missing", start));
+    follow(c(), address(a()));
+    EXPECT_TRUE(c().host.wait_for_log("nothing says who wrote them"));
+    ASSERT_TRUE(c().host.wait_for_log("the history of this log is missing", start));
     EXPECT_TRUE(Instance::eventually(
-        [&] { return c.plugin->snapshot().total.client_state == HA_STATE_SUSPEND; }));
-    EXPECT_EQ(c.plugin->snapshot().total.client_reason, HA_REASON_DIVERGED);
-    c.plugin.reset();
-    EXPECT_FALSE(has_cut_file(c.state));
-    EXPECT_EQ(c.host.end(), end);
+        [&] { return c().plugin->snapshot().total.client_state == HA_STATE_SUSPEND; }));
+    EXPECT_EQ(c().plugin->snapshot().total.client_reason, HA_REASON_DIVERGED);
+    c().plugin.reset();
+    EXPECT_FALSE(has_cut_file(c().state));
+    EXPECT_EQ(c().host.end(), end);
   }
-  c.state.write("ha_term.json", kept);
-  load(c);
-  ASSERT_EQ(c.plugin->start(HA_ROLE_SLAVE, address(a)), HA_OK);
-  EXPECT_TRUE(c.host.wait_for_end(grow(a, 100))) << "with its history it goes on";
+  c().state.write("ha_term.json", kept);
+  follow(c(), address(a()));
+  EXPECT_TRUE(c().host.wait_for_end(grow(a(), 100))) << "with its history it goes on";
 }
 
 // More than is copied at once: the slave comes back for the cut when the copy is there.
 TEST_F(LostHistory, ALongRangeIsCopiedBesideTheIoThread) {
   make(2);
   start_all({{"default_copies", "1"}});
-  Node& a = (*this)[0];
-  Node& b = (*this)[1];
-  const std::int64_t end = grow(a, 5000);
-  ASSERT_TRUE(b.host.wait_for_end(end));
-  b.plugin.reset();
+  const std::int64_t end = grow(a(), 5000);
+  ASSERT_TRUE(b().host.wait_for_end(end));
+  b().plugin.reset();
   constexpr std::int64_t kLong = (std::int64_t{8} << 20) + 1;
-  const std::int64_t cut = a.host.grow(kLong);
-  a.plugin.reset();
-  load(b, {{"default_copies", "1"}});
-  ASSERT_EQ(b.plugin->start(HA_ROLE_NONE), HA_OK);
-  ASSERT_TRUE(Instance::eventually([&] { return last_role(b).role == HA_ROLE_NONE; }));
-  promote(b, HA_ROLE_CHANGE_FORCE);
-  const std::int64_t further = grow(b, 60);
-  load(a, {{"default_copies", "1"}, {"allow_unsafe_truncation", "true"}});
-  ASSERT_EQ(a.plugin->start(HA_ROLE_SLAVE, address(b)), HA_OK);
-  ASSERT_TRUE(a.host.wait_for_log("is being copied to"));
-  ASSERT_TRUE(a.host.wait_for_log("cut the log from"));
-  ASSERT_TRUE(Instance::eventually([&] { return a.host.end() == further; }));
+  const std::int64_t cut = a().host.grow(kLong);
+  a().plugin.reset();
+  start(b(), HA_ROLE_NONE, {{"default_copies", "1"}});
+  ASSERT_TRUE(Instance::eventually([&] { return last_role(b()).role == HA_ROLE_NONE; }));
+  promote(b(), HA_ROLE_CHANGE_FORCE);
+  const std::int64_t further = grow(b(), 60);
+  follow(a(), address(b()), {{"default_copies", "1"}, {"allow_unsafe_truncation", "true"}});
+  ASSERT_TRUE(a().host.wait_for_log("is being copied to"));
+  ASSERT_TRUE(a().host.wait_for_log("cut the log from"));
+  ASSERT_TRUE(Instance::eventually([&] { return a().host.end() == further; }));
   const std::string name = "ha_cut-" + std::to_string(end) + "-" + std::to_string(cut) + "-epoch-1";
   const std::vector<std::byte> bytes = bytes_at(end, kLong);
-  EXPECT_EQ(a.state.read(name),
+  EXPECT_EQ(a().state.read(name),
             std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
 }
 

@@ -78,9 +78,7 @@ TEST(Status, AReplicaThatLeftStandsInTheJsonWithTheReason) {
   Instance master(host);
   master.start_master();
   {
-    Peer peer = Peer::to(master.port());
-    ASSERT_TRUE(peer.report(0));
-    ASSERT_TRUE(host.wait_for_replica(HA_REPLICA_JOINED, HA_REASON_NONE));
+    Peer peer = master.join(0);
     ASSERT_TRUE(peer.report(77));  // never sent
     ASSERT_TRUE(peer.wait_closed());
   }
@@ -98,9 +96,7 @@ TEST(Status, ASlaveTellsOfItsLink) {
   Listener listener;
   MemoryHost host;
   Instance slave(host);
-  slave.start_slave(listener.address());
-  Peer master = listener.accept();
-  ASSERT_EQ(master.read_report(), 0);
+  Peer master = slave.follow(listener, 0);
   ASSERT_TRUE(master.send_log(0, 64));
   ASSERT_EQ(master.read_report(), 64);
   const SnapshotSeen seen = slave.snapshot();
@@ -155,9 +151,7 @@ TEST(Status, AMasterThatWaitsForNobodySaysSo) {
   // A host shows this text for as long as the role lasts; the option may change before.
   EXPECT_EQ(host.roles().back().text, "this node became master");
   EXPECT_TRUE(master.status().at("warnings").as_array().empty());
-  Peer peer = Peer::to(master.port());
-  ASSERT_TRUE(peer.report(0));
-  ASSERT_TRUE(host.wait_for_replica(HA_REPLICA_JOINED, HA_REASON_NONE));
+  Peer peer = master.join(0);
   EXPECT_EQ(master.status().at("warnings").as_array().size(), 1u);
   ASSERT_EQ(master.set_option("in_sync_replicas", "2"), HA_OK);
   EXPECT_TRUE(master.status().at("warnings").as_array().empty());
@@ -180,11 +174,8 @@ TEST(Status, ASmallerSnapshotIsFilledAsFarAsItGoes) {
   MemoryHost host;
   Instance master(host);
   master.start_master();
-  Peer a = Peer::to(master.port());
-  Peer b = Peer::to(master.port());
-  ASSERT_TRUE(a.report(0));
-  ASSERT_TRUE(b.report(0));
-  ASSERT_TRUE(host.wait_for_replica(HA_REPLICA_JOINED, HA_REASON_NONE, 2));
+  Peer a = master.join(0);
+  Peer b = master.join(0, 2);
   ha_snapshot small;
   std::memset(&small, 0x5a, sizeof(small));
   small.struct_size = offsetof(ha_snapshot, client_state);

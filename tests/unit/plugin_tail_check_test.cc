@@ -39,9 +39,7 @@ INSTANTIATE_TEST_SUITE_P(Append, TailCheck, ::testing::Bool(), [](const auto& ch
 TEST_P(TailCheck, GoesOnAfterTheSameBytes) {
   host_.grow(kSegment + 500);
   Instance slave(host_, {{"tail_check_bytes", "100"}});
-  slave.start_slave(listener_.address());
-  Peer master = listener_.accept();
-  ASSERT_EQ(master.read_report(), kSegment + 400);
+  Peer master = slave.follow(listener_, kSegment + 400);
   // A heartbeat that comes before the data means nothing; the second frame is half old, half new.
   ASSERT_TRUE(master.send_frame(kSegment + 400, 0));
   ASSERT_TRUE(master.send_log(kSegment + 400, 30));
@@ -62,17 +60,13 @@ TEST_P(TailCheck, GoesOnAfterTheSameBytes) {
 TEST_P(TailCheck, AsksNoFurtherBackThanTheLastSegment) {
   host_.grow(2 * kSegment + 10);
   Instance slave(host_);
-  slave.start_slave(listener_.address());
-  Peer master = listener_.accept();
-  EXPECT_EQ(master.read_report(), 2 * kSegment);
+  Peer master = slave.follow(listener_, 2 * kSegment);
 }
 
 TEST_P(TailCheck, AnotherByteStopsItForGood) {
   host_.grow(500);
   Instance slave(host_, {{"tail_check_bytes", "100"}, {"reconnect_max_ms", "50"}});
-  slave.start_slave(listener_.address());
-  Peer master = listener_.accept();
-  ASSERT_EQ(master.read_report(), 400);
+  Peer master = slave.follow(listener_, 400);
   std::vector<std::byte> body = bytes_at(400, 200);
   body[99] ^= std::byte{1};
   ASSERT_TRUE(master.send_frame(400, 200, body));
@@ -86,9 +80,7 @@ TEST_P(TailCheck, AnotherByteStopsItForGood) {
 TEST_P(TailCheck, AMasterThatHasNothingThereIsLeft) {
   host_.grow(500);
   Instance slave(host_, {{"tail_check_bytes", "100"}, {"reconnect_max_ms", "3600000"}});
-  slave.start_slave(listener_.address());
-  Peer master = listener_.accept();
-  ASSERT_EQ(master.read_report(), 400);
+  Peer master = slave.follow(listener_, 400);
   ASSERT_TRUE(master.send_log(400, 50));
   ASSERT_TRUE(master.send_frame(450, 0));
   ASSERT_TRUE(master.send_frame(450, 0));
@@ -100,9 +92,7 @@ TEST_P(TailCheck, AMasterThatHasNothingThereIsLeft) {
 TEST_P(TailCheck, AWrongOffsetWithinTheTailIsRefused) {
   host_.grow(500);
   Instance slave(host_, {{"tail_check_bytes", "100"}, {"reconnect_max_ms", "3600000"}});
-  slave.start_slave(listener_.address());
-  Peer master = listener_.accept();
-  ASSERT_EQ(master.read_report(), 400);
+  Peer master = slave.follow(listener_, 400);
   ASSERT_TRUE(master.send_log(500, 10));
   EXPECT_TRUE(master.wait_closed());
   expect_stopped(slave, HA_REASON_OFFSET_MISMATCH);

@@ -434,6 +434,12 @@ class Loop {
     std::unique_lock lock(done_mutex);
     done_wake.wait(lock, [&] { return done; });
   }
+  void join_two() {
+    post_and_wait([&] {
+      service_.join(1, "a", Offset(0));
+      service_.join(2, "b", Offset(0));
+    });
+  }
   TransferService& service() { return service_; }
   std::int64_t log_end = 0;  // the loop's thread only
 
@@ -526,10 +532,7 @@ TEST(TransferServiceThreads, EveryAcceptedWaitEndsExactlyOnceWhileAcksAdvance) {
   std::vector<std::deque<ManyTicket>> tickets(kThreads);
   {
     Loop loop(metrics, {1, 1, INT64_MAX, false, 8});
-    loop.post_and_wait([&] {
-      loop.service().join(1, "a", Offset(0));
-      loop.service().join(2, "b", Offset(0));
-    });
+    loop.join_two();
     std::atomic<std::int64_t> end{0};
     std::atomic<bool> asking{true};
     // Two replicas that follow the log at their own pace.
@@ -586,10 +589,7 @@ TEST(TransferServiceThreads, WaitsOfALevelEndInOffsetOrder) {
   constexpr int kEach = 2000;
   std::vector<std::deque<OrderTicket>> tickets(kThreads);
   Loop loop(metrics, {1, 1, INT64_MAX, false, 8});
-  loop.post_and_wait([&] {
-    loop.service().join(1, "a", Offset(0));
-    loop.service().join(2, "b", Offset(0));
-  });
+  loop.join_two();
   // All waits are in before the first ack: from then on each level must be one rising line.
   std::vector<std::thread> threads;
   for (int t = 0; t < kThreads; ++t) {
@@ -637,10 +637,7 @@ TEST(TransferServiceThreads, StoppingLeavesNoWaitBehind) {
     Count count;
     std::vector<std::deque<ManyTicket>> tickets(kThreads);
     Loop loop(metrics, {1, 1, INT64_MAX, false, 8});
-    loop.post_and_wait([&] {
-      loop.service().join(1, "a", Offset(0));
-      loop.service().join(2, "b", Offset(0));
-    });
+    loop.join_two();
     std::atomic<std::int64_t> end{0};
     std::vector<std::thread> threads;
     for (int t = 0; t < kThreads; ++t) {
