@@ -207,16 +207,21 @@ TEST(Reserve, DroppedAndRefusedBytesLeaveZeros) {
   EXPECT_FALSE(store.log->append_raw(0, raw));
 }
 
+// The first bytes are appended, the rest is in a reservation that is open.
+void append_and_reserve(Store& store, const std::string& raw, std::size_t first) {
+  ASSERT_FALSE(store.log->append_raw(0, raw.substr(0, first)));
+  auto reserved = store.log->reserve(static_cast<std::int64_t>(first), 4096);
+  std::memcpy(std::get<CommitLog::Reservation>(reserved).data, raw.data() + first,
+              raw.size() - first);
+}
+
 TEST(Reserve, NothingIsWrittenBeforeItIsCommitted) {
   const std::string raw = sample_log(6, 100);
   const auto half = static_cast<std::size_t>(load32(raw.data())) + 50;  // inside a record
   const TempDir dir;
   Store store;
   store.open_or_die(test_options(dir.path()));
-  ASSERT_FALSE(store.log->append_raw(0, raw.substr(0, half)));
-  auto reserved = store.log->reserve(static_cast<std::int64_t>(half), 4096);
-  std::memcpy(std::get<CommitLog::Reservation>(reserved).data, raw.data() + half,
-              raw.size() - half);
+  append_and_reserve(store, raw, half);
   EXPECT_EQ(slurp(segment_path(dir.path(), 0)).find_first_not_of('\0', half), std::string::npos);
   ASSERT_FALSE(store.log->commit(static_cast<std::int64_t>(raw.size() - half)));
   EXPECT_EQ(store.bytes(), raw);
@@ -229,10 +234,7 @@ TEST(Reserve, AnOpenReservationDoesNotSurviveAKill) {
   const TempDir dir, after;
   Store store;
   store.open_or_die(test_options(dir.path()));
-  ASSERT_FALSE(store.log->append_raw(0, raw.substr(0, half)));
-  auto reserved = store.log->reserve(static_cast<std::int64_t>(half), 4096);
-  std::memcpy(std::get<CommitLog::Reservation>(reserved).data, raw.data() + half,
-              raw.size() - half);
+  append_and_reserve(store, raw, half);
   copy_store(dir.path(), after.path());
   Store restarted;
   restarted.open_or_die(test_options(after.path()));

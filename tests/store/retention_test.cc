@@ -11,6 +11,23 @@ namespace {
 
 constexpr std::int64_t kMin3 = 3 * kTestSegment;
 
+// The store's time, which a test moves.
+struct Clock {
+  std::atomic<std::int64_t> wall{1'000'000};
+  std::atomic<std::int64_t> steady{500};
+  void set(LogOptions& options) {
+    options.now_ms = [this] { return wall.load(); };
+    options.steady_ms = [this] { return steady.load(); };
+  }
+};
+
+// What retention leaves of a log whose bytes are all durable: its new beginning.
+std::int64_t retained(Store& store) {
+  EXPECT_FALSE(store.log->flush(store.log->bounds().end));
+  store.log->apply_retention();
+  return store.log->bounds().min;
+}
+
 TEST(Retention, BySizeTakesWholeOldestSegments) {
   const TempDir dir, after;
   Store store;
@@ -49,9 +66,7 @@ TEST(Retention, NeverTakesTheLastSegmentNorBytesThatAreNotDurable) {
   for (int i = 0; i < 9; ++i) store.put("t", std::string(1000, 'x'));
   store.log->apply_retention();
   EXPECT_EQ(store.log->bounds().min, 0);
-  ASSERT_FALSE(store.log->flush(store.log->bounds().end));
-  store.log->apply_retention();
-  EXPECT_EQ(store.log->bounds().min, store.log->bounds().end / kTestSegment * kTestSegment);
+  EXPECT_EQ(retained(store), store.log->bounds().end / kTestSegment * kTestSegment);
   EXPECT_EQ(store.log->segment_count(), 1u);
 }
 
@@ -63,9 +78,7 @@ TEST(Retention, WhatIsHeldStaysUntilTheHoldMovesOn) {
   store.open_or_die(options);
   for (int i = 0; i < 18; ++i) store.put("t", std::string(1000, 'x'));
   store.log->hold_from(kTestSegment + 1);  // first: the keeper's thread looks as well
-  ASSERT_FALSE(store.log->flush(store.log->bounds().end));
-  store.log->apply_retention();
-  EXPECT_EQ(store.log->bounds().min, kTestSegment);
+  EXPECT_EQ(retained(store), kTestSegment);
   store.log->hold_from(kNoLimit);
   store.log->apply_retention();
   EXPECT_GT(store.log->bounds().min, kTestSegment);
@@ -97,20 +110,19 @@ TEST(Retention, ByAgeGoesByTheNextSegmentsFirstMessage) {
 
 TEST(Retention, AJumpOfTheClockMakesNothingOlder) {
   const TempDir dir, later;
-  std::atomic<std::int64_t> wall{1'000'000}, steady{500};
+  Clock clock;
   auto options = test_options(dir.path());
-  options.now_ms = [&wall] { return wall.load(); };
-  options.steady_ms = [&steady] { return steady.load(); };
+  clock.set(options);
   options.retention_ms = 1000;
   Store store;
   store.open_or_die(options);
   for (int i = 0; i < 12; ++i) store.put("t", std::string(1000, 'x'));
   ASSERT_FALSE(store.log->flush(store.log->bounds().end));
-  wall += 1'000'000;
+  clock.wall += 1'000'000;
   store.log->apply_retention();
   EXPECT_EQ(store.log->bounds().min, 0);
   copy_store(dir.path(), later.path());
-  steady += 1001;
+  clock.steady += 1001;
   store.log->apply_retention();
   EXPECT_EQ(store.log->bounds().min, kMin3);
 
@@ -124,26 +136,25 @@ TEST(Retention, AJumpOfTheClockMakesNothingOlder) {
 
 TEST(Retention, ASlaveCountsTheAgeThatBytesHadWhenTheyCame) {
   const TempDir master_dir, dir;
-  std::atomic<std::int64_t> wall{1'000'000}, steady{500};
+  Clock clock;
   auto options = test_options(master_dir.path());
-  options.now_ms = [&wall] { return wall.load(); };
-  options.steady_ms = [&steady] { return steady.load(); };
+  clock.set(options);
   options.retention_ms = 1000;
   Store master, slave;
   master.open_or_die(options);
   for (int i = 0; i < 12; ++i) master.put("t", std::string(1000, 'x'));
-  wall += 600;
-  steady += 600;
+  clock.wall += 600;
+  clock.steady += 600;
   options.store_dir = dir.path();
   slave.open_or_die(options);
   ASSERT_FALSE(slave.log->append_raw(0, master.bytes()));
   ASSERT_FALSE(slave.log->flush(slave.log->bounds().end));
-  wall += 300;
-  steady += 300;
+  clock.wall += 300;
+  clock.steady += 300;
   slave.log->apply_retention();
   EXPECT_EQ(slave.log->bounds().min, 0);
-  wall += 101;
-  steady += 101;
+  clock.wall += 101;
+  clock.steady += 101;
   slave.log->apply_retention();
   EXPECT_EQ(slave.log->bounds().min, kMin3);
 }
@@ -157,9 +168,7 @@ TEST(Retention, StopsAtAPin) {
   for (int i = 0; i < 12; ++i) store.put("t", std::string(1000, 'x'));
   Lease lease;
   ASSERT_EQ(store.log->lend(kTestSegment + 7, 10, lease), HA_OK);
-  ASSERT_FALSE(store.log->flush(store.log->bounds().end));
-  store.log->apply_retention();
-  EXPECT_EQ(store.log->bounds().min, kTestSegment);
+  EXPECT_EQ(retained(store), kTestSegment);
   EXPECT_TRUE(std::filesystem::exists(segment_path(dir.path(), kTestSegment)));
   store.log->give_back(lease.token);
   store.log->apply_retention();
@@ -176,13 +185,9 @@ TEST(Retention, KeepsWhatIsScheduledAndNotDelivered) {
   const auto scheduled = store.put(std::string(kScheduleTopic), "later", 0,
                                    {{kRealTopic, "t"}, {kRealQueue, "0"}, {kDeliverAt, "9"}});
   for (int i = 0; i < 12; ++i) store.put("t", std::string(1000, 'x'));
-  ASSERT_FALSE(store.log->flush(store.log->bounds().end));
-  store.log->apply_retention();
-  EXPECT_EQ(store.log->bounds().min, 0);
+  EXPECT_EQ(retained(store), 0);
   store.put("t", "later", 0, {{kSourceOffset, std::to_string(scheduled.first)}});
-  ASSERT_FALSE(store.log->flush(store.log->bounds().end));
-  store.log->apply_retention();
-  EXPECT_GT(store.log->bounds().min, 0);
+  EXPECT_GT(retained(store), 0);
 }
 
 }  // namespace

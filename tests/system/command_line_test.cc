@@ -76,16 +76,12 @@ TEST_F(CommandLine, NodeWithoutARoleServesNobodyUntilItIsPromoted) {
 TEST_F(CommandLine, TerminatesCleanlyWithWaitsPending) {
   Node& master = add_master();
   Node& slave = add_slave(master, "slave");
-  master.wait_for_replicas(1);
-  slave.suspend();
-  Load load(master, {.threads = 4, .lines_per_request = 1, .timeout_ms = 60'000});
-  master.wait_for("has four waits",
-                  [](const json::value& now) { return number_at(now, "ha/waits/pending") == 4; });
+  const auto load = four_waits(master, slave);
   master.process().kill(SIGTERM);
   // The promise is 5 s; a process that needs a wait's own 60 s is what this is to find.
   EXPECT_EQ(master.process().wait(std::chrono::seconds(15)), 0);
-  load.stop();
-  EXPECT_GE(load.answers().count("SHUTDOWN"), 1u) << "the producers were not told";
+  load->stop();
+  EXPECT_GE(load->answers().count("SHUTDOWN"), 1u) << "the producers were not told";
   EXPECT_EQ(verify(master.store()), "");
   slave.resume();
   EXPECT_EQ(slave.terminate(), 0);

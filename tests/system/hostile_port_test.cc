@@ -96,12 +96,18 @@ TEST_F(HostilePort, GarbageIsTurnedAwayByReasonWhileTheTrueSlaveGoesOn) {
   EXPECT_EQ(master.connected_replicas(), 1);
 }
 
+// A slave that the test speaks for, once it has read the message that the master has.
+Peer full_slave(Node& master) {
+  EXPECT_EQ(master.produce("T", "held", "1").status, 200);
+  Peer peer(parse_address(master.ha()));
+  peer.report(0);
+  peer.read_until(master.log_end());
+  return peer;
+}
+
 TEST_F(HostilePort, NobodyIsWokenByAReportOfBytesThatWereNeverSent) {
   Node& master = add_master();
-  ASSERT_EQ(master.produce("T", "held", "1").status, 200);
-  Peer liar(parse_address(master.ha()));
-  liar.report(0);
-  liar.read_until(master.log_end());
+  Peer liar = full_slave(master);
   // It counts now, and claims more than there is.
   liar.report(master.log_end() + 1);
   liar.connection().drain();
@@ -114,10 +120,7 @@ TEST_F(HostilePort, NobodyIsWokenByAReportOfBytesThatWereNeverSent) {
 
 TEST_F(HostilePort, ReportThatGoesBackEndsTheConnection) {
   Node& master = add_master();
-  ASSERT_EQ(master.produce("T", "held", "1").status, 200);
-  Peer peer(parse_address(master.ha()));
-  peer.report(0);
-  peer.read_until(master.log_end());
+  Peer peer = full_slave(master);
   peer.report(master.log_end());
   master.wait_for_replicas(1);
   peer.report(master.log_end() - 1);

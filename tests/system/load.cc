@@ -77,4 +77,14 @@ void Load::work(int number) {
   }
 }
 
+std::unique_ptr<Load> four_waits(Node& master, Node& slave) {
+  master.wait_for_replicas(1);
+  slave.suspend();
+  auto load = std::make_unique<Load>(
+      master, LoadOptions{.threads = 4, .lines_per_request = 1, .timeout_ms = 60'000});
+  master.wait_for("has four waits",
+                  [](const json::value& now) { return number_at(now, "ha/waits/pending") == 4; });
+  return load;
+}
+
 }  // namespace ha::system

@@ -36,7 +36,7 @@ class Load {
 
   void aim(const Node& target);
   std::size_t acknowledged_so_far() const { return acknowledged_count_; }
-  // Waits until so many more lines were acknowledged.
+  // Waits until that many more lines were acknowledged.
   void wait_for_more(std::size_t lines) const;
   void stop();
 
@@ -62,5 +62,8 @@ class Load {
   std::map<std::string, std::size_t> answers_;
   std::vector<std::thread> threads_;
 };
+
+// Producers whose four waits are pending, because the master's one slave is suspended.
+std::unique_ptr<Load> four_waits(Node& master, Node& slave);
 
 }  // namespace ha::system

@@ -80,19 +80,15 @@ TEST_F(RoleChange, EveryProducerIsAnsweredOnceWhileRolesGoBackAndForth) {
 TEST_F(RoleChange, WaitsThatArePendingEndWhenTheMasterStepsDown) {
   Node& master = add_master();
   Node& slave = add_slave(master, "slave");
-  master.wait_for_replicas(1);
-  slave.suspend();
-  Load load(master, {.threads = 4, .lines_per_request = 1, .timeout_ms = 60'000});
-  master.wait_for("has four waits",
-                  [](const json::value& now) { return number_at(now, "ha/waits/pending") == 4; });
+  const auto load = four_waits(master, slave);
   const Outcome stepped_down =
       stub({"follow", "--broker", master.url(), "--master", "127.0.0.1:1"});
   EXPECT_EQ(stepped_down.exit_code, 0) << stepped_down.errors;
   wait_until("all four are answered",
              [&] { return number_at(master.status(), "ha/waits/pending") == 0; });
-  load.stop();
-  EXPECT_EQ(load.answers().size(), 1u);
-  EXPECT_GE(load.answers().count("NOT_MASTER"), 1u);
+  load->stop();
+  EXPECT_EQ(load->answers().size(), 1u);
+  EXPECT_GE(load->answers().count("NOT_MASTER"), 1u);
   EXPECT_EQ(number_at(master.status(), "ha/waits/results/NOT_MASTER") >= 4, true);
   slave.resume();
 }
