@@ -17,7 +17,7 @@ struct BatchOutcome {
   std::int64_t first = 0;  // what send was told
   std::int64_t count = 0;
   bool acknowledged = false;
-  bool final_refusal = false;  // a 4xx: the next batch would fare no better
+  bool final_refusal = false;  // a 4xx: the next batch would be refused too
   std::string text = {};       // why not, in the broker's words
   std::int64_t us = 0;         // from the batch's send to its answer
 };

@@ -61,13 +61,13 @@ Result<json::object> parse_object(const std::string& text, const http::HostPort&
   auto value = json::parse(json::string_view(text.data(), text.size()), error);
   if (error || !value.is_object()) {
     return Error{HA_INTERNAL, 0,
-                 http::to_string(from) + " answered something else than a JSON object: " +
+                 http::to_string(from) + " did not answer with a JSON object: " +
                      http::in_quotes(text) + " (is it a ha_stub?)"};
   }
   return std::move(value.get_object());
 }
 
-// Who holds the producers up, in one line; "" = nobody does.
+// What holds the producers up, in one line; "" = nothing does.
 std::string blocked_line(const json::object& blocked) {
   if (blocked.empty()) return "";
   std::string out = fmt::format("{} wait, the first for {}", number_at(blocked, "waits", 0),

@@ -28,7 +28,7 @@ std::string place(const std::string& path, const toml::source_region& source) {
   return path + ", line " + std::to_string(source.begin.line) + ": ";
 }
 
-// Far more than anybody writes by hand: a file of another kind was named.
+// Far more than a person writes by hand: the name is that of another kind of file.
 constexpr std::size_t kMostBytes = std::size_t{1} << 20;
 
 Error unreadable(const std::string& path, const std::string& why) {
@@ -83,7 +83,7 @@ std::optional<Error> read_options(const std::string& path, const toml::node& nod
     if (!text) {
       return Error{HA_INVALID, 0,
                    place(path, value.source()) + "option " + in_quotes(key.str()) +
-                       " is neither text (without a NUL byte), whole number nor truth value"};
+                       " must be text without a NUL byte, a whole number, true or false"};
     }
     out.plugin_options.emplace_back(std::string(key.str()), std::move(*text));
   }
@@ -122,7 +122,7 @@ Result<ServeInput> read_config(const std::string& path) {
     if (!setting) {
       return Error{HA_INVALID, 0,
                    "config: " + place(path, value.source()) + in_quotes(name) +
-                       " is neither text (without a NUL byte), whole number nor truth value"};
+                       " must be text without a NUL byte, a whole number, true or false"};
     }
     out.values.emplace(name, std::move(*setting));
   }

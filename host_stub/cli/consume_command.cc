@@ -94,7 +94,7 @@ void add_consume(CLI::App& app, int& exit_code) {
                    "held")
       ->check(whole_number(0, INT64_MAX))
       ->type_name("N");
-  command->add_option("--max", options->max, "stop after so many")
+  command->add_option("--max", options->max, "stop after this many")
       ->check(whole_number(0, INT64_MAX))
       ->type_name("N");
   command->add_flag("--follow", options->follow, "wait for more at the end");

@@ -43,12 +43,12 @@ std::string check_acks(const std::string& text) {
   const auto number = http::parse_integer(text);
   if (number && *number >= 1 && *number <= INT32_MAX) return "";
   return http::in_quotes(text) +
-         " is neither a number of copies from 1 (2 waits for one slave) nor all, quorum or async";
+         " must be a number of copies from 1 (2 waits for one slave), all, quorum or async";
 }
 
 // A batch is kept well below the broker's limit on a body (8 MiB); one line may be 4 MiB.
 constexpr std::size_t kMaxBatchBytes = std::size_t{1} << 20;
-// So many batches share the window: one is made while others travel and wait.
+// The window holds this many batches: one is made while others travel and wait.
 constexpr std::int64_t kBatchesPerWindow = 4;
 
 class Producer {

@@ -18,7 +18,7 @@ using Setter = std::function<std::optional<Error>(ServeSettings&, const std::str
 
 Error invalid(std::string text) { return Error{HA_INVALID, 0, std::move(text)}; }
 
-// A topic with more queues than this has more than consumers in any group.
+// More queues than consumers in any group are of no use.
 constexpr std::int64_t kMaxQueues = 1024;
 constexpr std::int64_t kMaxHours = std::int64_t{24} * 366 * 100;
 
@@ -54,14 +54,14 @@ std::optional<Error> set_role(ServeSettings& s, const std::string& text) {
   } else if (text == "none") {
     s.broker.role = Role::kNone;
   } else {
-    return invalid("role: " + in_quotes(text) + " is none of master, slave, none");
+    return invalid("role: " + in_quotes(text) + " must be one of master, slave, none");
   }
   return std::nullopt;
 }
 
 std::optional<Error> set_flush(ServeSettings& s, const std::string& text) {
   if (text != "async" && text != "sync") {
-    return invalid("flush: " + in_quotes(text) + " is neither async nor sync");
+    return invalid("flush: " + in_quotes(text) + " must be async or sync");
   }
   s.broker.flush = text == "sync" ? FlushPolicy::kSync : FlushPolicy::kAsync;
   return std::nullopt;
@@ -69,7 +69,7 @@ std::optional<Error> set_flush(ServeSettings& s, const std::string& text) {
 
 std::optional<Error> set_flag(bool& out, const std::string& text, std::string_view key) {
   if (text != "true" && text != "false") {
-    return invalid(std::string(key) + ": " + in_quotes(text) + " is neither true nor false");
+    return invalid(std::string(key) + ": " + in_quotes(text) + " must be true or false");
   }
   out = text == "true";
   return std::nullopt;
@@ -78,7 +78,8 @@ std::optional<Error> set_flag(bool& out, const std::string& text, std::string_vi
 std::optional<Error> set_log_level(ServeSettings& s, const std::string& text) {
   static const std::vector<std::string> kLevels = {"debug", "info", "warn", "error", "off"};
   if (std::find(kLevels.begin(), kLevels.end(), text) == kLevels.end()) {
-    return invalid("log-level: " + in_quotes(text) + " is none of debug, info, warn, error, off");
+    return invalid("log-level: " + in_quotes(text) +
+                   " must be one of debug, info, warn, error, off");
   }
   s.log_level = text;
   return std::nullopt;
@@ -157,7 +158,7 @@ const std::vector<std::pair<ServeKey, Setter>>& keys() {
          return error;
        }},
       {{"log-level", "LEVEL", "debug, info, warn, error or off; default info"}, set_log_level},
-      {{"consensus-log", "", "say that this log replicates itself; the plugin then refuses"},
+      {{"consensus-log", "", "declare that this log replicates itself; the plugin then refuses it"},
        [](auto& s, auto& v) { return set_flag(s.broker.consensus_log, v, "consensus-log"); }},
   };
   return kKeys;

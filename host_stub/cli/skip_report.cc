@@ -48,7 +48,7 @@ std::string SkipReport::on_message(const Message& message) {
     found = expected_.emplace(message.queue, unsure ? 0 : message.queue_offset).first;
   }
   const std::int64_t expected = std::exchange(found->second, message.queue_offset + 1);
-  // Without a skip a gap is none: a batch of RocketMQ has several numbers.
+  // Without a skip a gap loses nothing: a batch of RocketMQ has several numbers.
   if (!unsure || message.queue_offset <= expected) return "";
   return lost_line(message.queue, expected, message.queue_offset);
 }

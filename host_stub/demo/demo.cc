@@ -22,7 +22,7 @@ constexpr const char* kSegmentSize = "16M";
 constexpr std::chrono::seconds kStepTimeout{30};
 constexpr std::chrono::milliseconds kLook{20};
 // A line's acknowledgement may fail after the failover too (a busy machine); then the open ones are
-// sent again, so many times at most.
+// sent again, at most this many times.
 constexpr int kMaxRuns = 10;
 
 // What the master acknowledges while no slave is there.
@@ -243,14 +243,14 @@ class Demo {
     other_ = old;
     view_.set_master(nodes_[master_]->url());
     view_.say(
-        fmt::format("it found its successor, cut {} bytes that nobody else ever had off its log "
+        fmt::format("it found its successor, cut {} bytes that no other node ever had off its log "
                     "(kept beside its store) and follows",
                     cli::grouped(cut_bytes_)));
     return wait_until_all_hold_everything();
   }
 
-  // Acknowledged without a slave is no promise: a journal says what and since when, until enough
-  // nodes hold it.
+  // Without a slave an acknowledgement is not a guarantee: a journal says what and since when,
+  // until enough nodes hold it.
   std::optional<Error> go_on_without_slaves() {
     auto master = cli::BrokerClient::open(nodes_[master_]->url());
     if (auto* error = std::get_if<Error>(&master)) return std::move(*error);
@@ -274,17 +274,19 @@ class Demo {
       return error;
     }
     const std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - sent;
-    view_.say(fmt::format("{} lines were acknowledged all the same, after {}",
+    view_.say(fmt::format("{} lines were acknowledged anyway, after {}",
                           cli::grouped(kBelowPolicyLines),
                           cli::duration_text(static_cast<std::int64_t>(took.count()))));
-    if (auto error = await_journal("that the journal names what was acknowledged so", false)) {
+    if (auto error =
+            await_journal("that the journal names what was acknowledged below policy", false)) {
       return error;
     }
     view_.say("both slaves come back");
     for (const std::size_t slave : {other_, returned_}) {
       if (auto error = start_node(slave, "slave")) return error;
     }
-    if (auto error = await_journal("that enough nodes hold what was acknowledged so", true)) {
+    if (auto error =
+            await_journal("that enough nodes hold what was acknowledged below policy", true)) {
       return error;
     }
     return wait_until_all_hold_everything();
@@ -331,11 +333,10 @@ class Demo {
     for (int run = 0; run < kMaxRuns && !feeder_.done(); ++run) {
       auto survivors = feeder_.find_survivors(nodes_[master_]->url());
       if (auto* error = std::get_if<Error>(&survivors)) return std::move(*error);
-      view_.say(
-          fmt::format("{} lines without an acknowledgement are on the new master all the same; the "
-                      "others go out "
-                      "(again)",
-                      cli::grouped(std::get<std::int64_t>(survivors))));
+      view_.say(fmt::format(
+          "{} lines without an acknowledgement are on the new master anyway; the others go "
+          "out (again)",
+          cli::grouped(std::get<std::int64_t>(survivors))));
       const auto mark = back ? INT64_MAX : input_.lines() * 3 / 4;
       const auto fed = feeder_.feed(nodes_[master_]->url(), mark, bring_back);
       if (returned) return returned;

@@ -13,7 +13,7 @@ namespace stub::demo {
 
 struct DemoOptions {
   std::string file = "/var/lib/dpkg/status";
-  std::int64_t min_lines = 0;  // the file is repeated to at least so many
+  std::int64_t min_lines = 0;  // the file is repeated to at least this many
   std::string ha_stub;         // the program
   bool json = false;           // the verdict as JSON; nothing else is shown
   bool keep = false;           // the stores and logs stay

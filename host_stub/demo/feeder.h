@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sends the input's lines to whoever is master and keeps account of each: open, acknowledged, or
+// Sends the input's lines to the current master and keeps account of each: open, acknowledged, or
 // found on a new master although its acknowledgement never came.
 //
 // Threads: one at a time; progress() on any.
@@ -35,7 +35,7 @@ class Feeder {
 
   Feeder(const Input& input, const Interrupt& interrupt);
 
-  // Sends every line that is open, in order. Calls at_mark once when so many are settled, with
+  // Sends every line that is open, in order. Calls at_mark once when that many are settled, with
   // requests in flight. Returns when all are settled, or an Error tells why it stopped; the fate of
   // what was in flight is open then, and find_survivors settles it.
   Result<std::monostate> feed(const std::string& master_url, std::int64_t mark,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A port of 127.0.0.1 that nobody has, held until it goes out of scope.
+// A port of 127.0.0.1 that is free, held until it goes out of scope.
 #pragma once
 
 #include <arpa/inet.h>

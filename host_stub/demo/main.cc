@@ -71,7 +71,7 @@ int main(int argc, char** argv) {
                    ->capture_default_str();
   auto* lines =
       app.add_option("--min-lines", options.min_lines,
-                     "repeat FILE to at least so many lines; default: FILE once, the default "
+                     "repeat FILE to at least this many lines; default: FILE once, the default "
                      "file 200000")
           ->check(CLI::Range(std::int64_t{1}, std::int64_t{100'000'000}))
           ->type_name("N");

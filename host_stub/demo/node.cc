@@ -46,7 +46,7 @@ pid_t spawn(const std::string& program, const std::vector<std::string>& argument
                                    0644);
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
-  sigset_t none;  // this program blocks signals; the child shall not
+  sigset_t none;  // this program blocks signals; the child must not
   sigemptyset(&none);
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);

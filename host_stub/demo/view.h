@@ -21,11 +21,11 @@ class View {
   View(const View&) = delete;
   View& operator=(const View&) = delete;
 
-  // Whom to ask; "" = nobody is master.
+  // Whom to ask; "" = no node is master.
   void set_master(std::string url);
   // A sentence that stays, with the time since the start.
   void say(const std::string& text);
-  // Draws no more.
+  // Stops drawing.
   void finish();
 
  private:

@@ -89,9 +89,9 @@ Result<HostPort> parse_broker_url(std::string_view text) {
     without_zone.erase(percent, close - percent);
   }
   const auto url = boost::urls::parse_uri(without_zone);
-  if (!url) return fail("is no URL");
+  if (!url) return fail("is not a URL");
   if (url->scheme() != "http") return fail("is not http, the only scheme spoken here");
-  if (url->has_userinfo()) return fail("names a user, and there are none");
+  if (url->has_userinfo()) return fail("names a user; leave it out");
   if (url->has_query() || url->has_fragment() ||
       (!url->encoded_path().empty() && url->encoded_path() != "/")) {
     return fail("has a path; give the broker's root only");

@@ -71,7 +71,7 @@ class Loop {
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{
       context_.get_executor()};
   // Deadlines are looked at once in a while rather than timed one by one: a timer per connection
-  // would be moved on every request, and nobody minds a second.
+  // would be moved on every request, and a second more does no harm.
   boost::asio::steady_timer sweep_;
   std::set<std::shared_ptr<Session>> sessions_;
   bool draining_ = false;

@@ -19,7 +19,7 @@ using Message = boost::beast::http::request<boost::beast::http::string_body>;
 // The body's end may be unknown then, so the connection has to end after it.
 std::optional<Response> refuse_header(const Message::header_type& header);
 
-// The request, or the answer to one whose target is no path. HEAD becomes GET.
+// The request, or the answer to one whose target is not a path. HEAD becomes GET.
 std::variant<Request, Response> to_request(Message message);
 
 // Adds an answer as bytes. head: the request was HEAD, so the body stays here.

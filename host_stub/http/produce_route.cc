@@ -101,8 +101,8 @@ std::int32_t parse_acks(Query& query) {
   if (number && *number >= 1 && *number <= INT32_MAX) return static_cast<std::int32_t>(*number);
   query.fail(
       "query parameter 'acks': " + in_quotes(*text) +
-      " is neither a number of copies from 1 (2 waits for one slave) nor one of all, quorum, "
-      "async, default");
+      " must be a number of copies from 1 (2 waits for one slave), or one of all, quorum, async, "
+      "default");
   return HA_ACKS_DEFAULT;
 }
 
@@ -112,7 +112,7 @@ std::int32_t parse_durability(Query& query) {
   if (*text == "received") return HA_DURABILITY_RECEIVED;
   if (*text == "durable") return HA_DURABILITY_DURABLE;
   query.fail("query parameter 'durability': " + in_quotes(*text) +
-             " is none of received, durable, default");
+             " must be one of received, durable, default");
   return HA_DURABILITY_DEFAULT;
 }
 

@@ -52,7 +52,7 @@ class Server {
   // The broker outlives the server, or drain and Broker::stop come before the server's end.
   void start(Broker& broker);
 
-  // Accepts no more, closes idle connections, answers long polls with what there is. When it
+  // Stops accepting, closes idle connections, answers long polls with what there is. When it
   // returns no request will call the broker any more; produce requests that wait are answered when
   // they end.
   void drain();

@@ -153,7 +153,7 @@ void Session::on_read_error(ErrorCode error) {
   }
   if (error.category() == http::make_error_code(http::error::bad_method).category() &&
       error != http::error::end_of_stream && error != http::error::partial_message) {
-    return answer_now(error_response(400, "BAD_REQUEST", "this is no HTTP: " + error.message()));
+    return answer_now(error_response(400, "BAD_REQUEST", "this is not HTTP: " + error.message()));
   }
   // The client closed, or the network did. What waits is still answered: the client may have closed
   // its sending side only. A long poll has nothing to wait for any more.

@@ -22,7 +22,7 @@ constexpr std::array<std::int8_t, 256> decode_table() {
 
 constexpr auto kDecode = decode_table();
 
-// Length of the well-formed sequence at the start of s, 0 when there is none.
+// Length of the sequence at the start of s, 0 when it is not well-formed.
 std::size_t utf8_sequence(std::string_view s) {
   const auto at = [&](std::size_t i) -> std::uint32_t {
     return i < s.size() ? static_cast<unsigned char>(s[i]) : 0;

@@ -17,7 +17,7 @@ bool is_utf8(std::string_view bytes);
 
 // RFC 4648, section 4, with padding.
 std::string base64_encode(std::string_view bytes);
-// Empty when the text is no base64: padding must be right, white space is not skipped.
+// Empty when the text is not base64: padding must be right, white space is not skipped.
 std::optional<std::string> base64_decode(std::string_view text);
 
 using stub::in_quotes;

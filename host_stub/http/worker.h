@@ -25,7 +25,7 @@ class Worker {
   // False when too many wait or the worker stops: the task will not run. Any thread.
   bool post(std::function<void()> task);
 
-  // Takes no more tasks and returns when those taken have run.
+  // Stops taking tasks and returns when those taken have run.
   void stop();
 
  private:

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Compares the declarations of the C headers with the committed ones, or writes them anew.
+"""Compares the declarations of the C headers with the committed ones, or writes them again.
 
 usage: golden.py check|update CC INCLUDE_DIR GOLDEN
 

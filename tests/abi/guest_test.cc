@@ -235,7 +235,7 @@ TEST(Guest, AMasterThatVanishesRaisesNoSigpipe) {
   EXPECT_TRUE(slave.instance.stop(std::chrono::milliseconds(0)));
 }
 
-TEST(Guest, IsNotCalledAndCallsNobodyAfterStop) {
+TEST(Guest, NeitherCallsNorIsCalledAfterStop) {
   Pair pair;
   ASSERT_TRUE(pair.master.instance.stop(std::chrono::milliseconds(0)));
   const std::string lines = pair.master.log.lines();

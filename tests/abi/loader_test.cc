@@ -34,7 +34,7 @@ TEST(Loader, RefusesAnEmptyPath) {
   EXPECT_EQ(Plugin::load("", bind_host(log)).error().status, HA_INVALID);
 }
 
-TEST(Loader, TellsALibraryThatIsNoPlugin) {
+TEST(Loader, TellsALibraryThatIsNotAPlugin) {
   const Error error = refused("no_symbol");
   EXPECT_EQ(error.status, HA_VERSION);
   EXPECT_THAT(error.text, HasSubstr(HA_ENTRY_NAME));

@@ -50,8 +50,8 @@ TEST(BrokerUrl, RefusesWhatItCannotReach) {
   EXPECT_THAT(text_of(parse_broker_url("http://a:0")), HasSubstr("port from 1"));
   EXPECT_THAT(text_of(parse_broker_url("http://a:99999")), HasSubstr("port from 1"));
   EXPECT_THAT(text_of(parse_broker_url("http://")), HasSubstr("has no host"));
-  EXPECT_THAT(text_of(parse_broker_url("http://a b")), HasSubstr("is no URL"));
-  EXPECT_THAT(text_of(parse_broker_url("http://[fe80::1%eth0]:1")), HasSubstr("is no URL"));
+  EXPECT_THAT(text_of(parse_broker_url("http://a b")), HasSubstr("is not a URL"));
+  EXPECT_THAT(text_of(parse_broker_url("http://[fe80::1%eth0]:1")), HasSubstr("is not a URL"));
   EXPECT_THAT(text_of(parse_broker_url("http://[fe80::1%25]:1")), HasSubstr("%25"));
   EXPECT_THAT(text_of(parse_broker_url("http://[fe80::1%25a%2fb]:1")), HasSubstr("%25"));
   EXPECT_THAT(text_of(parse_broker_url("")), HasSubstr("error: "));

@@ -84,7 +84,7 @@ TEST(ServeSettings, RefuseByKeyAndValue) {
   };
   EXPECT_THAT(refusal(given({{"store", "d"}})), HasSubstr("role is missing"));
   EXPECT_THAT(refusal(given({{"role", "master"}})), HasSubstr("store is missing"));
-  EXPECT_THAT(with("role", "Master"), HasSubstr("role: 'Master' is none of"));
+  EXPECT_THAT(with("role", "Master"), HasSubstr("role: 'Master' must be one of"));
   EXPECT_THAT(with("http", "8080"), HasSubstr("http: '8080' has no port"));
   EXPECT_THAT(with("segment-size", "1T"), HasSubstr("segment-size: '1T' is not a number of bytes"));
   EXPECT_THAT(with("flush", "always"), HasSubstr("flush: 'always'"));
@@ -160,15 +160,15 @@ TEST_F(ConfigFile, ErrorsNameFileLineAndKey) {
   EXPECT_THAT(fault("nosuch = 1\n"),
               HasSubstr("unknown key 'nosuch' (`ha_stub serve --help` lists the keys)"));
   EXPECT_THAT(fault("role = \n"), HasSubstr(path_ + ", line 1: "));
-  EXPECT_THAT(fault("queues = 1.5\n"), HasSubstr("'queues' is neither"));
+  EXPECT_THAT(fault("queues = 1.5\n"), HasSubstr("'queues' must be text"));
   EXPECT_THAT(fault("option = 3\n"), HasSubstr("option is not a table"));
-  EXPECT_THAT(fault("[option]\na = [1]\n"), HasSubstr("option 'a' is neither"));
+  EXPECT_THAT(fault("[option]\na = [1]\n"), HasSubstr("option 'a' must be text"));
   const auto absent = cli::read_config(path_ + ".absent");
   ASSERT_TRUE(std::holds_alternative<Error>(absent));
   EXPECT_THAT(std::get<Error>(absent).text, HasSubstr(path_ + ".absent"));
 }
 
-TEST_F(ConfigFile, WhatIsNoTextFileSaysSo) {
+TEST_F(ConfigFile, SaysWhenItIsNotATextFile) {
   const auto of = [](const std::string& path) {
     const auto result = cli::read_config(path);
     const auto* error = std::get_if<Error>(&result);
@@ -188,9 +188,9 @@ TEST_F(ConfigFile, WhatIsNoTextFileSaysSo) {
   EXPECT_THAT(fault("{\"role\": \"none\"}\n"), HasSubstr(path_ + ", line 1: "));
   EXPECT_THAT(fault(std::string(kTooMuch, '#')), HasSubstr("is larger than"));
   // An escaped one would cut the value, wherever it goes.
-  EXPECT_THAT(fault("store = \"/tmp/a\\u0000b\"\n"), HasSubstr("line 1: 'store' is neither"));
+  EXPECT_THAT(fault("store = \"/tmp/a\\u0000b\"\n"), HasSubstr("line 1: 'store' must be text"));
   EXPECT_THAT(fault("[option]\nallow = \"10.0.0.7\\u0000,\"\n"),
-              HasSubstr("line 2: option 'allow' is neither"));
+              HasSubstr("line 2: option 'allow' must be text"));
 }
 
 TEST(Nearest, IsTheFewestEditsAndNothingFar) {
@@ -244,7 +244,7 @@ TEST_F(Lines, AreTheSameAtEverySplit) {
   }
 }
 
-TEST_F(Lines, OfAnEmptyInputAreNone) {
+TEST_F(Lines, AreZeroOfAnEmptyInput) {
   EXPECT_TRUE(read("", 1).empty());
   EXPECT_THAT(read("\n", 1), testing::ElementsAre(""));
 }
@@ -352,7 +352,7 @@ TEST_F(Promotion, PassesOverPeersThatAreDownAndSaysSo) {
   EXPECT_TRUE(more_.promoted);
 }
 
-TEST_F(Promotion, RefusesPeersThatAreNoUrl) {
+TEST_F(Promotion, RefusesPeersThatAreNotUrls) {
   EXPECT_TRUE(std::holds_alternative<Error>(cli::promote(url(*more_server_), {"ftp://x"})));
   EXPECT_FALSE(more_.promoted);
 }

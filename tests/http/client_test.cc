@@ -20,7 +20,7 @@ TEST_F(Client, KeepsItsConnection) {
   EXPECT_EQ(connection.descriptor(), descriptor);
 }
 
-TEST_F(Client, ConnectsAnewWhenTheServerClosedMeanwhile) {
+TEST_F(Client, ConnectsAgainWhenTheServerClosedMeanwhile) {
   serve({.idle_timeout = std::chrono::milliseconds(30)});
   auto connection = client();
   ASSERT_FALSE(std::holds_alternative<Error>(connection.call({"GET", "/healthz"}, kPatience)));
@@ -44,7 +44,7 @@ TEST_F(Client, PipelinesInOrder) {
   }
 }
 
-TEST_F(Client, SaysWhenNobodyListens) {
+TEST_F(Client, SaysWhenNothingListens) {
   const auto address = server_->address();
   auto connection = client();
   server_.reset();

@@ -108,7 +108,7 @@ TEST_F(Consume, LongPollEndsWithItsClient) {
   EXPECT_TRUE(broker_.await_waiting(0));
 }
 
-TEST_F(Consume, LongPollOfAClientThatSendsNoMoreIsAnswered) {
+TEST_F(Consume, LongPollIsAnsweredAfterTheClientShutItsSide) {
   auto socket = raw();
   socket.send(request("GET", "/v1/topics/t/messages?wait_ms=60000"));
   ASSERT_TRUE(broker_.await_waiting(1));

@@ -88,7 +88,7 @@ TEST_F(Limits, AnswersGarbageAndCloses) {
   }
   auto socket = raw();
   socket.send("hello\r\n\r\n");
-  EXPECT_THAT(socket.read_all(), HasSubstr("this is no HTTP"));
+  EXPECT_THAT(socket.read_all(), HasSubstr("this is not HTTP"));
 }
 
 TEST_F(Limits, SurvivesRandomBytes) {
@@ -109,7 +109,7 @@ TEST_F(Limits, SurvivesRandomBytes) {
   EXPECT_EQ(call("GET", "/healthz").status, 200);
 }
 
-TEST_F(Limits, RefusesTargetsThatAreNoPath) {
+TEST_F(Limits, RefusesTargetsThatAreNotPaths) {
   auto socket = raw();
   socket.send(request("GET", "/v1/%zz"));
   EXPECT_EQ(status_of(socket.read_answer()), 400);

@@ -105,7 +105,7 @@ TEST_F(Pipelining, BytesMayComeOneByOne) {
   EXPECT_EQ(status_of(socket.read_answer()), 200);
 }
 
-TEST_F(Pipelining, AnswersAClientThatSendsNoMore) {
+TEST_F(Pipelining, AnswersAClientThatShutItsSide) {
   broker_.hold();
   auto socket = raw();
   socket.send(produce("a"));

@@ -101,8 +101,8 @@ TEST_F(Produce, NamesAcksByNumberOrWord) {
 TEST_F(Produce, RefusesBadParametersByNameAndValue) {
   EXPECT_THAT(refusal("?ack=2"), HasSubstr("query parameter 'ack' is unknown here (known: acks,"));
   EXPECT_THAT(refusal("?acks=2&acks=3"), HasSubstr("'acks' is given twice"));
-  EXPECT_THAT(refusal("?acks=0"), HasSubstr("'acks': '0' is neither"));
-  EXPECT_THAT(refusal("?acks=two"), HasSubstr("'acks': 'two' is neither"));
+  EXPECT_THAT(refusal("?acks=0"), HasSubstr("'acks': '0' must be a number of copies"));
+  EXPECT_THAT(refusal("?acks=two"), HasSubstr("'acks': 'two' must be a number of copies"));
   EXPECT_THAT(refusal("?timeout_ms=3s"), HasSubstr("'timeout_ms': '3s' is not a whole number"));
   EXPECT_THAT(refusal("?timeout_ms=0"), HasSubstr("from 1 to"));
   EXPECT_THAT(refusal("?queue=-1"), HasSubstr("queue '-1' is not a whole number"));

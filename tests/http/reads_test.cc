@@ -74,7 +74,7 @@ TEST_F(Reading, TheServerTakesPipelinedBodiesInFewReads) {
   EXPECT_LT(reads.calls, kFewReads);
 }
 
-TEST_F(Reading, TheServerAsksForWhatIsAnnouncedAndNoMoreThanItsBound) {
+TEST_F(Reading, TheServerAsksForWhatIsAnnouncedUpToItsBound) {
   const auto widest = [&](std::size_t body) {
     return reads_of(request("POST", "/v1/topics/t/messages", std::string(body, 'x'))).widest;
   };

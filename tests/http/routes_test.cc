@@ -67,7 +67,7 @@ TEST_F(Routes, FollowNamesAMaster) {
   EXPECT_EQ(broker_.followed(), "10.0.0.1:10912");
 }
 
-TEST_F(Routes, FollowRefusesWhatIsNoAddress) {
+TEST_F(Routes, FollowRefusesWhatIsNotAnAddress) {
   for (const auto* body : {"", "{}", R"({"master":7})", R"({"master":"a"})", R"({"master":"a:0"})",
                            R"({"master":"a:1","x":1})"}) {
     EXPECT_EQ(call("POST", "/v1/follow", body).status, 400) << body;
@@ -96,7 +96,7 @@ TEST_F(Routes, OptionsAreSetByName) {
   EXPECT_EQ(call("GET", "/v1/options/allow").allow, "PUT");
 }
 
-TEST_F(Routes, WhatIsNoOptionsValueIsNamedWithItsOption) {
+TEST_F(Routes, ABadValueIsNamedWithItsOption) {
   for (const auto* body : {"", "{}", "7", R"({"value":7})", R"({"value":"7","x":1})"}) {
     const auto answer = call("PUT", "/v1/options/heartbeat_ms", body);
     EXPECT_EQ(answer.status, 400) << body;
@@ -115,7 +115,7 @@ TEST_F(Routes, APluginsRefusalOfAnOptionKeepsItsWords) {
   EXPECT_EQ(call("PUT", "/v1/options/a", R"({"value":"b"})").status, 409);
 }
 
-TEST_F(Routes, ASlowPromotionHoldsUpNobodyElse) {
+TEST_F(Routes, ASlowPromotionHoldsUpNoOtherClient) {
   serve({.threads = 1});
   broker_.block_promote(true);
   auto operator_client = client();

@@ -33,7 +33,7 @@ TEST_F(Stop, APortInUseIsAnErrorThatNamesIt) {
   EXPECT_THAT(error.text, HasSubstr("cannot listen on '" + server_->address() + "'"));
 }
 
-TEST_F(Stop, AnAddressThatIsNoneIsRefused) {
+TEST_F(Stop, ABadAddressIsRefused) {
   for (const auto* bad : {"8080", "127.0.0.1:http", "256.0.0.1.nowhere.invalid:1"}) {
     http::ServerOptions options;
     options.listen = bad;

@@ -35,7 +35,7 @@ TEST(Text, Base64HasTheRfcsVectors) {
   }
 }
 
-TEST(Text, Base64RefusesWhatIsNone) {
+TEST(Text, Base64RefusesWhatIsNotBase64) {
   for (const auto& bad :
        {"Zg", "Zg=", "Zg===", "=Zg=", "Z===", "====", "Zm 9v", "Zm9v\n", "Zm9-", "Zg==Zg=="}) {
     EXPECT_EQ(base64_decode(bad), std::nullopt) << bad;

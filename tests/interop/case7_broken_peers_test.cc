@@ -108,7 +108,7 @@ TEST_P(Case7BrokenPeers, AMasterWithSegmentsOfAnotherSize) {
 
 // Eight bytes of ones are what our own protocol opens with: a real master must not take harm. The
 // default mode takes it for "no report yet" and goes on waiting for one.
-TEST_P(Case7BrokenPeers, AReportOfMinusOneIsNoReport) {
+TEST_P(Case7BrokenPeers, AReportOfMinusOneIsNotAReport) {
   Broker& master = add_broker({});
   create_topic(master, "T", 1);
   produce({.count = 10, .max = 100, .threads = 1});

@@ -76,7 +76,7 @@ TEST_F(BrokerLogTest, LinesArriveInTheirOrder) {
   EXPECT_LT(read_.find("warning second\n"), read_.find("\nthird\n"));
 }
 
-TEST_F(BrokerLogTest, AStalledReaderHoldsNobodyUpAndIsToldWhatItMissed) {
+TEST_F(BrokerLogTest, AStalledReaderHoldsUpNoOtherAndIsToldWhatItMissed) {
   const std::int64_t dropped_before = dropped_log_lines();
   fill();
   BrokerLog log("info", ends_[1], kSmall);
@@ -108,7 +108,7 @@ TEST_F(BrokerLogTest, ItsEndWaitsForNoReader) {
     BrokerLog log("info", ends_[1], kSmall);
     while (dropped_log_lines() == dropped_before) spdlog::info("nobody reads this");
   }
-  // Whoever logs after that is not held up either.
+  // A thread that logs after that is not held up either.
   const std::int64_t dropped = dropped_log_lines();
   spdlog::info("too late");
   EXPECT_EQ(dropped_log_lines(), dropped + 1);

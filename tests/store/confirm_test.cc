@@ -145,7 +145,7 @@ TEST(Confirm, AnUnsafeCutTakesItAlong) {
   EXPECT_TRUE(slave.store.log->bounded());
 }
 
-TEST(Confirm, OutlivesAKillAndNoMore) {
+TEST(Confirm, OutlivesAKill) {
   Slave slave(6);
   ASSERT_FALSE(slave.store.log->confirm(slave.ends[4] + 5));
   Killed killed(slave.dir.path());
@@ -185,7 +185,7 @@ TEST(Confirm, BelowTheLogsEndAfterALossOfPower) {
   EXPECT_EQ(store.bodies("t").size(), 2u);
 }
 
-TEST(Confirm, ABoundedMastersMessagesAreNumberedOnAllTheSame) {
+TEST(Confirm, ABoundedMastersMessagesAreStillNumberedOn) {
   const TempDir dir;
   Store store;
   store.open_or_die(test_options(dir.path()));
@@ -201,7 +201,7 @@ TEST(Confirm, ABoundedMastersMessagesAreNumberedOnAllTheSame) {
   EXPECT_EQ(numbers, (std::vector<std::int64_t>{0, 1, 2}));
 }
 
-TEST(Confirm, RetentionKeepsWhatNobodyCouldRead) {
+TEST(Confirm, RetentionKeepsWhatReadersHaveNotSeen) {
   Slave slave(12);
   const std::string dir = slave.dir.path();
   slave.store.close();

@@ -84,7 +84,7 @@ TEST(Truncate, BelowConfirmOnlyWhenUnsafe) {
   EXPECT_EQ(store.bytes(), raw);
 }
 
-TEST(Truncate, WaitsForNobodyWhoBorrowsTheBytes) {
+TEST(Truncate, DoesNotWaitForBorrowersOfTheBytes) {
   const TempDir dir;
   Store store;
   store.open_or_die(test_options(dir.path()));

@@ -166,7 +166,7 @@ TEST(GroupOffsets, AnotherNodesTakeThePlaceOfThoseHere) {
   EXPECT_EQ(open_groups(here.path())->get("g", "t", 1), 7);
 }
 
-TEST(GroupOffsets, AFileThatIsNoTableIsMovedAsideAndTheBrokerStarts) {
+TEST(GroupOffsets, AFileThatIsNotATableIsMovedAsideAndTheBrokerStarts) {
   const std::vector<std::string> bad = {"",
                                         "{",
                                         "[]",

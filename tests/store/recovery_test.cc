@@ -169,7 +169,7 @@ TEST(Recovery, AStoreWithoutAMarkIsScanned) {
   EXPECT_EQ(killed.store.index.count("t", std::nullopt), 12);
 }
 
-TEST(Recovery, WithoutAMarkAFaultBeforeWholeSegmentsIsNoTornTail) {
+TEST(Recovery, WithoutAMarkAFaultBeforeWholeSegmentsIsNotATornTail) {
   const TempDir dir;
   Store store;
   store.open_or_die(test_options(dir.path()));

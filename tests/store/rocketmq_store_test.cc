@@ -174,7 +174,7 @@ TEST(RocketMqStore, IsServedAndKeepsItsFiles) {
   EXPECT_EQ(again.bytes(), log);
 }
 
-TEST(RocketMqStore, ASegmentThatGotItsNameButNoSizeIsNone) {
+TEST(RocketMqStore, ASegmentThatHasANameButNoSizeDoesNotCount) {
   const RocketMqStore rocketmq;
   rocketmq.file("commitlog/" + Segment::file_name(2 * kTestSegment), "");
   rocketmq.file("commitlog/123", "a stranger's file");

@@ -172,8 +172,8 @@ class SideFiles : public ::testing::Test {
       const auto said = complaints_->take();
       if (start > 0) continue;  // it was said the first time
       const bool lost = held != kMessages || next == nullptr || *next != kMessages / 2;
-      // Whoever removes a file has removed what only it says, and a broker cannot tell that from a
-      // store that never had it. The log's own files are missed.
+      // An operator who removes a file removes what only it says, and a broker cannot tell that
+      // from a store that never had it. The log's own files are missed.
       if (lost && !removed) {
         EXPECT_NE(said.find(name), std::string::npos)
             << held << " messages of " << kMessages << ", offset " << (next != nullptr ? *next : -2)

@@ -54,7 +54,7 @@ TEST_P(VerifyMarked, NamesTheFirstFaultAndItsOffset) {
 
 INSTANTIATE_TEST_SUITE_P(WithAndWithoutMark, VerifyMarked, testing::Bool());
 
-TEST(Verify, ATailThatHasNotFullyArrivedIsNoFault) {
+TEST(Verify, ATailThatHasNotFullyArrivedIsNotAFault) {
   const std::string raw = sample_log(3, 100);
   const TempDir dir;
   Store store;

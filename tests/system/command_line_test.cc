@@ -65,7 +65,7 @@ TEST_F(CommandLine, MetricsAreNullWhenNotServed) {
   EXPECT_TRUE(at(node.ready(), "metrics").is_null());
 }
 
-TEST_F(CommandLine, NodeWithoutARoleServesNobodyUntilItIsPromoted) {
+TEST_F(CommandLine, NodeWithoutARoleServesAfterItIsPromoted) {
   Node& node = add({.name = "node", .role = "none"});
   EXPECT_EQ(text_at(node.ready(), "role"), "none");
   EXPECT_NE(node.produce("T", "x", "1").status, 200);
@@ -124,7 +124,7 @@ TEST_F(CommandLine, StoreOfARunningNodeIsNotOpenedTwice) {
   EXPECT_EQ(node.produce("T", "y", "1").status, 200);
 }
 
-TEST_F(CommandLine, CommandsAgainstNobodyFailAndNameTheAddress) {
+TEST_F(CommandLine, CommandsToADeadBrokerFailAndNameTheAddress) {
   Node& node = add({.name = "node"});
   const std::string url = node.url();
   const std::string address = url.substr(7);

@@ -105,7 +105,7 @@ Peer full_slave(Node& master) {
   return peer;
 }
 
-TEST_F(HostilePort, NobodyIsWokenByAReportOfBytesThatWereNeverSent) {
+TEST_F(HostilePort, AReportOfBytesThatWereNeverSentWakesNoProducer) {
   Node& master = add_master();
   Peer liar = full_slave(master);
   // It counts now, and claims more than there is.

@@ -25,7 +25,7 @@ class Http {
  public:
   explicit Http(Address server, int network = -1);
 
-  // Throws Failure when no whole answer comes. A kept connection is opened anew after a failure.
+  // Throws Failure when no whole answer comes. A kept connection is opened again after a failure.
   HttpResponse get(const std::string& target);
   HttpResponse post(const std::string& target, std::string_view body = {},
                     std::string_view content_type = "application/json");

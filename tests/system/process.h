@@ -3,7 +3,7 @@
 //
 // Threads: one at a time, but for kill, which any thread may call while the object lives. The child
 // dies with the thread that started it (PR_SET_PDEATHSIG), so that nothing outlives a test, however
-// the test ends; start from a thread that lives as long as the child shall.
+// the test ends; start from a thread that lives as long as the child must.
 #pragma once
 
 #include <sys/types.h>

@@ -106,12 +106,12 @@ TEST(AllowList, AnInterfaceNameDoesNotHideTheAddress) {
   EXPECT_FALSE(allow("fd00::/8").allows("fe80::1%eth0"));
 }
 
-TEST(AllowList, WhatIsNoAddressIsNotAllowed) {
+TEST(AllowList, WhatIsNotAnAddressIsNotAllowed) {
   EXPECT_FALSE(allow("0.0.0.0/0,::/0").allows("broker-a"));
   EXPECT_FALSE(allow("0.0.0.0/0,::/0").allows(""));
 }
 
-TEST(AllowList, RefusesWhatIsNoNetworkAndKeepsTheOldList) {
+TEST(AllowList, RefusesABadNetworkAndKeepsTheOldList) {
   for (const char* bad : {"10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/", "::/129", "10.0.0/8",
                           "broker-a", "10.0.0.1;10.0.0.2", "10.0.0.1,,x", "10.0.0.0/8/8"}) {
     AllowList list = allow("10.0.0.7");

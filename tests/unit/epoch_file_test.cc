@@ -159,7 +159,7 @@ TEST(EpochFile, AnEmptyHistoryLeavesNothingToComeBack) {
   ASSERT_EQ(file.save({}), "");
 }
 
-TEST(EpochFile, WhatASaveLeftBehindIsNoHarm) {
+TEST(EpochFile, WhatASaveLeftBehindDoesNoHarm) {
   StateDir dir;
   const EpochFile file(dir.path());
   dir.write("epochFileCheckpoint.tmp", std::string(5000, 'x'));

@@ -24,7 +24,7 @@ std::int32_t thrown(ha_error* error, const Exception& exception) {
   return guarded(error, [&]() -> Outcome { throw exception; });
 }
 
-TEST(Guard, AFailedAllocationIsNoMemory) {
+TEST(Guard, AFailedAllocationGivesNoMemory) {
   ha_error error = fresh();
   EXPECT_EQ(thrown(&error, std::bad_alloc()), HA_NO_MEMORY);
   EXPECT_EQ(error.status, HA_NO_MEMORY);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The doorbell: no ring is lost, whoever rings and whatever the I/O thread is doing.
+// The doorbell: no ring is lost, from any thread, whatever the I/O thread is doing.
 #include "ha_plugin/net/io/io_thread.h"
 
 #include <gtest/gtest.h>

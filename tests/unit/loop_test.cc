@@ -25,7 +25,7 @@ TEST(Upstream, ANodeIsFoundAtAnyPlaceOfTheWay) {
             std::string::npos);
 }
 
-TEST(Upstream, TheWireBringsItBackAndRefusesWhatIsNone) {
+TEST(Upstream, TheWireBringsItBackAndRefusesGarbage) {
   using wire::native::Reader;
   const core::Upstream told{Root::kNobody, {1, ~std::uint64_t{0}}};
   const auto read = [](const wire::native::Bytes& bytes, Reader& reader) {
@@ -95,7 +95,7 @@ TEST(Loop, TwoSlavesInACircleAreTold) {
   EXPECT_TRUE(Instance::eventually([&] { return looped(a.plugin) || looped(b.plugin); }));
 }
 
-// All at once: whoever has heard of the others too early is told what has changed.
+// All at once: a node that heard of the others too early is told what has changed.
 TEST(Loop, ThreeSlavesInACircleAreTold) {
   Slave a;
   Slave b;

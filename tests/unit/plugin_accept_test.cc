@@ -180,7 +180,7 @@ TEST(Accept, AFreedNumberIsTakenUpAgain) {
 }
 
 // RocketMQ spends three threads on each.
-TEST(Accept, ManySlavesNeedNoMoreThreadsThanOne) {
+TEST(Accept, ManySlavesNeedAsManyThreadsAsOne) {
   MemoryHost host;
   host.grow(20'000);
   Instance master(host, {{"bootstrap", "earliest"}});

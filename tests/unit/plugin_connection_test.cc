@@ -29,7 +29,7 @@ TEST(Connection, TheMasterIsSilentUntilTheFirstReport) {
   EXPECT_EQ(silent.follow_to(0, 15'000), "");
 }
 
-TEST(Connection, HalfAReportIsNoReport) {
+TEST(Connection, HalfAReportIsNotAReport) {
   MemoryHost host;
   host.grow(100);
   Instance master(host);
@@ -288,7 +288,7 @@ TEST(Connection, ASlaveThatReportsIsKept) {
 }
 
 // A report that names what was never sent would wake producers whose bytes nobody holds.
-TEST(Connection, AReportAheadClosesAndCompletesNobody) {
+TEST(Connection, AReportAheadClosesAndCompletesNoWait) {
   MemoryHost host;
   host.grow(1000);
   Instance master(host);
@@ -359,7 +359,7 @@ TEST(Connection, ReportsMayBeCutAnywhere) {
   }));
 }
 
-TEST(Connection, GarbageIsRefusedAndHarmsNobody) {
+TEST(Connection, GarbageIsRefusedAndDoesNoHarm) {
   MemoryHost host;
   host.grow(1000);
   Instance master(host);

@@ -170,7 +170,7 @@ TEST_P(AckDurable, AFlushThatFailsEndsTheConnectionAndAcknowledgesNothing) {
 }
 
 // The answer of a flush that was asked for on an earlier connection says nothing on this one.
-TEST_P(AckDurable, ALateFlushOfAnEarlierConnectionIsNoAck) {
+TEST_P(AckDurable, ALateFlushOfAnEarlierConnectionIsNotAnAck) {
   Slave slave(GetParam());
   Peer master = slave.follow_and_flush_50();
   master.close();

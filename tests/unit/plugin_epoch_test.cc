@@ -35,7 +35,7 @@ TEST_F(EpochSet, ANodeThatStartsAsMasterWaitsUntilEnoughHavePromised) {
   EXPECT_EQ(wait_result(*a().plugin, end, 4, kLongMs), HA_INVALID) << "there are three nodes";
 }
 
-TEST_F(EpochSet, WhoeverIsPromotedTakesTheOldMastersPlace) {
+TEST_F(EpochSet, APromotedNodeTakesTheOldMastersPlace) {
   start_three();
   const std::int64_t end = spread(a(), 5000);
   WaitLog waits;
@@ -67,7 +67,7 @@ TEST_F(EpochSet, WhoeverIsPromotedTakesTheOldMastersPlace) {
             HA_EPOCH);
 }
 
-TEST_F(EpochSet, ANodeThatHoldsLessIsRefusedAndNobodyIsDisturbed) {
+TEST_F(EpochSet, ANodeThatHoldsLessIsRefusedWithoutSideEffects) {
   start_three();
   c().host.fail_append(HA_IO);
   const std::int64_t end = grow(a(), 100);
@@ -213,9 +213,9 @@ TEST_F(EpochSet, AFramesConfirmOffsetIsBelievedWhenTheFrameIsWhole) {
   EXPECT_EQ(b().host.confirms(), (std::vector<std::int64_t>{0, 150}));
 }
 
-// Whoever has promised this master's epoch, or a newer one, to another says so; the master asks
-// anew.
-TEST_F(EpochSet, AMasterHearsOfANewerPromiseFromASlave) {
+// A slave that has promised this master's epoch, or a newer one, to another node says so; the
+// master asks again.
+TEST_F(EpochSet, AMasterLearnsOfANewerPromiseFromASlave) {
   make(2);
   start_and_hold(a(), HA_ROLE_NONE);
   promote(a(), HA_ROLE_CHANGE_FORCE);
@@ -362,7 +362,8 @@ TEST_F(EpochSet, APromiseIsKeptAcrossARestart) {
   EXPECT_TRUE(ask("b", 5).granted);
   EXPECT_FALSE(ask("c", 5).granted);
   a().plugin.reset();
-  EXPECT_TRUE(a().host.replicas().empty()) << "whoever asks is no slave that was turned away";
+  EXPECT_TRUE(a().host.replicas().empty())
+      << "a node that asks is not a slave that was turned away";
   EXPECT_EQ(a().host.count_level(HA_LOG_WARN), 0U);
   start(a(), HA_ROLE_NONE);
   ASSERT_TRUE(a().host.wait_for_role(HA_ROLE_NONE, 2));
@@ -396,7 +397,7 @@ TEST_F(EpochSet, APromiseThatCannotBeKeptIsRefused) {
 }
 
 // It was told of no epochs, and would take this node for one that keeps none.
-TEST_F(EpochSet, WhoeverWasGreetedBeforeTheNodeWasMasterComesAgain) {
+TEST_F(EpochSet, ASlaveGreetedBeforeTheNodeWasMasterComesAgain) {
   make(2);
   start_and_hold(a(), HA_ROLE_NONE);
   NativeSlave early(a().port);

@@ -58,7 +58,7 @@ int wrong_answers(const ha_plugin_api& api, ha_instance* instance) {
   return wrong;
 }
 
-TEST(Fork, AChildIsToldSoAtOnceAndTheParentGoesOn) {
+TEST(Fork, AChildIsRefusedAtOnceAndTheParentGoesOn) {
   MemoryHost host;
   Instance node(host);
   EXPECT_EQ(in_child([&] { return wrong_answers(node.api(), node.get()); }), 0) << "created";

@@ -312,7 +312,7 @@ TEST(Stop, WaitsThatEndDuringTheDrainEndWell) {
   EXPECT_EQ(waits.ended()[0].status, HA_OK);
 }
 
-// Nobody waits for these bytes; they shall be on the other node all the same.
+// Nobody waits for these bytes; they must be on the other node all the same.
 TEST(Stop, TheDrainEndsWhenTheReplicasHoldTheLog) {
   MemoryHost host;
   host.grow(100);

@@ -95,7 +95,7 @@ INSTANTIATE_TEST_SUITE_P(Wires, LyingAppend,
                          [](const auto& row) { return std::string(row.param.name); });
 
 // Each hook whose answer can be looked at, once.
-TEST(Misuse, AnAnswerThatIsNotSoIsNoOk) {
+TEST(Misuse, AFalseAnswerIsNotOk) {
   HostFeatures features;
   features.append_reserve = true;
   MemoryHost memory(features);
@@ -129,7 +129,7 @@ TEST(Misuse, AnAnswerThatIsNotSoIsNoOk) {
 }
 
 // Hooks that answer OK with what cannot be; a table of their own, since no test host has such.
-TEST(Misuse, WhatCannotBeIsNoAnswer) {
+TEST(Misuse, AnImpossibleAnswerIsMisuse) {
   MemoryHost memory;
   memory.grow(5000);
   ha_host_api table = *memory.api();
@@ -156,7 +156,7 @@ TEST(Misuse, WhatCannotBeIsNoAnswer) {
   EXPECT_EQ(memory.count_level(HA_LOG_HOST_MISUSE), 3U);
 }
 
-TEST(Misuse, ACutThatWasNotMadeIsNoRole) {
+TEST(Misuse, ACutThatWasNotMadeGivesNoRole) {
   HostFeatures features;
   features.record_size = 100;
   MemoryHost host(features);
@@ -212,7 +212,7 @@ TEST(Misuse, BoundsThatCannotBeAreNotUsed) {
 }
 
 // Its slaves hold what is gone, and would be sent other bytes for the same offsets.
-TEST(Misuse, AMasterWhoseLogGoesBackIsNone) {
+TEST(Misuse, AMasterWhoseLogGoesBackStepsDown) {
   MemoryHost host;
   host.grow(100);
   Instance node(host);

@@ -78,7 +78,7 @@ TEST(Native, AStrangerIsToldWhyAndClosed) {
   EXPECT_EQ(master.snapshot().total.replica_count, 0);
 }
 
-TEST(Native, ARocketmqSlaveIsNoMemberOfAConfiguredSet) {
+TEST(Native, ARocketmqSlaveIsNotAMemberOfAConfiguredSet) {
   MemoryHost host;
   StateDir state;
   Instance master(host, native({{"replica_id", "a"},
@@ -158,12 +158,12 @@ TEST(Native, AcceptSaysWhichWiresMayComeIn) {
   EXPECT_TRUE(host.wait_for_log("speaks TLS"));
 }
 
-TEST_F(NativeAcks, MoreThanWasSentCompletesNobody) {
+TEST_F(NativeAcks, MoreThanWasSentCompletesNoWait) {
   ASSERT_TRUE(slave_->ack(200, 0));
   expect_refused(HA_REASON_REPORT_AHEAD);
 }
 
-TEST_F(NativeAcks, MoreDurableThanReceivedCompletesNobody) {
+TEST_F(NativeAcks, MoreDurableThanReceivedCompletesNoWait) {
   host_.set_durable(100);
   ASSERT_TRUE(slave_->ack(99, 100));
   expect_refused(HA_REASON_REPORT_AHEAD);
@@ -231,7 +231,7 @@ TEST(Native, AReplicaCountsFromItsFirstAck) {
 }
 
 // What is durable is a copy only while its connection is open.
-TEST_F(NativeAcks, ADurableCopyThatLeftIsNone) {
+TEST_F(NativeAcks, ADurableCopyThatLeftDoesNotCount) {
   host_.set_durable(0);
   ASSERT_TRUE(slave_->ack(100, 100));
   ASSERT_TRUE(Instance::eventually(

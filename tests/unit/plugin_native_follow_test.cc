@@ -294,7 +294,7 @@ TEST_P(NativeFollower, AMasterThatDoesNotAnswerIsTakenForARocketmqBroker) {
 }
 
 // Once greeted it knows whom it speaks to, however long the answer takes.
-TEST_P(NativeFollower, AMasterThatGreetedIsNoRocketmqBroker) {
+TEST_P(NativeFollower, AMasterThatGreetedIsNotARocketmqBroker) {
   Instance slave(host_, {{"wire", "auto"},
                          {"wire_probe_ms", "10"},
                          {"native_heartbeat_ms", "10"},

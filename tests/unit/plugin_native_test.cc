@@ -83,7 +83,7 @@ TEST_P(NativePair, AnEmptySlaveStartsWhereTheMasterSays) {
   EXPECT_EQ(slave_host_.first_wrong_byte(), "");
 }
 
-TEST_P(NativePair, ASlaveThatLacksWhatWasDeletedStartsAnew) {
+TEST_P(NativePair, ASlaveThatLacksWhatWasDeletedStartsAgain) {
   slave_host_.grow(kSegment);
   master_host_.start_at(2 * kSegment);
   master_host_.grow(kSegment + 5);
@@ -273,7 +273,7 @@ TEST_P(NativePair, ADurableWaitIsForTheSlavesFlush) {
   for (const auto& ended : waits.ended()) EXPECT_EQ(ended.status, HA_OK);
 }
 
-TEST(Native, SlavesOfANodeThatStartsAnewAreSentAway) {
+TEST(Native, SlavesOfANodeThatStartsAgainAreSentAway) {
   MemoryHost host;
   host.grow(kSegment);
   Listener listener;

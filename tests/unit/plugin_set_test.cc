@@ -63,7 +63,7 @@ TEST_F(DifferentSets, AListThatIsTooShortNeitherFollowsNorIsPromoted) {
 }
 
 // With 3 copies by default one promise is enough to be master: not for nodes that count on 2.
-TEST_F(DifferentSets, AnotherNumberOfCopiesIsAnotherSet) {
+TEST_F(DifferentSets, AnotherNumberOfCopiesMakesTheSetsDiffer) {
   start_a_and_c();
   start(b(), HA_ROLE_MASTER, {{"default_copies", "3"}});
   EXPECT_TRUE(b().host.wait_for_log(

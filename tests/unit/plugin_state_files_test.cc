@@ -29,7 +29,7 @@ const File kFiles[] = {
     {"epochFileCheckpoint", {{"wire", "rocketmq-autoswitch"}}},
 };
 
-TEST(StateFiles, ADamagedOneIsNamedAtStartAndMayBeMended) {
+TEST(StateFiles, ADamagedOneIsNamedAtStartAndMayBeRepaired) {
   for (const File& file : kFiles) {
     for (const std::string content : {"", "{\"format\":1,\"promi", "\xff\x00garbage", "DIR"}) {
       StateDir state;

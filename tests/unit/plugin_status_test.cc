@@ -143,7 +143,7 @@ TEST(Status, AnIoThreadThatAHookHoldsUpShows) {
 }
 
 // With slaves attached and one copy asked for, somebody believes in a safety that is not there.
-TEST(Status, AMasterThatWaitsForNobodySaysSo) {
+TEST(Status, AMasterThatNeedsNoCopiesSaysSo) {
   MemoryHost host;
   Instance master(host);
   master.start_master();

@@ -166,7 +166,7 @@ class StartFaults : public ::testing::TestWithParam<Kind> {
   StateDir state_;
 };
 
-TEST_P(StartFaults, AFailedStartIsNoStart) {
+TEST_P(StartFaults, AFailedStartLeavesNothingStarted) {
   {
     Made warm;
     ASSERT_EQ(create(warm), HA_OK);

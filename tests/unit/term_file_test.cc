@@ -34,7 +34,7 @@ TEST(TermFile, WhatWasSavedIsLoaded) {
 }
 
 // A node that forgot a promise could give it again: whatever is not whole is an error.
-TEST(TermFile, ADamagedFileIsNoEmptyOne) {
+TEST(TermFile, ADamagedFileIsNotTakenForEmpty) {
   const std::string text = format_term(some_term());
   Term out;
   ASSERT_EQ(parse_term(text, out), "");

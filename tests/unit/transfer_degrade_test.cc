@@ -105,7 +105,7 @@ TEST_F(DegradeTest, WhoAsksForMoreThanTheDefaultWaitsOn) {
 }
 
 // Until a save succeeds nobody knows which of the two journals is on disk.
-TEST_F(DegradeTest, AHealThatCouldNotBeWrittenIsNone) {
+TEST_F(DegradeTest, AHealThatCouldNotBeWrittenDoesNotCount) {
   ASSERT_EQ(wait(100, 2), Status::kOk);
   turn_late(100);
   ASSERT_NE(open(), nullptr);

@@ -54,7 +54,7 @@ TEST_F(TransferServiceTest, AWaitForAllInSyncRings) {
   EXPECT_EQ(rings_, 1);
 }
 
-// Whoever is woken comes back with more: the thread that wakes them looks once more by itself.
+// A thread that is woken comes back with more: the one that wakes it looks again by itself.
 TEST_F(TransferServiceTest, RingsBeforeItCallsBack) {
   make();
   service_->join(1, "a", Offset(0));

@@ -74,13 +74,13 @@ TEST(AckPolicy, CheckStopsBeforeItIsThereAlready) {
   EXPECT_EQ(judge_acks(policy(), Acks{true, {10}}, 2, Offset(10)).level, 2);
 }
 
-TEST(AckPolicy, TheMinimumRefusesAlsoThoseWhoWaitForNobody) {
+TEST(AckPolicy, TheMinimumRefusesAlsoWaitsForOneCopy) {
   const AckPolicy p = policy(2, 2);
   EXPECT_EQ(judge_wait(p, Acks{true, {}}, 1, Offset(10)).status, Status::kInSyncReplicasNotEnough);
   EXPECT_EQ(judge_wait(p, Acks{true, {10}}, 1, Offset(10)).status, Status::kDone);
 }
 
-TEST(AckPolicy, OneCopyWaitsForNobodyAndTheMostIsAllowed) {
+TEST(AckPolicy, OneCopyNeedsNoWaitAndTheMaximumIsAllowed) {
   EXPECT_EQ(judge_wait(policy(), Acks{true, {}}, 1, Offset(10)).status, Status::kDone);
   EXPECT_EQ(judge_wait(policy(), Acks{true, {0}}, 5, Offset(10)).level, 5);
 }
@@ -142,7 +142,7 @@ TEST(AckPolicy, AllInSyncReachesAsFarAsItsSlowestMember) {
   EXPECT_EQ(held_by_in_sync(policy(), Acks{true, {}}, end), end);
 }
 
-TEST(AckPolicy, WhoDoesNotKeepUpIsNoMemberThoughItsCopyCounts) {
+TEST(AckPolicy, AReplicaThatLagsIsNotAMemberThoughItsCopyCounts) {
   const Offset end(5000);
   const Acks held{.acks = {5000, 4800}, .keeping_up = {{4800}}};
   EXPECT_EQ(in_sync_count(policy(), held, end), 2);

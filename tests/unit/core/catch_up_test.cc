@@ -32,7 +32,7 @@ TEST(CatchUpWatch, IsStalledOnceItHasComeNoNearerForTheWholeTime) {
   EXPECT_FALSE(watch.stalled());
 }
 
-TEST(CatchUpWatch, EachByteNearerStartsTheTimeAnew) {
+TEST(CatchUpWatch, EachByteNearerRestartsTheTime) {
   CatchUpWatch watch;
   watch.look(kFar, seconds(0), seconds(30));
   watch.look(kFar - 1, seconds(20), seconds(30));

@@ -51,7 +51,7 @@ TEST(Degraded, ItIsHealedWhenEnoughCopiesHaveKeptUpForAWhileAndHoldAllOfIt) {
   EXPECT_FALSE(journal.healed(Offset(150), false, Time(0), kHold, 8));
   EXPECT_FALSE(journal.healed(Offset(150), true, Time(1000), kHold, 8));
   EXPECT_FALSE(journal.healed(Offset(150), true, Time(5999), kHold, 8));
-  EXPECT_FALSE(journal.healed(Offset(150), false, Time(6000), kHold, 8)) << "from anew";
+  EXPECT_FALSE(journal.healed(Offset(150), false, Time(6000), kHold, 8)) << "from the start again";
   EXPECT_FALSE(journal.healed(Offset(150), true, Time(7000), kHold, 8));
   EXPECT_TRUE(journal.answering());
   EXPECT_FALSE(journal.healed(Offset(149), true, Time(12000), kHold, 8));
@@ -81,7 +81,7 @@ TEST(Degraded, ItIsHealedUnderLoadToo) {
   }
   EXPECT_FALSE(journal.healed(end + -1, true, kHold, kHold, 8));
   EXPECT_FALSE(journal.answering()) << "who waits now waits for copies";
-  // One was too late all the same: from anew.
+  // One was too late all the same: from the start again.
   DegradedJournal again = journal;
   again.answered(end + 10);
   EXPECT_TRUE(again.answering());

@@ -142,7 +142,7 @@ TEST(EpochHandshake, OnlyAMasterIsFollowed) {
   EXPECT_TRUE(is_refusal(Reason::kNotServing));
 }
 
-TEST(EpochHandshake, AMasterWhoseTimeIsOverIsToldSo) {
+TEST(EpochHandshake, AMasterOfAnOldEpochIsToldOfTheNewOne) {
   const Acceptor self = master_of_3();
   Hello h = hello(self, 0, 2500, {4, "b", history({entry(1, 0, "a")})});
   const Answer answer = judge_hello(h, self, same);
@@ -193,7 +193,7 @@ TEST(EpochHandshake, HistoriesThatCannotBeAreRefused) {
   EXPECT_NE(plan_tail({Offset(0), Offset(100), kSegment}, {}, greeting, h), "");
 }
 
-TEST(EpochHandshake, ACutIsTakenOnlyWhereItWasReckoned) {
+TEST(EpochHandshake, ACutIsTakenOnlyWhereItWasComputed) {
   const Acceptor self = master_of_3();
   const Hello h = hello(self, 0, 3700, {0, "", history({entry(1, 0, "a")})});
   Answer answer = judge_hello(h, self, same);
@@ -228,8 +228,8 @@ TEST(EpochHandshake, ASlaveEntersWhatBeginsAtItsEndOrBelow) {
   // A promise for later stands.
   EXPECT_EQ(at(2999, {5, "b", {}}).promised, 5);
   EXPECT_EQ(at(2999, {5, "b", {}}).promised_to, "b");
-  // Its master has deleted the first epoch's bytes, this node has not: whoever comes with a log of
-  // that epoch when this node is master is not a stranger.
+  // Its master has deleted the first epoch's bytes, this node has not: a slave with a log of
+  // that epoch, when this node is master, is not a stranger.
   const EpochHistory trimmed = history({entry(3, 5000, "c")});
   const Term knows{3, "c", history({entry(1, 0, "a"), entry(2, 3000, "b")})};
   const auto as_slave = [&](std::int64_t min, std::int64_t end) {

@@ -63,7 +63,7 @@ TEST(JudgeFrame, TakesOnlyWhatFits) {
   }
 }
 
-TEST(Follower, OnlyWhatReconnectingCannotMendIsFinal) {
+TEST(Follower, OnlyWhatReconnectingCannotFixIsFinal) {
   const std::set<Reason> final{Reason::kSegmentSize, Reason::kCorrupt, Reason::kDiverged};
   const std::set<Reason> patient{Reason::kOffsetMismatch,  Reason::kEpoch,   Reason::kProtocol,
                                  Reason::kRequestAboveEnd, Reason::kVersion, Reason::kCluster,

@@ -92,7 +92,7 @@ TEST(Handshake, OtherBytesAreDivergedAndUnreadableOnesAreNot) {
 }
 
 // A slave that keeps quiet about its bytes is not believed.
-TEST(Handshake, ATailIsAskedOfWhoeverHasOne) {
+TEST(Handshake, ATailIsAskedOfEachSlaveThatHasOne) {
   Hello h = hello(0, 3000);
   h.tail_start = h.tail_end;
   EXPECT_EQ(judge_hello(h, acceptor(), same).reason, Reason::kProtocol);
@@ -114,7 +114,7 @@ TEST(Handshake, BoundsThatContradictEachOtherAreRefused) {
   }
 }
 
-TEST(Handshake, NobodyIsReadAMebibyteMoreThanAgreed) {
+TEST(Handshake, NoTailIsReadBeyondTheAgreedMebibyte) {
   Acceptor self = acceptor();
   self.log = {Offset(0), Offset(4 * kTailBytes), kSegment};
   Hello h = hello(0, 3 * kTailBytes);

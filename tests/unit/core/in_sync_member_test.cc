@@ -51,7 +51,7 @@ TEST(InSyncMember, ReturnsOnlyAfterItWasCaughtUpAndThenKeptUpForTheHoldTime) {
   EXPECT_TRUE(member.in());
 }
 
-TEST(InSyncMember, ALapseInTheHoldTimeStartsItAnew) {
+TEST(InSyncMember, ALapseInTheHoldTimeRestartsIt) {
   InSyncMember member;
   member.judge(kNothing, kLimits, seconds(0));
   member.judge({.bytes = 1000}, kLimits, seconds(1));

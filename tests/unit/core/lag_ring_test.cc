@@ -41,7 +41,7 @@ TEST(LagRing, ReadingsCloseToEachOtherShareTheOlderTime) {
   EXPECT_EQ(ring.appended_at(Offset(250)), milliseconds(20));
 }
 
-TEST(LagRing, AReadingWithoutGrowthIsNoNews) {
+TEST(LagRing, AReadingWithoutGrowthChangesNothing) {
   LagRing ring;
   ring.record(Offset(100), milliseconds(10));
   ring.record(Offset(100), milliseconds(900));

@@ -151,7 +151,7 @@ TEST(LearnerHandshake, AnEmptyLogHasNoHistoryAndAsksForNothing) {
   }
 }
 
-TEST(LearnerHandshake, ALogThatIsCutToNothingStartsAfresh) {
+TEST(LearnerHandshake, ALogThatIsCutToNothingStartsFromScratch) {
   for (const std::int64_t min : {std::int64_t{0}, kSegment}) {
     Learner learner;
     const Entries ours{entry(1, 0), entry(2, min + 50)};

@@ -281,7 +281,7 @@ TEST(NativeCodec, NamesOnTheWireAreNames) {
   EXPECT_EQ(read_all(master, encode_hello(hello)).back(), Found::kBadBody);
 }
 
-TEST(NativeCodec, TheOpeningIsNoOffset) {
+TEST(NativeCodec, TheOpeningIsNotAnOffset) {
   EXPECT_TRUE(is_opening(opening()));
   EXPECT_FALSE(is_opening(encode_report(Offset(0))));
   EXPECT_EQ(decode_report(opening()), Offset(-1));

@@ -101,7 +101,7 @@ TEST(Term, StrangersAndJumpsAreRefused) {
   EXPECT_EQ(judge_prepare(prepare(3 + kMaxEpochJump), term(), voter()).reason, Reason::kEpoch);
 }
 
-TEST(Term, WhoReckonsWithAnotherSetIsRefusedInWords) {
+TEST(Term, ACandidateOfADifferentSetIsRefusedInWords) {
   Voter self = voter();
   self.set = set_text({"a", "b", "c"}, 2);
   for (const auto mode : {Prepare::Mode::kAsk, Prepare::Mode::kPromise, Prepare::Mode::kForce}) {
@@ -143,7 +143,7 @@ TEST(Term, EnoughPromisesMeetEveryAcknowledgedByte) {
   EXPECT_EQ(judge_round(candidacy(3, 2, true), {silent("b"), silent("c")}).reason, Reason::kNone);
 }
 
-TEST(Term, WhoeverIsAheadIsNamed) {
+TEST(Term, TheNodeThatIsAheadIsNamed) {
   const std::vector<Heard> heard = {refused("b", {2, Offset(1001)}),
                                     refused("c", {2, Offset(1002)})};
   const Verdict verdict = judge_round(candidacy(3, 3), heard);
@@ -157,7 +157,7 @@ TEST(Term, WhoeverIsAheadIsNamed) {
 
 // By its own list a node may need nobody's promise. One that is told that its list differs has to
 // have more nodes on its side than against it.
-TEST(Term, AListThatIsTooShortElectsNobody) {
+TEST(Term, AListThatIsTooShortElectsNoMaster) {
   const Heard differs = refused("a", {2, Offset(1000)}, Reason::kSetDiffers);
   for (const bool force : {false, true}) {
     EXPECT_EQ(judge_round(candidacy(2, 2, force), {differs}).reason, Reason::kSetDiffers) << force;
