@@ -25,7 +25,7 @@ std::string holder_of(int fd) {
   if (n > 0) std::from_chars(text.data(), text.data() + n, pid);
   if (pid == ::getpid()) return "another instance of this process";
   if (pid <= 0) return "another process";
-  const std::string shown = "process " + std::to_string(pid);
+  std::string shown = "process " + std::to_string(pid);
   if (::kill(pid, 0) != 0 && errno == ESRCH) return "a process that was forked from " + shown;
   return shown;
 }
@@ -37,10 +37,9 @@ std::string StateLock::acquire(const std::string& directory) {
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (fd < 0) return cannot("open", path) + " (the plugin must be able to write there)";
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    const std::string why = errno == EWOULDBLOCK
-                                ? "'" + directory + "' is in use by " + holder_of(fd) +
-                                      ": give each node a directory of its own"
-                                : cannot("lock", path);
+    std::string why = errno == EWOULDBLOCK ? "'" + directory + "' is in use by " + holder_of(fd) +
+                                                 ": give each node a directory of its own"
+                                           : cannot("lock", path);
     ::close(fd);
     return why;
   }
