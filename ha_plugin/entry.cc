@@ -9,9 +9,9 @@
 
 #include "ha/plugin.h"
 #include "ha_plugin/base/fork_guard.h"
+#include "ha_plugin/base/version.h"
 #include "ha_plugin/guard.h"
 #include "ha_plugin/service/ha_service.h"
-#include "ha_plugin/version.h"
 #include "metrics/names.h"
 
 struct ha_instance {
@@ -25,22 +25,9 @@ namespace ha {
 namespace {
 
 // core spells the ABI's numbers out for itself: they must be the same.
-static_assert(static_cast<int>(core::Status::kInSyncReplicasNotEnough) ==
-              HA_IN_SYNC_REPLICAS_NOT_ENOUGH);
-static_assert(static_cast<int>(core::Status::kFlushSlaveTimeout) == HA_FLUSH_SLAVE_TIMEOUT);
-static_assert(static_cast<int>(core::Status::kInternal) == HA_INTERNAL);
-static_assert(static_cast<int>(core::Status::kNotMaster) == HA_NOT_MASTER);
-static_assert(static_cast<int>(core::Status::kShutdown) == HA_SHUTDOWN);
-static_assert(static_cast<int>(core::Reason::kNotServing) == HA_REASON_NOT_SERVING);
-static_assert(static_cast<int>(core::Reason::kNoQuorum) == HA_REASON_NO_QUORUM);
-static_assert(static_cast<int>(core::Reason::kOffsetMismatch) == HA_REASON_OFFSET_MISMATCH);
-static_assert(static_cast<int>(core::Reason::kHousekeeping) == HA_REASON_HOUSEKEEPING);
 static_assert(static_cast<int>(core::State::kShutdown) == HA_STATE_SHUTDOWN);
 static_assert(static_cast<int>(core::Role::kSlave) == HA_ROLE_SLAVE);
 static_assert(core::kAcksAllInSync == HA_ACKS_ALL_IN_SYNC && core::kAcksQuorum == HA_ACKS_QUORUM);
-static_assert(static_cast<int>(core::Reason::kHostMisuse) == HA_REASON_HOST_MISUSE);
-static_assert(HA_REASON_HOST_MISUSE < metrics::kReasonSlots);
-static_assert(-HA_IN_SYNC_REPLICAS_NOT_ENOUGH < static_cast<int>(metrics::kStatusSlots));
 
 // Up to the last member of the first version: a shorter struct is from no version.
 template <class T>

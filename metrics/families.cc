@@ -17,11 +17,8 @@ namespace {
 constexpr double kNsPerSecond = 1e9;
 constexpr double kMsPerSecond = 1e3;
 
-// The ABI's numbers that the arrays of HaMetrics have room for and that have a name.
-constexpr std::int32_t kLastReason = HA_REASON_HOST_MISUSE;
-constexpr std::int32_t kLastStatus = -HA_IN_SYNC_REPLICAS_NOT_ENOUGH;
-static_assert(kLastReason < static_cast<std::int32_t>(kReasonSlots));
-static_assert(kLastStatus < static_cast<std::int32_t>(kStatusSlots));
+constexpr auto kReasons = static_cast<std::int32_t>(kReasonSlots);
+constexpr auto kStatuses = static_cast<std::int32_t>(kStatusSlots);
 
 std::uint64_t at(const std::array<Counter, kReasonSlots>& counters, std::int32_t reason) {
   return counters[static_cast<std::size_t>(reason)].value();
@@ -124,7 +121,7 @@ void put_node(Sheet& sheet, const HaMetrics& m, std::int64_t now_ns) {
   sheet.put("ha_append_hints_total", m.appended_hints.value());
   sheet.put("ha_connections", m.connections.value());
   sheet.put("ha_connections_accepted_total", m.connections_accepted.value());
-  for (std::int32_t reason = HA_REASON_NONE; reason <= kLastReason; ++reason) {
+  for (std::int32_t reason = HA_REASON_NONE; reason < kReasons; ++reason) {
     sheet.put("ha_connections_rejected_total", at(m.rejected, reason), {reason_name(reason)});
   }
 }
@@ -136,7 +133,7 @@ void put_replica_counters(Sheet& sheet, const ReplicaMetrics& r) {
   sheet.put("ha_replica_reports_received_total", r.reports_received.value(), {r.id});
   sheet.put("ha_replica_reconnects_total", r.reconnects(), {r.id});
   // Only what has happened: 30 reasons times 256 replicas would be most of the scrape, all zeros.
-  for (std::int32_t reason = HA_REASON_NONE; reason <= kLastReason; ++reason) {
+  for (std::int32_t reason = HA_REASON_NONE; reason < kReasons; ++reason) {
     if (const auto n = at(r.closes, reason); n > 0) {
       sheet.put("ha_replica_closes_total", n, {r.id, reason_name(reason)});
     }
@@ -187,8 +184,8 @@ void put_replica(Sheet& sheet, const ReplicaMetrics& r, const HaMetrics& m, std:
 }
 
 void put_violations(Sheet& sheet, const HaMetrics& m, const HaMetrics::ReplicaView& view) {
-  for (std::int32_t reason = HA_REASON_NONE; reason <= kLastReason; ++reason) {
-    if (!is_protocol_violation(reason)) continue;
+  for (std::int32_t reason = HA_REASON_NONE; reason < kReasons; ++reason) {
+    if (!lists::is_of_kind(static_cast<std::size_t>(reason), lists::kViolation)) continue;
     std::uint64_t n = at(m.rejected, reason) + at(m.client.closes, reason);
     for (const auto& replica : view.replicas) n += at(replica->closes, reason);
     if (view.other) n += at(view.other->closes, reason);
@@ -201,7 +198,7 @@ void put_waits(Sheet& sheet, const HaMetrics& m, std::int64_t now_ns) {
   sheet.put("ha_waits_pending", m.waits_pending.value());
   sheet.put("ha_oldest_wait_age_seconds", seconds_since(m.oldest_wait_since_ns, now_ns));
   sheet.put("ha_waits_accepted_total", m.waits_started.value());
-  for (std::int32_t i = 0; i <= kLastStatus; ++i) {
+  for (std::int32_t i = 0; i < kStatuses; ++i) {
     sheet.put("ha_wait_results_total", m.wait_results[static_cast<std::size_t>(i)].value(),
               {status_label(-i)});
   }
@@ -216,7 +213,7 @@ void put_client(Sheet& sheet, const ClientMetrics& c, bool slave) {
   }
   sheet.put("ha_client_connects_total", c.connects.value());
   sheet.put("ha_client_connect_failures_total", c.connect_failures.value());
-  for (std::int32_t reason = HA_REASON_NONE; reason <= kLastReason; ++reason) {
+  for (std::int32_t reason = HA_REASON_NONE; reason < kReasons; ++reason) {
     sheet.put("ha_client_closes_total", at(c.closes, reason), {reason_name(reason)});
   }
   sheet.put("ha_client_received_bytes_total", c.bytes_received.value());
@@ -238,25 +235,6 @@ void put_client(Sheet& sheet, const ClientMetrics& c, bool slave) {
 }  // namespace
 
 std::span<const FamilySpec> family_table() { return kFamilies; }
-
-bool is_protocol_violation(std::int32_t reason) {
-  switch (reason) {
-    case HA_REASON_REPORT_AHEAD:
-    case HA_REASON_REPORT_BACKWARD:
-    case HA_REASON_REQUEST_ABOVE_END:
-    case HA_REASON_OFFSET_MISMATCH:
-    case HA_REASON_SEGMENT_SIZE:
-    case HA_REASON_FRAME_SIZE:
-    case HA_REASON_CORRUPT:
-    case HA_REASON_DIVERGED:
-    case HA_REASON_EPOCH:
-    case HA_REASON_PROTOCOL:
-    case HA_REASON_CHECKSUM:
-      return true;
-    default:
-      return false;
-  }
-}
 
 std::vector<prometheus::MetricFamily> collect_families(const HaMetrics& m, std::int64_t now_ns) {
   const HaMetrics::ReplicaView view = m.replica_view();

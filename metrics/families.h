@@ -31,8 +31,4 @@ std::span<const FamilySpec> family_table();
 std::vector<prometheus::MetricFamily> collect_families(const HaMetrics& metrics,
                                                        std::int64_t now_ns);
 
-// A peer broke the protocol, or the two logs contradict each other; as against networks that fail,
-// strangers that are turned away and peers that leave.
-bool is_protocol_violation(std::int32_t reason);
-
 }  // namespace ha::metrics

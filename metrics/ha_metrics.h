@@ -16,11 +16,12 @@
 #include <string>
 #include <vector>
 
+#include "plugin_api/lists/numbers.h"
+
 namespace ha::metrics {
 
-// Reasons and statuses are the ABI's numbers; the arrays below have room for them all.
-inline constexpr std::size_t kReasonSlots = 40;
-inline constexpr std::size_t kStatusSlots = 32;  // index = -status; 0 = OK
+using lists::kReasonSlots;  // by HA_REASON_*
+using lists::kStatusSlots;  // by -status; DONE counts as OK
 
 class Counter {
  public:

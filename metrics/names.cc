@@ -1,89 +1,72 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "metrics/names.h"
 
+#include <array>
+#include <cstddef>
+#include <string_view>
+
 #include "ha/plugin.h"
+#include "metrics/ha_metrics.h"
+#include "plugin_api/lists/numbers.h"
 
 namespace ha::metrics {
+namespace {
+
+struct Word {
+  std::int32_t number;
+  std::array<char, 32> upper{};
+  std::array<char, 32> lower{};
+};
+
+consteval Word word(std::int32_t number, std::string_view name) {
+  Word word{number};
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    const bool letter = name[i] >= 'A' && name[i] <= 'Z';
+    word.upper.at(i) = name[i];
+    word.lower.at(i) = letter ? static_cast<char>(name[i] - 'A' + 'a') : name[i];
+  }
+  return word;
+}
+
+constexpr Word kReasons[] = {
+#define HA_ROW(name, enumerator, number, kinds) word(number, #name),
+    HA_REASONS(HA_ROW)
+#undef HA_ROW
+};
+
+constexpr Word kStatuses[] = {
+#define HA_ROW(name, enumerator, number) word(number, #name),
+    HA_STATUSES(HA_ROW)
+#undef HA_ROW
+};
+
+#define HA_ROW(name, enumerator, number, kinds) static_assert(HA_REASON_##name == (number));
+HA_REASONS(HA_ROW)
+#undef HA_ROW
+#define HA_ROW(name, enumerator, number) static_assert(HA_##name == (number));
+HA_STATUSES(HA_ROW)
+#undef HA_ROW
+
+consteval bool count_from_0() {
+  for (std::size_t i = 0; i < kReasonSlots; ++i) {
+    if (kReasons[i].number != static_cast<std::int32_t>(i)) return false;
+  }
+  return true;
+}
+static_assert(count_from_0() && std::size(kReasons) == kReasonSlots);
+
+const Word* find_status(std::int32_t status) {
+  for (const Word& word : kStatuses) {
+    if (word.number == status) return &word;
+  }
+  return nullptr;
+}
+
+}  // namespace
 
 const char* reason_name(std::int32_t reason) noexcept {
-  switch (reason) {
-    case HA_REASON_NONE:
-      return "none";
-    case HA_REASON_REQUESTED:
-      return "requested";
-    case HA_REASON_SHUTDOWN:
-      return "shutdown";
-    case HA_REASON_ROLE_CHANGED:
-      return "role_changed";
-    case HA_REASON_PEER_CLOSED:
-      return "peer_closed";
-    case HA_REASON_NETWORK:
-      return "network";
-    case HA_REASON_HOUSEKEEPING:
-      return "housekeeping";
-    case HA_REASON_FIRST_REPORT_TIMEOUT:
-      return "first_report_timeout";
-    case HA_REASON_CONNECTION_LIMIT:
-      return "connection_limit";
-    case HA_REASON_NOT_ALLOWED:
-      return "not_allowed";
-    case HA_REASON_REPORT_AHEAD:
-      return "report_ahead";
-    case HA_REASON_REPORT_BACKWARD:
-      return "report_backward";
-    case HA_REASON_REQUEST_BELOW_MIN:
-      return "request_below_min";
-    case HA_REASON_REQUEST_ABOVE_END:
-      return "request_above_end";
-    case HA_REASON_OFFSET_MISMATCH:
-      return "offset_mismatch";
-    case HA_REASON_SEGMENT_SIZE:
-      return "segment_size";
-    case HA_REASON_FRAME_SIZE:
-      return "frame_size";
-    case HA_REASON_HOST_ERROR:
-      return "host_error";
-    case HA_REASON_CORRUPT:
-      return "corrupt";
-    case HA_REASON_CONNECT_TIMEOUT:
-      return "connect_timeout";
-    case HA_REASON_NOT_SERVING:
-      return "not_serving";
-    case HA_REASON_DIVERGED:
-      return "diverged";
-    case HA_REASON_EPOCH:
-      return "epoch";
-    case HA_REASON_TRUNCATED:
-      return "truncated";
-    case HA_REASON_PROTOCOL:
-      return "protocol";
-    case HA_REASON_VERSION:
-      return "version";
-    case HA_REASON_CLUSTER:
-      return "cluster";
-    case HA_REASON_UNKNOWN_REPLICA:
-      return "unknown_replica";
-    case HA_REASON_REPLACED:
-      return "replaced";
-    case HA_REASON_CHECKSUM:
-      return "checksum";
-    case HA_REASON_BEHIND:
-      return "behind";
-    case HA_REASON_NO_QUORUM:
-      return "no_quorum";
-    case HA_REASON_LAG_BYTES:
-      return "lag_bytes";
-    case HA_REASON_LAG_TIME:
-      return "lag_time";
-    case HA_REASON_LOOP:
-      return "loop";
-    case HA_REASON_SET_DIFFERS:
-      return "set_differs";
-    case HA_REASON_HOST_MISUSE:
-      return "host_misuse";
-    default:
-      return "unknown";
-  }
+  if (reason < 0 || reason >= static_cast<std::int32_t>(kReasonSlots)) return "unknown";
+  return kReasons[reason].lower.data();
 }
 
 const char* event_name(std::int32_t event) noexcept {
@@ -136,101 +119,13 @@ const char* role_name(std::int32_t role) noexcept {
 }
 
 const char* status_name(std::int32_t status) noexcept {
-  switch (status) {
-    case HA_OK:
-      return "OK";
-    case HA_DONE:
-      return "DONE";
-    case HA_INVALID:
-      return "INVALID";
-    case HA_STATE:
-      return "STATE";
-    case HA_UNSUPPORTED:
-      return "UNSUPPORTED";
-    case HA_VERSION:
-      return "VERSION";
-    case HA_AGAIN:
-      return "AGAIN";
-    case HA_TIMEOUT:
-      return "TIMEOUT";
-    case HA_SHUTDOWN:
-      return "SHUTDOWN";
-    case HA_RANGE:
-      return "RANGE";
-    case HA_CONFLICT:
-      return "CONFLICT";
-    case HA_EPOCH:
-      return "EPOCH";
-    case HA_NOT_MASTER:
-      return "NOT_MASTER";
-    case HA_TRUNCATED:
-      return "TRUNCATED";
-    case HA_IO:
-      return "IO";
-    case HA_NO_MEMORY:
-      return "NO_MEMORY";
-    case HA_CORRUPT:
-      return "CORRUPT";
-    case HA_INTERNAL:
-      return "INTERNAL";
-    case HA_SLAVE_NOT_AVAILABLE:
-      return "SLAVE_NOT_AVAILABLE";
-    case HA_FLUSH_SLAVE_TIMEOUT:
-      return "FLUSH_SLAVE_TIMEOUT";
-    case HA_IN_SYNC_REPLICAS_NOT_ENOUGH:
-      return "IN_SYNC_REPLICAS_NOT_ENOUGH";
-    default:
-      return "UNKNOWN";
-  }
+  const Word* found = find_status(status);
+  return found == nullptr ? "UNKNOWN" : found->upper.data();
 }
 
 const char* status_label(std::int32_t status) noexcept {
-  switch (status) {
-    case HA_OK:
-      return "ok";
-    case HA_DONE:
-      return "done";
-    case HA_INVALID:
-      return "invalid";
-    case HA_STATE:
-      return "state";
-    case HA_UNSUPPORTED:
-      return "unsupported";
-    case HA_VERSION:
-      return "version";
-    case HA_AGAIN:
-      return "again";
-    case HA_TIMEOUT:
-      return "timeout";
-    case HA_SHUTDOWN:
-      return "shutdown";
-    case HA_RANGE:
-      return "range";
-    case HA_CONFLICT:
-      return "conflict";
-    case HA_EPOCH:
-      return "epoch";
-    case HA_NOT_MASTER:
-      return "not_master";
-    case HA_TRUNCATED:
-      return "truncated";
-    case HA_IO:
-      return "io";
-    case HA_NO_MEMORY:
-      return "no_memory";
-    case HA_CORRUPT:
-      return "corrupt";
-    case HA_INTERNAL:
-      return "internal";
-    case HA_SLAVE_NOT_AVAILABLE:
-      return "slave_not_available";
-    case HA_FLUSH_SLAVE_TIMEOUT:
-      return "flush_slave_timeout";
-    case HA_IN_SYNC_REPLICAS_NOT_ENOUGH:
-      return "in_sync_replicas_not_enough";
-    default:
-      return "unknown";
-  }
+  const Word* found = find_status(status);
+  return found == nullptr ? "unknown" : found->lower.data();
 }
 
 }  // namespace ha::metrics

@@ -17,29 +17,6 @@ FrameVerdict judge_frame(Offset offset, std::int64_t size, const LogBounds& log)
   return {Reason::kNone, reset, {}};
 }
 
-bool is_final(Reason reason) {
-  return reason == Reason::kSegmentSize || reason == Reason::kCorrupt ||
-         reason == Reason::kDiverged || reason == Reason::kHostMisuse;
-}
-
-bool is_up_to_the_master(Reason reason) {
-  switch (reason) {
-    case Reason::kOffsetMismatch:
-    case Reason::kEpoch:
-    case Reason::kProtocol:
-    case Reason::kRequestAboveEnd:
-    case Reason::kVersion:
-    case Reason::kCluster:
-    case Reason::kUnknownReplica:
-    case Reason::kSetDiffers:
-    case Reason::kReplaced:
-    case Reason::kLoop:
-      return true;
-    default:
-      return false;
-  }
-}
-
 Time Follower::next_check(Time heartbeat, Time housekeeping, bool can_send) const {
   const Time silence = last_read_ + housekeeping;
   return can_send ? std::min(silence, last_write_ + heartbeat) : silence;

@@ -31,13 +31,13 @@ struct FrameVerdict {
 // May a frame with this header become part of a log with these bounds?
 FrameVerdict judge_frame(Offset offset, std::int64_t size, const LogBounds& log);
 
-// Will the same thing happen again however often one reconnects? Then the slave stops (SUSPEND)
-// until an operator changes something.
-bool is_final(Reason reason);
+// Does the same happen again however often the slave reconnects? Then it stops (SUSPEND) until an
+// operator changes something.
+constexpr bool is_final(Reason reason) { return is_of_kind(reason, lists::kFinal); }
 
-// Will it happen again until somebody mends the master, or what it was told of this slave? Then it
-// is tried again at the longest pause.
-bool is_up_to_the_master(Reason reason);
+// Does it happen again until somebody mends the master, or its configuration? Then the slave tries
+// again at the longest pause.
+constexpr bool is_up_to_the_master(Reason reason) { return is_of_kind(reason, lists::kUpToMaster); }
 
 class Follower {
  public:

@@ -229,27 +229,6 @@ Term term_as_slave(const Term& term, const Greeting& greeting, const std::string
   return out;
 }
 
-bool is_refusal(Reason reason) {
-  switch (reason) {
-    case Reason::kRequestBelowMin:
-    case Reason::kRequestAboveEnd:
-    case Reason::kSegmentSize:
-    case Reason::kHostError:
-    case Reason::kDiverged:
-    case Reason::kProtocol:
-    case Reason::kVersion:
-    case Reason::kCluster:
-    case Reason::kUnknownReplica:
-    case Reason::kSetDiffers:
-    case Reason::kReplaced:
-    case Reason::kNotServing:
-    case Reason::kEpoch:
-      return true;
-    default:
-      return false;
-  }
-}
-
 std::string check_answer(const Answer& answer, const Hello& hello, const Greeting& greeting) {
   if (answer.decision == Decision::kRefuse) return "";
   if (answer.version != kNativeVersion) {

@@ -132,8 +132,8 @@ using HashOf = std::function<std::optional<std::uint64_t>(Offset begin, Offset e
 
 Answer judge_hello(const Hello& hello, const Acceptor& acceptor, const HashOf& hash_of);
 
-// May a refusal have this reason? Others are about this side of a connection.
-bool is_refusal(Reason reason);
+// May a refusal have this reason? The others are about the slave's own side of a connection.
+constexpr bool is_refusal(Reason reason) { return is_of_kind(reason, lists::kRefusal); }
 
 // What is wrong with an answer, given what was said; "" = nothing.
 std::string check_answer(const Answer& answer, const Hello& hello, const Greeting& greeting);

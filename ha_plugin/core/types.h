@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // The values that the rules of replication speak in. The numbers of Status, Reason, State and Role
-// are the ABI's (plugin_api); entry.cc asserts that they agree. This layer includes only the
-// standard library, so that a simulation can run it under any clock, network and disk.
+// are the ABI's. This layer includes only the standard library and the list of those numbers, so
+// that a simulation can run it under any clock, network and disk.
 #pragma once
 
 #include <chrono>
 #include <compare>
+#include <cstddef>
 #include <cstdint>
+#include <string>
+
+#include "plugin_api/lists/numbers.h"
 
 namespace ha::core {
 
@@ -44,27 +48,9 @@ struct LogBounds {
 };
 
 enum class Status : std::int32_t {
-  kOk = 0,
-  kDone = 1,
-  kInvalid = -1,
-  kState = -2,
-  kUnsupported = -3,
-  kVersion = -4,
-  kAgain = -5,
-  kTimeout = -6,
-  kShutdown = -7,
-  kRange = -8,
-  kConflict = -9,
-  kEpoch = -10,
-  kNotMaster = -11,
-  kTruncated = -12,
-  kIo = -13,
-  kNoMemory = -14,
-  kCorrupt = -15,
-  kInternal = -16,
-  kSlaveNotAvailable = -17,
-  kFlushSlaveTimeout = -18,
-  kInSyncReplicasNotEnough = -19,
+#define HA_ROW(name, enumerator, number) k##enumerator = number,
+  HA_STATUSES(HA_ROW)
+#undef HA_ROW
 };
 
 enum class Role : std::int32_t { kNone = 0, kMaster = 1, kSlave = 2 };
@@ -78,43 +64,20 @@ enum class State : std::int32_t {
 };
 
 enum class Reason : std::int32_t {
-  kNone = 0,
-  kRequested = 1,
-  kShutdown = 2,
-  kRoleChanged = 3,
-  kPeerClosed = 4,
-  kNetwork = 5,
-  kHousekeeping = 6,
-  kFirstReportTimeout = 7,
-  kConnectionLimit = 8,
-  kNotAllowed = 9,
-  kReportAhead = 10,
-  kReportBackward = 11,
-  kRequestBelowMin = 12,
-  kRequestAboveEnd = 13,
-  kOffsetMismatch = 14,
-  kSegmentSize = 15,
-  kFrameSize = 16,
-  kHostError = 17,
-  kCorrupt = 18,
-  kConnectTimeout = 19,
-  kNotServing = 20,
-  kDiverged = 21,
-  kEpoch = 22,
-  kTruncated = 23,
-  kProtocol = 24,
-  kVersion = 25,
-  kCluster = 26,
-  kUnknownReplica = 27,
-  kReplaced = 28,
-  kChecksum = 29,
-  kBehind = 30,
-  kNoQuorum = 31,
-  kLagBytes = 32,
-  kLagTime = 33,
-  kLoop = 34,
-  kSetDiffers = 35,
-  kHostMisuse = 36,
+#define HA_ROW(name, enumerator, number, kinds) k##enumerator = number,
+  HA_REASONS(HA_ROW)
+#undef HA_ROW
+};
+
+constexpr bool is_of_kind(Reason reason, lists::ReasonKind kind) {
+  return lists::is_of_kind(static_cast<std::size_t>(reason), kind);
+}
+
+// Why something cannot be or go on, in words; ok() = it can.
+struct Refusal {
+  Reason reason = Reason::kNone;
+  std::string text;
+  bool ok() const { return reason == Reason::kNone; }
 };
 
 }  // namespace ha::core

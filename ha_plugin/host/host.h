@@ -15,6 +15,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "ha/ext/append_reserve.h"
 #include "ha/ext/metadata.h"
@@ -35,6 +36,12 @@ struct HostResult {
   bool misuse = false;  // the host broke the contract: asking again does not help
   bool ok() const { return status == core::Status::kOk; }
 };
+
+// Why a connection must end when a hook that it needs did not do its part.
+inline core::Refusal to_refusal(HostResult result) {
+  return {result.misuse ? core::Reason::kHostMisuse : core::Reason::kHostError,
+          std::move(result.text)};
+}
 
 class Host {
  public:

@@ -7,7 +7,7 @@
 #include <cstring>
 
 #include "ha/ext/metadata.h"
-#include "ha_plugin/version.h"
+#include "ha_plugin/base/version.h"
 #include "metrics/names.h"
 
 namespace ha {

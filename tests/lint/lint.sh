@@ -11,18 +11,7 @@ complain() { echo "lint: $*" >&2; failed=1; }
 mapfile -t sources < <(git ls-files '*.h' '*.hpp' '*.cc' '*.c')
 clang-format --dry-run --Werror "${sources[@]}" || complain "formatting: clang-format -i FILES fixes it"
 
-# The layers of README.md, "How it is built".
-includes() { # includes WHY PATTERN PATH...
-  local why=$1 pattern=$2; shift 2
-  local hits
-  hits=$(git grep -nE "#include *[<\"]($pattern)" -- "$@" || true)
-  [ -z "$hits" ] || complain "$why"$'\n'"$hits"
-}
-includes "core includes nothing but the standard library and itself" \
-  'boost|sys/|unistd|netinet|arpa|pthread|prometheus|spdlog|thread>|mutex>|ha_plugin/(net|wire)|metrics/' ha_plugin/core
-includes "wire does no I/O" 'boost|sys/|netinet|ha_plugin/net|metrics/' ha_plugin/wire
-includes "the stub host knows plugin_api alone" 'ha_plugin/|metrics/' host_stub
-includes "metrics know nothing of the plugin" 'ha_plugin/' metrics
+tests/lint/layers.py . >&2 || complain "layers"
 
 hits=$(git grep -nwE 'TODO|FIXME|XXX|HACK' -- '*.h' '*.hpp' '*.cc' '*.c' '*.sh' ':!tests/lint' || true)
 [ -z "$hits" ] || complain "left for later"$'\n'"$hits"

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "ha_plugin/base/clock.h"
+#include "ha_plugin/host/log_hash.h"
 #include "ha_plugin/net/io/cloexec_socket.h"
-#include "ha_plugin/net/slave/native_client_wire.h"
 #include "metrics/adopt_descriptor.h"
 #include "metrics/names.h"
 

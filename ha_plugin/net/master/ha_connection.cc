@@ -185,7 +185,7 @@ bool HaConnection::take_hello(Time now) {
   }
   message_ = std::make_shared<const wire::native::Bytes>(std::move(message));
   if (answer.decision == core::Decision::kRefuse) {
-    refused_ = Refusal{answer.reason, answer.text};
+    refused_ = core::Refusal{answer.reason, answer.text};
     pump(now, events_.log_bounds());
     return open_;
   }

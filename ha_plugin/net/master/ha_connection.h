@@ -24,7 +24,6 @@
 #include "ha_plugin/core/token_bucket.h"
 #include "ha_plugin/host/host.h"
 #include "ha_plugin/net/master/outgoing_frame.h"
-#include "ha_plugin/net/slave/client_wire.h"
 #include "ha_plugin/wire/native.h"
 #include "ha_plugin/wire/rocketmq.h"
 #include "metrics/ha_metrics.h"
@@ -138,7 +137,7 @@ class HaConnection : public std::enable_shared_from_this<HaConnection> {
   bool heard_ = false;                                  // which wire it speaks
   std::unique_ptr<wire::native::Reader> native_;        // if it is the native one
   std::shared_ptr<const wire::native::Bytes> message_;  // to be sent before any frame
-  std::optional<Refusal> refused_;                      // why it closes once message_ is sent
+  std::optional<core::Refusal> refused_;                // why it closes once message_ is sent
   std::string name_;
   std::uint64_t incarnation_ = 0;
   std::shared_ptr<metrics::ReplicaMetrics> metrics_;

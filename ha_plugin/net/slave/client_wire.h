@@ -15,7 +15,6 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <utility>
 
 #include "ha_plugin/core/follower.h"
 #include "ha_plugin/core/types.h"
@@ -23,17 +22,7 @@
 
 namespace ha::net {
 
-// Why a connection must end; ok = it need not.
-struct Refusal {
-  core::Reason reason = core::Reason::kNone;
-  std::string text;
-  bool ok() const { return reason == core::Reason::kNone; }
-};
-// What the host would not do.
-inline Refusal to_refusal(HostResult result) {
-  return {result.misuse ? core::Reason::kHostMisuse : core::Reason::kHostError,
-          std::move(result.text)};
-}
+using core::Refusal;
 
 class ClientWire {
  public:

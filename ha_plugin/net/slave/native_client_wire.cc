@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "ha_plugin/host/log_hash.h"
+
 namespace ha::net {
 
 using core::Decision;
@@ -12,8 +14,6 @@ using core::Reason;
 using wire::native::Reader;
 
 namespace {
-
-constexpr std::int64_t kReadBytes = 64 * 1024;
 
 constexpr int kTicksBetweenPending = 10;
 
@@ -38,20 +38,6 @@ Refusal lost_is_not_written(const Settings& settings) {
 }
 
 }  // namespace
-
-std::optional<std::uint64_t> hash_log(const Host& host, Offset begin, Offset end) {
-  wire::native::Hasher hasher;
-  std::vector<std::byte> piece(static_cast<std::size_t>(std::min(end - begin, kReadBytes)));
-  for (Offset at = begin; at < end;) {
-    const std::int64_t want = std::min(end - at, kReadBytes);
-    std::int64_t got = 0;
-    const core::Status status = host.read(at, piece.data(), want, got);
-    if (status != core::Status::kOk || got < 1 || got > want) return std::nullopt;
-    hasher.add(std::span(piece).first(static_cast<std::size_t>(got)));
-    at = at + got;
-  }
-  return hasher.value();
-}
 
 std::span<const std::byte> NativeClientWire::open() {
   ready_ = false;

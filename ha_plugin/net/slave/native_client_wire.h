@@ -17,9 +17,6 @@
 
 namespace ha::net {
 
-// XXH3-64 of [begin, end) of the host's log; nothing when it cannot be read. Blocks for the read.
-std::optional<std::uint64_t> hash_log(const Host& host, core::Offset begin, core::Offset end);
-
 class NativeClientWire final : public ClientWire {
  public:
   // incarnation: higher at each start of this node. on_cut: this log is about to be cut or emptied.

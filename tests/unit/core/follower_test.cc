@@ -64,11 +64,13 @@ TEST(JudgeFrame, TakesOnlyWhatFits) {
 }
 
 TEST(Follower, OnlyWhatReconnectingCannotFixIsFinal) {
-  const std::set<Reason> final{Reason::kSegmentSize, Reason::kCorrupt, Reason::kDiverged};
-  const std::set<Reason> patient{Reason::kOffsetMismatch,  Reason::kEpoch,   Reason::kProtocol,
-                                 Reason::kRequestAboveEnd, Reason::kVersion, Reason::kCluster,
-                                 Reason::kUnknownReplica,  Reason::kReplaced};
-  for (int r = 0; r <= static_cast<int>(Reason::kChecksum); ++r) {
+  const std::set<Reason> final{Reason::kSegmentSize, Reason::kCorrupt, Reason::kDiverged,
+                               Reason::kHostMisuse};
+  const std::set<Reason> patient{Reason::kOffsetMismatch,  Reason::kEpoch,    Reason::kProtocol,
+                                 Reason::kRequestAboveEnd, Reason::kVersion,  Reason::kCluster,
+                                 Reason::kUnknownReplica,  Reason::kReplaced, Reason::kLoop,
+                                 Reason::kSetDiffers};
+  for (std::size_t r = 0; r <= lists::kReasonSlots; ++r) {  // the last is no reason
     const auto reason = static_cast<Reason>(r);
     EXPECT_EQ(is_final(reason), final.contains(reason)) << "reason " << r;
     EXPECT_EQ(is_up_to_the_master(reason), patient.contains(reason)) << "reason " << r;
