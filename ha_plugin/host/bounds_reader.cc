@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ha_plugin/host/bounds_reader.h"
 
-#include <utility>
-
 namespace ha {
 
 const core::LogBounds& BoundsReader::read() {
@@ -16,6 +14,7 @@ const core::LogBounds& BoundsReader::read() {
     return last_;
   }
   failed_ = false;
+  if (!shrunk_from_ && core::Offset(bounds.end) < last_.end) shrunk_from_ = last_.end;
   last_ = to_core(bounds);
   metrics_.log_min.set(bounds.min);
   metrics_.log_end.set(bounds.end);

@@ -42,15 +42,10 @@ HaService::HaService(const ha_host_api* host, void* host_ctx, const Settings& se
       bounds_(host_, metrics_),
       changes_(host_),
       transfer_(
-          metrics_, ack_policy(), settings.max_pending_waits, [this] { io_.ring(); },
-          host_.wants_progress() || settings.keeps_epochs()
-              ? std::function<void(Offset)>([this](Offset reached) { on_progress(reached); })
-              : nullptr,
-          &degraded_),
-      accept_(
-          io_.context(), host_, settings_, transfer_, terms_, degraded_, metrics_,
-          [this](const std::string& candidate) { role_.step_back_for(candidate); },
-          [this](std::int64_t epoch) { role_.restart_campaign(epoch); }),
+          metrics_, ack_policy(), settings.max_pending_waits, [this] { io_.ring(); }, &degraded_),
+      strangers_(host_),
+      replicas_(master_parts(), [this](const net::Todo& todo) { act(todo); }),
+      accept_(io_.context(), master_parts(), replicas_),
       client_(
           io_.context(), resolver_, host_, settings_, metrics_, make_client_wire(),
           // A node with epochs follows nobody that has none.
@@ -59,7 +54,7 @@ HaService::HaService(const ha_host_api* host, void* host_ctx, const Settings& se
               : nullptr,
           [this] { turn(); }, [this](const net::Address& master) { changes_.set_master(master); }),
       role_({host_, settings_, others_, metrics_, io_, resolver_, terms_, bounds_, degraded_,
-             transfer_, accept_, client_},
+             transfer_, replicas_, client_},
             changes_, incarnation_, [this] { turn(); }),
       timers_(
           io_.context(), transfer_, [this] { turn(); }, [this](double seconds) { tick(seconds); }) {
@@ -68,11 +63,15 @@ HaService::HaService(const ha_host_api* host, void* host_ctx, const Settings& se
 
 HaService::~HaService() { stop(0); }
 
+net::MasterParts HaService::master_parts() {
+  return {host_, settings_, bounds_, transfer_, terms_, degraded_, metrics_, strangers_};
+}
+
 std::unique_ptr<net::ClientWire> HaService::make_client_wire() {
   // What was sent to this node's slaves may be other bytes tomorrow.
   auto on_cut = [this] {
-    accept_.close_all(Reason::kTruncated);
-    accept_.forget_history();
+    replicas_.close_all(Reason::kTruncated);
+    replicas_.forget_history();
   };
   switch (wire_) {
     case Wire::kRocketmq:
@@ -180,8 +179,8 @@ Outcome HaService::begin(const RoleChange& role) {
   if (Outcome failed = serve_metrics(); failed.status != Status::kOk) return failed;
   {
     const std::lock_guard lock(mutex_);
-    listen_ = accept_.local_address();
-    client_.set_own(listen_);
+    addresses_.ha = accept_.local_address();
+    client_.set_own(addresses_.ha);
   }
   io_.start(
       [this] {
@@ -192,14 +191,14 @@ Outcome HaService::begin(const RoleChange& role) {
       [this] { host_.thread_started("ha-io"); }, [this] { host_.thread_stopping("ha-io"); },
       [this](const char* what) { on_fault(what); });
   io_.run_sync([this] {
-    accept_.start_accepting();
+    accept_.start();
     refresh_names(net::steady_now());
     timers_.start();
     turn();
   });
   changes_.start([this](const RoleChange& change) { role_.carry_out(change); },
                  [this] { role_.poll_for_newer_epoch(); });
-  host_.info("listening for slaves on " + listen_.text());
+  host_.info("listening for slaves on " + addresses_.ha.text());
   RoleChange first = role;
   first.keep_trying = terms_.keeps_epochs();
   life_ = Life::kStarted;
@@ -215,7 +214,7 @@ Outcome HaService::serve_metrics() {
   if (!wrong.empty()) return {Status::kIo, "option 'metrics_listen': " + wrong};
   listen.port = static_cast<std::uint16_t>(exporter_.port());
   const std::lock_guard lock(mutex_);
-  metrics_listen_ = std::move(listen);
+  addresses_.metrics = std::move(listen);
   return {};
 }
 
@@ -224,14 +223,14 @@ void HaService::end(bool for_good) {
   changes_.stop();
   io_.run_sync([this, for_good] {
     timers_.stop();
-    accept_.stop_accepting();
-    accept_.set_serving(false);
-    if (for_good) accept_.warn_of_lacking();
-    accept_.close_all(Reason::kShutdown);
+    accept_.stop();
+    replicas_.set_serving(false);
+    if (for_good) replicas_.warn_of_lacking();
+    replicas_.close_all(Reason::kShutdown);
     client_.stop(Reason::kShutdown);
     if (for_good) transfer_.fail_all_for_good(Status::kShutdown);
     transfer_.set_master(false);
-    terms_.set_mastered(0);
+    terms_.set_own_epoch(0);
   });
   if (for_good) client_.join();
   exporter_.stop();
@@ -242,7 +241,7 @@ void HaService::end(bool for_good) {
   if (for_good) return;
   changes_.clear();
   const std::lock_guard lock(mutex_);
-  listen_ = metrics_listen_ = {};
+  addresses_ = {};
 }
 
 // A handler ended half-way, so what it would have armed is not. Connections are closed and made
@@ -250,7 +249,7 @@ void HaService::end(bool for_good) {
 void HaService::on_fault(const char* what) {
   host_.log(HA_LOG_ERROR, std::string("the I/O thread could not go on with what it did: ") + what +
                               "; all connections are closed and made again");
-  accept_.close_all(Reason::kHostError);
+  replicas_.close_all(Reason::kHostError);
   if (role_.now() == Role::kSlave) client_.follow_again();
 }
 
@@ -295,7 +294,7 @@ Outcome HaService::load_epochs(const ha_bounds& bounds) {
                 "; restore the file. Without it this node may take part again only as one that is "
                 "new: with an empty store, once the others agree on a master"};
   }
-  if (terms_.keeps_epochs() && terms_.now() == core::Term{} && bounds.end > bounds.min) {
+  if (terms_.keeps_epochs() && terms_.current() == core::Term{} && bounds.end > bounds.min) {
     host_.warn(
         "the log holds " + std::to_string(bounds.end - bounds.min) +
         " bytes, and nothing says who wrote them or what this node has promised: " + terms_.path() +
@@ -386,10 +385,10 @@ StatusInput HaService::status_input() const {
   const net::Address master = changes_.master();
   in.master_address = master.host.empty() ? "" : master.text();
   const std::lock_guard lock(mutex_);
-  in.listen_address = listen_.host.empty() ? "" : listen_.text();
-  in.listen_port = listen_.port;
-  in.metrics_address = metrics_listen_.host.empty() ? "" : metrics_listen_.text();
-  in.metrics_port = metrics_listen_.port;
+  in.addresses_.haaddress = addresses_.ha.host.empty() ? "" : addresses_.ha.text();
+  in.addresses_.haport = addresses_.ha.port;
+  in.metrics_address = addresses_.metrics.host.empty() ? "" : addresses_.metrics.text();
+  in.metrics_port = addresses_.metrics.port;
   return in;
 }
 
@@ -402,28 +401,34 @@ std::string HaService::status_json() const { return make_status_json(status_inpu
 void HaService::turn() {
   const Time now = net::steady_now();
   metrics_.io_turned_ns.set(now.count());
-  const Offset before = bounds_.last().end;
   const core::LogBounds log = bounds_.read();
-  if (role_.now() == Role::kMaster && log.end < before) role_.leave_shrunk_log(before, log.end);
-  accept_.pump(now, log);
-  transfer_.turn(now, log.end, log.durable);
+  const std::optional<Offset> shrunk_from = bounds_.take_shrunk_from();
+  if (shrunk_from && role_.now() == Role::kMaster) role_.leave_shrunk_log(*shrunk_from, log.end);
+  replicas_.pump(now, log);
+  net::Todo todo;
+  todo.confirm = transfer_.turn(now, log.end, log.durable);
+  act(todo);
+  transfer_.run_callbacks(now);
   timers_.arm_for_waits();
 }
 
 void HaService::tick(double seconds) {
   const Time now = net::steady_now();
   turn();
-  accept_.tick(now, bounds_.last(), seconds);
+  replicas_.tick(now, bounds_.last(), seconds);
   role_.poll_if_short_of_copies();
   client_.tick(seconds);
   if (now - names_refreshed_ >= kRefreshNames) refresh_names(now);
 }
 
-void HaService::on_progress(Offset reached) {
-  if (host_.wants_progress()) host_.progress(reached);
-  if (terms_.mastered() == 0) return;
-  role_.confirm(reached);
-  accept_.confirm_rose();
+void HaService::act(const net::Todo& todo) {
+  if (!todo.step_back_for.empty()) role_.step_back_for(todo.step_back_for);
+  if (todo.restart_campaign != 0) role_.restart_campaign(todo.restart_campaign);
+  if (todo.confirm == core::kNoOffset) return;
+  if (host_.wants_progress()) host_.progress(todo.confirm);
+  if (terms_.own_epoch() == 0) return;
+  role_.confirm(todo.confirm);
+  replicas_.confirm_rose();
 }
 
 // A slave speaks to its master only. When it is promoted it needs the others' addresses too, and

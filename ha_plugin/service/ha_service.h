@@ -77,12 +77,13 @@ class HaService {
   void apply_settings();
   core::AckPolicy ack_policy() const;
   StatusInput status_input() const;
+  net::MasterParts master_parts();
 
   // On the I/O thread.
   void turn();
   void tick(double seconds);
   void on_fault(const char* what);
-  void on_progress(core::Offset reached);
+  void act(const net::Todo& todo);
   void refresh_names(core::Time now);
 
   const Host host_;
@@ -100,6 +101,8 @@ class HaService {
   net::Resolver resolver_;
   RoleChanges changes_;
   TransferService transfer_;
+  net::LimitedLog strangers_;
+  net::ReplicaSet replicas_;
   net::AcceptService accept_;
   net::ClientService client_;
   NodeRole role_;
@@ -108,8 +111,10 @@ class HaService {
 
   std::atomic<Life> life_{Life::kCreated};
   mutable std::mutex mutex_;
-  net::Address listen_;          // once started
-  net::Address metrics_listen_;  // once started and served
+  struct {
+    net::Address ha;
+    net::Address metrics;  // empty if they are not served
+  } addresses_;            // where it listens, once started
 };
 
 }  // namespace ha

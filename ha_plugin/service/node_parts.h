@@ -8,7 +8,7 @@
 #include "ha_plugin/host/host.h"
 #include "ha_plugin/net/io/io_thread.h"
 #include "ha_plugin/net/io/resolver.h"
-#include "ha_plugin/net/master/accept_service.h"
+#include "ha_plugin/net/master/replica_set.h"
 #include "ha_plugin/net/slave/client_service.h"
 #include "ha_plugin/state/degraded_keeper.h"
 #include "ha_plugin/state/term_keeper.h"
@@ -29,7 +29,7 @@ struct NodeParts {
   BoundsReader& bounds;       // I/O thread
   DegradedKeeper& degraded;   // I/O thread
   TransferService& transfer;  // I/O thread
-  net::AcceptService& accept;
+  net::ReplicaSet& replicas;  // I/O thread
   net::ClientService& client;
 };
 

@@ -62,7 +62,7 @@ void NodeRole::change(RoleChange change) {
   bool outrun = false;
   parts_.io.run_sync([&] {
     // Another candidate may have had this node's promise meanwhile.
-    outrun = epoch != 0 && parts_.terms.now().promised != epoch;
+    outrun = epoch != 0 && parts_.terms.current().promised != epoch;
     if (!outrun) enter(change, epoch);
   });
   if (outrun) {
@@ -132,7 +132,7 @@ std::string NodeRole::describe_default_acks(Role role) const {
 void NodeRole::poll_for_newer_epoch() {
   try {
     std::int64_t epoch = 0;
-    parts_.io.run_sync([&] { epoch = parts_.terms.mastered(); });
+    parts_.io.run_sync([&] { epoch = parts_.terms.own_epoch(); });
     if (epoch == 0) return;
     const std::int64_t newest = Promotion(parts_, changes_, {}).newest_epoch_elsewhere();
     if (newest <= epoch || newest > epoch + core::kMaxEpochJump) return;
@@ -140,7 +140,7 @@ void NodeRole::poll_for_newer_epoch() {
                      "; this one is master of " + std::to_string(epoch) +
                      " and asks all nodes again");
     parts_.io.run_sync([&] {
-      if (parts_.terms.mastered() == epoch) restart_campaign(newest + 1);
+      if (parts_.terms.own_epoch() == epoch) restart_campaign(newest + 1);
     });
   } catch (const std::exception& e) {
     parts_.host.warn(std::string("cannot ask the other nodes: ") + e.what());
@@ -151,31 +151,32 @@ void NodeRole::poll_for_newer_epoch() {
 
 void NodeRole::leave(Reason reason) {
   parts_.transfer.set_master(false);
-  parts_.accept.set_serving(false);
-  parts_.accept.close_all(reason);
+  parts_.replicas.set_serving(false);
+  parts_.replicas.close_all(reason);
   parts_.client.stop(reason);
   parts_.transfer.fail_all(Status::kNotMaster);
-  parts_.terms.set_mastered(0);
+  parts_.terms.set_own_epoch(0);
   role_ = Role::kNone;
   parts_.metrics.role.set(HA_ROLE_NONE);
 }
 
 void NodeRole::enter(const RoleChange& change, std::int64_t epoch) {
-  parts_.accept.forget_history();
+  parts_.replicas.forget_history();
   // The log may have been cut. From here on a master's only grows.
   const Offset end = parts_.bounds.read().end;
+  parts_.bounds.take_shrunk_from();
   role_ = change.role;
   parts_.metrics.role.set(static_cast<std::int64_t>(change.role));
   parts_.metrics.role_changes.add();
   // A peer that was greeted by a node without a role would take this node for what it was.
-  if (epoch != 0) parts_.accept.close_all(Reason::kRoleChanged);
-  parts_.terms.set_mastered(epoch);
-  parts_.transfer.set_master(change.role == Role::kMaster, epoch, parts_.terms.mastered_from());
+  if (epoch != 0) parts_.replicas.close_all(Reason::kRoleChanged);
+  parts_.terms.set_own_epoch(epoch);
+  parts_.transfer.set_master(change.role == Role::kMaster, epoch, parts_.terms.own_epoch_start());
   if (change.role == Role::kMaster) parts_.degraded.begin(end);
   // From here on readers have a bound, which rises as copies arrive.
   confirm(Offset(0));
   set_upstream({});
-  parts_.accept.set_serving(change.role != Role::kNone);
+  parts_.replicas.set_serving(change.role != Role::kNone);
   if (change.role == Role::kSlave) {
     const net::Address master = changes_.master_for(change);
     if (!master.host.empty() || parts_.terms.keeps_epochs()) parts_.client.follow(master);
@@ -206,8 +207,8 @@ void NodeRole::restart_campaign(std::int64_t epoch) {
 
 void NodeRole::end_epoch() {
   parts_.transfer.set_master(false);
-  parts_.terms.set_mastered(0);
-  parts_.accept.close_replicas(Reason::kEpoch);
+  parts_.terms.set_own_epoch(0);
+  parts_.replicas.close_replicas(Reason::kEpoch);
   parts_.client.stop(Reason::kRoleChanged);
   parts_.transfer.fail_all(Status::kEpoch);
   role_ = Role::kNone;
@@ -223,7 +224,7 @@ void NodeRole::queue_after_epoch(Role before, RoleChange change) {
 }
 
 void NodeRole::poll_if_short_of_copies() {
-  if (parts_.terms.mastered() == 0) return;
+  if (parts_.terms.own_epoch() == 0) return;
   if (parts_.transfer.tracker().replicas() + 1 >= parts_.settings.copies_by_default()) return;
   changes_.poll_soon();
 }
@@ -243,7 +244,7 @@ void NodeRole::leave_shrunk_log(Offset before, Offset now) {
 }
 
 void NodeRole::confirm(Offset reached) {
-  if (parts_.terms.mastered() == 0 || !parts_.host.can_confirm()) return;
+  if (parts_.terms.own_epoch() == 0 || !parts_.host.can_confirm()) return;
   const HostResult result = parts_.host.confirm(reached);
   if (!result.ok() && !confirm_failed_) {
     parts_.host.log(HA_LOG_ERROR, "readers are not shown more: " + result.text);
@@ -271,7 +272,7 @@ void NodeRole::set_upstream(const core::Upstream& of_master) {
     own.incarnations.insert(own.incarnations.end(), of_master.incarnations.begin(),
                             of_master.incarnations.end());
   }
-  parts_.accept.set_upstream(own);
+  parts_.replicas.set_upstream(own);
 }
 
 }  // namespace ha

@@ -67,7 +67,7 @@ void Promotion::look_at_this_node() {
     const Settings& settings = parts_.settings;
     const core::LogBounds& log = parts_.bounds.read();
     parts_.terms.trim(log.min, log.end);
-    term_ = parts_.terms.now();
+    term_ = parts_.terms.current();
     candidacy_ = {settings.replica_id, static_cast<std::int32_t>(settings.replicas.nodes.size()),
                   static_cast<std::int32_t>(settings.copies_by_default()),
                   parts_.terms.position(log.end), change_.force};
@@ -139,13 +139,13 @@ std::optional<Promotion::Lost> Promotion::judge(const std::vector<Heard>& heard)
 std::optional<Promotion::Lost> Promotion::save(const core::Term& next) {
   std::optional<Lost> lost;
   parts_.io.run_sync([&] {
-    if (parts_.terms.now() != term_) {
+    if (parts_.terms.current() != term_) {
       lost = Lost{Reason::kEpoch,
                   {Status::kEpoch, "another node was promised a newer epoch meanwhile"}};
     } else if (std::string wrong = parts_.terms.set(next); !wrong.empty()) {
       lost = Lost{Reason::kHostError, {Status::kIo, std::move(wrong)}};
     } else {
-      term_ = parts_.terms.now();
+      term_ = parts_.terms.current();
     }
   });
   return lost;

@@ -24,10 +24,10 @@ void TermKeeper::trim(core::Offset log_min, core::Offset log_end) {
   publish();
 }
 
-void TermKeeper::set_mastered(std::int64_t epoch) {
+void TermKeeper::set_own_epoch(std::int64_t epoch) {
   const auto entry = term_.history.find(epoch);
-  mastered_ = epoch;
-  mastered_from_ = entry ? entry->start : core::Offset(0);
+  own_epoch_ = epoch;
+  own_epoch_start_ = entry ? entry->start : core::Offset(0);
 }
 
 std::string TermKeeper::set(core::Term next) {

@@ -31,7 +31,7 @@ class TermKeeper {
   // "" or what is wrong with the file. Entries beyond the log's end are left out: their bytes were
   // lost, or never came.
   std::string load(core::Offset log_min, core::Offset log_end);
-  const core::Term& now() const { return term_; }
+  const core::Term& current() const { return term_; }
   // "" or what failed.
   std::string set(core::Term next);
 
@@ -40,10 +40,10 @@ class TermKeeper {
   void trim(core::Offset log_min, core::Offset log_end);
 
   // The epoch of which this node is master; 0 = it is none, or keeps no epochs.
-  std::int64_t mastered() const { return mastered_; }
+  std::int64_t own_epoch() const { return own_epoch_; }
   // Where it begins; 0 without one.
-  core::Offset mastered_from() const { return mastered_from_; }
-  void set_mastered(std::int64_t epoch);
+  core::Offset own_epoch_start() const { return own_epoch_start_; }
+  void set_own_epoch(std::int64_t epoch);
 
   // The position of a log of this node that ends there.
   core::Position position(core::Offset end) const { return {term_.history.entered_at(end), end}; }
@@ -56,8 +56,8 @@ class TermKeeper {
   const TermFile file_;
   core::Term term_;
   core::Term saved_;  // what the file holds
-  std::int64_t mastered_ = 0;
-  core::Offset mastered_from_;
+  std::int64_t own_epoch_ = 0;
+  core::Offset own_epoch_start_;
 };
 
 // For the list in the metrics.

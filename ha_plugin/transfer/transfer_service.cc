@@ -23,12 +23,11 @@ constexpr core::AckTracker::ConnectionId kSelf = 0;
 
 TransferService::TransferService(metrics::HaMetrics& metrics, const core::AckPolicy& policy,
                                  std::int64_t max_pending_waits, std::function<void()> ring,
-                                 std::function<void(Offset)> progress, DegradedKeeper* degraded)
+                                 DegradedKeeper* degraded)
     : metrics_(metrics),
       max_pending_waits_(max_pending_waits),
       max_copies_(policy.max_copies),
       ring_(std::move(ring)),
-      progress_(std::move(progress)),
       degraded_(degraded),
       held_(std::make_unique<std::atomic<std::int64_t>[]>(
           static_cast<std::size_t>(policy.max_copies))),
@@ -329,7 +328,8 @@ void TransferService::run_callbacks(core::Time now) {
   metrics_.oldest_wait_since_ns.set(oldest == core::kNever ? 0 : oldest.count());
 }
 
-void TransferService::turn(core::Time now, Offset log_end, Offset log_durable) {
+Offset TransferService::turn(core::Time now, Offset log_end, Offset log_durable) {
+  Offset risen = core::kNoOffset;
   log_end_.store(log_end.bytes(), std::memory_order_release);
   take_own_durable(log_durable);
   take_arrivals();
@@ -340,7 +340,7 @@ void TransferService::turn(core::Time now, Offset log_end, Offset log_durable) {
     complete_levels(log_end);
     if (degraded_ != nullptr) degrade(now, log_end);
     queue_.expire(now, ended_);
-    if (progress_) report_progress(log_end);
+    risen = progress(log_end);
   }
   publish_in_sync(log_end);
   // Before the last wait ends: a drain looks at both.
@@ -348,7 +348,7 @@ void TransferService::turn(core::Time now, Offset log_end, Offset log_durable) {
   const bool lack =
       master_.load(std::memory_order_relaxed) && all > 1 && keeping_up_.held_by(all) < log_end;
   if (replicas_lack_.exchange(lack, std::memory_order_seq_cst) && !lack) drained();
-  run_callbacks(now);
+  return risen;
 }
 
 void TransferService::fail_all(Status status) {
@@ -444,15 +444,14 @@ core::Time TransferService::next_deadline() const {
   return std::min(queue_.next_deadline(), degrade_at_);
 }
 
-void TransferService::report_progress(Offset log_end) {
+Offset TransferService::progress(Offset log_end) {
   Offset reached = reached_by_default(log_end);
   // Readers see what was acknowledged, whatever that is worth.
   if (degraded_ != nullptr && degraded_->open()) {
     reached = std::max(reached, std::min(degraded_->journal().answered(), log_end));
   }
-  if (reached <= last_progress_) return;
-  last_progress_ = reached;
-  progress_(reached);
+  if (reached <= last_progress_) return core::kNoOffset;
+  return last_progress_ = reached;
 }
 
 }  // namespace ha

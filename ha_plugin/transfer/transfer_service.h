@@ -36,11 +36,10 @@ namespace ha {
 
 class TransferService {
  public:
-  // ring: wakes the I/O thread, which will call turn(). progress: told on the I/O thread how far
-  // the default policy reaches, whenever that rises on a master; may be empty.
+  // ring: wakes the I/O thread, which will call turn().
   TransferService(metrics::HaMetrics& metrics, const core::AckPolicy& policy,
                   std::int64_t max_pending_waits, std::function<void()> ring,
-                  std::function<void(core::Offset)> progress, DegradedKeeper* degraded = nullptr);
+                  DegradedKeeper* degraded = nullptr);
   ~TransferService();
   TransferService(const TransferService&) = delete;
   TransferService& operator=(const TransferService&) = delete;
@@ -78,9 +77,14 @@ class TransferService {
            core::Offset durable = core::kNoOffset);
   void leave(core::AckTracker::ConnectionId connection);
 
-  // Takes in new waits, ends those that are satisfied or too late, runs their callbacks. The log
-  // ends at log_end; below log_durable it survives a loss of power.
-  void turn(core::Time now, core::Offset log_end, core::Offset log_durable = core::Offset(0));
+  // Takes in new waits and ends those that are satisfied or too late; run_callbacks() tells them. The log
+  // ends at log_end; below log_durable it survives a loss of power. Returns how far the default
+  // policy reaches on a master if that has risen, else kNoOffset: readers must see that far before
+  // a producer is told, who may look for its message.
+  core::Offset turn(core::Time now, core::Offset log_end,
+                    core::Offset log_durable = core::Offset(0));
+  // Runs the callbacks of the waits that have ended.
+  void run_callbacks(core::Time now);
   // Ends all waits that are pending now.
   void fail_all(core::Status status);
   // The same, and goes on until no host thread is between counting a wait and handing it over.
@@ -94,8 +98,7 @@ class TransferService {
   std::int32_t in_sync(core::Offset log_end) const;
   bool is_in_sync(core::AckTracker::ConnectionId connection, core::Offset log_end) const;
   const core::AckTracker& tracker() const { return tracker_; }
-  // As far as the default policy reaches, where somebody is told of it and epochs are kept; else
-  // kNoOffset.
+  // As far as the default policy reaches, where epochs are kept; else kNoOffset.
   core::Offset confirmed() const {
     return epoch_.load(std::memory_order_relaxed) == 0 ? core::kNoOffset : last_progress_;
   }
@@ -144,8 +147,7 @@ class TransferService {
   void publish_in_sync(core::Offset log_end) const;
   void take_arrivals();
   void complete_levels(core::Offset log_end);
-  void run_callbacks(core::Time now);
-  void report_progress(core::Offset log_end);
+  core::Offset progress(core::Offset log_end);
   void count(core::Status status) const;
 
   metrics::HaMetrics& metrics_;
@@ -153,7 +155,6 @@ class TransferService {
   const std::int32_t max_copies_;
   core::Level ever_held_of_ = core::kAllInSync;  // the level that ever_held_ is of
   const std::function<void()> ring_;
-  const std::function<void(core::Offset)> progress_;
   DegradedKeeper* const degraded_;
   core::Time degrade_after_ = core::kNever;
   core::Time degrade_at_ = core::kNever;      // the next wait is so old then

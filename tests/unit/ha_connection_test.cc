@@ -25,22 +25,20 @@ using ha::testing::Peer;
 class Surroundings : public ConnectionEvents {
  public:
   explicit Surroundings(const MemoryHost& host) : host_(host) {}
-  core::LogBounds log_bounds() override {
-    return {core::Offset(host_.min()), core::Offset(host_.end()), 4096};
+  MasterView view(const HaConnection&) override {
+    return {.log = {core::Offset(host_.min()), core::Offset(host_.end()), 4096}};
   }
-  core::Promise on_prepare(const core::Prepare&) override { return {}; }
-  core::Greeting greeting() override { return {}; }
-  wire::native::Bytes upstream(HaConnection&) override { return {}; }
-  std::int64_t epoch() const override { return 0; }
-  core::Offset epoch_start() const override { return core::Offset(0); }
-  core::Offset confirmed(const HaConnection&) const override { return core::kNoOffset; }
-  std::int64_t growth() const override { return 0; }
+  wire::native::Bytes greeting(const HaConnection&) override { return {}; }
   core::Answer on_hello(HaConnection&, const core::Hello&) override { return {}; }
-  wire::native::Bytes after_answer(HaConnection&) override { return {}; }
+  wire::native::Bytes after_answer(const HaConnection&) override { return {}; }
+  core::Promise on_prepare(const core::Prepare&) override { return {}; }
   std::shared_ptr<metrics::ReplicaMetrics> on_joined(HaConnection&) override {
     return std::make_shared<metrics::ReplicaMetrics>("one");
   }
-  void on_ack(HaConnection& connection) override { acked = connection.session().ack().bytes(); }
+  MasterView on_ack(HaConnection& connection) override {
+    acked = connection.session().ack().bytes();
+    return view(connection);
+  }
   void on_pending(HaConnection&, std::span<const std::byte>) override {}
   void on_caught_up(HaConnection&) override {}
   void on_closed(HaConnection&, core::Reason reason, const std::string&) override {

@@ -23,7 +23,7 @@ TEST_F(TransferServiceTest, AJournalThatCannotBeWrittenDoesNotSpin) {
   DegradedKeeper keeper(host, settings, metrics_);
   core::AckPolicy policy{2, 1, 1000, false, 8, 1, 0, true};
   service_ = std::make_unique<TransferService>(
-      metrics_, policy, 100, [] {}, nullptr, &keeper);
+      metrics_, policy, 100, [] {}, &keeper);
   service_->set_master(true);
   service_->set_degrade_after(Time(10));
   ASSERT_EQ(wait(100, 2), Status::kOk);
@@ -44,7 +44,7 @@ class DegradeTest : public TransferServiceTest {
   DegradeTest() {
     core::AckPolicy policy{2, 1, 1000, false, 8, 1, 0, true};
     service_ = std::make_unique<TransferService>(
-        metrics_, policy, 100, [] {}, nullptr, &keeper_);
+        metrics_, policy, 100, [] {}, &keeper_);
     service_->set_master(true);
     service_->set_degrade_after(kAfter);
   }

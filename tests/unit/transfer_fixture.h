@@ -34,9 +34,8 @@ class TransferServiceTest : public ::testing::Test {
   };
 
   void make(core::AckPolicy policy = {1, 1, 1000, false, 8}, std::int64_t most = 1 << 20) {
-    service_ = std::make_unique<TransferService>(
-        metrics_, policy, most, [this] { ++rings_; },
-        [this](Offset reached) { progress_.push_back(reached.bytes()); });
+    service_ =
+        std::make_unique<TransferService>(metrics_, policy, most, [this] { ++rings_; });
     service_->set_master(true);
   }
 
@@ -58,7 +57,11 @@ class TransferServiceTest : public ::testing::Test {
     return service_->wait(request, now_);
   }
 
-  void turn(std::int64_t log_end) { service_->turn(now_, Offset(log_end)); }
+  void turn(std::int64_t log_end, std::int64_t durable = 0) {
+    const Offset risen = service_->turn(now_, Offset(log_end), Offset(durable));
+    if (risen != core::kNoOffset) progress_.push_back(risen.bytes());
+    service_->run_callbacks(now_);
+  }
   std::vector<std::int64_t> ends() const {
     std::vector<std::int64_t> all;
     for (const Ended& e : ended_) all.push_back(e.end);

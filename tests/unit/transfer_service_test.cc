@@ -214,9 +214,9 @@ TEST_F(TransferServiceTest, TheMastersOwnCopyIsDurableFromItsEpochOn) {
   ASSERT_EQ(durable_wait(400, 3), Status::kOk);
   EXPECT_EQ(durable_wait(400, 2), Status::kEpoch);
   durable_status_ = 99;
-  service_->turn(now_, Offset(600), Offset(499));
+  turn(600, 499);
   EXPECT_EQ(durable_status_, 99);
-  service_->turn(now_, Offset(600), Offset(500));
+  turn(600, 500);
   EXPECT_EQ(durable_status_, HA_OK);
 }
 
@@ -400,8 +400,7 @@ TEST_F(TransferServiceTest, DrainingEndsWhenTheLastWaitDoesAndTheReplicasHoldThe
 class Loop {
  public:
   explicit Loop(metrics::HaMetrics& metrics, core::AckPolicy policy)
-      : service_(
-            metrics, policy, 1 << 20, [this] { ring(); }, nullptr),
+      : service_(metrics, policy, 1 << 20, [this] { ring(); }),
         thread_([this] { run(); }) {
     post([this] { service_.set_master(true); });
   }
@@ -461,7 +460,9 @@ class Loop {
       tasks.swap(tasks_);
       lock.unlock();
       for (auto& task : tasks) task();
-      service_.turn(std::chrono::steady_clock::now().time_since_epoch(), Offset(log_end));
+      const Time now = std::chrono::steady_clock::now().time_since_epoch();
+      service_.turn(now, Offset(log_end));
+      service_.run_callbacks(now);
       lock.lock();
     }
   }

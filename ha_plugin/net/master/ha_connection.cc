@@ -12,6 +12,8 @@
 
 #include "ha_plugin/base/clock.h"
 #include "ha_plugin/net/io/io_thread.h"
+#include "ha_plugin/net/master/native_serving_wire.h"
+#include "ha_plugin/net/master/rocketmq_serving_wire.h"
 #include "metrics/names.h"
 
 namespace ha::net {
@@ -43,32 +45,17 @@ HaConnection::HaConnection(boost::asio::ip::tcp::socket socket, Id id, Address r
       settings_(settings),
       events_(events),
       session_(steady_now()),
-      frame_(host, settings.send_from) {}
-
-core::SessionOptions HaConnection::session_options() const {
-  using std::chrono::milliseconds;
-  return {milliseconds(native() ? settings_.native_heartbeat_ms : settings_.heartbeat_ms),
-          milliseconds(housekeeping_ms()), milliseconds(first_report_timeout_ms()),
-          settings_.transfer_batch_bytes, settings_.bootstrap};
-}
-
-std::int64_t HaConnection::housekeeping_ms() const {
-  return native() ? settings_.native_housekeeping_ms : settings_.housekeeping_ms;
-}
-
-// A native slave has nothing to think about between the greeting and its hello.
-std::int64_t HaConnection::first_report_timeout_ms() const {
-  return native() ? settings_.native_housekeeping_ms : settings_.first_report_timeout_ms;
-}
+      frame_(host, settings.send_from),
+      wire_(std::make_unique<RocketmqServingWire>()) {}
 
 void HaConnection::start() {
   boost::system::error_code ignored;
   socket_.set_option(boost::asio::ip::tcp::no_delay(true), ignored);
-  receive_reports();
-  arm_timer(steady_now(), events_.log_bounds());
+  receive();
+  arm_timer(steady_now(), events_.view(*this));
 }
 
-void HaConnection::receive_reports() {
+void HaConnection::receive() {
   // Not async_wait: to re-arm that costs a system call and, once the socket was watched for room to
   // write, a wake-up for nothing.
   socket_.async_receive(
@@ -80,138 +67,115 @@ void HaConnection::receive_reports() {
         }
         if (error) return self->close(Reason::kNetwork, "read: " + error.message());
         self->on_received(std::span(self->received_).first(size));
+        if (self->open_) self->receive();
       });
 }
 
 void HaConnection::on_received(std::span<const std::byte> bytes) {
   const Time now = steady_now();
   session_.on_bytes(now);
-  if (native() ? take_messages(bytes, now) : take_reports(bytes, now)) receive_reports();
-}
-
-bool HaConnection::take_reports(std::span<const std::byte> bytes, Time now) {
+  // One view for all of it: acks come alone or many in one piece, and what they are judged by does
+  // not change between them.
+  const MasterView view = events_.view(*this);
   bool any = false;
-  while (report_.take(bytes)) {
-    // As a RocketMQ master: no report yet.
-    if (!heard_ && !settings_.accept.native && wire::native::is_opening(report_.bytes())) continue;
-    if (!heard_ && !hear_first_words()) return false;
-    if (native()) return take_messages(bytes, now);
-    if (!take_report(wire::decode_report(report_.bytes()), now)) return false;
-    any = true;
+  if (!heard_) any = hear_first_words(bytes, view, now);
+  // Once refused it is being told so; what it says meanwhile does not matter.
+  while (open_ && !refused_ && !bytes.empty()) {
+    any = hear(wire_->take(bytes), view, now) || any;
   }
-  return !any || acked(now);
+  if (open_ && any) acked(now);
 }
 
-// False = closed.
-bool HaConnection::hear_first_words() {
-  heard_ = true;
-  const auto first = report_.bytes();
-  if (first[0] == std::byte{0x16} && first[1] == std::byte{0x03}) {
-    close(Reason::kProtocol, "it speaks TLS, which this version does not (connect without)");
+// Returns true if they were an ack that counts.
+bool HaConnection::hear_first_words(std::span<const std::byte>& bytes, const MasterView& view,
+                                    Time now) {
+  while (first_.take(bytes)) {
+    const auto first = first_.bytes();
+    if (wire::native::is_opening(first)) {
+      // Without the native wire they are what a RocketMQ master takes them for: no report yet.
+      if (!settings_.accept.native) continue;
+      heard_ = true;
+      start_native(now);
+      return false;
+    }
+    heard_ = true;
+    if (first[0] == std::byte{0x16} && first[1] == std::byte{0x03}) {
+      close(Reason::kProtocol, "the slave speaks TLS, which this version does not support");
+    } else if (!settings_.accept.rocketmq) {
+      close(Reason::kNotAllowed, "the slave speaks the RocketMQ wire (option 'accept': '" +
+                                     settings_.accept.text() + "')");
+    } else if (!settings_.replicas.nodes.empty()) {
+      close(Reason::kUnknownReplica,
+            "the slave speaks the RocketMQ wire, which has no names, so it cannot be one of option "
+            "'replicas'");
+    } else {
+      std::span<const std::byte> report = first;
+      return hear(wire_->take(report), view, now);
+    }
     return false;
   }
-  if (!wire::native::is_opening(first)) return may_speak_rocketmq();
-  native_ = std::make_unique<wire::native::Reader>(wire::native::Reader::Side::kMaster);
-  wire::native::Bytes message = wire::native::encode_greeting(events_.greeting());
-  const wire::native::Bytes upstream = events_.upstream(*this);
-  message.insert(message.end(), upstream.begin(), upstream.end());
-  message_ = std::make_shared<const wire::native::Bytes>(std::move(message));
-  pump(steady_now(), events_.log_bounds());
-  return open_;
+  return false;
 }
 
-// False = closed.
-bool HaConnection::may_speak_rocketmq() {
-  if (!settings_.accept.rocketmq) {
-    close(Reason::kNotAllowed,
-          "it speaks the RocketMQ wire (option 'accept': '" + settings_.accept.text() + "')");
-  } else if (!settings_.replicas.nodes.empty()) {
-    close(Reason::kUnknownReplica,
-          "it speaks the RocketMQ wire, which has no names, so it is none of option 'replicas'");
+void HaConnection::start_native(Time now) {
+  wire_ = std::make_unique<NativeServingWire>();
+  message_ = std::make_shared<const wire::native::Bytes>(events_.greeting(*this));
+  pump_now(now);
+}
+
+// Returns true if it was an ack that counts.
+bool HaConnection::hear(const ServingWire::Found& found, const MasterView& view, Time now) {
+  if (const auto* report = std::get_if<ServingWire::Report>(&found)) {
+    return take_report(report->end, view, now);
   }
-  return open_;
-}
-
-// False = closed.
-bool HaConnection::take_messages(std::span<const std::byte> bytes, Time now) {
-  using Found = wire::native::Reader::Found;
-  bool any = false;
-  while (!bytes.empty()) {
-    if (refused_) return true;  // it is being told so; what it says meanwhile does not matter
-    switch (native_->take(bytes)) {
-      case Found::kNothing:
-        break;
-      case Found::kHello:
-        if (!take_hello(now)) return false;
-        break;
-      case Found::kPrepare:
-        take_prepare(now);
-        if (!open_) return false;
-        break;
-      case Found::kAck:
-        if (!take_ack(native_->ack())) return false;
-        any = true;
-        break;
-      case Found::kPending:
-        events_.on_pending(*this, native_->metadata());
-        break;
-      case Found::kBadChecksum:
-        close(Reason::kChecksum, "a message was changed on the way: its checksum is another");
-        return false;
-      case Found::kBadSize:
-        close(Reason::kFrameSize, "a message of type " + std::to_string(native_->type()) +
-                                      " announced " + std::to_string(native_->size()) + " bytes");
-        return false;
-      default:
-        close(Reason::kProtocol,
-              "what came is no message of the native protocol that has a place here");
-        return false;
-    }
+  if (const auto* ack = std::get_if<wire::native::Ack>(&found)) return take_ack(*ack, view);
+  if (const auto* hello = std::get_if<const core::Hello*>(&found)) {
+    take_hello(**hello, now);
+  } else if (const auto* prepare = std::get_if<const core::Prepare*>(&found)) {
+    take_prepare(**prepare, now);
+  } else if (const auto* pending = std::get_if<ServingWire::Pending>(&found)) {
+    events_.on_pending(*this, pending->state);
+  } else if (const auto* refusal = std::get_if<core::Refusal>(&found)) {
+    close(refusal->reason, refusal->text);
   }
-  return !any || acked(now);
+  return false;
 }
 
-// False = closed.
-bool HaConnection::take_hello(Time now) {
-  const core::Hello& hello = native_->hello();
+void HaConnection::take_hello(const core::Hello& hello, Time now) {
   name_ = hello.replica;
   incarnation_ = hello.incarnation;
   const core::Answer answer = events_.on_hello(*this, hello);
-  if (!open_) return false;
+  if (!open_) return;
   wire::native::Bytes message = wire::native::encode_answer(answer);
-  if (answer.decision != core::Decision::kRefuse) {
+  if (answer.decision == core::Decision::kRefuse) {
+    refused_ = core::Refusal{answer.reason, answer.text};
+  } else {
     const wire::native::Bytes after = events_.after_answer(*this);
     message.insert(message.end(), after.begin(), after.end());
   }
   message_ = std::make_shared<const wire::native::Bytes>(std::move(message));
-  if (answer.decision == core::Decision::kRefuse) {
-    refused_ = core::Refusal{answer.reason, answer.text};
-    pump(now, events_.log_bounds());
-    return open_;
+  if (!refused_) {
+    session_.accept(answer.offset);
+    joined(events_.view(*this), now);
   }
-  session_.accept(answer.offset);
-  joined(now);
-  pump(now, events_.log_bounds());
-  return open_;
+  pump_now(now);
 }
 
-// False = closed.
-bool HaConnection::take_ack(const wire::native::Ack& ack) {
-  if (ack.epoch > events_.epoch()) {
-    close(Reason::kEpoch, "it acknowledges bytes of epoch " + std::to_string(ack.epoch) +
-                              "; this node is master of epoch " + std::to_string(events_.epoch()));
+// Returns true if it counts.
+bool HaConnection::take_ack(const wire::native::Ack& ack, const MasterView& view) {
+  if (ack.epoch > view.epoch) {
+    close(Reason::kEpoch, "the slave acknowledges bytes of epoch " + std::to_string(ack.epoch) +
+                              ", and the master's is " + std::to_string(view.epoch));
     return false;
   }
-  const Reason reason = session_.on_ack(ack.received, ack.durable, ack.epoch == events_.epoch(),
-                                        events_.epoch_start());
+  const Reason reason =
+      session_.on_ack(ack.received, ack.durable, ack.epoch == view.epoch, view.epoch_start);
   if (reason != Reason::kNone) {
-    close(reason,
-          "its ack (received " + std::to_string(ack.received.bytes()) + ", durable " +
-              std::to_string(ack.durable.bytes()) + ") " +
-              (reason == Reason::kReportAhead ? "claims more than was sent, "
-                                              : "claims less than the one before, ") +
-              std::to_string(
-                  (reason == Reason::kReportAhead ? session_.next() : session_.ack()).bytes()));
+    const bool ahead = reason == Reason::kReportAhead;
+    close(reason, "the slave's ack (received " + std::to_string(ack.received.bytes()) +
+                      ", durable " + std::to_string(ack.durable.bytes()) + ") claims " +
+                      (ahead ? "more than was sent, " : "less than the one before, ") +
+                      std::to_string((ahead ? session_.next() : session_.ack()).bytes()));
     return false;
   }
   metrics_->reports_received.add();
@@ -220,50 +184,48 @@ bool HaConnection::take_ack(const wire::native::Ack& ack) {
   return true;
 }
 
-void HaConnection::take_prepare(Time now) {
+void HaConnection::take_prepare(const core::Prepare& prepare, Time now) {
   candidate_ = true;
   message_ = std::make_shared<const wire::native::Bytes>(
-      wire::native::encode_promise(events_.on_prepare(native_->prepare())));
-  pump(now, events_.log_bounds());
+      wire::native::encode_promise(events_.on_prepare(prepare)));
+  pump_now(now);
 }
 
 // The replica counts from now on.
-void HaConnection::joined(Time now) {
-  set_pace(now, events_.log_bounds());
+void HaConnection::joined(const MasterView& view, Time now) {
+  set_pace(now, view);
   metrics_ = events_.on_joined(*this);
   metrics_->start_offset.set(session_.start().bytes());
   metrics_->sent_offset.set(session_.start().bytes());
   metrics_->ack_offset.set(session_.ack().bytes());
   metrics_->durable_offset.set(session_.durable().bytes());
-  metrics_->native.set(native() ? 1 : 0);
+  metrics_->native.set(wire_->tells_durable() ? 1 : 0);
 }
 
-// Every value was judged; only the last needs to be acted on, since acks are cumulative. False =
-// closed.
-bool HaConnection::acked(Time now) {
-  events_.on_ack(*this);
-  if (!open_) return false;
-  const core::LogBounds log = events_.log_bounds();
-  if (!caught_up_ && session_.ack() >= log.end) {
+// Every value was judged; only the last needs to be acted on, since acks are cumulative.
+void HaConnection::acked(Time now) {
+  const MasterView view = events_.on_ack(*this);
+  if (!open_) return;
+  if (!caught_up_ && session_.ack() >= view.log.end) {
     caught_up_ = true;
     events_.on_caught_up(*this);
   }
-  if (!std::exchange(started_, true)) pump(now, log);
-  return open_;
+  if (!std::exchange(started_, true)) pump(now, view);
 }
 
-bool HaConnection::take_report(core::Offset value, Time now) {
+// Returns true if it counts.
+bool HaConnection::take_report(core::Offset value, const MasterView& view, Time now) {
   const bool first = !session_.reported();
-  const core::LogBounds log = events_.log_bounds();
+  const core::LogBounds& log = view.log;
   const Reason reason = session_.on_report(value, log, settings_.bootstrap);
   if (reason != Reason::kNone) {
-    std::string text = "report " + std::to_string(value.bytes());
+    std::string text = "the slave's report " + std::to_string(value.bytes());
     if (first) {
-      text += " is outside this log, [" + std::to_string(log.min.bytes()) + ", " +
+      text += " is outside the master's log, [" + std::to_string(log.min.bytes()) + ", " +
               std::to_string(log.end.bytes()) + "]" +
               (reason == Reason::kRequestBelowMin
-                   ? ": those bytes were deleted here; empty the slave's store to copy afresh"
-                   : ": the slave's log is ahead or another one; cut or empty its store");
+                   ? ": the master has deleted those bytes; empty the slave's store to copy afresh"
+                   : ": the slave's log is ahead or a different one; cut or empty its store");
     } else if (reason == Reason::kReportAhead) {
       text += " acknowledges more than was sent, " +
               std::to_string(std::max(session_.start(), session_.next()).bytes());
@@ -273,7 +235,7 @@ bool HaConnection::take_report(core::Offset value, Time now) {
     close(reason, text);
     return false;
   }
-  if (first) joined(now);
+  if (first) joined(view, now);
   metrics_->reports_received.add();
   metrics_->ack_offset.set(value.bytes());
   return true;
@@ -282,99 +244,109 @@ bool HaConnection::take_report(core::Offset value, Time now) {
 bool HaConnection::send_message(std::shared_ptr<const wire::native::Bytes> message) {
   if (!open_ || message_) return false;
   message_ = std::move(message);
-  pump(steady_now(), events_.log_bounds());
+  pump_now(steady_now());
   return true;
 }
 
-void HaConnection::pump(Time now, const core::LogBounds& log) {
-  if (!open_) return;
-  const core::SessionOptions options = session_options();
-  if (const Reason reason = session_.check_silence(now, options); reason != Reason::kNone) {
-    return close(reason, reason == Reason::kHousekeeping
-                             ? "silent for " + std::to_string(housekeeping_ms()) + " ms"
-                             : "no report or hello within " +
-                                   std::to_string(first_report_timeout_ms()) + " ms of connecting");
-  }
-  set_pace(now, log);
-  if (!writable_awaited_ && !send_frames(now, log)) return;
-  arm_timer(now, log);
+void HaConnection::pump(Time now, const MasterView& view) {
+  if (!open_ || !check_silence(now)) return;
+  set_pace(now, view);
+  if (!writable_awaited_) send_frames(now, view);
+  if (open_) arm_timer(now, view);
 }
 
-void HaConnection::set_pace(Time now, const core::LogBounds& log) {
+// Returns false if it closed the connection.
+bool HaConnection::check_silence(Time now) {
+  const core::SessionOptions options = timing();
+  const Reason reason = session_.check_silence(now, options);
+  if (reason == Reason::kNone) return true;
+  const auto in_ms = [](Time time) {
+    return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(time).count()) +
+           " ms";
+  };
+  close(reason, reason == Reason::kHousekeeping
+                    ? "the slave was silent for " + in_ms(options.housekeeping)
+                    : "no report or hello within " + in_ms(options.first_report_timeout) +
+                          " of connecting");
+  return false;
+}
+
+void HaConnection::set_pace(Time now, const MasterView& view) {
   bucket_.set_rate(
       now, core::pace(settings_.max_transfer_bytes_per_s,
-                      catching_up(log) ? settings_.catch_up_bytes_per_s : 0, events_.growth()));
+                      catching_up(view.log) ? settings_.catch_up_bytes_per_s : 0, view.growth));
 }
 
-// False = closed.
-bool HaConnection::send_frames(Time now, const core::LogBounds& log) {
-  const core::SessionOptions options = session_options();
-  const std::int64_t most = catching_up(log) ? kMostPerCatchUpTurn : kMostPerTurn;
+void HaConnection::send_frames(Time now, const MasterView& view) {
+  const std::int64_t most = catching_up(view.log) ? kMostPerCatchUpTurn : kMostPerTurn;
   std::int64_t sent = 0;
   while (sent < most) {
-    if (!frame_.active() && message_) {
-      frame_.open_message(std::exchange(message_, nullptr));
-    } else if (!frame_.active()) {
-      if (refused_) {
-        close(refused_->reason, refused_->text);
-        return false;
-      }
-      auto frame = session_.next_frame(now, log, bucket_.allowance(now), options);
-      if (!frame && now >= confirm_due()) frame = core::Frame{session_.next(), 0};
-      if (!frame) return true;
-      if (const core::Status status = open_frame(*frame); status != core::Status::kOk) {
-        const std::string at = std::to_string(frame->offset.bytes());
-        if (status == core::Status::kRange) {
-          close(Reason::kRequestBelowMin,
-                "the bytes at " + at + " were deleted here before the slave had them");
-        } else {
-          close(Reason::kHostError, "the host could not give the bytes at " + at + ": " +
-                                        metrics::status_name(static_cast<std::int32_t>(status)));
-        }
-        return false;
-      }
-      unstarted_ = *frame;
-    }
+    if (!frame_.active() && !open_next(now, view)) return;
     const ssize_t n = frame_.write(socket_.native_handle());
-    if (n < 0) {
-      if (errno == EAGAIN || errno == EINTR) {
-        wait_writable();
-        return true;
-      }
-      close(errno == EIO ? Reason::kHostError : Reason::kNetwork, "write: " + errno_text(errno));
-      return false;
-    }
+    if (n < 0) return on_write_failed(errno);
     // Only now: a frame that waits behind a full socket has been given to nobody, and an ack of it
     // would be false.
     if (unstarted_) on_frame_started(*std::exchange(unstarted_, std::nullopt));
     session_.on_written(now);
     sent += n;
   }
-  // More to send: the others first.
-  writable_awaited_ = true;
-  boost::asio::post(socket_.get_executor(), [self = shared_from_this()] {
-    self->writable_awaited_ = false;
-    if (self->open_) self->pump(steady_now(), self->events_.log_bounds());
-  });
+  yield_and_pump();
+}
+
+// Returns false if there is nothing to send now, or the connection was closed.
+bool HaConnection::open_next(Time now, const MasterView& view) {
+  if (message_) {
+    frame_.open_message(std::exchange(message_, nullptr));
+    return true;
+  }
+  if (refused_) {
+    close(refused_->reason, refused_->text);
+    return false;
+  }
+  auto frame = session_.next_frame(now, view.log, bucket_.allowance(now), timing());
+  if (!frame && now >= confirm_due(view)) frame = core::Frame{session_.next(), 0};
+  if (!frame) return false;
+  sent_confirm_ = view.confirm;
+  if (const core::Status status = wire_->open(frame_, *frame, view); status != core::Status::kOk) {
+    on_open_failed(*frame, status);
+    return false;
+  }
+  unstarted_ = *frame;
   return true;
 }
 
-core::Status HaConnection::open_frame(core::Frame& frame) {
-  if (!native()) return frame_.open(frame);
-  wire::native::DataHeader label;
-  label.epoch = events_.epoch();
-  label.confirm = told_confirm_ = events_.confirmed(*this);
-  label.sent_ms = unix_now_ms();
-  return frame_.open_native(frame, label);
+void HaConnection::on_open_failed(const core::Frame& frame, core::Status status) {
+  const std::string at = std::to_string(frame.offset.bytes());
+  if (status == core::Status::kRange) {
+    return close(Reason::kRequestBelowMin,
+                 "the master deleted the bytes at " + at + " before the slave had them");
+  }
+  close(Reason::kHostError, "the master's host could not give the bytes at " + at + ": " +
+                                metrics::status_name(static_cast<std::int32_t>(status)));
 }
 
-Time HaConnection::confirm_due() const {
-  const bool tell = native() && session_.reported() && events_.confirmed(*this) > told_confirm_;
+void HaConnection::on_write_failed(int error) {
+  if (error == EAGAIN || error == EINTR) return wait_writable();
+  close(error == EIO ? Reason::kHostError : Reason::kNetwork, "write: " + errno_text(error));
+}
+
+// More to send: the others first.
+void HaConnection::yield_and_pump() {
+  writable_awaited_ = true;
+  boost::asio::post(socket_.get_executor(), [self = shared_from_this()] {
+    self->writable_awaited_ = false;
+    if (self->open_) self->pump_now(steady_now());
+  });
+}
+
+Time HaConnection::confirm_due(const MasterView& view) const {
+  const bool tell =
+      wire_->carries_messages() && session_.reported() && view.confirm > sent_confirm_;
   return tell ? session_.last_write() + kConfirmPause : core::kNever;
 }
 
-void HaConnection::confirm_rose() {
-  if (open_ && confirm_due() < armed_for_) arm_timer(steady_now(), events_.log_bounds());
+void HaConnection::confirm_rose(const MasterView& view) {
+  if (open_ && confirm_due(view) < armed_for_) arm_timer(steady_now(), view);
 }
 
 void HaConnection::on_frame_started(const core::Frame& frame) {
@@ -393,26 +365,26 @@ void HaConnection::wait_writable() {
                        self->writable_awaited_ = false;
                        if (!self->open_) return;
                        if (error) return self->close(Reason::kNetwork, error.message());
-                       self->pump(steady_now(), self->events_.log_bounds());
+                       self->pump_now(steady_now());
                      });
 }
 
 // A timer that is due too early costs one look; moving it at every frame would cost a system call
 // each. So it is only ever moved to an earlier time.
-void HaConnection::arm_timer(Time now, const core::LogBounds& log) {
-  Time due = session_.next_check(session_options(), !writable_awaited_);
-  if (session_.reported() && !writable_awaited_ && log.end > session_.next() &&
+void HaConnection::arm_timer(Time now, const MasterView& view) {
+  Time due = session_.next_check(timing(), !writable_awaited_);
+  if (session_.reported() && !writable_awaited_ && view.log.end > session_.next() &&
       bucket_.allowance(now) == 0) {
     due = std::min(due, bucket_.ready_at(now));
   }
-  if (!writable_awaited_) due = std::min(due, confirm_due());
+  if (!writable_awaited_) due = std::min(due, confirm_due(view));
   if (due >= armed_for_) return;
   armed_for_ = due;
   timer_.expires_at(to_time_point(due));
   timer_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
     if (error || !self->open_) return;
     self->armed_for_ = core::kNever;
-    self->pump(steady_now(), self->events_.log_bounds());
+    self->pump_now(steady_now());
   });
 }
 

@@ -24,6 +24,8 @@
 #include "ha_plugin/core/token_bucket.h"
 #include "ha_plugin/host/host.h"
 #include "ha_plugin/net/master/outgoing_frame.h"
+#include "ha_plugin/net/master/parts.h"
+#include "ha_plugin/net/master/serving_wire.h"
 #include "ha_plugin/wire/native.h"
 #include "ha_plugin/wire/rocketmq.h"
 #include "metrics/ha_metrics.h"
@@ -36,27 +38,19 @@ class HaConnection;
 class ConnectionEvents {
  public:
   virtual ~ConnectionEvents() = default;
-  virtual core::LogBounds log_bounds() = 0;
+  virtual MasterView view(const HaConnection& connection) = 0;
+  // What this node says of itself first, and then of where its log comes from.
+  virtual wire::native::Bytes greeting(const HaConnection& connection) = 0;
   // A native slave said who it is. What becomes of it; unless refused, on_joined follows.
   virtual core::Answer on_hello(HaConnection& connection, const core::Hello& hello) = 0;
   // What a slave that was let in is told before the first log byte.
-  virtual wire::native::Bytes after_answer(HaConnection& connection) = 0;
+  virtual wire::native::Bytes after_answer(const HaConnection& connection) = 0;
   // A node that wants to become master asks for this one's promise.
   virtual core::Promise on_prepare(const core::Prepare& prepare) = 0;
-  // What this node says of itself first.
-  virtual core::Greeting greeting() = 0;
-  // And then of where its log comes from; empty = nothing.
-  virtual wire::native::Bytes upstream(HaConnection& connection) = 0;
-  // The epoch of which this node is master, or 0; where it begins; up to where its readers may see,
-  // or kNoOffset.
-  virtual std::int64_t epoch() const = 0;
-  virtual core::Offset epoch_start() const = 0;
-  virtual core::Offset confirmed(const HaConnection& connection) const = 0;
-  // Bytes per second that the log grew by lately.
-  virtual std::int64_t growth() const = 0;
   // The first report was good: the replica counts from now on. Gives it its identity.
   virtual std::shared_ptr<metrics::ReplicaMetrics> on_joined(HaConnection& connection) = 0;
-  virtual void on_ack(HaConnection& connection) = 0;
+  // Its acks were good. Returns how things are after that.
+  virtual MasterView on_ack(HaConnection& connection) = 0;
   // What a slave's host took in while its master was away.
   virtual void on_pending(HaConnection& connection, std::span<const std::byte> pending) = 0;
   virtual void on_caught_up(HaConnection& connection) = 0;
@@ -74,12 +68,12 @@ class HaConnection : public std::enable_shared_from_this<HaConnection> {
 
   void start();
   // The log grew, a timer is due or an option changed: send what there is to send.
-  void pump(core::Time now, const core::LogBounds& log);
-  // Sends a message of the native protocol before the next frame. False = the one before is still
-  // on its way. REQUIRES: native, and joined.
+  void pump(core::Time now, const MasterView& view);
+  // Sends a message before the next frame. Returns false if the one before is still on its way.
+  // REQUIRES: its wire carries messages, and it has joined.
   bool send_message(std::shared_ptr<const wire::native::Bytes> message);
   // Readers may see more than this replica was told: it hears of that with the next frame, soon.
-  void confirm_rose();
+  void confirm_rose(const MasterView& view);
   void close(core::Reason reason, const std::string& text);
   // It lacks more than live traffic leaves behind.
   bool catching_up(const core::LogBounds& log) const {
@@ -90,7 +84,7 @@ class HaConnection : public std::enable_shared_from_this<HaConnection> {
   const Address& remote() const { return remote_; }
   const core::ReplicaSession& session() const { return session_; }
   bool open() const { return open_; }
-  bool native() const { return native_ != nullptr; }
+  const ServingWire& wire() const { return *wire_; }
   // It asked for a promise, and is no slave.
   bool candidate() const { return candidate_; }
   // Of a native slave that has said who it is; "" = it has no name.
@@ -99,28 +93,30 @@ class HaConnection : public std::enable_shared_from_this<HaConnection> {
   metrics::ReplicaMetrics* metrics() const { return metrics_.get(); }
 
  private:
-  void receive_reports();
+  void receive();
   void on_received(std::span<const std::byte> bytes);
-  bool take_reports(std::span<const std::byte> bytes, core::Time now);
-  bool hear_first_words();
-  bool may_speak_rocketmq();
-  bool take_messages(std::span<const std::byte> bytes, core::Time now);
-  bool take_hello(core::Time now);
-  void take_prepare(core::Time now);
-  bool take_ack(const wire::native::Ack& ack);
-  void joined(core::Time now);
-  bool acked(core::Time now);
-  core::Status open_frame(core::Frame& frame);
-  bool take_report(core::Offset value, core::Time now);
-  core::Time confirm_due() const;
+  bool hear_first_words(std::span<const std::byte>& bytes, const MasterView& view, core::Time now);
+  void start_native(core::Time now);
+  bool hear(const ServingWire::Found& found, const MasterView& view, core::Time now);
+  bool take_report(core::Offset value, const MasterView& view, core::Time now);
+  bool take_ack(const wire::native::Ack& ack, const MasterView& view);
+  void take_hello(const core::Hello& hello, core::Time now);
+  void take_prepare(const core::Prepare& prepare, core::Time now);
+  void joined(const MasterView& view, core::Time now);
+  void acked(core::Time now);
+  void pump_now(core::Time now) { pump(now, events_.view(*this)); }
+  bool check_silence(core::Time now);
+  void send_frames(core::Time now, const MasterView& view);
+  bool open_next(core::Time now, const MasterView& view);
+  void on_open_failed(const core::Frame& frame, core::Status status);
   void on_frame_started(const core::Frame& frame);
-  void set_pace(core::Time now, const core::LogBounds& log);
+  void on_write_failed(int error);
+  core::Time confirm_due(const MasterView& view) const;
+  void set_pace(core::Time now, const MasterView& view);
   void wait_writable();
-  bool send_frames(core::Time now, const core::LogBounds& log);
-  void arm_timer(core::Time now, const core::LogBounds& log);
-  core::SessionOptions session_options() const;
-  std::int64_t housekeeping_ms() const;
-  std::int64_t first_report_timeout_ms() const;
+  void yield_and_pump();
+  void arm_timer(core::Time now, const MasterView& view);
+  core::SessionOptions timing() const { return wire_->timing(settings_); }
 
   boost::asio::ip::tcp::socket socket_;
   boost::asio::steady_timer timer_;
@@ -133,15 +129,15 @@ class HaConnection : public std::enable_shared_from_this<HaConnection> {
   OutgoingFrame frame_;
   std::optional<core::Frame> unstarted_;  // frame_'s, until its first byte is in the socket
   std::array<std::byte, 512> received_;   // a healthy replica's reports, 8 bytes, fit many times
-  wire::ReportGather report_;
+  wire::ReportGather first_;
   bool heard_ = false;                                  // which wire it speaks
-  std::unique_ptr<wire::native::Reader> native_;        // if it is the native one
+  std::unique_ptr<ServingWire> wire_;                   // RocketMQ's until then
   std::shared_ptr<const wire::native::Bytes> message_;  // to be sent before any frame
   std::optional<core::Refusal> refused_;                // why it closes once message_ is sent
   std::string name_;
   std::uint64_t incarnation_ = 0;
   std::shared_ptr<metrics::ReplicaMetrics> metrics_;
-  core::Offset told_confirm_ = core::kNoOffset;
+  core::Offset sent_confirm_ = core::kNoOffset;
   core::Time armed_for_ = core::kNever;
   bool writable_awaited_ = false;
   bool caught_up_ = false;

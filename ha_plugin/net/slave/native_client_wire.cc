@@ -59,7 +59,8 @@ std::span<const std::byte> NativeClientWire::reply() {
 std::span<const std::byte> NativeClientWire::report(Offset position) {
   ha_bounds bounds{};
   if (host_.bounds(bounds).ok()) durable_ = std::min(Offset(bounds.durable), position);
-  ack_ = wire::native::encode_ack({position, durable_, terms_.now().history.entered_at(position)});
+  ack_ =
+      wire::native::encode_ack({position, durable_, terms_.current().history.entered_at(position)});
   return ack_;
 }
 
@@ -119,7 +120,7 @@ Refusal NativeClientWire::on_greeting() {
   hello_.min = log.min;
   hello_.end = log.end;
   terms_.trim(log.min, log.end);
-  const core::Term& term = terms_.now();
+  const core::Term& term = terms_.current();
   if (std::string wrong = core::plan_tail(log, term, greeting, hello_); !wrong.empty()) {
     return {Reason::kProtocol, "the master's greeting is wrong: " + wrong};
   }
@@ -174,7 +175,7 @@ Refusal NativeClientWire::check_epoch(const core::Answer& answer) const {
                                          "' keeps no epochs: give it the same option 'replicas' as "
                                          "this node"};
   }
-  std::string wrong = core::check_master(epoch, answer.master, terms_.now());
+  std::string wrong = core::check_master(epoch, answer.master, terms_.current());
   return wrong.empty() ? Refusal{} : Refusal{Reason::kEpoch, std::move(wrong)};
 }
 
@@ -203,7 +204,7 @@ Refusal NativeClientWire::may_cut(Offset to, const std::string& range) const {
                                    "copy afresh"};
   }
   if (settings_.allow_unsafe_truncation) return {};
-  if (terms_.now().history.empty() && to <= hello_.min) {
+  if (terms_.current().history.empty() && to <= hello_.min) {
     return {Reason::kDiverged,
             "the history of this log is missing (" + terms_.path() +
                 "), so nothing proves that any of its " + text(Offset(hello_.end - hello_.min)) +
@@ -228,7 +229,7 @@ Refusal NativeClientWire::cut(Offset to) {
   if (Refusal no = may_cut(to, range); !no.ok()) return no;
   on_cut_();
   const std::string path = settings_.state_dir + "/ha_cut-" + text(to) + "-" + text(hello_.end) +
-                           "-epoch-" + std::to_string(terms_.now().history.last_epoch());
+                           "-epoch-" + std::to_string(terms_.current().history.last_epoch());
   std::string failed;
   switch (cut_copy_.copy(to, hello_.end, settings_.state_dir, path, failed)) {
     case CutCopy::State::kDone:
@@ -261,11 +262,11 @@ Refusal NativeClientWire::cut(Offset to) {
 // This log ends at end, or is about to.
 Refusal NativeClientWire::enter(Offset min, Offset end) {
   if (!terms_.keeps_epochs()) return {};
-  const std::int64_t before = terms_.now().history.last_epoch();
-  std::string failed = terms_.set(core::term_as_slave(terms_.now(), reader_.greeting(),
+  const std::int64_t before = terms_.current().history.last_epoch();
+  std::string failed = terms_.set(core::term_as_slave(terms_.current(), reader_.greeting(),
                                                       reader_.answer().master, told_, min, end));
   if (!failed.empty()) return {Reason::kHostError, std::move(failed)};
-  if (const std::int64_t now = terms_.now().history.last_epoch(); now != before) {
+  if (const std::int64_t now = terms_.current().history.last_epoch(); now != before) {
     host_.info("entered epoch " + std::to_string(now));
   }
   return {};
@@ -333,11 +334,11 @@ Refusal NativeClientWire::on_upstream() {
 
 core::FrameVerdict NativeClientWire::begin(const Frame& frame, const core::LogBounds& log) {
   const wire::native::DataHeader& data = reader_.data();
-  if (data.epoch != reader_.greeting().epoch || data.epoch < terms_.now().promised) {
+  if (data.epoch != reader_.greeting().epoch || data.epoch < terms_.current().promised) {
     return {Reason::kEpoch, false,
             "the master of epoch " + std::to_string(reader_.greeting().epoch) +
                 " sent bytes of epoch " + std::to_string(data.epoch) + "; this node has promised " +
-                std::to_string(terms_.now().promised)};
+                std::to_string(terms_.current().promised)};
   }
   // Where an empty log starts was the answer's to say.
   if (frame.offset != log.end) return {Reason::kOffsetMismatch, false, {}};
@@ -347,8 +348,8 @@ core::FrameVerdict NativeClientWire::begin(const Frame& frame, const core::LogBo
   if (frame.size == 0) confirm_ = std::max(confirm_, data.confirm);
   Refusal refusal;
   const Offset end = frame.offset + frame.size;
-  if (told_.last_epoch() > terms_.now().history.last_epoch() &&
-      told_.entered_by(end).last_epoch() > terms_.now().history.last_epoch()) {
+  if (told_.last_epoch() > terms_.current().history.last_epoch() &&
+      told_.entered_by(end).last_epoch() > terms_.current().history.last_epoch()) {
     refusal = enter(log.min, end);
   }
   // Before the first byte: from then on the host's readers have a bound.

@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ha_plugin/net/master/replica_set.h"
+
+#include <boost/asio/ip/address.hpp>
+#include <utility>
+#include <vector>
+
+#include "ha_plugin/base/clock.h"
+#include "metrics/names.h"
+
+namespace ha::net {
+
+using core::Reason;
+using core::Time;
+
+namespace {
+
+// When hundreds of replicas join at once, each is worth a line. One that joins and leaves all day
+// is bounded all the same.
+constexpr std::int64_t kReplicaBurst = 300;
+
+std::string name_of(Reason reason) {
+  return metrics::reason_name(static_cast<std::int32_t>(reason));
+}
+
+bool is_loopback(const std::string& ip) {
+  boost::system::error_code error;
+  const auto address = boost::asio::ip::make_address(ip, error);
+  return !error && address.is_loopback();
+}
+
+}  // namespace
+
+ReplicaSet::ReplicaSet(const MasterParts& parts, std::function<void(const Todo&)> act)
+    : parts_(parts), act_(std::move(act)), voting_(parts), side_(parts), hold_(parts) {}
+
+void ReplicaSet::add(boost::asio::ip::tcp::socket socket, const Address& remote) {
+  const HaConnection::Id id = next_id_++;
+  auto connection =
+      std::make_shared<HaConnection>(std::move(socket), id, remote, parts_.host, parts_.settings,
+                                     static_cast<ConnectionEvents&>(*this));
+  connections_[id].connection = connection;
+  parts_.metrics.connections.set(static_cast<std::int64_t>(connections_.size()));
+  connection->start();
+}
+
+// What follows is done here and now, before the caller's answer leaves: a promise that went out
+// while this node still completes waits of the epoch before could lose what they acknowledge.
+void ReplicaSet::do_now(const Todo& todo) const {
+  if (todo.any()) act_(todo);
+}
+
+MasterView ReplicaSet::view_of(const Entry& entry, const core::LogBounds& log) const {
+  return {log, parts_.terms.own_epoch(), parts_.terms.own_epoch_start(),
+          side_.confirmed(entry.sent), growth_.last()};
+}
+
+MasterView ReplicaSet::view(const HaConnection& connection) {
+  return view_of(connections_.at(connection.id()), parts_.bounds.read());
+}
+
+wire::native::Bytes ReplicaSet::greeting(const HaConnection& connection) {
+  wire::native::Bytes message = wire::native::encode_greeting(voting_.greeting());
+  const wire::native::Bytes after = side_.after_greeting(connections_.at(connection.id()).sent);
+  message.insert(message.end(), after.begin(), after.end());
+  return message;
+}
+
+core::Answer ReplicaSet::on_hello(HaConnection& connection, const core::Hello& hello) {
+  Todo todo;
+  core::Answer answer = voting_.judge_hello(hello, todo);
+  do_now(todo);
+  if (answer.decision != core::Decision::kRefuse && !hello.replica.empty()) {
+    replace_older(connection, hello, answer);
+  }
+  return answer;
+}
+
+// One vote for one name: a newer connection takes the place of an older one, which may be half
+// open, but not that of a process that was started later.
+void ReplicaSet::replace_older(HaConnection& connection, const core::Hello& hello,
+                               core::Answer& answer) {
+  std::vector<std::shared_ptr<HaConnection>> older;
+  for (auto& [id, entry] : connections_) {
+    if (id == connection.id() || entry.replica_id != hello.replica) continue;
+    if (entry.connection->incarnation() > hello.incarnation) {
+      answer.decision = core::Decision::kRefuse;
+      answer.reason = Reason::kReplaced;
+      answer.text = "a process that was started later, at " + entry.connection->remote().text() +
+                    ", has the replica id '" + hello.replica + "'";
+      return;
+    }
+    older.push_back(entry.connection);
+  }
+  for (auto& other : older) {
+    other->close(Reason::kReplaced,
+                 "'" + hello.replica + "' connected again, from " + connection.remote().text());
+  }
+}
+
+wire::native::Bytes ReplicaSet::after_answer(const HaConnection& connection) {
+  return side_.after_answer(connections_.at(connection.id()).sent);
+}
+
+core::Promise ReplicaSet::on_prepare(const core::Prepare& prepare) {
+  Todo todo;
+  core::Promise answer = voting_.judge_prepare(prepare, todo);
+  do_now(todo);
+  return answer;
+}
+
+// The lowest free number: a slave that comes back takes up its old name, and names stay few.
+std::string ReplicaSet::identity_of(const HaConnection& connection) {
+  if (!connection.name().empty()) return connection.name();
+  const std::string& ip = connection.remote().host;
+  const ReplicaIdentity option = parts_.settings.rocketmq_replica_identity;
+  if (option == ReplicaIdentity::kAddress ||
+      (option == ReplicaIdentity::kAuto && !is_loopback(ip))) {
+    return ip;
+  }
+  for (int n = 1;; ++n) {
+    std::string id = ip + "#" + std::to_string(n);
+    if (slots_.insert(id).second) return id;
+  }
+}
+
+std::shared_ptr<metrics::ReplicaMetrics> ReplicaSet::on_joined(HaConnection& connection) {
+  TransferService& transfer = parts_.transfer;
+  const core::ReplicaSession& session = connection.session();
+  const Time now = steady_now();
+  Entry& entry = connections_.at(connection.id());
+  entry.replica_id = identity_of(connection);
+  auto replica = parts_.metrics.replica(entry.replica_id);
+  replica->set_address(connection.remote().text());
+  replica->connections.add(1);
+  replica->connects.add();
+  replica->connected_at_ns.set(now.count());
+  replica->catch_up_stalled.set(0);
+  replica->disconnected_at_ns.set(0);
+  replica->state.set(static_cast<std::int64_t>(session.state()));
+  entry.bytes_at_tick = replica->bytes_sent.value();
+  entry.member.judge(lag_of(connection, parts_.bounds.last(), now), in_sync_limits(), now);
+  replica->in_sync_changed_ns.set(now.count());
+  transfer.join(connection.id(), entry.replica_id, session.ack(), session.durable(),
+                entry.member.in());
+  parts_.log.log(HA_LOG_INFO, "replicas that joined",
+                 "replica " + entry.replica_id + " joined from " + connection.remote().text() +
+                     " (" + connection.wire().name() + "), and is served from " +
+                     std::to_string(session.start().bytes()),
+                 kReplicaBurst);
+  if (transfer.tracker().replicas() == 1 && transfer.policy().in_sync_replicas == 1) {
+    parts_.log.log(
+        HA_LOG_WARN, "times that a slave is attached and waits with default acks wait for nobody",
+        "option 'in_sync_replicas' is 1: a slave is attached, but waits with default acks wait for "
+        "nobody (set 2 to wait for one slave)");
+  }
+  report_replica_event(HA_REPLICA_JOINED, Reason::kNone, connection.remote(), &connection,
+                       entry.replica_id);
+  return replica;
+}
+
+MasterView ReplicaSet::on_ack(HaConnection& connection) {
+  const Time now = steady_now();
+  const core::LogBounds log = parts_.bounds.read();
+  parts_.transfer.ack(connection.id(), connection.session().ack(), connection.session().durable());
+  Todo todo;
+  todo.confirm = parts_.transfer.turn(now, log.end, log.durable);
+  do_now(todo);
+  parts_.transfer.run_callbacks(now);
+  Entry& entry = connections_.at(connection.id());
+  update_gauges(entry, log, now);
+  if (connection.wire().carries_messages()) {
+    const std::shared_ptr<HaConnection> keep = entry.connection;
+    side_.send_degraded(connection, entry.sent);
+    if (!connection.open()) return {};
+  }
+  return view_of(entry, log);
+}
+
+// Kept until the tick: a peer that sends it all the time must not keep this thread busy.
+void ReplicaSet::on_pending(HaConnection& connection, std::span<const std::byte> pending) {
+  connections_.at(connection.id()).pending.assign(pending.begin(), pending.end());
+}
+
+void ReplicaSet::on_caught_up(HaConnection& connection) {
+  report_replica_event(HA_REPLICA_CAUGHT_UP, Reason::kNone, connection.remote(), &connection,
+                       connections_.at(connection.id()).replica_id);
+}
+
+void ReplicaSet::on_closed(HaConnection& connection, Reason reason, const std::string& text) {
+  const auto found = connections_.find(connection.id());
+  if (found == connections_.end()) return;
+  const std::shared_ptr<HaConnection> keep = found->second.connection;
+  const std::string replica_id = found->second.replica_id;
+  connections_.erase(found);
+  parts_.metrics.connections.set(static_cast<std::int64_t>(connections_.size()));
+  if (connection.candidate()) return;  // it has its answer
+  const std::string remote = connection.remote().text();
+  const std::string why = " (" + name_of(reason) + ")";
+  if (replica_id.empty()) {
+    parts_.metrics.rejected[static_cast<std::size_t>(reason)].add();
+    parts_.log.log(HA_LOG_WARN, "connections closed before they counted" + why,
+                   "connection from " + remote + " closed before it counted" + why + ": " + text);
+    report_replica_event(HA_REPLICA_REFUSED, reason, connection.remote(), &connection);
+    return;
+  }
+  slots_.erase(replica_id);
+  parts_.transfer.leave(connection.id());
+  count_closed(*connection.metrics(), reason);
+  parts_.log.log(HA_LOG_INFO, "replicas that left" + why,
+                 "replica " + replica_id + " left" + why + ": " + text, kReplicaBurst);
+  report_replica_event(HA_REPLICA_LEFT, reason, connection.remote(), &connection, replica_id);
+}
+
+void ReplicaSet::count_closed(metrics::ReplicaMetrics& replica, Reason reason) {
+  replica.connections.add(-1);
+  replica.closes[static_cast<std::size_t>(reason)].add();
+  replica.last_close_reason.set(static_cast<std::int64_t>(reason));
+  if (replica.connections.value() != 0) return;
+  replica.state.set(static_cast<std::int64_t>(core::State::kShutdown));
+  replica.in_sync.set(0);
+  replica.bytes_per_s.set(0);
+  replica.disconnected_at_ns.set(steady_now().count());
+}
+
+void ReplicaSet::report_replica_event(std::int32_t event, Reason reason, const Address& remote,
+                                      const HaConnection* connection,
+                                      const std::string& replica_id) const {
+  const bool open = connection != nullptr && connection->open();
+  const core::Offset ack = connection == nullptr ? core::kNoOffset : connection->session().ack();
+  const std::string address = remote.text();
+  ha_replica_event report{};
+  report.struct_size = sizeof(report);
+  report.event = event;
+  report.state =
+      static_cast<std::int32_t>(open ? connection->session().state() : core::State::kShutdown);
+  report.reason = static_cast<std::int32_t>(reason);
+  report.ack_offset = ack.bytes();
+  report.id = replica_id.c_str();
+  report.address = address.c_str();
+  parts_.host.replica_changed(report);
+}
+
+void ReplicaSet::warn_of_lacking() {
+  const core::Offset end = parts_.bounds.read().end;
+  std::string who;
+  for (const auto& [id, entry] : connections_) {
+    const std::int64_t lacks = end - entry.connection->session().ack();
+    if (entry.replica_id.empty() || lacks <= 0) continue;
+    who += (who.empty() ? "" : ", ") + entry.replica_id + " (" + std::to_string(lacks) + " bytes)";
+  }
+  if (who.empty()) return;
+  parts_.host.warn("this node stops at " + std::to_string(end.bytes()) +
+                   ", and the newest bytes of its log are not yet with " + who);
+}
+
+void ReplicaSet::close_some(Reason reason, bool joined_only) {
+  std::vector<std::shared_ptr<HaConnection>> all;
+  for (auto& [id, entry] : connections_) {
+    if (!joined_only || !entry.replica_id.empty()) all.push_back(entry.connection);
+  }
+  for (auto& connection : all) connection->close(reason, "this node closes all connections");
+}
+
+void ReplicaSet::set_serving(bool serving) {
+  serving_ = serving;
+  if (serving) hold_.update(parts_.bounds.read(), serving_, growth_.smoothed());
+}
+
+void ReplicaSet::pump(Time now, const core::LogBounds& log) {
+  history_.record(log.end, now);
+  // Live traffic first. A connection that closes takes itself off the map.
+  for (const bool catching_up : {false, true}) {
+    for (auto at = connections_.begin(); at != connections_.end();) {
+      const Entry& entry = (at++)->second;
+      const std::shared_ptr<HaConnection> connection = entry.connection;
+      if (connection->catching_up(log) == catching_up) connection->pump(now, view_of(entry, log));
+    }
+  }
+}
+
+void ReplicaSet::confirm_rose() {
+  for (auto& [id, entry] : connections_) {
+    entry.connection->confirm_rose(view_of(entry, parts_.bounds.last()));
+  }
+}
+
+void ReplicaSet::set_upstream(const core::Upstream& upstream) {
+  if (side_.set_upstream(upstream)) send_beside_the_log();
+}
+
+void ReplicaSet::send_beside_the_log() {
+  for (auto& [id, entry] : connections_) {
+    if (entry.pending.empty()) continue;
+    side_.merge(entry.replica_id, std::exchange(entry.pending, {}));
+  }
+  side_.read_metadata();
+  // A connection that closes takes itself off the map.
+  for (auto at = connections_.begin(); at != connections_.end();) {
+    Entry& entry = (at++)->second;
+    const std::shared_ptr<HaConnection> connection = entry.connection;
+    if (entry.replica_id.empty() || !connection->wire().carries_messages()) continue;
+    side_.send(*connection, entry.sent);
+  }
+}
+
+core::Lag ReplicaSet::lag_of(const HaConnection& connection, const core::LogBounds& log,
+                             Time now) const {
+  const core::Offset ack = connection.session().ack();
+  const Time since = ack >= log.end ? core::kNever : history_.appended_at(ack);
+  return {log.end - ack, since == core::kNever ? Time{0} : now - since,
+          ack >= confirmed_last_tick_};
+}
+
+core::InSyncLimits ReplicaSet::in_sync_limits() const {
+  using std::chrono::milliseconds;
+  const Settings& settings = parts_.settings;
+  return {settings.max_gap_not_in_sync_bytes,
+          settings.in_sync_max_lag_ms == 0 ? core::kNever
+                                           : Time(milliseconds(settings.in_sync_max_lag_ms)),
+          milliseconds(settings.in_sync_hold_ms)};
+}
+
+void ReplicaSet::judge_in_sync(Entry& entry, const core::LogBounds& log, Time now) {
+  const HaConnection& connection = *entry.connection;
+  const core::Lag lag = lag_of(connection, log, now);
+  if (!entry.member.judge(lag, in_sync_limits(), now)) return;
+  const bool in = entry.member.in();
+  metrics::ReplicaMetrics& replica = *connection.metrics();
+  parts_.transfer.set_in_sync(connection.id(), entry.replica_id, in);
+  replica.in_sync_changed_ns.set(now.count());
+  if (in) {
+    parts_.host.info("replica " + entry.replica_id + " is in sync");
+    return report_replica_event(HA_REPLICA_IN_SYNC, Reason::kNone, connection.remote(), &connection,
+                                entry.replica_id);
+  }
+  const Reason reason = entry.member.left_for();
+  replica.in_sync_left_for.set(static_cast<std::int64_t>(reason));
+  replica.in_sync_exits[static_cast<std::size_t>(reason)].add();
+  parts_.host.warn(
+      "replica " + entry.replica_id + " is no longer in sync (" + name_of(reason) + "): it lacks " +
+      std::to_string(lag.bytes) + " bytes, the oldest of them for " +
+      std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(lag.time).count()) +
+      " ms");
+  report_replica_event(HA_REPLICA_OUT_OF_SYNC, reason, connection.remote(), &connection,
+                       entry.replica_id);
+}
+
+void ReplicaSet::update_gauges(Entry& entry, const core::LogBounds& log, Time now) {
+  judge_in_sync(entry, log, now);
+  const HaConnection& connection = *entry.connection;
+  metrics::ReplicaMetrics& replica = *connection.metrics();
+  const core::Offset ack = connection.session().ack();
+  replica.in_sync.set(parts_.transfer.is_in_sync(connection.id(), log.end) ? 1 : 0);
+  const Time since = ack >= log.end ? core::kNever : history_.appended_at(ack);
+  replica.behind_since_ns.set(since == core::kNever ? 0 : since.count());
+}
+
+void ReplicaSet::watch_catch_up(Entry& entry, const core::LogBounds& log, Time now) {
+  const Settings& settings = parts_.settings;
+  metrics::ReplicaMetrics& replica = *entry.connection->metrics();
+  const std::int64_t lag = log.end - entry.connection->session().ack();
+  const auto patience = std::chrono::milliseconds(settings.catch_up_stall_ms);
+  if (!entry.catch_up.look(lag, now, patience)) return;
+  const bool stalled = entry.catch_up.stalled();
+  replica.catch_up_stalled.set(stalled ? 1 : 0);
+  if (!stalled) return parts_.host.info("replica " + entry.replica_id + " catches up again");
+  parts_.host.warn("replica " + entry.replica_id + " does not catch up: it lacks " +
+                   std::to_string(lag) + " bytes, and has come no nearer for " +
+                   std::to_string(settings.catch_up_stall_ms) + " ms; it is sent " +
+                   std::to_string(replica.bytes_per_s.value()) + " bytes/s and the log grows by " +
+                   std::to_string(growth_.last()) +
+                   " (options 'catch_up_bytes_per_s', 'max_transfer_bytes_per_s')");
+}
+
+void ReplicaSet::tick(Time now, const core::LogBounds& log, double seconds) {
+  parts_.log.turn(now);
+  growth_.measure(log.end, seconds);
+  pump(now, log);
+  send_beside_the_log();
+  for (auto& [id, entry] : connections_) {
+    if (entry.replica_id.empty()) continue;
+    metrics::ReplicaMetrics& replica = *entry.connection->metrics();
+    update_gauges(entry, log, now);
+    const std::uint64_t bytes = replica.bytes_sent.value();
+    replica.bytes_per_s.set(
+        static_cast<std::int64_t>(static_cast<double>(bytes - entry.bytes_at_tick) / seconds));
+    entry.bytes_at_tick = bytes;
+    watch_catch_up(entry, log, now);
+  }
+  hold_.update(log, serving_, growth_.smoothed());
+  const core::Offset confirmed = parts_.transfer.confirmed();
+  confirmed_last_tick_ = confirmed == core::kNoOffset ? log.end : confirmed;
+}
+
+}  // namespace ha::net

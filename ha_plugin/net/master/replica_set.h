@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// The connections that are being served, and the replicas among them: who is there, what each
+// holds, who is in sync.
+//
+// A connection counts as a replica once it has joined: its first report was good, or its HELLO was
+// answered. One replica has one connection; a newer one takes the place of an older one.
+//
+// Threads: the I/O thread. Connections are owned here and by their own pending handlers.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "ha_plugin/core/catch_up.h"
+#include "ha_plugin/core/in_sync_member.h"
+#include "ha_plugin/core/lag_ring.h"
+#include "ha_plugin/core/log_growth.h"
+#include "ha_plugin/net/master/ha_connection.h"
+#include "ha_plugin/net/master/parts.h"
+#include "ha_plugin/net/master/retention_hold.h"
+#include "ha_plugin/net/master/side_channel.h"
+#include "ha_plugin/net/master/voting.h"
+
+namespace ha::net {
+
+class ReplicaSet : private ConnectionEvents {
+ public:
+  // act does what follows from an event, before its answer leaves.
+  ReplicaSet(const MasterParts& parts, std::function<void(const Todo&)> act);
+
+  std::size_t connections() const { return connections_.size(); }
+  void add(boost::asio::ip::tcp::socket socket, const Address& remote);
+
+  // Whether this node has a role; to close the connections of the one before is the caller's part.
+  void set_serving(bool serving);
+  bool serving() const { return serving_; }
+
+  void close_all(core::Reason reason) { close_some(reason, false); }
+  // All but those that have not joined, such as a candidate's.
+  void close_replicas(core::Reason reason) { close_some(reason, true); }
+  // Says which replicas do not hold all of the log.
+  void warn_of_lacking();
+
+  // The log ends at log.end: every connection sends what it can.
+  void pump(core::Time now, const core::LogBounds& log);
+  // What readers may see has risen.
+  void confirm_rose();
+  // Once a second: gauges and rates that change without events.
+  void tick(core::Time now, const core::LogBounds& log, double seconds);
+  // The log was cut: when its bytes were appended is not known any more.
+  void forget_history() { history_.forget(); }
+  // What slaves are told of where this log comes from.
+  void set_upstream(const core::Upstream& upstream);
+
+  // One replica joined, left, was turned away or changed. connection may be null: it never was one.
+  void report_replica_event(std::int32_t event, core::Reason reason, const Address& remote,
+                            const HaConnection* connection = nullptr,
+                            const std::string& replica_id = "") const;
+
+ private:
+  struct Entry {
+    std::shared_ptr<HaConnection> connection;
+    std::string replica_id;           // "" until it joined
+    std::uint64_t bytes_at_tick = 0;  // for the rate
+    wire::native::Bytes pending;      // of its host, to be merged with the next tick
+    SideChannel::Sent sent;
+    core::InSyncMember member;
+    core::CatchUpWatch catch_up;
+  };
+
+  void close_some(core::Reason reason, bool joined_only);
+  std::string identity_of(const HaConnection& connection);
+  void replace_older(HaConnection& connection, const core::Hello& hello, core::Answer& answer);
+  void do_now(const Todo& todo) const;
+  MasterView view_of(const Entry& entry, const core::LogBounds& log) const;
+  void send_beside_the_log();
+  core::Lag lag_of(const HaConnection& connection, const core::LogBounds& log,
+                   core::Time now) const;
+  core::InSyncLimits in_sync_limits() const;
+  void judge_in_sync(Entry& entry, const core::LogBounds& log, core::Time now);
+  void update_gauges(Entry& entry, const core::LogBounds& log, core::Time now);
+  void watch_catch_up(Entry& entry, const core::LogBounds& log, core::Time now);
+  static void count_closed(metrics::ReplicaMetrics& replica, core::Reason reason);
+
+  MasterView view(const HaConnection& connection) override;
+  wire::native::Bytes greeting(const HaConnection& connection) override;
+  core::Answer on_hello(HaConnection& connection, const core::Hello& hello) override;
+  wire::native::Bytes after_answer(const HaConnection& connection) override;
+  core::Promise on_prepare(const core::Prepare& prepare) override;
+  std::shared_ptr<metrics::ReplicaMetrics> on_joined(HaConnection& connection) override;
+  MasterView on_ack(HaConnection& connection) override;
+  void on_pending(HaConnection& connection, std::span<const std::byte> pending) override;
+  void on_caught_up(HaConnection& connection) override;
+  void on_closed(HaConnection& connection, core::Reason reason, const std::string& text) override;
+
+  const MasterParts parts_;
+  const std::function<void(const Todo&)> act_;
+  const Voting voting_;
+  SideChannel side_;
+  RetentionHold hold_;
+  bool serving_ = false;
+  HaConnection::Id next_id_ = 1;
+  std::map<HaConnection::Id, Entry> connections_;
+  std::set<std::string> slots_;  // identities "ip#n" in use
+  core::LagRing history_;
+  core::LogGrowth growth_;
+  core::Offset confirmed_last_tick_;  // what every replica in sync must hold by now
+};
+
+}  // namespace ha::net
