@@ -24,7 +24,7 @@ void add_counters(const ReplicaMetrics& from, ReplicaMetrics& into) {
 }  // namespace
 
 std::shared_ptr<ReplicaMetrics> HaMetrics::replica(const std::string& id) {
-  const std::lock_guard lock(mutex_);
+  const Lock lock(mutex_);
   if (const auto found = replicas_.find(id); found != replicas_.end()) return found->second;
   if (replicas_.size() >= kMaxReplicas && !fold_longest_gone()) {
     if (!overflow_) overflow_ = std::make_shared<ReplicaMetrics>(kOther);
@@ -38,7 +38,7 @@ std::vector<std::shared_ptr<ReplicaMetrics>> HaMetrics::replicas() const {
 }
 
 HaMetrics::ReplicaView HaMetrics::replica_view() const {
-  const std::lock_guard lock(mutex_);
+  const Lock lock(mutex_);
   ReplicaView view;
   view.replicas.reserve(replicas_.size());
   for (const auto& [id, replica] : replicas_) view.replicas.push_back(replica);

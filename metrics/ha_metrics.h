@@ -12,10 +12,10 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
+#include "metrics/mutex.h"
 #include "plugin_api/lists/numbers.h"
 
 namespace ha::metrics {
@@ -87,17 +87,17 @@ template <class Item>
 class GuardedList {
  public:
   void set(std::vector<Item> items) {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     items_ = std::move(items);
   }
   std::vector<Item> get() const {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     return items_;
   }
 
  private:
-  mutable std::mutex mutex_;
-  std::vector<Item> items_;
+  mutable Mutex mutex_;
+  std::vector<Item> items_ HA_GUARDED_BY(mutex_);
 };
 using EpochList = GuardedList<Epoch>;
 
@@ -138,34 +138,34 @@ struct ReplicaMetrics {
     return folded_reconnects.value() + (made > 1 ? made - 1 : 0);
   }
   std::string address() const {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     return address_;
   }
   void set_address(std::string address) {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     address_ = std::move(address);
   }
 
  private:
-  mutable std::mutex mutex_;
-  std::string address_;
+  mutable Mutex mutex_;
+  std::string address_ HA_GUARDED_BY(mutex_);
 };
 
 // Text that one thread sets and others read.
 class GuardedText {
  public:
   std::string get() const {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     return text_;
   }
   void set(std::string text) {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     text_ = std::move(text);
   }
 
  private:
-  mutable std::mutex mutex_;
-  std::string text_;
+  mutable Mutex mutex_;
+  std::string text_ HA_GUARDED_BY(mutex_);
 };
 
 // The slave's own link to its master.
@@ -247,12 +247,14 @@ struct HaMetrics {
   ReplicaView replica_view() const;
 
  private:
-  bool fold_longest_gone();
+  bool fold_longest_gone() HA_HOLDS(mutex_);
 
-  mutable std::mutex mutex_;
-  std::map<std::string, std::shared_ptr<ReplicaMetrics>> replicas_;
-  std::unique_ptr<ReplicaMetrics> folded_;    // sums over those that made room
-  std::shared_ptr<ReplicaMetrics> overflow_;  // what newcomers share while the table is full
+  mutable Mutex mutex_;
+  std::map<std::string, std::shared_ptr<ReplicaMetrics>> replicas_ HA_GUARDED_BY(mutex_);
+  // Sums over those that made room.
+  std::unique_ptr<ReplicaMetrics> folded_ HA_GUARDED_BY(mutex_);
+  // What newcomers share while the table is full.
+  std::shared_ptr<ReplicaMetrics> overflow_ HA_GUARDED_BY(mutex_);
 };
 
 }  // namespace ha::metrics

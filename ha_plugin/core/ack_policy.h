@@ -27,10 +27,10 @@ struct AckPolicy {
   std::int32_t min_in_sync_replicas = 1;
   std::int64_t max_gap_not_in_sync_bytes = std::int64_t{256} << 20;
   bool auto_in_sync_replicas = false;
-  std::int32_t max_copies = 1;   // the master and one per connection that may be open
-  std::int32_t promised = 1;     // no wait for all in sync ends with fewer copies
-  std::int32_t quorum = 0;       // a majority of the configured set; 0 = there is none
-  bool wait_for_slaves = false;  // where none is there, instead of refusing
+  std::int32_t max_copies = 1;     // the master and one per connection that may be open
+  std::int32_t policy_copies = 1;  // no wait for all in sync ends with fewer copies
+  std::int32_t quorum = 0;         // a majority of the configured set; 0 = there is none
+  bool wait_for_slaves = false;    // where none is there, instead of refusing
 };
 
 // What the caller asks for; the ABI's numbers.
@@ -55,7 +55,7 @@ std::int32_t in_sync_count(const AckPolicy& policy, Held&& held, Offset end) {
 
 // The copies that "all in sync" stands for when so many are.
 inline std::int32_t all_in_sync_copies(const AckPolicy& policy, std::int32_t in_sync) {
-  return std::max({policy.min_in_sync_replicas, policy.promised, in_sync});
+  return std::max({policy.min_in_sync_replicas, policy.policy_copies, in_sync});
 }
 
 // How far the in-sync set reaches together, and at least min_in_sync_replicas copies. With nobody

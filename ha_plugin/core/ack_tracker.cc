@@ -3,9 +3,12 @@
 
 #include <algorithm>
 
+#include "ha_plugin/core/assert.h"
+
 namespace ha::core {
 
 void AckTracker::join(ConnectionId connection, const std::string& replica_id, Offset ack) {
+  HA_ASSERT(!tracks(connection));
   Replica& replica = by_id_[replica_id];
   if (replica.connections.empty()) {
     replica.id = replica_id;
@@ -19,6 +22,8 @@ void AckTracker::join(ConnectionId connection, const std::string& replica_id, Of
 
 void AckTracker::ack(ConnectionId connection, Offset ack) {
   Connection& entry = connections_.at(connection);
+  // A copy does not shrink while its connection lasts: waits below were answered.
+  HA_ASSERT(ack >= entry.ack);
   entry.ack = ack;
   settle(*entry.replica);
 }
@@ -51,6 +56,9 @@ void AckTracker::settle(Replica& replica) {
     std::iter_swap(at, std::next(at));
     ++at;
   }
+  HA_ASSERT_SLOW(
+      std::is_sorted(order_.begin(), order_.end(),
+                     [](const Replica* a, const Replica* b) { return a->ack > b->ack; }));
 }
 
 Offset AckTracker::held_by(std::int32_t copies) const {

@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "ha_plugin/core/assert.h"
+
 namespace ha::core {
 
 // Before(a, b): does index a come before index b? Position(i) -> std::uint32_t&: the slot that the
@@ -36,6 +38,7 @@ class IndexedHeap {
   // REQUIRES: index is in the heap.
   void remove(std::uint32_t index) {
     const std::size_t hole = position_(index);
+    HA_ASSERT(hole < heap_.size() && heap_[hole] == index);
     position_(index) = kAbsent;
     const std::uint32_t last = heap_.back();
     heap_.pop_back();

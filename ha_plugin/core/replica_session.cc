@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "ha_plugin/core/assert.h"
+
 namespace ha::core {
 
 Offset bootstrap_start(const LogBounds& log, Bootstrap bootstrap) {
@@ -16,6 +18,7 @@ void ReplicaSession::accept(Offset start) {
 }
 
 Reason ReplicaSession::on_ack(Offset received, Offset durable, bool entered, Offset epoch_start) {
+  HA_ASSERT(start_ != kNoOffset);
   if (received < told_received_ || durable < told_durable_) return Reason::kReportBackward;
   if (received > std::max(start_, next_) || durable > received) return Reason::kReportAhead;
   told_received_ = received;
@@ -60,6 +63,7 @@ std::optional<Frame> ReplicaSession::next_frame(Time now, const LogBounds& log,
 }
 
 void ReplicaSession::on_frame_started(const Frame& frame) {
+  HA_ASSERT(frame.offset == next_);
   greeted_ = true;
   next_ = frame.end();
 }

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "ha_plugin/core/assert.h"
 #include "ha_plugin/core/types.h"
 
 namespace ha::core {
@@ -35,6 +36,7 @@ class TokenBucket {
 
   // When allowance will be more than 0. REQUIRES: it was 0 at now.
   Time ready_at(Time now) const {
+    HA_ASSERT(rate_ > 0);
     const auto missing = static_cast<double>(least() - tokens_);
     return now + Time(static_cast<std::int64_t>(missing * 1e9 / static_cast<double>(rate_)) + 1);
   }

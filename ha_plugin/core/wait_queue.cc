@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "ha_plugin/core/assert.h"
+
 namespace ha::core {
 
 bool WaitQueue::ByOffset::operator()(std::uint32_t a, std::uint32_t b) const {
@@ -73,6 +75,8 @@ void WaitQueue::complete(Level level, Offset reached, std::vector<EndedWait>& en
   while (!heap.empty() && nodes_[heap.top()].wait.end <= reached) {
     end(heap.top(), Status::kOk, ended);
   }
+  // What is left is wanted further: a wait that ended too early was told a lie.
+  HA_ASSERT_SLOW(heap.empty() || nodes_[heap.top()].wait.end > reached);
   drop_level_if_empty(level);
 }
 
@@ -91,6 +95,7 @@ void WaitQueue::fail_all(Status status, std::vector<EndedWait>& ended) {
       const std::uint32_t oldest = waiting_at(level).oldest;
       if (first == kNone || nodes_[oldest].sequence < nodes_[first].sequence) first = oldest;
     }
+    HA_ASSERT(first != kNone);  // a level that has waits is active
     const Level level = nodes_[first].wait.level;
     end(first, status, ended);
     drop_level_if_empty(level);

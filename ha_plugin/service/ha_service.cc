@@ -178,7 +178,7 @@ Outcome HaService::begin(const RoleChange& role) {
   }
   if (Outcome failed = serve_metrics(); failed.status != Status::kOk) return failed;
   {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     addresses_.ha = accept_.local_address();
     client_.set_own(addresses_.ha);
   }
@@ -213,7 +213,7 @@ Outcome HaService::serve_metrics() {
   if (wrong.empty()) wrong = exporter_.serve(settings_.metrics_listen);
   if (!wrong.empty()) return {Status::kIo, "option 'metrics_listen': " + wrong};
   listen.port = static_cast<std::uint16_t>(exporter_.port());
-  const std::lock_guard lock(mutex_);
+  const Lock lock(mutex_);
   addresses_.metrics = std::move(listen);
   return {};
 }
@@ -240,7 +240,7 @@ void HaService::end(bool for_good) {
   metrics_.role.set(HA_ROLE_NONE);
   if (for_good) return;
   changes_.clear();
-  const std::lock_guard lock(mutex_);
+  const Lock lock(mutex_);
   addresses_ = {};
 }
 
@@ -384,9 +384,9 @@ StatusInput HaService::status_input() const {
   for (const ReplicaList::Node& node : others_) in.others.push_back(node.id);
   const net::Address master = changes_.master();
   in.master_address = master.host.empty() ? "" : master.text();
-  const std::lock_guard lock(mutex_);
-  in.addresses_.haaddress = addresses_.ha.host.empty() ? "" : addresses_.ha.text();
-  in.addresses_.haport = addresses_.ha.port;
+  const Lock lock(mutex_);
+  in.listen_address = addresses_.ha.host.empty() ? "" : addresses_.ha.text();
+  in.listen_port = addresses_.ha.port;
   in.metrics_address = addresses_.metrics.host.empty() ? "" : addresses_.metrics.text();
   in.metrics_port = addresses_.metrics.port;
   return in;

@@ -13,7 +13,6 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -37,6 +36,7 @@
 #include "ha_plugin/transfer/transfer_service.h"
 #include "metrics/exporter.h"
 #include "metrics/ha_metrics.h"
+#include "metrics/mutex.h"
 
 namespace ha {
 
@@ -110,11 +110,12 @@ class HaService {
   core::Time names_refreshed_{};  // I/O thread
 
   std::atomic<Life> life_{Life::kCreated};
-  mutable std::mutex mutex_;
-  struct {
+  mutable Mutex mutex_;
+  struct Addresses {
     net::Address ha;
     net::Address metrics;  // empty if they are not served
-  } addresses_;            // where it listens, once started
+  };
+  Addresses addresses_ HA_GUARDED_BY(mutex_);  // where it listens, once started
 };
 
 }  // namespace ha

@@ -18,7 +18,7 @@ void RoleChanges::start(std::function<void(const RoleChange&)> carry_out,
 
 void RoleChanges::stop() {
   {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     stop_ = true;
   }
   wake_.notify_all();
@@ -26,22 +26,22 @@ void RoleChanges::stop() {
 }
 
 void RoleChanges::clear() {
-  const std::lock_guard lock(mutex_);
+  const Lock lock(mutex_);
   stop_ = poll_due_ = false;
   changes_.clear();
   wanted_ = asked_ = Role::kNone;
 }
 
 bool RoleChanges::stopping() const {
-  const std::lock_guard lock(mutex_);
+  const Lock lock(mutex_);
   return stop_;
 }
 
 void RoleChanges::run() {
   host_.thread_started("ha-control");
-  std::unique_lock lock(mutex_);
+  Lock lock(mutex_);
   for (;;) {
-    wake_.wait(lock, [this] { return stop_ || poll_due_ || !changes_.empty(); });
+    while (!stop_ && !poll_due_ && changes_.empty()) wake_.wait(lock);
     if (!changes_.empty()) {
       const RoleChange change = std::move(changes_.front());
       changes_.pop_front();
@@ -63,7 +63,7 @@ void RoleChanges::run() {
 void RoleChanges::request(RoleChange change) {
   net::Address master = change.master;
   {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     // A node that starts has not been slave or master before.
     if (asked_ == Role::kNone) change.follow_if_refused = false;
     const Role role = change.role;
@@ -76,7 +76,7 @@ void RoleChanges::request(RoleChange change) {
 
 void RoleChanges::queue(const std::vector<RoleChange>& changes) {
   {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     if (stop_) return;
     changes_.insert(changes_.end(), changes.begin(), changes.end());
     wanted_ = changes.back().role;
@@ -87,41 +87,45 @@ void RoleChanges::queue(const std::vector<RoleChange>& changes) {
 
 void RoleChanges::poll_soon() {
   {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     poll_due_ = true;
   }
   wake_.notify_all();
 }
 
 bool RoleChanges::wait_for_another(std::chrono::milliseconds timeout) {
-  std::unique_lock lock(mutex_);
-  return wake_.wait_for(lock, timeout, [this] { return stop_ || !changes_.empty(); });
+  const auto at = std::chrono::steady_clock::now() + timeout;
+  Lock lock(mutex_);
+  while (!stop_ && changes_.empty()) {
+    if (!wake_.wait_until(lock, at)) return stop_ || !changes_.empty();
+  }
+  return true;
 }
 
 Role RoleChanges::asked() const {
-  const std::lock_guard lock(mutex_);
+  const Lock lock(mutex_);
   return asked_;
 }
 
 net::Address RoleChanges::master() const {
-  const std::lock_guard lock(mutex_);
+  const Lock lock(mutex_);
   return master_;
 }
 
 net::Address RoleChanges::master_for(const RoleChange& change) const {
-  const std::lock_guard lock(mutex_);
+  const Lock lock(mutex_);
   return changes_.empty() ? master_ : change.master;
 }
 
 bool RoleChanges::set_master(const net::Address& master) {
-  const std::lock_guard lock(mutex_);
+  const Lock lock(mutex_);
   if (wanted_ != Role::kSlave) return false;
   master_ = master;
   return true;
 }
 
 void RoleChanges::settle(Role role, const net::Address& master) {
-  const std::lock_guard lock(mutex_);
+  const Lock lock(mutex_);
   if (!changes_.empty()) return;
   wanted_ = role;
   master_ = master;

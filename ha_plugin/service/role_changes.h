@@ -10,15 +10,14 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <thread>
 #include <vector>
 
 #include "ha_plugin/host/host.h"
 #include "ha_plugin/service/role_change.h"
+#include "metrics/mutex.h"
 
 namespace ha {
 
@@ -60,14 +59,14 @@ class RoleChanges {
   std::function<void()> poll_;
   std::thread thread_;
 
-  mutable std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<RoleChange> changes_;
-  bool stop_ = false;
-  bool poll_due_ = false;
-  core::Role wanted_ = core::Role::kNone;  // of the last accepted change
-  core::Role asked_ = core::Role::kNone;
-  net::Address master_;
+  mutable Mutex mutex_;
+  Condition wake_;
+  std::deque<RoleChange> changes_ HA_GUARDED_BY(mutex_);
+  bool stop_ HA_GUARDED_BY(mutex_) = false;
+  bool poll_due_ HA_GUARDED_BY(mutex_) = false;
+  core::Role wanted_ HA_GUARDED_BY(mutex_) = core::Role::kNone;  // of the last accepted change
+  core::Role asked_ HA_GUARDED_BY(mutex_) = core::Role::kNone;
+  net::Address master_ HA_GUARDED_BY(mutex_);
 };
 
 }  // namespace ha

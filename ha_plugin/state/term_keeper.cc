@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "ha_plugin/core/assert.h"
+
 namespace ha {
 
 TermKeeper::TermKeeper(const Host& host, const Settings& settings, metrics::HaMetrics& metrics)
@@ -25,6 +27,7 @@ void TermKeeper::trim(core::Offset log_min, core::Offset log_end) {
 }
 
 void TermKeeper::set_own_epoch(std::int64_t epoch) {
+  HA_ASSERT(epoch == 0 || epoch == term_.promised);
   const auto entry = term_.history.find(epoch);
   own_epoch_ = epoch;
   own_epoch_start_ = entry ? entry->start : core::Offset(0);
@@ -32,6 +35,8 @@ void TermKeeper::set_own_epoch(std::int64_t epoch) {
 
 std::string TermKeeper::set(core::Term next) {
   if (!keeps_epochs_) return "";
+  // A node that takes back a promise could acknowledge for two masters.
+  HA_ASSERT(next.promised >= term_.promised);
   if (next != saved_) {
     if (std::string failed = file_.save(next); !failed.empty()) return failed;
     saved_ = next;

@@ -38,7 +38,7 @@ TransferService::TransferService(metrics::HaMetrics& metrics, const core::AckPol
     in_sync_held_[static_cast<std::size_t>(i)] = -1;
   }
   set_policy(policy);
-  durable_.join(kSelf, "", own_durable_);
+  durable_.join(kSelf, "", local_durable_);
 }
 
 TransferService::~TransferService() {
@@ -46,29 +46,17 @@ TransferService::~TransferService() {
   while (arrival != nullptr) delete std::exchange(arrival, arrival->next);
 }
 
+// Host threads may still read the one before, so it stays until the service goes: there is one for
+// each time that an operator changed an option.
 void TransferService::set_policy(const core::AckPolicy& policy) {
-  in_sync_replicas_.store(policy.in_sync_replicas, std::memory_order_relaxed);
-  min_in_sync_replicas_.store(policy.min_in_sync_replicas, std::memory_order_relaxed);
-  max_gap_.store(policy.max_gap_not_in_sync_bytes, std::memory_order_relaxed);
-  auto_in_sync_.store(policy.auto_in_sync_replicas, std::memory_order_relaxed);
-  promised_.store(policy.promised, std::memory_order_relaxed);
-  wait_for_slaves_.store(policy.wait_for_slaves, std::memory_order_relaxed);
-  quorum_.store(policy.quorum, std::memory_order_relaxed);
+  auto next = std::make_unique<core::AckPolicy>(policy);
+  next->max_copies = max_copies_;  // the published arrays have no room for more
+  policies_.push_back(std::move(next));
+  policy_.store(policies_.back().get(), std::memory_order_release);
 }
 
-core::AckPolicy TransferService::policy() const {
-  return {in_sync_replicas_.load(std::memory_order_relaxed),
-          min_in_sync_replicas_.load(std::memory_order_relaxed),
-          max_gap_.load(std::memory_order_relaxed),
-          auto_in_sync_.load(std::memory_order_relaxed),
-          max_copies_,
-          promised_.load(std::memory_order_relaxed),
-          quorum_.load(std::memory_order_relaxed),
-          wait_for_slaves_.load(std::memory_order_relaxed)};
-}
-
-Offset TransferService::Published::at(const std::unique_ptr<std::atomic<std::int64_t>[]>& held,
-                                      std::int32_t copies) const {
+Offset TransferService::HostView::at(const std::unique_ptr<std::atomic<std::int64_t>[]>& held,
+                                     std::int32_t copies) const {
   const std::int32_t place = copies - 2;
   if (place >= service.max_copies_) return core::kNoOffset;
   return Offset(held[static_cast<std::size_t>(place)].load(std::memory_order_seq_cst));
@@ -89,8 +77,8 @@ Status TransferService::resolve_durability(std::int32_t durability, bool& durabl
 }
 
 core::AckDecision TransferService::judge(std::int32_t acks, bool durable, Offset end) const {
-  if (!durable) return core::judge_wait(policy(), Published{*this}, acks, end);
-  core::AckDecision decision = core::judge_acks(policy(), Published{*this}, acks, end);
+  if (!durable) return core::judge_wait(policy(), HostView{*this}, acks, end);
+  core::AckDecision decision = core::judge_acks(policy(), HostView{*this}, acks, end);
   if (decision.status == Status::kDone) {  // for one copy, the master's, which may not be durable
     return {Status::kOk, core::durable_level(acks == core::kAcksAllInSync ? core::kAllInSync : 1)};
   }
@@ -112,7 +100,7 @@ Status TransferService::check(std::int32_t acks, std::int32_t durability) {
   // Of bytes that nobody can hold yet: nothing but what would be refused.
   const Offset end(log_end_.load(std::memory_order_acquire));
   const Status status = durable ? judge(acks, true, end).status
-                                : core::judge_acks(policy(), Published{*this}, acks, end).status;
+                                : core::judge_acks(policy(), HostView{*this}, acks, end).status;
   return status == Status::kDone ? Status::kOk : status;
 }
 
@@ -126,7 +114,7 @@ Status TransferService::wait(const ha_wait_request& request, core::Time now) {
   }
   if (request.epoch < 0) return answer(Status::kInvalid);
   // Only nodes of a configured set keep epochs.
-  if (request.epoch != 0 && quorum_.load(std::memory_order_relaxed) == 0) {
+  if (request.epoch != 0 && policy().quorum == 0) {
     return answer(Status::kUnsupported);
   }
   bool durable = false;
@@ -138,7 +126,7 @@ Status TransferService::wait(const ha_wait_request& request, core::Time now) {
   core::AckDecision decision;
   if (!accepting_.load(std::memory_order_seq_cst)) {
     decision.status = Status::kShutdown;
-  } else if (Published{*this}.master() && request.epoch != 0 &&
+  } else if (HostView{*this}.master() && request.epoch != 0 &&
              request.epoch != epoch_.load(std::memory_order_seq_cst)) {
     decision.status = Status::kEpoch;
   } else {
@@ -172,9 +160,9 @@ Status TransferService::wait(const ha_wait_request& request, core::Time now) {
 // What all in sync hold, and what is durable, is for the I/O thread to say.
 bool TransferService::ends_without_ring(const core::Wait& wait) const {
   return wait.level != core::kAllInSync && !core::is_durable(wait.level) &&
-         !answers_at_once_.load(std::memory_order_seq_cst) && Published{*this}.master() &&
+         !answers_at_once_.load(std::memory_order_seq_cst) && HostView{*this}.master() &&
          wait.deadline.count() >= next_turn_.load(std::memory_order_seq_cst) &&
-         Published{*this}.held_by(wait.level) < wait.end;
+         HostView{*this}.held_by(wait.level) < wait.end;
 }
 
 void TransferService::end_pending(std::int64_t count) {
@@ -185,16 +173,16 @@ void TransferService::end_pending(std::int64_t count) {
 void TransferService::drained() {
   if (accepting_.load(std::memory_order_seq_cst)) return;
   // Locked, so that the notification cannot fall between the waiter's look and its sleep.
-  const std::lock_guard lock(drained_mutex_);
+  const Lock lock(drained_mutex_);
   drain_ended_.notify_all();
 }
 
 bool TransferService::wait_until_drained(core::Time deadline) {
-  std::unique_lock lock(drained_mutex_);
-  drain_ended_.wait_until(lock, net::to_time_point(deadline), [this] {
-    return pending_.load(std::memory_order_seq_cst) == 0 &&
-           !replicas_lack_.load(std::memory_order_seq_cst);
-  });
+  Lock lock(drained_mutex_);
+  while (pending_.load(std::memory_order_seq_cst) != 0 ||
+         replicas_lack_.load(std::memory_order_seq_cst)) {
+    if (!drain_ended_.wait_until(lock, net::to_time_point(deadline))) break;
+  }
   return pending() == 0;
 }
 
@@ -207,7 +195,7 @@ void TransferService::publish() {
   };
   for (std::int32_t i = 0; i < std::min(std::max(replicas, before), max_copies_); ++i) {
     renew(held_[static_cast<std::size_t>(i)], tracker_.held_by(i + 2));
-    renew(in_sync_held_[static_cast<std::size_t>(i)], keeping_up_.held_by(i + 2));
+    renew(in_sync_held_[static_cast<std::size_t>(i)], in_sync_acks_.held_by(i + 2));
   }
   replicas_.store(replicas, std::memory_order_release);
   durable_replicas_.store(durable_.replicas() - 1, std::memory_order_release);
@@ -221,14 +209,14 @@ void TransferService::publish_in_sync(Offset log_end) const {
 void TransferService::join(core::AckTracker::ConnectionId connection, const std::string& replica,
                            Offset ack, Offset durable, bool in_sync) {
   tracker_.join(connection, replica, ack);
-  if (in_sync) keeping_up_.join(connection, replica, ack);
+  if (in_sync) in_sync_acks_.join(connection, replica, ack);
   if (durable != core::kNoOffset) durable_.join(connection, replica, durable);
   publish();
 }
 
 void TransferService::ack(core::AckTracker::ConnectionId connection, Offset ack, Offset durable) {
   tracker_.ack(connection, ack);
-  if (keeping_up_.tracks(connection)) keeping_up_.ack(connection, ack);
+  if (in_sync_acks_.tracks(connection)) in_sync_acks_.ack(connection, ack);
   if (durable != core::kNoOffset) durable_.ack(connection, durable);
   publish();
 }
@@ -236,9 +224,9 @@ void TransferService::ack(core::AckTracker::ConnectionId connection, Offset ack,
 void TransferService::set_in_sync(core::AckTracker::ConnectionId connection,
                                   const std::string& replica, bool in_sync) {
   if (in_sync) {
-    keeping_up_.join(connection, replica, tracker_.ack_of(connection));
+    in_sync_acks_.join(connection, replica, tracker_.ack_of(connection));
   } else {
-    keeping_up_.leave(connection);
+    in_sync_acks_.leave(connection);
     ring_();  // a wait for all in sync may be over
   }
   publish();
@@ -246,7 +234,7 @@ void TransferService::set_in_sync(core::AckTracker::ConnectionId connection,
 
 void TransferService::leave(core::AckTracker::ConnectionId connection) {
   tracker_.leave(connection);
-  keeping_up_.leave(connection);
+  in_sync_acks_.leave(connection);
   durable_.leave(connection);
   publish();
   ring_();  // fewer in sync: a wait for all of them may be over
@@ -254,15 +242,15 @@ void TransferService::leave(core::AckTracker::ConnectionId connection) {
 
 // A log that was cut or emptied is durable up to less than before. Below the start of its own epoch
 // a master's copy is as good as none: a loss of power would take the epoch with it.
-void TransferService::take_own_durable(Offset log_durable) {
+void TransferService::take_local_durable(Offset log_durable) {
   if (log_durable < epoch_start_) log_durable = Offset(0);
-  if (log_durable < own_durable_) {
+  if (log_durable < local_durable_) {
     durable_.leave(kSelf);
     durable_.join(kSelf, "", log_durable);
-  } else if (log_durable > own_durable_) {
+  } else if (log_durable > local_durable_) {
     durable_.ack(kSelf, log_durable);
   }
-  own_durable_ = log_durable;
+  local_durable_ = log_durable;
 }
 
 // The stack hands the newest over first; they enter the queue in the order they came.
@@ -287,15 +275,15 @@ void TransferService::take_arrivals() {
 Offset TransferService::reached_by(core::Level level, Offset log_end) const {
   core::Level copies = core::copies_of(level);
   if (!core::is_durable(level)) {
-    return copies == core::kAllInSync ? core::held_by_in_sync(policy(), Known{*this}, log_end)
+    return copies == core::kAllInSync ? core::held_by_in_sync(policy(), IoView{*this}, log_end)
                                       : tracker_.held_by(copies);
   }
   // The tracker adds a copy for the master, whose own is in here already.
   if (copies != core::kAllInSync) return durable_.held_by(copies + 1);
   const std::int32_t in_sync_copies = in_sync(log_end);
   if (in_sync_copies < core::all_in_sync_copies(policy(), in_sync_copies)) return core::kNoOffset;
-  Offset reached = own_durable_;
-  keeping_up_.for_each_first(in_sync_copies - 1, [&](const std::string& replica) {
+  Offset reached = local_durable_;
+  in_sync_acks_.for_each_first(in_sync_copies - 1, [&](const std::string& replica) {
     reached = std::min(reached, durable_.ack_of(replica));
   });
   return reached;
@@ -331,7 +319,7 @@ void TransferService::run_callbacks(core::Time now) {
 Offset TransferService::turn(core::Time now, Offset log_end, Offset log_durable) {
   Offset risen = core::kNoOffset;
   log_end_.store(log_end.bytes(), std::memory_order_release);
-  take_own_durable(log_durable);
+  take_local_durable(log_durable);
   take_arrivals();
   if (!master_.load(std::memory_order_relaxed)) {
     queue_.fail_all(Status::kNotMaster, ended_);
@@ -344,9 +332,9 @@ Offset TransferService::turn(core::Time now, Offset log_end, Offset log_durable)
   }
   publish_in_sync(log_end);
   // Before the last wait ends: a drain looks at both.
-  const std::int32_t all = keeping_up_.replicas() + 1;
+  const std::int32_t all = in_sync_acks_.replicas() + 1;
   const bool lack =
-      master_.load(std::memory_order_relaxed) && all > 1 && keeping_up_.held_by(all) < log_end;
+      master_.load(std::memory_order_relaxed) && all > 1 && in_sync_acks_.held_by(all) < log_end;
   if (replicas_lack_.exchange(lack, std::memory_order_seq_cst) && !lack) drained();
   return risen;
 }
@@ -365,12 +353,12 @@ void TransferService::fail_all_for_good(Status status) {
 }
 
 std::int32_t TransferService::in_sync(Offset log_end) const {
-  return core::in_sync_count(policy(), Known{*this}, log_end);
+  return core::in_sync_count(policy(), IoView{*this}, log_end);
 }
 
 bool TransferService::is_in_sync(core::AckTracker::ConnectionId connection, Offset log_end) const {
-  return keeping_up_.tracks(connection) &&
-         log_end - keeping_up_.ack_of(connection) < max_gap_.load(std::memory_order_relaxed);
+  return in_sync_acks_.tracks(connection) &&
+         log_end - in_sync_acks_.ack_of(connection) < policy().max_gap_not_in_sync_bytes;
 }
 
 void TransferService::set_master(bool master, std::int64_t epoch, Offset epoch_start) {
@@ -383,7 +371,7 @@ void TransferService::set_master(bool master, std::int64_t epoch, Offset epoch_s
 
 // What the default policy promises. Nobody waits at level 1: that copy is the master's own.
 core::Level TransferService::promised_level(Offset log_end) const {
-  const std::int32_t copies = core::default_copies(policy(), Known{*this}, log_end);
+  const std::int32_t copies = core::default_copies(policy(), IoView{*this}, log_end);
   return durable_by_default_.load(std::memory_order_relaxed) ? core::durable_level(copies) : copies;
 }
 
@@ -410,7 +398,7 @@ void TransferService::degrade(core::Time now, Offset log_end) {
   const core::Level promised = promised_level(log_end);
   const Offset reached = reached_by_default(log_end);
   // Also while the policy is another one: it may change when the copies are gone.
-  if (std::exchange(ever_held_of_, promised) != promised) ever_held_ = core::kNoOffset;
+  if (std::exchange(ever_held_level_, promised) != promised) ever_held_ = core::kNoOffset;
   ever_held_ = std::max(ever_held_, reached);
   if (degrade_after_ == core::kNever && !degraded_->open()) return;
   degraded_->look(reached, in_sync(log_end) >= core::copies_of(promised), now);
@@ -422,7 +410,7 @@ void TransferService::degrade(core::Time now, Offset log_end) {
       const core::Time at = queue_.oldest_started(level) + degrade_after_;
       // What stays although it is due waits for an event, such as the flush of a durable one.
       if (at > now) degrade_at_ = std::min(degrade_at_, at);
-      const Offset up_to = core::is_durable(level) ? own_durable_ : log_end;
+      const Offset up_to = core::is_durable(level) ? local_durable_ : log_end;
       if (queue_.lowest_end(level) > up_to) continue;
       answerable.emplace_back(level, up_to);
       due = due || at <= now || degraded_->journal().answering();

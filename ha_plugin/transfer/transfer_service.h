@@ -17,11 +17,9 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -31,6 +29,7 @@
 #include "ha_plugin/core/wait_queue.h"
 #include "ha_plugin/state/degraded_keeper.h"
 #include "metrics/ha_metrics.h"
+#include "metrics/mutex.h"
 
 namespace ha {
 
@@ -48,8 +47,7 @@ class TransferService {
   core::Status wait(const ha_wait_request& request, core::Time now);
   core::Status check(std::int32_t acks, std::int32_t durability);
   std::int64_t pending() const { return pending_.load(std::memory_order_acquire); }
-  void set_policy(const core::AckPolicy& policy);
-  core::AckPolicy policy() const;
+  const core::AckPolicy& policy() const { return *policy_.load(std::memory_order_acquire); }
   // What HA_DURABILITY_DEFAULT stands for.
   void set_durable_by_default(bool durable) {
     durable_by_default_.store(durable, std::memory_order_relaxed);
@@ -62,6 +60,7 @@ class TransferService {
   bool wait_until_drained(core::Time deadline);
 
   // ---- I/O thread ----
+  void set_policy(const core::AckPolicy& policy);
   // Waits that have waited for so long are answered below policy; kNever = none is.
   void set_degrade_after(core::Time after) { degrade_after_ = after; }
   // epoch: the master's, and where it begins in the log; 0 where epochs are not kept.
@@ -77,10 +76,10 @@ class TransferService {
            core::Offset durable = core::kNoOffset);
   void leave(core::AckTracker::ConnectionId connection);
 
-  // Takes in new waits and ends those that are satisfied or too late; run_callbacks() tells them. The log
-  // ends at log_end; below log_durable it survives a loss of power. Returns how far the default
-  // policy reaches on a master if that has risen, else kNoOffset: readers must see that far before
-  // a producer is told, who may look for its message.
+  // Takes in new waits and ends those that are satisfied or too late; run_callbacks() tells them.
+  // The log ends at log_end; below log_durable it survives a loss of power. Returns how far the
+  // default policy reaches on a master if that has risen, else kNoOffset: readers must see that far
+  // before a producer is told, who may look for its message.
   core::Offset turn(core::Time now, core::Offset log_end,
                     core::Offset log_durable = core::Offset(0));
   // Runs the callbacks of the waits that have ended.
@@ -110,7 +109,7 @@ class TransferService {
     Arrival* next = nullptr;
   };
   // What host threads judge by.
-  struct Published {
+  struct HostView {
     const TransferService& service;
     bool master() const { return service.master_.load(std::memory_order_seq_cst); }
     std::int32_t replicas() const { return service.replicas_.load(std::memory_order_acquire); }
@@ -122,13 +121,13 @@ class TransferService {
                     std::int32_t copies) const;
   };
   // What the I/O thread judges by.
-  struct Known {
+  struct IoView {
     const TransferService& service;
     bool master() const { return service.master_.load(std::memory_order_relaxed); }
     std::int32_t replicas() const { return service.tracker_.replicas(); }
     core::Offset held_by(std::int32_t copies) const { return service.tracker_.held_by(copies); }
     core::Offset in_sync_held_by(std::int32_t copies) const {
-      return service.keeping_up_.held_by(copies);
+      return service.in_sync_acks_.held_by(copies);
     }
   };
 
@@ -139,7 +138,7 @@ class TransferService {
   bool is_promised(core::Level level, core::Level promised, core::Offset log_end) const;
   void degrade(core::Time now, core::Offset log_end);
   core::Offset reached_by(core::Level level, core::Offset log_end) const;
-  void take_own_durable(core::Offset log_durable);
+  void take_local_durable(core::Offset log_durable);
   bool ends_without_ring(const core::Wait& wait) const;
   void end_pending(std::int64_t count);
   void drained();
@@ -153,7 +152,7 @@ class TransferService {
   metrics::HaMetrics& metrics_;
   const std::int64_t max_pending_waits_;
   const std::int32_t max_copies_;
-  core::Level ever_held_of_ = core::kAllInSync;  // the level that ever_held_ is of
+  core::Level ever_held_level_ = core::kAllInSync;  // the level that ever_held_ is of
   const std::function<void()> ring_;
   DegradedKeeper* const degraded_;
   core::Time degrade_after_ = core::kNever;
@@ -167,30 +166,25 @@ class TransferService {
   std::atomic<bool> replicas_lack_{false};  // one that keeps up does not hold all of the log
   std::atomic<std::int64_t> epoch_{0};
   std::atomic<std::int64_t> pending_{0};
-  std::mutex drained_mutex_;
-  std::condition_variable drain_ended_;
+  Mutex drained_mutex_;  // orders the look at the atomics and the wake-up
+  Condition drain_ended_;
   std::atomic<Arrival*> arrivals_{nullptr};
   std::atomic<std::int64_t> log_end_{0};
   std::atomic<std::int64_t> next_turn_{core::kNever.count()};
   std::atomic<std::int32_t> replicas_{0};
   std::atomic<std::int32_t> durable_replicas_{0};      // those whose wire tells what is durable
   std::unique_ptr<std::atomic<std::int64_t>[]> held_;  // [n - 2] = how far n copies reach
-  std::unique_ptr<std::atomic<std::int64_t>[]> in_sync_held_;  // the same of keeping_up_
+  std::unique_ptr<std::atomic<std::int64_t>[]> in_sync_held_;  // the same of in_sync_acks_
 
-  std::atomic<std::int32_t> in_sync_replicas_{1};
-  std::atomic<std::int32_t> min_in_sync_replicas_{1};
-  std::atomic<std::int64_t> max_gap_{0};
-  std::atomic<bool> auto_in_sync_{false};
-  std::atomic<std::int32_t> promised_{1};
-  std::atomic<std::int32_t> quorum_{0};
-  std::atomic<bool> wait_for_slaves_{false};
+  std::atomic<const core::AckPolicy*> policy_{nullptr};           // whole, so that no two mix
+  std::vector<std::unique_ptr<const core::AckPolicy>> policies_;  // the last is policy_
   std::atomic<bool> durable_by_default_{false};
 
   core::WaitQueue queue_;
   core::AckTracker tracker_;
-  core::AckTracker keeping_up_;  // those of tracker_ that may be in the in-sync set
-  core::AckTracker durable_;     // of durable positions; the master's own is one of them
-  core::Offset own_durable_ = core::Offset(0);
+  core::AckTracker in_sync_acks_;  // those of tracker_ that may be in the in-sync set
+  core::AckTracker durable_;       // of durable positions; the master's own is one of them
+  core::Offset local_durable_ = core::Offset(0);
   core::Offset epoch_start_ = core::Offset(0);
   std::vector<core::EndedWait> ended_;
   std::vector<Arrival> taken_;

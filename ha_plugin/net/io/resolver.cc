@@ -15,12 +15,12 @@
 #include <cerrno>
 #include <cstring>
 #include <map>
-#include <mutex>
 #include <system_error>
 #include <thread>
 #include <utility>
 
 #include "ha_plugin/net/io/io_thread.h"
+#include "metrics/mutex.h"
 
 namespace ha::net {
 
@@ -86,13 +86,14 @@ struct Resolver::Shared {
     std::map<std::uint64_t, Waiter> waiters;
   };
 
-  // REQUIRES: mutex is held. "" or why no look-up runs.
-  static std::string start(const std::shared_ptr<Shared>& shared, const std::string& name);
+  // "" or why no look-up runs.
+  static std::string start(const std::shared_ptr<Shared>& shared, const std::string& name)
+      HA_HOLDS(shared->mutex);
   static void run(Shared& shared, const std::string& name);
 
-  std::mutex mutex;
-  std::uint64_t next_id = 1;
-  std::map<std::string, Name> names;
+  Mutex mutex;
+  std::uint64_t next_id HA_GUARDED_BY(mutex) = 1;
+  std::map<std::string, Name> names HA_GUARDED_BY(mutex);
 };
 
 std::string Resolver::Shared::start(const std::shared_ptr<Shared>& shared,
@@ -127,7 +128,7 @@ void Resolver::Shared::run(Shared& shared, const std::string& name) {
   } catch (const std::exception& error) {  // memory
     answer.error = error.what();
   }
-  const std::lock_guard lock(shared.mutex);
+  const Lock lock(shared.mutex);
   running.fetch_sub(1);
   Name& entry = shared.names[name];
   entry.running = false;
@@ -142,7 +143,7 @@ Resolver::Resolver() : shared_(std::make_shared<Shared>()) {}
 Resolver::~Resolver() {
   std::vector<std::thread> ended;
   {
-    const std::lock_guard lock(shared_->mutex);
+    const Lock lock(shared_->mutex);
     for (auto& [name, entry] : shared_->names) {
       entry.waiters.clear();
       if (!entry.thread.joinable()) continue;
@@ -170,14 +171,14 @@ Resolver::Request& Resolver::Request::operator=(Request&& other) noexcept {
 void Resolver::Request::cancel() {
   if (!shared_) return;
   const std::shared_ptr<Shared> shared = std::exchange(shared_, nullptr);
-  const std::lock_guard lock(shared->mutex);
+  const Lock lock(shared->mutex);
   const auto entry = shared->names.find(name_);
   if (entry != shared->names.end()) entry->second.waiters.erase(id_);
 }
 
 Resolver::Request Resolver::resolve(const std::string& name, boost::asio::io_context& context,
                                     Done done) {
-  const std::lock_guard lock(shared_->mutex);
+  const Lock lock(shared_->mutex);
   if (std::string error = Shared::start(shared_, name); !error.empty()) {
     boost::asio::post(
         context, [done = std::move(done), answer = Answer{{}, std::move(error)}] { done(answer); });
@@ -194,12 +195,12 @@ Resolver::Request Resolver::resolve(const std::string& name, boost::asio::io_con
 }
 
 void Resolver::refresh(const std::string& name) {
-  const std::lock_guard lock(shared_->mutex);
+  const Lock lock(shared_->mutex);
   Shared::start(shared_, name);
 }
 
 Resolver::Addresses Resolver::remembered(const std::string& name) const {
-  const std::lock_guard lock(shared_->mutex);
+  const Lock lock(shared_->mutex);
   const auto entry = shared_->names.find(name);
   return entry == shared_->names.end() ? Addresses{} : entry->second.last_good;
 }

@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "ha_plugin/core/assert.h"
+
 namespace ha::net {
 namespace {
 
@@ -48,6 +50,8 @@ void OutgoingFrame::begin(std::span<const std::byte> header, std::int64_t body_s
 }
 
 core::Status OutgoingFrame::take_hold(core::Frame& frame, bool from_file) {
+  // The span or segment of the frame before would never be given back.
+  HA_ASSERT(!active_ && !span_ && !segment_);
   memory_ = nullptr;
   if (frame.size == 0) return core::Status::kOk;
   core::Status status = core::Status::kAgain;

@@ -10,7 +10,7 @@ namespace ha::net {
 
 void LogFlusher::request(const Request& request) {
   {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     if (stopping_) return;
     next_ = request;
   }
@@ -20,7 +20,7 @@ void LogFlusher::request(const Request& request) {
 
 void LogFlusher::stop() {
   {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     stopping_ = true;
   }
   changed_.notify_one();
@@ -29,9 +29,9 @@ void LogFlusher::stop() {
 
 void LogFlusher::run() {
   host_.thread_started("ha-flush");
-  std::unique_lock lock(mutex_);
+  Lock lock(mutex_);
   for (;;) {
-    changed_.wait(lock, [this] { return stopping_ || next_; });
+    while (!stopping_ && !next_) changed_.wait(lock);
     if (stopping_) break;
     const Request request = *std::exchange(next_, std::nullopt);
     lock.unlock();

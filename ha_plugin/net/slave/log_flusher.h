@@ -10,15 +10,14 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <thread>
 
 #include "ha_plugin/core/types.h"
 #include "ha_plugin/host/host.h"
+#include "metrics/mutex.h"
 
 namespace ha::net {
 
@@ -49,10 +48,10 @@ class LogFlusher {
   boost::asio::io_context& context_;
   const Host& host_;
   const Done done_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::optional<Request> next_;
-  bool stopping_ = false;
+  Mutex mutex_;
+  Condition changed_;
+  std::optional<Request> next_ HA_GUARDED_BY(mutex_);
+  bool stopping_ HA_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 

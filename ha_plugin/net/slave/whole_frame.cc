@@ -28,6 +28,7 @@ HostResult WholeFrame::begin(core::Offset at, std::int64_t size) {
 }
 
 HostResult WholeFrame::commit() {
+  HA_ASSERT(active() && have_ == size_);
   const std::int64_t size = std::exchange(size_, 0);
   return lent_ ? host_.commit(at_, size) : host_.append(at_, to_, size);
 }

@@ -12,6 +12,7 @@
 #include <span>
 #include <vector>
 
+#include "ha_plugin/core/assert.h"
 #include "ha_plugin/host/host.h"
 
 namespace ha::net {
@@ -28,7 +29,10 @@ class WholeFrame {
   std::span<std::byte> room() const {
     return {to_ + have_, static_cast<std::size_t>(size_ - have_)};
   }
-  void filled(std::int64_t bytes) { have_ += bytes; }
+  void filled(std::int64_t bytes) {
+    have_ += bytes;
+    HA_ASSERT(have_ <= size_);
+  }
 
   // REQUIRES: room() is empty.
   HostResult commit();

@@ -128,7 +128,7 @@ TEST(AckPolicy, AllInSyncIsALevelOfItsOwnUnlessTheMasterIsAlone) {
 // In a set "all" is never fewer than what is promised.
 TEST(AckPolicy, AllInSyncIsAtLeastWhatIsPromised) {
   AckPolicy p = policy();
-  p.promised = 2;
+  p.policy_copies = 2;
   EXPECT_EQ(judge_wait(p, Acks{true, {0}}, kAcksAllInSync, Offset(2 * kGap)).level, kAllInSync);
   EXPECT_EQ(held_by_in_sync(p, Acks{true, {7}}, Offset(2 * kGap)), Offset(7));
   EXPECT_EQ(held_by_in_sync(p, Acks{true, {}}, Offset(10)), kNoOffset);
