@@ -5,6 +5,7 @@
 //   ha_docs --check ROOT  changes nothing; exits with 1 when a table is out of date
 //
 // A table stands between the lines `<!-- NAME: ... -->` and `<!-- /NAME -->`.
+#include <cstddef>
 #include <cstdint>
 #include <fstream>
 #include <iostream>
@@ -15,8 +16,8 @@
 
 #include "ha_plugin/config/settings.h"
 #include "metrics/exporter.h"
-#include "metrics/families.h"
 #include "metrics/names.h"
+#include "plugin_api/lists/numbers.h"
 
 namespace {
 
@@ -45,10 +46,10 @@ std::string metrics_table(const std::string& first, const std::string& next_firs
 
 std::string violations() {
   std::string t;
-  for (std::int32_t reason = 0; ha::metrics::reason_name(reason) != std::string("unknown");
-       ++reason) {
-    if (!ha::metrics::is_protocol_violation(reason)) continue;
-    t += (t.empty() ? "`" : ", `") + std::string(ha::metrics::reason_name(reason)) + "`";
+  for (std::size_t reason = 0; reason < ha::lists::kReasonSlots; ++reason) {
+    if (!ha::lists::is_of_kind(reason, ha::lists::kViolation)) continue;
+    const char* name = ha::metrics::reason_name(static_cast<std::int32_t>(reason));
+    t += (t.empty() ? "`" : ", `") + std::string(name) + "`";
   }
   return t + ".\n";
 }
