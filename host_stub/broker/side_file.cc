@@ -22,7 +22,7 @@ std::optional<Error> read_side_file(const std::string& path, const std::string& 
   auto moved = store::move_aside(path);
   if (auto* error = std::get_if<Error>(&moved)) return std::move(*error);
   spdlog::error(
-      "'{}' {}; it is now '{}', and {} (to use it again: stop the broker, mend the file, rename "
+      "'{}' {}; it is now '{}', and {} (to use it again: stop the broker, repair the file, rename "
       "it back)",
       path, wrong, std::get<std::string>(moved), without);
   return std::nullopt;

@@ -202,13 +202,13 @@ Result<std::monostate> BrokerClient::demote() {
 Result<std::monostate> BrokerClient::follow(const std::string& master) {
   return command({.method = "POST",
                   .target = "/v1/follow",
-                  .body = json::serialize(json::object{{"master", http::utf8_or_mended(master)}})});
+                  .body = json::serialize(json::object{{"master", http::repaired_utf8(master)}})});
 }
 
 Result<std::monostate> BrokerClient::set_option(const std::string& key, const std::string& value) {
   return command({.method = "PUT",
                   .target = "/v1/options/" + http::percent_encode(key),
-                  .body = json::serialize(json::object{{"value", http::utf8_or_mended(value)}})});
+                  .body = json::serialize(json::object{{"value", http::repaired_utf8(value)}})});
 }
 
 Result<ConsumeResult> BrokerClient::consume(const ConsumeQuery& query, std::int64_t wait_ms) {

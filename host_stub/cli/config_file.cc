@@ -60,7 +60,7 @@ Result<std::string> read_whole(const std::string& path) {
 // "\u0000" is a fine TOML text, but no path, address or option can have it.
 bool has_nul(std::string_view text) { return text.find('\0') != std::string_view::npos; }
 
-// A number, a text or a truth value as the command line would have it.
+// A number, a text or a boolean as the command line would have it.
 std::optional<std::string> scalar(const toml::node& node) {
   if (const auto* text = node.as_string(); text != nullptr && !has_nul(text->get())) {
     return text->get();

@@ -106,8 +106,8 @@ std::optional<LongPoll> Api::put_option(const Call& call) {
     const auto* error = std::get_if<Error>(&done);
     call.reply(error != nullptr ? error_response(*error)
                                 : json_response({{"status", "OK"},
-                                                 {"option", utf8_or_mended(key)},
-                                                 {"value", utf8_or_mended(value)}}));
+                                                 {"option", repaired_utf8(key)},
+                                                 {"value", repaired_utf8(value)}}));
   }
   return std::nullopt;
 }
@@ -124,7 +124,7 @@ std::optional<LongPoll> Api::follow(const Call& call) {
   call.reply(error != nullptr ? error_response(*error)
                               : json_response({{"status", "OK"},
                                                {"role", role_name(broker_.role())},
-                                               {"master", utf8_or_mended(address)}}));
+                                               {"master", repaired_utf8(address)}}));
   return std::nullopt;
 }
 

@@ -56,7 +56,7 @@ int http_status(std::int32_t status) {
       return 421;
     case HA_AGAIN:
     case HA_SHUTDOWN:
-    case HA_IO:  // a full disk, above all: it may be mended while the broker runs
+    case HA_IO:  // a full disk, above all: it may be fixed while the broker runs
     case HA_NO_MEMORY:
     case HA_SLAVE_NOT_AVAILABLE:
     case HA_IN_SYNC_REPLICAS_NOT_ENOUGH:
@@ -70,7 +70,7 @@ int http_status(std::int32_t status) {
 }
 
 Response error_response(int http, std::string_view code, std::string_view message) {
-  Response out = json_response({{"error", {{"code", code}, {"message", utf8_or_mended(message)}}}});
+  Response out = json_response({{"error", {{"code", code}, {"message", repaired_utf8(message)}}}});
   out.status = http;
   return out;
 }

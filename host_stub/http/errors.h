@@ -15,7 +15,7 @@ namespace stub::http {
 // "INTERNAL".
 std::string_view status_name(std::int32_t status);
 
-// 200 for success, 4xx for what the client can mend, 503 for what may pass, 504 for a wait that ran
+// 200 for success, 4xx for what the client can fix, 503 for what may pass, 504 for a wait that ran
 // out.
 int http_status(std::int32_t status);
 

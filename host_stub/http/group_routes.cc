@@ -12,8 +12,8 @@ namespace stub::http {
 namespace {
 
 Response offset_response(const std::vector<std::string>& args, int queue, std::int64_t next) {
-  return json_response({{"group", utf8_or_mended(args[0])},
-                        {"topic", utf8_or_mended(args[1])},
+  return json_response({{"group", repaired_utf8(args[0])},
+                        {"topic", repaired_utf8(args[1])},
                         {"queue", queue},
                         {"next", next}});
 }
@@ -77,8 +77,8 @@ std::optional<LongPoll> Api::delete_group(const Call& call) {
     call.reply(error_response(*refused));
     return std::nullopt;
   }
-  boost::json::object out{{"group", utf8_or_mended(call.args[0])}};
-  if (topic) out["topic"] = utf8_or_mended(*topic);
+  boost::json::object out{{"group", repaired_utf8(call.args[0])}};
+  if (topic) out["topic"] = repaired_utf8(*topic);
   out["deleted"] = std::get<std::int64_t>(deleted);
   call.reply(json_response(out));
   return std::nullopt;

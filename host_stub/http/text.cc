@@ -95,7 +95,7 @@ std::optional<std::string> base64_decode(std::string_view text) {
   return out;
 }
 
-std::string utf8_or_mended(std::string_view text) {
+std::string repaired_utf8(std::string_view text) {
   std::string out;
   out.reserve(text.size());
   while (!text.empty()) {
@@ -108,7 +108,7 @@ std::string utf8_or_mended(std::string_view text) {
 
 std::string json_string(std::string_view text) {
   if (is_utf8(text)) return boost::json::serialize(boost::json::string_view(text));
-  return boost::json::serialize(boost::json::string_view(utf8_or_mended(text)));
+  return boost::json::serialize(boost::json::string_view(repaired_utf8(text)));
 }
 
 }  // namespace stub::http

@@ -23,7 +23,7 @@ std::optional<std::string> base64_decode(std::string_view text);
 using stub::in_quotes;
 
 // The text with U+FFFD in place of each byte that is not UTF-8: JSON can hold nothing else.
-std::string utf8_or_mended(std::string_view text);
+std::string repaired_utf8(std::string_view text);
 
 // A JSON string of it, with its quotes.
 std::string json_string(std::string_view text);

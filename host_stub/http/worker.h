@@ -14,7 +14,7 @@ namespace stub::http {
 
 class Worker {
  public:
-  // More than this many waiting means that an operation hangs; the next ones are told so at once.
+  // More than this many waiting means that an operation hangs; the next ones are refused at once.
   static constexpr std::size_t kMaxWaiting = 64;
 
   Worker();

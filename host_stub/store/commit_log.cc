@@ -131,7 +131,7 @@ void CommitLog::fail(const Error& error) {
     failed_ = error;
     failed_->text =
         "the log takes nothing since an earlier failure (" + error.text +
-        "); bytes that were not durable then may be lost: mend the disk and restart this node";
+        "); bytes that were not durable then may be lost: repair the disk and restart this node";
   }
   // The page cache may have lost bytes: the boot id does not vouch for them any more.
   mark_.forget_boot();

@@ -114,7 +114,7 @@ std::optional<Error> CommitLog::refuse_messages(const std::function<bool()>& acc
   const LogBounds bounds = bounds_.load();
   if (closed_) return make_error(HA_SHUTDOWN, "the log is closed");
   if (!writable_)
-    return make_error(HA_NOT_MASTER, "this node is no master, so its log takes no messages");
+    return make_error(HA_NOT_MASTER, "this node is not a master, so its log takes no messages");
   if (auto error = failed()) return error;
   if (bounds.whole_end != bounds.end)
     return make_error(HA_STATE, "the log ends inside a record (at " + std::to_string(bounds.end) +

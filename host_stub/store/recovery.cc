@@ -251,8 +251,9 @@ std::optional<Error> Recovery::refuse_lost_segments(const CommitLog::Walked& wal
     Error error = fault_error(walked.item, walked.position, size);
     error.text +=
         "; and '" + segment->path() +
-        "' after it holds records, so this is no torn tail. Ways out: restore the store's files; "
-        "or, to give up what lies beyond, remove that segment and all after it, and start again";
+        "' after it holds records, so this is not a torn tail. Ways out: restore the store's "
+        "files; or, to give up what lies beyond, remove that segment and all after it, and start "
+        "again";
     return error;
   }
   return std::nullopt;
