@@ -14,52 +14,18 @@ namespace ha {
 using core::Offset;
 using core::Status;
 
-namespace {
-
-// This node's own copy among the durable ones; connections are numbered from 1.
-constexpr core::AckTracker::ConnectionId kSelf = 0;
-
-}  // namespace
-
 TransferService::TransferService(metrics::HaMetrics& metrics, const core::AckPolicy& policy,
                                  std::int64_t max_pending_waits, std::function<void()> ring,
                                  DegradedKeeper* degraded)
     : metrics_(metrics),
       max_pending_waits_(max_pending_waits),
-      max_copies_(policy.max_copies),
       ring_(std::move(ring)),
-      degraded_(degraded),
-      held_(std::make_unique<std::atomic<std::int64_t>[]>(
-          static_cast<std::size_t>(policy.max_copies))),
-      in_sync_held_(std::make_unique<std::atomic<std::int64_t>[]>(
-          static_cast<std::size_t>(policy.max_copies))) {
-  for (std::int32_t i = 0; i < max_copies_; ++i) {
-    held_[static_cast<std::size_t>(i)] = -1;
-    in_sync_held_[static_cast<std::size_t>(i)] = -1;
-  }
-  set_policy(policy);
-  durable_.join(kSelf, "", local_durable_);
-}
+      published_(policy),
+      degraded_(degraded) {}
 
 TransferService::~TransferService() {
   Arrival* arrival = arrivals_.load();
   while (arrival != nullptr) delete std::exchange(arrival, arrival->next);
-}
-
-// Host threads may still read the one before, so it stays until the service goes: there is one for
-// each time that an operator changed an option.
-void TransferService::set_policy(const core::AckPolicy& policy) {
-  auto next = std::make_unique<core::AckPolicy>(policy);
-  next->max_copies = max_copies_;  // the published arrays have no room for more
-  policies_.push_back(std::move(next));
-  policy_.store(policies_.back().get(), std::memory_order_release);
-}
-
-Offset TransferService::HostView::at(const std::unique_ptr<std::atomic<std::int64_t>[]>& held,
-                                     std::int32_t copies) const {
-  const std::int32_t place = copies - 2;
-  if (place >= service.max_copies_) return core::kNoOffset;
-  return Offset(held[static_cast<std::size_t>(place)].load(std::memory_order_seq_cst));
 }
 
 void TransferService::count(Status status) const {
@@ -67,40 +33,15 @@ void TransferService::count(Status status) const {
   metrics_.wait_results[static_cast<std::size_t>(slot)].add();
 }
 
-Status TransferService::resolve_durability(std::int32_t durability, bool& durable) const {
-  durable =
-      durability == HA_DURABILITY_DURABLE ||
-      (durability == HA_DURABILITY_DEFAULT && durable_by_default_.load(std::memory_order_relaxed));
-  return durability >= HA_DURABILITY_DEFAULT && durability <= HA_DURABILITY_DURABLE
-             ? Status::kOk
-             : Status::kInvalid;
-}
-
-core::AckDecision TransferService::judge(std::int32_t acks, bool durable, Offset end) const {
-  if (!durable) return core::judge_wait(policy(), HostView{*this}, acks, end);
-  core::AckDecision decision = core::judge_acks(policy(), HostView{*this}, acks, end);
-  if (decision.status == Status::kDone) {  // for one copy, the master's, which may not be durable
-    return {Status::kOk, core::durable_level(acks == core::kAcksAllInSync ? core::kAllInSync : 1)};
-  }
-  if (decision.status != Status::kOk) return decision;
-  const std::int32_t tell = durable_replicas_.load(std::memory_order_acquire);
-  const std::int32_t there = replicas_.load(std::memory_order_acquire);
-  const bool all_have_to = decision.level == core::kAllInSync;
-  if (there > 0 && (tell == 0 || (all_have_to && tell < there))) {
-    return {Status::kUnsupported};
-  }
-  decision.level = core::durable_level(decision.level);
-  return decision;
-}
-
 Status TransferService::check(std::int32_t acks, std::int32_t durability) {
-  if (!accepting_.load(std::memory_order_seq_cst)) return Status::kShutdown;
+  if (!drain_.accepting()) return Status::kShutdown;
   bool durable = false;
-  if (const Status s = resolve_durability(durability, durable); s != Status::kOk) return s;
+  if (const Status s = published_.resolve_durability(durability, durable); s != Status::kOk)
+    return s;
   // Of bytes that nobody can hold yet: nothing but what would be refused.
   const Offset end(log_end_.load(std::memory_order_acquire));
-  const Status status = durable ? judge(acks, true, end).status
-                                : core::judge_acks(policy(), HostView{*this}, acks, end).status;
+  const Status status = durable ? published_.judge(acks, true, end).status
+                                : core::judge_acks(policy(), published_, acks, end).status;
   return status == Status::kDone ? Status::kOk : status;
 }
 
@@ -118,25 +59,25 @@ Status TransferService::wait(const ha_wait_request& request, core::Time now) {
     return answer(Status::kUnsupported);
   }
   bool durable = false;
-  if (const Status s = resolve_durability(request.durability, durable); s != Status::kOk) {
+  if (const Status s = published_.resolve_durability(request.durability, durable);
+      s != Status::kOk) {
     return answer(s);
   }
 
-  const std::int64_t before = pending_.fetch_add(1, std::memory_order_seq_cst);
+  const std::int64_t before = drain_.begin();
   core::AckDecision decision;
-  if (!accepting_.load(std::memory_order_seq_cst)) {
+  if (!drain_.accepting()) {
     decision.status = Status::kShutdown;
-  } else if (HostView{*this}.master() && request.epoch != 0 &&
-             request.epoch != epoch_.load(std::memory_order_seq_cst)) {
+  } else if (published_.master() && request.epoch != 0 && request.epoch != published_.epoch()) {
     decision.status = Status::kEpoch;
   } else {
-    decision = judge(request.acks, durable, Offset(request.end));
+    decision = published_.judge(request.acks, durable, Offset(request.end));
     if (decision.status == Status::kOk && before >= max_pending_waits_) {
       decision.status = Status::kAgain;
     }
   }
   if (decision.status != Status::kOk) {
-    end_pending(1);
+    drain_.end(1);
     return answer(decision.status);
   }
   const core::Time timeout(std::min(request.timeout_ns, INT64_MAX - now.count()));
@@ -144,7 +85,7 @@ Status TransferService::wait(const ha_wait_request& request, core::Time now) {
                         now + timeout,       request.fn,     request.user};
   auto* arrival = new (std::nothrow) Arrival{wait, request.epoch};
   if (arrival == nullptr) {
-    end_pending(1);
+    drain_.end(1);
     return answer(Status::kNoMemory);
   }
   metrics_.waits_started.add();
@@ -160,97 +101,42 @@ Status TransferService::wait(const ha_wait_request& request, core::Time now) {
 // What all in sync hold, and what is durable, is for the I/O thread to say.
 bool TransferService::ends_without_ring(const core::Wait& wait) const {
   return wait.level != core::kAllInSync && !core::is_durable(wait.level) &&
-         !answers_at_once_.load(std::memory_order_seq_cst) && HostView{*this}.master() &&
+         !answers_at_once_.load(std::memory_order_seq_cst) && published_.master() &&
          wait.deadline.count() >= next_turn_.load(std::memory_order_seq_cst) &&
-         HostView{*this}.held_by(wait.level) < wait.end;
-}
-
-void TransferService::end_pending(std::int64_t count) {
-  if (pending_.fetch_sub(count, std::memory_order_seq_cst) == count) drained();
-}
-
-// Of one of the two things that a drain waits for there is no more.
-void TransferService::drained() {
-  if (accepting_.load(std::memory_order_seq_cst)) return;
-  // Locked, so that the notification cannot fall between the waiter's look and its sleep.
-  const Lock lock(drained_mutex_);
-  drain_ended_.notify_all();
-}
-
-bool TransferService::wait_until_drained(core::Time deadline) {
-  Lock lock(drained_mutex_);
-  while (pending_.load(std::memory_order_seq_cst) != 0 ||
-         replicas_lack_.load(std::memory_order_seq_cst)) {
-    if (!drain_ended_.wait_until(lock, net::to_time_point(deadline))) break;
-  }
-  return pending() == 0;
+         published_.held_by(wait.level) < wait.end;
 }
 
 void TransferService::publish() {
-  const std::int32_t replicas = tracker_.replicas();
-  const std::int32_t before = replicas_.load(std::memory_order_relaxed);
-  const auto renew = [](std::atomic<std::int64_t>& slot, Offset held) {
-    if (slot.load(std::memory_order_relaxed) == held.bytes()) return;
-    slot.store(held.bytes(), std::memory_order_seq_cst);
-  };
-  for (std::int32_t i = 0; i < std::min(std::max(replicas, before), max_copies_); ++i) {
-    renew(held_[static_cast<std::size_t>(i)], tracker_.held_by(i + 2));
-    renew(in_sync_held_[static_cast<std::size_t>(i)], in_sync_acks_.held_by(i + 2));
-  }
-  replicas_.store(replicas, std::memory_order_release);
-  durable_replicas_.store(durable_.replicas() - 1, std::memory_order_release);
+  published_.publish(copies_);
   publish_in_sync(Offset(log_end_.load(std::memory_order_relaxed)));
 }
 
 void TransferService::publish_in_sync(Offset log_end) const {
-  metrics_.in_sync_replicas.set(master_.load(std::memory_order_relaxed) ? in_sync(log_end) : 0);
+  metrics_.in_sync_replicas.set(published_.master() ? in_sync(log_end) : 0);
 }
 
-void TransferService::join(core::AckTracker::ConnectionId connection, const std::string& replica,
-                           Offset ack, Offset durable, bool in_sync) {
-  tracker_.join(connection, replica, ack);
-  if (in_sync) in_sync_acks_.join(connection, replica, ack);
-  if (durable != core::kNoOffset) durable_.join(connection, replica, durable);
+void TransferService::join(Copies::ConnectionId connection, const std::string& replica, Offset ack,
+                           Offset durable, bool in_sync) {
+  copies_.join(connection, replica, ack, durable, in_sync);
   publish();
 }
 
-void TransferService::ack(core::AckTracker::ConnectionId connection, Offset ack, Offset durable) {
-  tracker_.ack(connection, ack);
-  if (in_sync_acks_.tracks(connection)) in_sync_acks_.ack(connection, ack);
-  if (durable != core::kNoOffset) durable_.ack(connection, durable);
+void TransferService::ack(Copies::ConnectionId connection, Offset ack, Offset durable) {
+  copies_.ack(connection, ack, durable);
   publish();
 }
 
-void TransferService::set_in_sync(core::AckTracker::ConnectionId connection,
-                                  const std::string& replica, bool in_sync) {
-  if (in_sync) {
-    in_sync_acks_.join(connection, replica, tracker_.ack_of(connection));
-  } else {
-    in_sync_acks_.leave(connection);
-    ring_();  // a wait for all in sync may be over
-  }
+void TransferService::set_in_sync(Copies::ConnectionId connection, const std::string& replica,
+                                  bool in_sync) {
+  copies_.set_in_sync(connection, replica, in_sync);
+  if (!in_sync) ring_();  // a wait for all in sync may be over
   publish();
 }
 
-void TransferService::leave(core::AckTracker::ConnectionId connection) {
-  tracker_.leave(connection);
-  in_sync_acks_.leave(connection);
-  durable_.leave(connection);
+void TransferService::leave(Copies::ConnectionId connection) {
+  copies_.leave(connection);
   publish();
   ring_();  // fewer in sync: a wait for all of them may be over
-}
-
-// A log that was cut or emptied is durable up to less than before. Below the start of its own epoch
-// a master's copy is as good as none: a loss of power would take the epoch with it.
-void TransferService::take_local_durable(Offset log_durable) {
-  if (log_durable < epoch_start_) log_durable = Offset(0);
-  if (log_durable < local_durable_) {
-    durable_.leave(kSelf);
-    durable_.join(kSelf, "", log_durable);
-  } else if (log_durable > local_durable_) {
-    durable_.ack(kSelf, log_durable);
-  }
-  local_durable_ = log_durable;
 }
 
 // The stack hands the newest over first; they enter the queue in the order they came.
@@ -262,7 +148,7 @@ void TransferService::take_arrivals() {
     delete std::exchange(arrival, arrival->next);
   }
   // Whoever was held up between being judged and here may have appended under another master.
-  const std::int64_t now = epoch_.load(std::memory_order_relaxed);
+  const std::int64_t now = published_.epoch();
   std::for_each(taken_.rbegin(), taken_.rend(), [&](const Arrival& a) {
     if (a.epoch != 0 && a.epoch != now) {
       ended_.push_back({a.wait, Status::kEpoch});
@@ -273,20 +159,7 @@ void TransferService::take_arrivals() {
 }
 
 Offset TransferService::reached_by(core::Level level, Offset log_end) const {
-  core::Level copies = core::copies_of(level);
-  if (!core::is_durable(level)) {
-    return copies == core::kAllInSync ? core::held_by_in_sync(policy(), IoView{*this}, log_end)
-                                      : tracker_.held_by(copies);
-  }
-  // The tracker adds a copy for the master, whose own is in here already.
-  if (copies != core::kAllInSync) return durable_.held_by(copies + 1);
-  const std::int32_t in_sync_copies = in_sync(log_end);
-  if (in_sync_copies < core::all_in_sync_copies(policy(), in_sync_copies)) return core::kNoOffset;
-  Offset reached = local_durable_;
-  in_sync_acks_.for_each_first(in_sync_copies - 1, [&](const std::string& replica) {
-    reached = std::min(reached, durable_.ack_of(replica));
-  });
-  return reached;
+  return copies_.reached_by(level, policy(), log_end);
 }
 
 void TransferService::complete_levels(Offset log_end) {
@@ -308,7 +181,7 @@ void TransferService::run_callbacks(core::Time now) {
     call_host(e.wait.fn, e.wait.user, static_cast<std::int32_t>(e.status), e.wait.end.bytes());
   }
   const auto count_ended = static_cast<std::int64_t>(ended.size());
-  if (count_ended > 0) end_pending(count_ended);
+  if (count_ended > 0) drain_.end(count_ended);
   ended.clear();
   ended_.swap(ended);  // keeps the memory
   metrics_.waits_pending.set(pending());
@@ -319,9 +192,9 @@ void TransferService::run_callbacks(core::Time now) {
 Offset TransferService::turn(core::Time now, Offset log_end, Offset log_durable) {
   Offset risen = core::kNoOffset;
   log_end_.store(log_end.bytes(), std::memory_order_release);
-  take_local_durable(log_durable);
+  copies_.set_local_durable(log_durable, epoch_start_);
   take_arrivals();
-  if (!master_.load(std::memory_order_relaxed)) {
+  if (!published_.master()) {
     queue_.fail_all(Status::kNotMaster, ended_);
     if (degraded_ != nullptr) degraded_->retry(now);
   } else {
@@ -332,10 +205,7 @@ Offset TransferService::turn(core::Time now, Offset log_end, Offset log_durable)
   }
   publish_in_sync(log_end);
   // Before the last wait ends: a drain looks at both.
-  const std::int32_t all = in_sync_acks_.replicas() + 1;
-  const bool lack =
-      master_.load(std::memory_order_relaxed) && all > 1 && in_sync_acks_.held_by(all) < log_end;
-  if (replicas_lack_.exchange(lack, std::memory_order_seq_cst) && !lack) drained();
+  drain_.set_replicas_lack(published_.master() && !copies_.all_hold(log_end));
   return risen;
 }
 
@@ -353,26 +223,26 @@ void TransferService::fail_all_for_good(Status status) {
 }
 
 std::int32_t TransferService::in_sync(Offset log_end) const {
-  return core::in_sync_count(policy(), IoView{*this}, log_end);
+  return core::in_sync_count(policy(), copies_.view(), log_end);
 }
 
-bool TransferService::is_in_sync(core::AckTracker::ConnectionId connection, Offset log_end) const {
-  return in_sync_acks_.tracks(connection) &&
-         log_end - in_sync_acks_.ack_of(connection) < policy().max_gap_not_in_sync_bytes;
+bool TransferService::is_in_sync(Copies::ConnectionId connection, Offset log_end) const {
+  const core::AckTracker& acks = copies_.in_sync_acks();
+  return acks.tracks(connection) &&
+         log_end - acks.ack_of(connection) < policy().max_gap_not_in_sync_bytes;
 }
 
 void TransferService::set_master(bool master, std::int64_t epoch, Offset epoch_start) {
   epoch_start_ = epoch_start;
   last_progress_ = ever_held_ = core::kNoOffset;
   degrade_at_ = core::kNever;
-  epoch_.store(epoch, std::memory_order_seq_cst);
-  master_.store(master, std::memory_order_seq_cst);
+  published_.set_master(master, epoch);
 }
 
 // What the default policy promises. Nobody waits at level 1: that copy is the master's own.
 core::Level TransferService::promised_level(Offset log_end) const {
-  const std::int32_t copies = core::default_copies(policy(), IoView{*this}, log_end);
-  return durable_by_default_.load(std::memory_order_relaxed) ? core::durable_level(copies) : copies;
+  const std::int32_t copies = core::default_copies(policy(), copies_.view(), log_end);
+  return published_.durable_by_default() ? core::durable_level(copies) : copies;
 }
 
 Offset TransferService::reached_by_default(Offset log_end) const {
@@ -410,7 +280,7 @@ void TransferService::degrade(core::Time now, Offset log_end) {
       const core::Time at = queue_.oldest_started(level) + degrade_after_;
       // What stays although it is due waits for an event, such as the flush of a durable one.
       if (at > now) degrade_at_ = std::min(degrade_at_, at);
-      const Offset up_to = core::is_durable(level) ? local_durable_ : log_end;
+      const Offset up_to = core::is_durable(level) ? copies_.local_durable() : log_end;
       if (queue_.lowest_end(level) > up_to) continue;
       answerable.emplace_back(level, up_to);
       due = due || at <= now || degraded_->journal().answering();

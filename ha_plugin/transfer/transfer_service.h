@@ -2,13 +2,9 @@
 // Group transfer: producers wait here until enough copies exist, and each is woken with the truth.
 //
 // Two halves meet in this class. Host threads come in through wait() and check(), which touch
-// atomics and push onto a lock-free stack; the I/O thread owns the wait queue and the ack tracker
-// (core) and does everything else in turn(). What host threads must know to answer at once - the
-// role, how far n copies reach - the I/O thread publishes in atomics after every change, so that an
-// answer is true at the moment it was read.
-//
-// A wait is counted as pending before "are we stopping?" is looked at, and stopping drains until no
-// wait is pending: so none can slip in between and stay for ever.
+// atomics and push onto a lock-free stack; the I/O thread owns the wait queue (core) and the
+// Copies, and does everything else in turn(). What host threads must know to answer at once is in
+// PublishedAcks. Drain counts what is pending.
 //
 // Most waits do not ring: the ack that ends one makes the I/O thread look anyway. It publishes how
 // far the copies reach before it takes in what has arrived, and a host thread hands its wait over
@@ -24,12 +20,12 @@
 #include <vector>
 
 #include "ha/plugin.h"
-#include "ha_plugin/core/ack_policy.h"
-#include "ha_plugin/core/ack_tracker.h"
 #include "ha_plugin/core/wait_queue.h"
 #include "ha_plugin/state/degraded_keeper.h"
+#include "ha_plugin/transfer/copies.h"
+#include "ha_plugin/transfer/drain.h"
+#include "ha_plugin/transfer/published_acks.h"
 #include "metrics/ha_metrics.h"
-#include "metrics/mutex.h"
 
 namespace ha {
 
@@ -46,35 +42,32 @@ class TransferService {
   // ---- any thread ----
   core::Status wait(const ha_wait_request& request, core::Time now);
   core::Status check(std::int32_t acks, std::int32_t durability);
-  std::int64_t pending() const { return pending_.load(std::memory_order_acquire); }
-  const core::AckPolicy& policy() const { return *policy_.load(std::memory_order_acquire); }
-  // What HA_DURABILITY_DEFAULT stands for.
-  void set_durable_by_default(bool durable) {
-    durable_by_default_.store(durable, std::memory_order_relaxed);
-  }
+  std::int64_t pending() const { return drain_.pending(); }
+  const core::AckPolicy& policy() const { return published_.policy(); }
   // From now on waits are refused with SHUTDOWN.
-  void refuse_new() { accepting_.store(false, std::memory_order_seq_cst); }
+  void refuse_new() { drain_.refuse_new(); }
   // Blocks until no wait is pending and every replica that keeps up holds the log, or the deadline
   // has passed; true = no wait is pending. REQUIRES: refuse_new was called, and a turn came after
   // that.
-  bool wait_until_drained(core::Time deadline);
+  bool wait_until_drained(core::Time deadline) { return drain_.wait(deadline); }
 
   // ---- I/O thread ----
-  void set_policy(const core::AckPolicy& policy);
+  void set_policy(const core::AckPolicy& policy) { published_.set_policy(policy); }
+  // What HA_DURABILITY_DEFAULT stands for.
+  void set_durable_by_default(bool durable) { published_.set_durable_by_default(durable); }
   // Waits that have waited for so long are answered below policy; kNever = none is.
   void set_degrade_after(core::Time after) { degrade_after_ = after; }
   // epoch: the master's, and where it begins in the log; 0 where epochs are not kept.
   void set_master(bool master, std::int64_t epoch = 0, core::Offset epoch_start = core::Offset(0));
   // durable: as far as the replica says that its copy survives a loss of power; kNoOffset when its
   // wire cannot say that. connections are numbered from 1.
-  void join(core::AckTracker::ConnectionId connection, const std::string& replica, core::Offset ack,
+  void join(Copies::ConnectionId connection, const std::string& replica, core::Offset ack,
             core::Offset durable = core::kNoOffset, bool in_sync = true);
   // It keeps up with the log, or does so no longer. REQUIRES: connection has joined as replica.
-  void set_in_sync(core::AckTracker::ConnectionId connection, const std::string& replica,
-                   bool in_sync);
-  void ack(core::AckTracker::ConnectionId connection, core::Offset ack,
+  void set_in_sync(Copies::ConnectionId connection, const std::string& replica, bool in_sync);
+  void ack(Copies::ConnectionId connection, core::Offset ack,
            core::Offset durable = core::kNoOffset);
-  void leave(core::AckTracker::ConnectionId connection);
+  void leave(Copies::ConnectionId connection);
 
   // Takes in new waits and ends those that are satisfied or too late; run_callbacks() tells them.
   // The log ends at log_end; below log_durable it survives a loss of power. Returns how far the
@@ -95,11 +88,11 @@ class TransferService {
   // turn() will be called at that time at the latest, whatever happens; kNever = nothing is armed.
   void set_next_turn(core::Time at) { next_turn_.store(at.count(), std::memory_order_seq_cst); }
   std::int32_t in_sync(core::Offset log_end) const;
-  bool is_in_sync(core::AckTracker::ConnectionId connection, core::Offset log_end) const;
-  const core::AckTracker& tracker() const { return tracker_; }
+  bool is_in_sync(Copies::ConnectionId connection, core::Offset log_end) const;
+  const core::AckTracker& tracker() const { return copies_.all(); }
   // As far as the default policy reaches, where epochs are kept; else kNoOffset.
   core::Offset confirmed() const {
-    return epoch_.load(std::memory_order_relaxed) == 0 ? core::kNoOffset : last_progress_;
+    return published_.epoch() == 0 ? core::kNoOffset : last_progress_;
   }
 
  private:
@@ -108,40 +101,13 @@ class TransferService {
     std::int64_t epoch = 0;  // that the caller appended in; 0 = it did not say
     Arrival* next = nullptr;
   };
-  // What host threads judge by.
-  struct HostView {
-    const TransferService& service;
-    bool master() const { return service.master_.load(std::memory_order_seq_cst); }
-    std::int32_t replicas() const { return service.replicas_.load(std::memory_order_acquire); }
-    core::Offset held_by(std::int32_t copies) const { return at(service.held_, copies); }
-    core::Offset in_sync_held_by(std::int32_t copies) const {
-      return at(service.in_sync_held_, copies);
-    }
-    core::Offset at(const std::unique_ptr<std::atomic<std::int64_t>[]>& held,
-                    std::int32_t copies) const;
-  };
-  // What the I/O thread judges by.
-  struct IoView {
-    const TransferService& service;
-    bool master() const { return service.master_.load(std::memory_order_relaxed); }
-    std::int32_t replicas() const { return service.tracker_.replicas(); }
-    core::Offset held_by(std::int32_t copies) const { return service.tracker_.held_by(copies); }
-    core::Offset in_sync_held_by(std::int32_t copies) const {
-      return service.in_sync_acks_.held_by(copies);
-    }
-  };
 
-  core::AckDecision judge(std::int32_t acks, bool durable, core::Offset end) const;
-  core::Status resolve_durability(std::int32_t durability, bool& durable) const;
   core::Offset reached_by_default(core::Offset log_end) const;
   core::Level promised_level(core::Offset log_end) const;
   bool is_promised(core::Level level, core::Level promised, core::Offset log_end) const;
   void degrade(core::Time now, core::Offset log_end);
   core::Offset reached_by(core::Level level, core::Offset log_end) const;
-  void take_local_durable(core::Offset log_durable);
   bool ends_without_ring(const core::Wait& wait) const;
-  void end_pending(std::int64_t count);
-  void drained();
   void publish();
   void publish_in_sync(core::Offset log_end) const;
   void take_arrivals();
@@ -151,43 +117,26 @@ class TransferService {
 
   metrics::HaMetrics& metrics_;
   const std::int64_t max_pending_waits_;
-  const std::int32_t max_copies_;
-  core::Level ever_held_level_ = core::kAllInSync;  // the level that ever_held_ is of
   const std::function<void()> ring_;
-  DegradedKeeper* const degraded_;
-  core::Time degrade_after_ = core::kNever;
-  core::Time degrade_at_ = core::kNever;      // the next wait is so old then
-  core::Offset ever_held_ = core::kNoOffset;  // as far as the default policy ever reached
-  core::Offset last_progress_ = core::kNoOffset;
-
-  std::atomic<bool> answers_at_once_{false};  // degraded: each wait needs a turn, not an ack
-  std::atomic<bool> accepting_{true};
-  std::atomic<bool> master_{false};
-  std::atomic<bool> replicas_lack_{false};  // one that keeps up does not hold all of the log
-  std::atomic<std::int64_t> epoch_{0};
-  std::atomic<std::int64_t> pending_{0};
-  Mutex drained_mutex_;  // orders the look at the atomics and the wake-up
-  Condition drain_ended_;
+  PublishedAcks published_;
+  Drain drain_;
   std::atomic<Arrival*> arrivals_{nullptr};
   std::atomic<std::int64_t> log_end_{0};
   std::atomic<std::int64_t> next_turn_{core::kNever.count()};
-  std::atomic<std::int32_t> replicas_{0};
-  std::atomic<std::int32_t> durable_replicas_{0};      // those whose wire tells what is durable
-  std::unique_ptr<std::atomic<std::int64_t>[]> held_;  // [n - 2] = how far n copies reach
-  std::unique_ptr<std::atomic<std::int64_t>[]> in_sync_held_;  // the same of in_sync_acks_
+  std::atomic<bool> answers_at_once_{false};  // degraded: each wait needs a turn, not an ack
 
-  std::atomic<const core::AckPolicy*> policy_{nullptr};           // whole, so that no two mix
-  std::vector<std::unique_ptr<const core::AckPolicy>> policies_;  // the last is policy_
-  std::atomic<bool> durable_by_default_{false};
-
+  // The I/O thread's.
+  Copies copies_;
   core::WaitQueue queue_;
-  core::AckTracker tracker_;
-  core::AckTracker in_sync_acks_;  // those of tracker_ that may be in the in-sync set
-  core::AckTracker durable_;       // of durable positions; the master's own is one of them
-  core::Offset local_durable_ = core::Offset(0);
-  core::Offset epoch_start_ = core::Offset(0);
   std::vector<core::EndedWait> ended_;
   std::vector<Arrival> taken_;
+  core::Offset epoch_start_ = core::Offset(0);
+  core::Offset last_progress_ = core::kNoOffset;
+  DegradedKeeper* const degraded_;
+  core::Time degrade_after_ = core::kNever;
+  core::Time degrade_at_ = core::kNever;            // the next wait is so old then
+  core::Offset ever_held_ = core::kNoOffset;        // as far as the default policy ever reached
+  core::Level ever_held_level_ = core::kAllInSync;  // the level that ever_held_ is of
 };
 
 }  // namespace ha

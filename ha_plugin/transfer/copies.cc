@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ha_plugin/transfer/copies.h"
+
+#include <algorithm>
+
+namespace ha {
+
+using core::Offset;
+
+void Copies::join(ConnectionId connection, const std::string& replica, Offset ack, Offset durable,
+                  bool in_sync) {
+  all_.join(connection, replica, ack);
+  if (in_sync) in_sync_acks_.join(connection, replica, ack);
+  if (durable != core::kNoOffset) durable_.join(connection, replica, durable);
+}
+
+void Copies::ack(ConnectionId connection, Offset ack, Offset durable) {
+  all_.ack(connection, ack);
+  if (in_sync_acks_.tracks(connection)) in_sync_acks_.ack(connection, ack);
+  if (durable != core::kNoOffset) durable_.ack(connection, durable);
+}
+
+void Copies::set_in_sync(ConnectionId connection, const std::string& replica, bool in_sync) {
+  if (in_sync) {
+    in_sync_acks_.join(connection, replica, all_.ack_of(connection));
+  } else {
+    in_sync_acks_.leave(connection);
+  }
+}
+
+void Copies::leave(ConnectionId connection) {
+  all_.leave(connection);
+  in_sync_acks_.leave(connection);
+  durable_.leave(connection);
+}
+
+// A log that was cut or emptied is durable up to less than before. Below the start of its own epoch
+// a master's copy is as good as none: a loss of power would take the epoch with it.
+void Copies::set_local_durable(Offset durable, Offset epoch_start) {
+  if (durable < epoch_start) durable = Offset(0);
+  if (durable < local_durable_) {
+    durable_.leave(kSelf);
+    durable_.join(kSelf, "", durable);
+  } else if (durable > local_durable_) {
+    durable_.ack(kSelf, durable);
+  }
+  local_durable_ = durable;
+}
+
+Offset Copies::reached_by(core::Level level, const core::AckPolicy& policy, Offset end) const {
+  const core::Level copies = core::copies_of(level);
+  if (!core::is_durable(level)) {
+    return copies == core::kAllInSync ? core::held_by_in_sync(policy, view(), end)
+                                      : all_.held_by(copies);
+  }
+  // The tracker adds a copy for the master, whose own is in here already.
+  if (copies != core::kAllInSync) return durable_.held_by(copies + 1);
+  const std::int32_t in_sync = core::in_sync_count(policy, view(), end);
+  if (in_sync < core::all_in_sync_copies(policy, in_sync)) return core::kNoOffset;
+  Offset reached = local_durable_;
+  in_sync_acks_.for_each_first(in_sync - 1, [&](const std::string& replica) {
+    reached = std::min(reached, durable_.ack_of(replica));
+  });
+  return reached;
+}
+
+}  // namespace ha
