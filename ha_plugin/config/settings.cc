@@ -34,13 +34,13 @@ std::string apply_number(Settings& settings, std::string_view text) {
   if (whole && error == std::errc::result_out_of_range) {
     value = text.front() == '-' ? std::numeric_limits<std::int64_t>::min()
                                 : std::numeric_limits<std::int64_t>::max();
-    if (value == Most) return "is above the most, " + std::to_string(Most);
+    if (value == Most) return "is above the maximum, " + std::to_string(Most);
   } else if (!whole || error != std::errc{} || std::to_string(value) != text) {
     return "is not a whole number (the unit is in the option's name: try " +
            std::to_string(Settings{}.*Member) + ")";
   }
-  if (value < Least) return "is below the least, " + std::to_string(Least);
-  if (value > Most) return "is above the most, " + std::to_string(Most);
+  if (value < Least) return "is below the minimum, " + std::to_string(Least);
+  if (value > Most) return "is above the maximum, " + std::to_string(Most);
   settings.*Member = value;
   return "";
 }
@@ -51,7 +51,7 @@ std::string apply_rate(Settings& settings, std::string_view text) {
   Settings copy = settings;
   std::string wrong = apply_number<Member, 0, INT64_MAX / 16>(copy, text);
   if (wrong.empty() && copy.*Member > 0 && copy.*Member < kLeast) {
-    wrong = "is below the least, " + std::to_string(kLeast) + " (or 0 for no limit)";
+    wrong = "is below the minimum, " + std::to_string(kLeast) + " (or 0 for no limit)";
   }
   if (wrong.empty()) settings = copy;
   return wrong;
@@ -118,7 +118,7 @@ std::string apply_choice(Settings& s, std::string_view v) {
     }
     names += (names.empty() ? "" : kTwo ? " nor " : ", ") + std::string(choice.name);
   }
-  return (kTwo ? "is neither " : "is none of ") + names;
+  return (kTwo ? "is neither " : "is not one of ") + names;
 }
 template <auto Member, const auto& Choices>
 std::string show_choice(const Settings& s) {
@@ -135,7 +135,7 @@ std::string apply_accept(Settings& s, std::string_view v) {
     else if (part == "rocketmq")
       accept.rocketmq = true;
     else
-      return "is no list of native and rocketmq";
+      return "is not a list of native and rocketmq";
     return "";
   });
   if (wrong.empty() && v.empty()) wrong = "lets nobody in (try native,rocketmq)";
@@ -203,7 +203,7 @@ std::string apply_replicas(Settings& s, std::string_view v) {
 std::string apply_state_dir(Settings& s, std::string_view v) {
   std::error_code ignored;
   if (!v.empty() && !std::filesystem::is_directory(std::filesystem::path(v), ignored)) {
-    return "is no directory (make it first)";
+    return "is not a directory (create it first)";
   }
   s.state_dir = v;
   return "";

@@ -32,17 +32,18 @@ std::optional<Answer> judge_identity(const Hello& hello, const Acceptor& accepto
     return no(Reason::kVersion, std::move(wrong));
   }
   if (hello.cluster != acceptor.cluster) {
-    return no(Reason::kCluster, "its cluster is " + shown(hello.cluster) + ", this node's is " +
-                                    shown(acceptor.cluster) + " (option 'cluster_id')");
+    return no(Reason::kCluster, "the slave's cluster is " + shown(hello.cluster) +
+                                    ", the master's is " + shown(acceptor.cluster) +
+                                    " (option 'cluster_id')");
   }
   if (!hello.replica.empty() && hello.replica == acceptor.id) {
-    return no(Reason::kUnknownReplica, "its replica id is " + shown(hello.replica) +
-                                           ", which is this node's own (option 'replica_id')");
+    return no(Reason::kUnknownReplica, "the slave's replica id is " + shown(hello.replica) +
+                                           ", which is the master's own (option 'replica_id')");
   }
   const auto& known = acceptor.replicas;
   if (!known.empty() && std::find(known.begin(), known.end(), hello.replica) == known.end()) {
-    return no(Reason::kUnknownReplica, "its replica id is " + shown(hello.replica) +
-                                           ", which is not in this node's option 'replicas'");
+    return no(Reason::kUnknownReplica, "the slave's replica id is " + shown(hello.replica) +
+                                           ", which is not in the master's option 'replicas'");
   }
   if (hello.set != acceptor.set) {
     return no(Reason::kSetDiffers,
@@ -50,8 +51,9 @@ std::optional<Answer> judge_identity(const Hello& hello, const Acceptor& accepto
   }
   if (hello.segment_size != acceptor.log.segment_size) {
     return no(Reason::kSegmentSize,
-              "its segments have " + std::to_string(hello.segment_size) + " bytes, this node's " +
-                  std::to_string(acceptor.log.segment_size) + ": give both the same segment size");
+              "the slave's segments have " + std::to_string(hello.segment_size) +
+                  " bytes, the master's " + std::to_string(acceptor.log.segment_size) +
+                  ": give both the same segment size");
   }
   return std::nullopt;
 }
@@ -60,14 +62,14 @@ std::optional<Answer> judge_identity(const Hello& hello, const Acceptor& accepto
 std::optional<Answer> judge_epoch(const Hello& hello, const Acceptor& acceptor) {
   if (!acceptor.keeps_epochs) return std::nullopt;
   if (acceptor.epoch == 0) {
-    return refuse(Reason::kNotServing, "this node is not master", acceptor);
+    return refuse(Reason::kNotServing, "the node that was asked is not master", acceptor);
   }
   const bool to_another = hello.promised == acceptor.epoch && hello.promised_to != acceptor.id;
   if (hello.promised <= acceptor.epoch && !to_another) return std::nullopt;
   return refuse(Reason::kEpoch,
-                "it has promised epoch " + std::to_string(hello.promised) + " to " +
-                    shown(hello.promised_to) + "; this node is master of epoch " +
-                    std::to_string(acceptor.epoch) + " only",
+                "the slave has promised epoch " + std::to_string(hello.promised) + " to " +
+                    shown(hello.promised_to) + "; the master's epoch is " +
+                    std::to_string(acceptor.epoch),
                 acceptor);
 }
 
@@ -79,19 +81,19 @@ std::optional<Answer> judge_tail(const Hello& hello, const Acceptor& acceptor,
   };
   if (hello.tail_start == hello.tail_end) {
     if (hello.tail_end <= std::max(hello.min, acceptor.log.min)) return std::nullopt;
-    return no(Reason::kProtocol, "it did not say what its log's last bytes are");
+    return no(Reason::kProtocol, "the slave did not say what its log's last bytes are");
   }
   if (hello.tail_start < acceptor.log.min) {
     return no(Reason::kRequestBelowMin,
-              "bytes that were to be compared are being deleted here; it may try again");
+              "the master is deleting bytes that were to be compared; the slave may try again");
   }
   const std::optional<std::uint64_t> hash = hash_of(hello.tail_start, hello.tail_end);
   const std::string range = text(hello.tail_start) + " to " + text(hello.tail_end);
-  if (!hash) return no(Reason::kHostError, "this node cannot read its log from " + range);
+  if (!hash) return no(Reason::kHostError, "the master cannot read its log from " + range);
   if (*hash == hello.tail_hash) return std::nullopt;
   return no(Reason::kDiverged, "the bytes from " + range +
-                                   " differ: the two logs parted there or before; empty its store "
-                                   "to copy afresh");
+                                   " differ: the two logs parted there or before; empty the "
+                                   "slave's store to copy from scratch");
 }
 
 }  // namespace
@@ -154,15 +156,17 @@ Answer judge_hello(const Hello& hello, const Acceptor& acceptor, const HashOf& h
   if (hello.min < Offset(0) || hello.end < hello.min || hello.tail_start < hello.min ||
       hello.tail_start > hello.tail_end || hello.tail_end > hello.end ||
       hello.tail_end - hello.tail_start > kTailBytes || !told) {
-    return no(Reason::kProtocol,
-              "its log's bounds or epochs contradict each other, or its tail is too long");
+    return no(
+        Reason::kProtocol,
+        "the bounds or epochs of the slave's log contradict each other, or its tail is too long");
   }
   if (hello.end < log.min && hello.end > hello.min && acceptor.cluster.empty()) {
-    return no(Reason::kRequestBelowMin,
-              "its log ends at " + text(hello.end) + ", and what follows was deleted here, up to " +
-                  text(log.min) +
-                  ": empty its store to copy afresh (with option 'cluster_id' on "
-                  "both nodes that is done without asking)");
+    return no(
+        Reason::kRequestBelowMin,
+        "the slave's log ends at " + text(hello.end) +
+            ", and the master has deleted what follows, up to " + text(log.min) +
+            ": empty the slave's store to copy from scratch (with option 'cluster_id' on both "
+            "nodes that is done without asking)");
   }
   // A log that was just reset holds nothing, lies elsewhere than at 0 and goes on there.
   const bool empty = hello.end == hello.min;
@@ -176,18 +180,20 @@ Answer judge_hello(const Hello& hello, const Acceptor& acceptor, const HashOf& h
     return serve(from == hello.end ? Decision::kResume : Decision::kReset, from, acceptor);
   }
   if (hello.end > log.end && !acceptor.keeps_epochs) {
-    return no(Reason::kRequestAboveEnd,
-              "its log ends at " + text(hello.end) + ", this node's at " + text(log.end) +
-                  ": it holds what this node never had; empty its store to copy afresh");
+    return no(
+        Reason::kRequestAboveEnd,
+        "the slave's log ends at " + text(hello.end) + ", the master's at " + text(log.end) +
+            ": the slave holds what the master never had; empty its store to copy from scratch");
   }
   const Offset common = common_end(*told, hello.end, acceptor.term.history, log.end);
   if (common < hello.end && (common < hello.min || common < log.min)) {
-    return no(Reason::kDiverged,
-              "the two logs are the same only below " + text(common) +
-                  ", which one of them no longer holds; empty its store to copy afresh");
+    return no(
+        Reason::kDiverged,
+        "the two logs are the same only below " + text(common) +
+            ", which one of them no longer holds; empty the slave's store to copy from scratch");
   }
   if (hello.tail_end != common) {
-    return no(Reason::kProtocol, "its tail ends at " + text(hello.tail_end) +
+    return no(Reason::kProtocol, "the slave's tail ends at " + text(hello.tail_end) +
                                      ", and the two histories say " + text(common));
   }
   if (auto refused = judge_tail(hello, acceptor, hash_of)) return *refused;
@@ -253,7 +259,7 @@ std::string check_answer(const Answer& answer, const Hello& hello, const Greetin
   if (answer.decision != Decision::kReset) return "";
   const std::string start = "it wants this log to start at " + text(answer.offset);
   if (answer.offset.bytes() % hello.segment_size != 0)
-    return start + ", which is no segment's start";
+    return start + ", which is not the start of a segment";
   // Whatever is thrown away must have been deleted there before.
   if (answer.offset <= hello.end && hello.end > hello.min)
     return start + ", but it ends at " + text(hello.end);

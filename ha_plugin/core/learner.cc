@@ -28,7 +28,7 @@ std::string text_of(const EpochHistory& history) {
 std::string what_is_wrong(const MasterHandshake& master, EpochHistory& out) {
   if (master.entries.empty()) return "names no epoch";
   if (master.entries.size() > kMaxEpochs) {
-    return "names " + std::to_string(master.entries.size()) + " epochs; the most is " +
+    return "names " + std::to_string(master.entries.size()) + " epochs; the maximum is " +
            std::to_string(kMaxEpochs);
   }
   for (const EpochEntry& entry : master.entries) {
@@ -73,14 +73,14 @@ Learner::Answer Learner::on_handshake(const MasterHandshake& master, const Epoch
   if (!point) {
     return {Reason::kDiverged,
             "this log has no epoch in common with the master's: epochs here " + text_of(local_) +
-                "; there " + text_of(master_) + "; empty this store to copy afresh",
+                "; there " + text_of(master_) + "; empty this store to copy from scratch",
             log.end};
   }
   if (*point < log.min) {
     return {Reason::kDiverged,
             "this log and the master's are the same only below " + std::to_string(point->bytes()) +
                 ", and this one begins at " + std::to_string(log.min.bytes()) +
-                "; empty this store to copy afresh",
+                "; empty this store to copy from scratch",
             log.end};
   }
   // Nothing is left of it: a log like any other that is empty.

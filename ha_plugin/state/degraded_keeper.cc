@@ -55,12 +55,11 @@ bool DegradedKeeper::allow(Offset held, Offset end, core::Time now) {
   const bool begins = !open();
   if (!commit(journal_.extended(held, end, net::unix_now_ms()), now)) return false;
   if (begins) {
-    host_.log(HA_LOG_ERROR,
-              "degraded: copies are missing, and waits are answered all the same from " +
-                  text(journal_.open()->from) +
-                  " on (option 'missing_copies': 'degrade'); what is "
-                  "acknowledged is kept in " +
-                  store_.path(kName));
+    host_.log(HA_LOG_ERROR, "degraded: copies are missing, and waits are answered anyway from " +
+                                text(journal_.open()->from) +
+                                " on (option 'missing_copies': 'degrade'); what is "
+                                "acknowledged is kept in " +
+                                store_.path(kName));
   }
   return true;
 }

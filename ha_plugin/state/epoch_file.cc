@@ -98,9 +98,9 @@ std::string format_epochs(const core::EpochHistory& history) {
 std::string parse_epochs(std::string_view text, core::EpochHistory& out) {
   out = {};
   std::size_t count = 0;
-  if (!parse_number(take_line(text), count)) return "line 1 is no number of entries";
+  if (!parse_number(take_line(text), count)) return "line 1 is not a number of entries";
   std::uint32_t crc = 0;
-  if (!parse_number(take_line(text), crc)) return "line 2 is no checksum";
+  if (!parse_number(take_line(text), crc)) return "line 2 is not a checksum";
   // RocketMQ counts a line end after the last line, whether or not it is there.
   std::string lines(text);
   if (!lines.empty() && lines.back() != '\n') lines += '\n';

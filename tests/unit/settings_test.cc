@@ -91,14 +91,14 @@ TEST(Settings, NumbersHaveBounds) {
     EXPECT_EQ(apply_alone(bound.key, std::to_string(bound.least)), "");
     EXPECT_EQ(apply_alone(bound.key, std::to_string(bound.most)), "");
     EXPECT_TRUE(refused(bound.key, std::to_string(bound.least - 1),
-                        "below the least, " + std::to_string(bound.least)));
+                        "below the minimum, " + std::to_string(bound.least)));
     if (bound.most < INT64_MAX) {
       EXPECT_TRUE(refused(bound.key, std::to_string(bound.most + 1),
-                          "above the most, " + std::to_string(bound.most)));
+                          "above the maximum, " + std::to_string(bound.most)));
     }
     // More digits than the machine's numbers have is still a whole number.
-    EXPECT_TRUE(refused(bound.key, "99999999999999999999", "above the most"));
-    EXPECT_TRUE(refused(bound.key, "-99999999999999999999", "below the least"));
+    EXPECT_TRUE(refused(bound.key, "99999999999999999999", "above the maximum"));
+    EXPECT_TRUE(refused(bound.key, "-99999999999999999999", "below the minimum"));
     for (const char* bad : {"", "5s", "1.5", "0x10", " 5", "5 ", "+5", "ten", "1e3", "007", "-0"}) {
       EXPECT_TRUE(refused(bound.key, bad, "is not a whole number"));
     }
@@ -127,20 +127,21 @@ TEST(Settings, ChoicesNameWhatCanBeChosen) {
   for (const char* good : {"auto", "address", "connection"}) {
     EXPECT_EQ(apply_alone("rocketmq_replica_identity", good), "");
   }
-  EXPECT_TRUE(refused("rocketmq_replica_identity", "host", "none of auto, address, connection"));
+  EXPECT_TRUE(refused("rocketmq_replica_identity", "host", "not one of auto, address, connection"));
   EXPECT_EQ(apply_alone("auto_in_sync_replicas", "true"), "");
   EXPECT_TRUE(refused("auto_in_sync_replicas", "yes", "neither true nor false"));
   EXPECT_TRUE(refused("rocketmq_sync_from_last_file", "1", "neither true nor false"));
   for (const char* wire : {"auto", "native", "rocketmq"}) EXPECT_EQ(apply_alone("wire", wire), "");
   EXPECT_EQ(apply_alone("wire", "rocketmq-autoswitch"), "");
-  EXPECT_TRUE(refused("wire", "autoswitch", "none of auto, native, rocketmq, rocketmq-autoswitch"));
+  EXPECT_TRUE(
+      refused("wire", "autoswitch", "not one of auto, native, rocketmq, rocketmq-autoswitch"));
 }
 
 TEST(Settings, TheStateDirectoryMustBeThere) {
   EXPECT_EQ(apply_alone("state_dir", ""), "");
   EXPECT_EQ(apply_alone("state_dir", "/"), "");
-  EXPECT_TRUE(refused("state_dir", "/no/such/place", "is no directory"));
-  EXPECT_TRUE(refused("state_dir", "/dev/null", "is no directory"));
+  EXPECT_TRUE(refused("state_dir", "/no/such/place", "is not a directory"));
+  EXPECT_TRUE(refused("state_dir", "/dev/null", "is not a directory"));
 }
 
 TEST(Settings, ALearnerNeedsAPlaceForItsEpochs) {
@@ -253,7 +254,7 @@ TEST(Settings, NamesAndTheConfiguredSet) {
   EXPECT_NE(apply_alone("replicas", many + "a@h:999").find("more than 128 nodes"),
             std::string::npos);
   EXPECT_NE(apply_alone("replicas", "a@h").find("has no port"), std::string::npos);
-  EXPECT_TRUE(refused("native_heartbeat_ms", "5", "below the least"));
+  EXPECT_TRUE(refused("native_heartbeat_ms", "5", "below the minimum"));
   Settings slow;
   EXPECT_EQ(apply_option(slow, "native_heartbeat_ms", "2500"), "");
   EXPECT_NE(check_together(slow).find("native_housekeeping_ms"), std::string::npos);

@@ -400,8 +400,7 @@ TEST_F(TransferServiceTest, DrainingEndsWhenTheLastWaitDoesAndTheReplicasHoldThe
 class Loop {
  public:
   explicit Loop(metrics::HaMetrics& metrics, core::AckPolicy policy)
-      : service_(metrics, policy, 1 << 20, [this] { ring(); }),
-        thread_([this] { run(); }) {
+      : service_(metrics, policy, 1 << 20, [this] { ring(); }), thread_([this] { run(); }) {
     post([this] { service_.set_master(true); });
   }
   ~Loop() {

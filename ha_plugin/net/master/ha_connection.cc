@@ -224,7 +224,8 @@ bool HaConnection::take_report(core::Offset value, const MasterView& view, Time 
       text += " is outside the master's log, [" + std::to_string(log.min.bytes()) + ", " +
               std::to_string(log.end.bytes()) + "]" +
               (reason == Reason::kRequestBelowMin
-                   ? ": the master has deleted those bytes; empty the slave's store to copy afresh"
+                   ? ": the master has deleted those bytes; empty the slave's store to copy from "
+                     "scratch"
                    : ": the slave's log is ahead or a different one; cut or empty its store");
     } else if (reason == Reason::kReportAhead) {
       text += " acknowledges more than was sent, " +

@@ -23,7 +23,7 @@ ServingWire::Found NativeServingWire::take(std::span<const std::byte>& bytes) {
       return Pending{reader_.metadata()};
     case Reader::Found::kBadChecksum:
       return Refusal{Reason::kChecksum,
-                     "checksum mismatch: a message of the slave was changed on the way"};
+                     "a message of the slave was changed on the way (checksum mismatch)"};
     case Reader::Found::kBadSize:
       return Refusal{Reason::kFrameSize, "the slave announced a message of type " +
                                              std::to_string(reader_.type()) + " with " +

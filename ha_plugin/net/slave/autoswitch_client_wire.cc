@@ -103,7 +103,7 @@ Refusal AutoswitchClientWire::cut(Offset from, Offset to) {
     case Status::kRange:
     case Status::kUnsupported:
       return {Reason::kDiverged, "this log must be cut " + range + ", and cannot be: " +
-                                     result.text + "; empty this store to copy afresh"};
+                                     result.text + "; empty this store to copy from scratch"};
     default:
       return to_refusal(std::move(result));
   }

@@ -44,7 +44,7 @@ std::string what_is_wrong(const ClientWire::Frame& frame, Reason reason,
              " bytes: give both sides the same segment size";
     default:
       return sent + ", but this log ends at " + std::to_string(log.end.bytes()) +
-             "; nothing was stored (empty this store to copy afresh)";
+             "; nothing was stored (empty this store to copy from scratch)";
   }
 }
 
@@ -173,7 +173,7 @@ bool ClientService::begin_frame(const ClientWire::Frame& frame) {
           "the master has nothing at " + std::to_string(tail_.next().bytes()) +
               ", though this log goes on to " + std::to_string(log.end.bytes()) +
               ": the master's log ends before, or what it still holds begins later; nothing was "
-              "stored (empty this store to copy afresh)");
+              "stored (empty this store to copy from scratch)");
     return false;
   }
   if (log.end != end_) {
@@ -214,8 +214,8 @@ bool ClientService::fill(std::int64_t size) {
   if (body_left_ > 0) return true;
   if (!wire_->body_is_whole()) {
     close(Reason::kChecksum, "a frame at " + std::to_string(end_.bytes()) +
-                                 " was changed on the way: its checksum is another; nothing of it "
-                                 "was stored");
+                                 " was changed on the way (checksum mismatch); nothing of it was "
+                                 "stored");
     return false;
   }
   const std::int64_t whole = whole_.size();
@@ -257,7 +257,7 @@ bool ClientService::compare(std::span<const std::byte> bytes) {
     close(Reason::kDiverged, "the master holds another byte than this log at " +
                                  std::to_string(at.bytes()) +
                                  ": the two logs parted there or before; nothing was stored (empty "
-                                 "this store to copy afresh)");
+                                 "this store to copy from scratch)");
     return false;
   }
   tail_.matched(static_cast<std::int64_t>(bytes.size()));

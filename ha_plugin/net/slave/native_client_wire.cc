@@ -92,11 +92,10 @@ Refusal NativeClientWire::take(std::span<const std::byte>& bytes, std::optional<
                                       std::to_string(reader_.size()) + " bytes"};
     case Reader::Found::kBadChecksum:
       return {Reason::kChecksum, "a message of type " + type +
-                                     " from the master was changed on the way: its checksum is "
-                                     "another"};
+                                     " from the master was changed on the way (checksum mismatch)"};
     case Reader::Found::kBadMagic:
       return {Reason::kProtocol,
-              "what the master sent is no message of the native protocol (a RocketMQ broker is "
+              "what the master sent is not a message of the native protocol (a RocketMQ broker is "
               "followed with option 'wire': 'auto' or 'rocketmq')"};
     default:
       break;
@@ -201,7 +200,7 @@ Refusal NativeClientWire::may_cut(Offset to, const std::string& range) const {
   if (!host_.can_truncate()) {
     return {Reason::kDiverged, "this log must be cut " + range +
                                    ", and the host has no hook 'truncate'; empty this store to "
-                                   "copy afresh"};
+                                   "copy from scratch"};
   }
   if (settings_.allow_unsafe_truncation) return {};
   if (terms_.current().history.empty() && to <= hello_.min) {
@@ -209,7 +208,7 @@ Refusal NativeClientWire::may_cut(Offset to, const std::string& range) const {
             "the history of this log is missing (" + terms_.path() +
                 "), so nothing proves that any of its " + text(Offset(hello_.end - hello_.min)) +
                 " bytes is the master's; nothing was cut. Restore the file, or empty this store to "
-                "copy afresh"};
+                "copy from scratch"};
   }
   ha_bounds bounds{};
   if (HostResult r = host_.bounds(bounds); !r.ok()) return to_refusal(std::move(r));
@@ -219,8 +218,8 @@ Refusal NativeClientWire::may_cut(Offset to, const std::string& range) const {
           "this log must be cut " + range +
               ", and cannot be: its readers have seen what lies below " +
               std::to_string(bounds.confirm) +
-              "; set option 'allow_unsafe_truncation' to 'true' to cut it all the same, or empty "
-              "this store to copy afresh"};
+              "; set option 'allow_unsafe_truncation' to 'true' to cut it anyway, or empty "
+              "this store to copy from scratch"};
 }
 
 Refusal NativeClientWire::cut(Offset to) {
@@ -252,8 +251,8 @@ Refusal NativeClientWire::cut(Offset to) {
     case core::Status::kUnsupported:
       return {Reason::kDiverged,
               "this log must be cut " + range + ", and cannot be: " + result.text +
-                  "; set option 'allow_unsafe_truncation' to 'true' to cut it all the same, or "
-                  "empty this store to copy afresh"};
+                  "; set option 'allow_unsafe_truncation' to 'true' to cut it anyway, or "
+                  "empty this store to copy from scratch"};
     default:
       return to_refusal(std::move(result));
   }
