@@ -266,7 +266,7 @@ OBJECTS := $(patsubst %.cc,%.o,$(wildcard ha_plugin/core/*.cc tests/sim/*.cc)) h
 sim: $(OBJECTS)
 \tg++ -o $@ $^ -lpthread
 %.o: %.cc
-\tg++ -std=c++20 -O1 -w -I. -MMD -c -o $@ $<
+\tg++ -std=c++20 -O1 -w -DHA_SLOW_ASSERTS -I. -MMD -c -o $@ $<
 -include $(OBJECTS:.o=.d)
 """
 
@@ -313,7 +313,7 @@ def main():
 
     with tempfile.TemporaryDirectory() as temporary:
         directory = pathlib.Path(temporary)
-        for part in ("ha_plugin/core", "ha_plugin/wire", "tests/sim"):
+        for part in ("plugin_api/lists", "ha_plugin/core", "ha_plugin/wire", "tests/sim"):
             shutil.copytree(ROOT / part, directory / part)
         (directory / "Makefile").write_text(MAKEFILE)
         build(directory)
