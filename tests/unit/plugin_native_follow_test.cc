@@ -53,7 +53,8 @@ TEST(Native, ASlaveOfAnotherClusterSaysSoAndGoesOnTrying) {
   Instance slave(slave_host, native({{"cluster_id", "test"}, {"reconnect_max_ms", "50"}}));
   master.start_master();
   slave.start_slave(address_of(master));
-  EXPECT_TRUE(slave_host.wait_for_log("the master refused this slave: its cluster is 'test'", 2));
+  EXPECT_TRUE(
+      slave_host.wait_for_log("the master refused this slave: the slave's cluster is 'test'", 2));
   EXPECT_EQ(slave.snapshot().total.client_reason, HA_REASON_CLUSTER);
   EXPECT_EQ(slave_host.appends(), 0);
 }

@@ -213,7 +213,7 @@ TEST(Settings, NamesAndTheConfiguredSet) {
   EXPECT_EQ(apply_alone("accept", "native"), "");
   EXPECT_EQ(apply_alone("accept", "rocketmq,native"), "");
   EXPECT_TRUE(refused("accept", "", "lets nobody in"));
-  EXPECT_TRUE(refused("accept", "all", "no list of native and rocketmq"));
+  EXPECT_TRUE(refused("accept", "all", "not a list of native and rocketmq"));
   EXPECT_TRUE(refused("default_durability", "fsync", "neither received nor durable"));
 
   Settings s;
