@@ -360,7 +360,7 @@ void Checker::on_ranges(std::uint32_t node, std::int64_t epoch, bool ok, const D
     if (master && (since == core::kNever || now - since < config_.degraded_hold)) {
       throw Violation(name(node) +
                       " calls a degraded range healed before enough copies kept up for "
-                      "so long");
+                      "long enough");
     }
   }
   if (ok) {
