@@ -177,10 +177,11 @@ Outcome HaService::begin(const RoleChange& role) {
     return {os_errno == 0 ? Status::kInvalid : Status::kIo, std::move(wrong), os_errno};
   }
   if (Outcome failed = serve_metrics(); failed.status != Status::kOk) return failed;
+  const net::Address listen = accept_.local_address();
   {
     const Lock lock(mutex_);
-    addresses_.ha = accept_.local_address();
-    client_.set_own(addresses_.ha);
+    addresses_.ha = listen;
+    client_.set_own(listen);
   }
   io_.start(
       [this] {
@@ -198,7 +199,7 @@ Outcome HaService::begin(const RoleChange& role) {
   });
   changes_.start([this](const RoleChange& change) { role_.carry_out(change); },
                  [this] { role_.poll_for_newer_epoch(); });
-  host_.info("listening for slaves on " + addresses_.ha.text());
+  host_.info("listening for slaves on " + listen.text());
   RoleChange first = role;
   first.keep_trying = terms_.keeps_epochs();
   life_ = Life::kStarted;
