@@ -142,33 +142,35 @@ HostResult Host::said(HostResult misuse) const {
   return misuse;
 }
 
-HostResult Host::append(core::Offset offset, const void* data, std::int64_t size) const {
+HostResult Host::append(std::int64_t epoch, core::Offset offset, const void* data,
+                        std::int64_t size) const {
   ha_error error = empty_error();
-  const std::int32_t status = call_host(api_.append, ctx_, 0, offset.bytes(), data, size, &error);
+  const std::int32_t status =
+      call_host(api_.append, ctx_, epoch, offset.bytes(), data, size, &error);
   return check_end(result_of(status, error, "append"), "append", offset + size);
 }
 
-HostResult Host::truncate(core::Offset new_end, bool unsafe) const {
+HostResult Host::truncate(std::int64_t epoch, core::Offset new_end, bool unsafe) const {
   if (api_.truncate == nullptr) {
     return {core::Status::kUnsupported,
             "the host has no hook 'truncate' to cut the log to " + std::to_string(new_end.bytes())};
   }
   ha_error error = empty_error();
-  const std::int32_t status =
-      call_host(api_.truncate, ctx_, 0, new_end.bytes(), unsafe ? HA_TRUNCATE_UNSAFE : 0, &error);
+  const std::int32_t status = call_host(api_.truncate, ctx_, epoch, new_end.bytes(),
+                                        unsafe ? HA_TRUNCATE_UNSAFE : 0, &error);
   return check_end(result_of(status, error, "truncate"), "truncate", new_end);
 }
 
-HostResult Host::reset(core::Offset new_min) const {
+HostResult Host::reset(std::int64_t epoch, core::Offset new_min) const {
   if (api_.reset == nullptr) {
     return {core::Status::kUnsupported,
             "the master's log starts at " + std::to_string(new_min.bytes()) +
                 " and the host has no hook 'reset' to start this empty log there"};
   }
   ha_error error = empty_error();
-  HostResult result =
-      check_end(result_of(call_host(api_.reset, ctx_, 0, new_min.bytes(), &error), error, "reset"),
-                "reset", new_min);
+  HostResult result = check_end(
+      result_of(call_host(api_.reset, ctx_, epoch, new_min.bytes(), &error), error, "reset"),
+      "reset", new_min);
   ha_bounds now{};
   if (!result.ok() || !bounds(now).ok() || now.min == new_min.bytes()) return result;
   return said(misuse("host hook 'reset' answered OK, but the log begins at " + text(now.min) +
@@ -180,8 +182,8 @@ HostResult Host::flush(core::Offset end) const {
   return result_of(call_host(api_.flush, ctx_, end.bytes(), &error), error, "flush");
 }
 
-HostResult Host::confirm(core::Offset offset) const {
-  return result_of(call_host(api_.confirm, ctx_, 0, offset.bytes()), empty_error(), "confirm");
+HostResult Host::confirm(std::int64_t epoch, core::Offset offset) const {
+  return result_of(call_host(api_.confirm, ctx_, epoch, offset.bytes()), empty_error(), "confirm");
 }
 
 core::Status Host::pin(core::Offset offset, std::int64_t size, ha_span& out) const {
@@ -204,11 +206,11 @@ core::Status Host::acquire(core::Offset offset, std::int64_t size, ha_segment& o
   return known(call_host(segment_fd_->acquire, ctx_, offset.bytes(), size, &out));
 }
 
-HostResult Host::reserve(core::Offset offset, std::int64_t size, void*& data,
+HostResult Host::reserve(std::int64_t epoch, core::Offset offset, std::int64_t size, void*& data,
                          std::int64_t& room) const {
   ha_error error = empty_error();
   const std::int32_t status =
-      call_host(reserve_->reserve, ctx_, 0, offset.bytes(), size, &data, &room, &error);
+      call_host(reserve_->reserve, ctx_, epoch, offset.bytes(), size, &data, &room, &error);
   HostResult result = result_of(status, error, "reserve");
   if (!result.ok() || (data != nullptr && room >= 1)) return result;
   return said(

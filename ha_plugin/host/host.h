@@ -56,18 +56,20 @@ class Host {
 
   HostResult bounds(ha_bounds& out) const;
   HostResult record_floor(core::Offset offset, core::Offset& out) const;
-  HostResult append(core::Offset offset, const void* data, std::int64_t size) const;
+  // epoch, here and below: of the master on whose word it is done; 0 = no epochs are kept.
+  HostResult append(std::int64_t epoch, core::Offset offset, const void* data,
+                    std::int64_t size) const;
   bool can_truncate() const { return api_.truncate != nullptr; }
   // unsafe: also below what readers may have seen.
-  HostResult truncate(core::Offset new_end, bool unsafe = false) const;
-  HostResult reset(core::Offset new_min) const;
+  HostResult truncate(std::int64_t epoch, core::Offset new_end, bool unsafe = false) const;
+  HostResult reset(std::int64_t epoch, core::Offset new_min) const;
 
   bool can_flush() const { return api_.flush != nullptr; }
   HostResult flush(core::Offset end) const;
 
   // Without the hook readers see whatever the log holds.
   bool can_confirm() const { return api_.confirm != nullptr; }
-  HostResult confirm(core::Offset offset) const;
+  HostResult confirm(std::int64_t epoch, core::Offset offset) const;
 
   bool can_pin() const { return api_.pin != nullptr; }
   // AGAIN when too many are out.
@@ -80,7 +82,8 @@ class Host {
   void release(const ha_segment& segment) const { call_host(segment_fd_->release, ctx_, &segment); }
 
   bool can_reserve() const { return reserve_ != nullptr; }
-  HostResult reserve(core::Offset offset, std::int64_t size, void*& data, std::int64_t& room) const;
+  HostResult reserve(std::int64_t epoch, core::Offset offset, std::int64_t size, void*& data,
+                     std::int64_t& room) const;
   // offset: the log's end, where the memory was reserved.
   HostResult commit(core::Offset offset, std::int64_t size) const;
   void drop_reservation() const { call_host(reserve_->drop, ctx_); }

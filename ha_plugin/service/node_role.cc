@@ -34,9 +34,13 @@ void NodeRole::carry_out(const RoleChange& wanted) {
 }
 
 void NodeRole::change(RoleChange change) {
-  parts_.io.run_sync([this] { leave(Reason::kRoleChanged); });
+  std::int64_t known = 0;
+  parts_.io.run_sync([&] {
+    leave(Reason::kRoleChanged);
+    known = parts_.terms.current().known();
+  });
   if (change.role != Role::kNone) {
-    if (const Outcome cut = cut_to_whole_record(); cut.status != Status::kOk) {
+    if (const Outcome cut = cut_to_whole_record(known); cut.status != Status::kOk) {
       change.follow_if_refused = false;  // a slave's log has to be cut too
       return refuse(change, Reason::kHostError, cut);
     }
@@ -89,7 +93,7 @@ void NodeRole::refuse(const RoleChange& change, Reason reason, const Outcome& wh
   parts_.host.role_changed(instead.role, reason, why.status, text);
 }
 
-Outcome NodeRole::cut_to_whole_record() {
+Outcome NodeRole::cut_to_whole_record(std::int64_t epoch) {
   ha_bounds bounds{};
   if (HostResult r = parts_.host.bounds(bounds); !r.ok()) return {r.status, r.text};
   Offset floor;
@@ -97,7 +101,7 @@ Outcome NodeRole::cut_to_whole_record() {
     return {r.status, r.text};
   }
   if (floor.bytes() == bounds.end) return {};
-  if (HostResult r = parts_.host.truncate(floor); !r.ok()) return {r.status, r.text};
+  if (HostResult r = parts_.host.truncate(epoch, floor); !r.ok()) return {r.status, r.text};
   parts_.host.info("cut the log from " + std::to_string(bounds.end) + " to " +
                    std::to_string(floor.bytes()) + ", its last whole record");
   return {};
@@ -244,8 +248,9 @@ void NodeRole::leave_shrunk_log(Offset before, Offset now) {
 }
 
 void NodeRole::confirm(Offset reached) {
-  if (parts_.terms.own_epoch() == 0 || !parts_.host.can_confirm()) return;
-  const HostResult result = parts_.host.confirm(reached);
+  const std::int64_t epoch = parts_.terms.own_epoch();
+  if (epoch == 0 || !parts_.host.can_confirm()) return;
+  const HostResult result = parts_.host.confirm(epoch, reached);
   if (!result.ok() && !confirm_failed_) {
     parts_.host.log(HA_LOG_ERROR, "readers are not shown more: " + result.text);
   }

@@ -57,7 +57,7 @@ class NodeRole {
  private:
   void change(RoleChange change);
   void refuse(const RoleChange& change, core::Reason reason, const Outcome& why);
-  Outcome cut_to_whole_record();
+  Outcome cut_to_whole_record(std::int64_t epoch);
   std::string describe(const RoleChange& change) const;
   std::string describe_default_acks(core::Role role) const;
 

@@ -90,12 +90,15 @@ std::optional<Error> LocalBroker::open_all() {
   });
   if (auto* error = std::get_if<Error>(&groups)) return std::move(*error);
   groups_ = std::move(std::get<std::unique_ptr<GroupOffsets>>(groups));
+  auto epochs = NewestEpoch::open(options_.store_dir);
+  if (auto* error = std::get_if<Error>(&epochs)) return std::move(*error);
+  epochs_ = std::move(std::get<std::unique_ptr<NewestEpoch>>(epochs));
   for (const auto& [key, value] : options_.plugin_options) {
     if (key == kDefaultDurability) default_durability_ = durability_of(value);
   }
   scheduler_ = std::make_unique<Scheduler>(*log_, index_, system_now_ms);
 
-  hooks_ = std::make_unique<LogHooks>(*log_, index_, *groups_, options_.consensus_log,
+  hooks_ = std::make_unique<LogHooks>(*log_, index_, *groups_, *epochs_, options_.consensus_log,
                                       [this](const ha_role_report& r) { on_role_changed(r); });
   const ha::HostBinding binding = ha::bind_host(*hooks_);
   auto plugin = ha::Plugin::load(options_.plugin_path, binding);

@@ -24,6 +24,7 @@
 #include "broker/broker.h"
 #include "broker/group_offsets.h"
 #include "broker/log_hooks.h"
+#include "broker/newest_epoch.h"
 #include "broker/queue_offsets.h"
 #include "broker/scheduler.h"
 #include "ha/loader.hpp"
@@ -103,6 +104,7 @@ class LocalBroker final : public Broker {
   store::Index index_{&queue_offsets_};
   std::unique_ptr<store::CommitLog> log_;
   std::unique_ptr<GroupOffsets> groups_;
+  std::unique_ptr<NewestEpoch> epochs_;
   std::unique_ptr<Scheduler> scheduler_;
   std::unique_ptr<LogHooks> hooks_;
   std::optional<ha::Instance> instance_;

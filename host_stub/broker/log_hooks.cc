@@ -12,14 +12,6 @@ std::int32_t answer(const std::optional<Error>& from, ha::Error& to) {
   return from->status;
 }
 
-// Epoch 0 is the only one this host knows. A lower one can only be stale; a higher one would have
-// to be remembered, which this host cannot do.
-std::optional<Error> refuse_epoch(std::int64_t epoch) {
-  if (epoch == 0) return std::nullopt;
-  return make_error(epoch < 0 ? HA_EPOCH : HA_UNSUPPORTED,
-                    "epoch " + std::to_string(epoch) + ": this host keeps no epochs (use 0)");
-}
-
 spdlog::level::level_enum level_of(std::int32_t level) {
   switch (level) {
     case HA_LOG_DEBUG:
@@ -54,9 +46,16 @@ std::int32_t LogHooks::read(std::int64_t offset, std::span<std::byte> buffer, st
 
 std::int32_t LogHooks::append(std::int64_t epoch, std::int64_t offset,
                               std::span<const std::byte> data, ha::Error& error) {
-  if (const auto refused = refuse_epoch(epoch)) return answer(refused, error);
+  if (const auto refused = epochs_.check(epoch)) return answer(refused, error);
   return answer(log_.append_raw(offset, {reinterpret_cast<const char*>(data.data()), data.size()}),
                 error);
+}
+
+void LogHooks::role_changed(const ha_role_report& report) {
+  master_ = report.role == HA_ROLE_MASTER;
+  // As a master this node appends by itself. What an older one still says is stale from here on.
+  if (const auto failed = epochs_.check(report.epoch)) spdlog::error("{}", failed->text);
+  role_changed_(report);
 }
 
 void LogHooks::log(std::int32_t level, std::string_view text) {
@@ -80,7 +79,7 @@ void LogHooks::unpin(const ha_span& span) {
 
 std::int32_t LogHooks::truncate(std::int64_t epoch, std::int64_t new_end,
                                 std::uint32_t truncate_flags, ha::Error& error) {
-  if (const auto refused = refuse_epoch(epoch)) return answer(refused, error);
+  if (const auto refused = epochs_.check(epoch)) return answer(refused, error);
   const auto failed = log_.truncate(new_end, (truncate_flags & HA_TRUNCATE_UNSAFE) != 0);
   // What a group read of the bytes that are gone is not to be handed up to a master.
   if (!failed) groups_.limit();
@@ -88,7 +87,7 @@ std::int32_t LogHooks::truncate(std::int64_t epoch, std::int64_t new_end,
 }
 
 std::int32_t LogHooks::reset(std::int64_t epoch, std::int64_t new_min, ha::Error& error) {
-  if (const auto refused = refuse_epoch(epoch)) return answer(refused, error);
+  if (const auto refused = epochs_.check(epoch)) return answer(refused, error);
   return answer(log_.reset(new_min), error);
 }
 
@@ -97,7 +96,7 @@ std::int32_t LogHooks::flush(std::int64_t end, ha::Error& error) {
 }
 
 std::int32_t LogHooks::confirm(std::int64_t epoch, std::int64_t offset) {
-  auto error = refuse_epoch(epoch);
+  auto error = epochs_.check(epoch);
   if (!error) error = log_.confirm(offset);
   if (!error) return HA_OK;
   spdlog::error("log: {}", error->text);
@@ -142,7 +141,7 @@ void LogHooks::release_segment(const ha_segment& segment) {
 
 std::int32_t LogHooks::reserve(std::int64_t epoch, std::int64_t offset, std::int64_t size,
                                void*& data, std::int64_t& room, ha::Error& error) {
-  if (const auto refused = refuse_epoch(epoch)) return answer(refused, error);
+  if (const auto refused = epochs_.check(epoch)) return answer(refused, error);
   const auto reserved = log_.reserve(offset, size);
   if (const auto* failed = std::get_if<Error>(&reserved)) return answer(*failed, error);
   data = std::get<store::CommitLog::Reservation>(reserved).data;

@@ -17,6 +17,7 @@
 
 #include "broker/group_offsets.h"
 #include "broker/metadata.h"
+#include "broker/newest_epoch.h"
 #include "ha/host_hooks.hpp"
 #include "ha/loader.hpp"
 #include "store/commit_log.h"
@@ -27,9 +28,10 @@ class LogHooks final : public ha::HostHooks {
  public:
   using RoleChanged = std::function<void(const ha_role_report&)>;
 
-  LogHooks(store::CommitLog& log, store::Index& index, GroupOffsets& groups, bool consensus_log,
-           RoleChanged role_changed)
+  LogHooks(store::CommitLog& log, store::Index& index, GroupOffsets& groups, NewestEpoch& epochs,
+           bool consensus_log, RoleChanged role_changed)
       : log_(log),
+        epochs_(epochs),
         groups_(groups),
         metadata_(log, index, groups),
         consensus_log_(consensus_log),
@@ -46,10 +48,7 @@ class LogHooks final : public ha::HostHooks {
   void take_names_from(const ha::Plugin& plugin) { plugin_ = plugin; }
   void log_role(const ha_role_report& report) const;
 
-  void role_changed(const ha_role_report& report) override {
-    master_ = report.role == HA_ROLE_MASTER;
-    role_changed_(report);
-  }
+  void role_changed(const ha_role_report& report) override;
   void log(std::int32_t level, std::string_view text) override;
 
   std::int32_t pin(std::int64_t offset, std::int64_t size, ha_span& out) override;
@@ -82,6 +81,7 @@ class LogHooks final : public ha::HostHooks {
 
  private:
   store::CommitLog& log_;
+  NewestEpoch& epochs_;
   GroupOffsets& groups_;
   Metadata metadata_;
   const bool consensus_log_;

@@ -73,7 +73,7 @@ static int32_t host_append(void* ctx, int64_t epoch, int64_t offset, const void*
                            ha_error* error) {
   struct host* h = ctx;
   int32_t status = HA_OK;
-  (void)epoch; /* always 0 in this version */
+  (void)epoch; /* always 0 without option replicas */
   pthread_mutex_lock(&h->mutex);
   if (offset != h->end) {
     status = HA_RANGE;

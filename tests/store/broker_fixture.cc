@@ -5,7 +5,7 @@
 
 namespace stub {
 
-std::int32_t Fake::replicate(int from, int to) const {
+std::int32_t Fake::replicate(int from, int to, std::int64_t epoch) const {
   void* from_ctx = nullptr;
   void* to_ctx = nullptr;
   const ha_host_api& source = host(from, &from_ctx);
@@ -18,7 +18,7 @@ std::int32_t Fake::replicate(int from, int to) const {
     char buffer[1000];
     std::int64_t got = 0;
     std::int32_t status = source.read(from_ctx, have.end, buffer, sizeof buffer, &got);
-    if (status == HA_OK) status = target.append(to_ctx, 0, have.end, buffer, got, nullptr);
+    if (status == HA_OK) status = target.append(to_ctx, epoch, have.end, buffer, got, nullptr);
     if (status != HA_OK) return status;
   }
 }

@@ -50,7 +50,7 @@ class Fake {
     return *get<decltype(fake_host)>("fake_host")(index, ctx);
   }
   // What the plugin does all day: bytes that `from` holds and `to` does not, through their hooks.
-  std::int32_t replicate(int from, int to) const;
+  std::int32_t replicate(int from, int to, std::int64_t epoch = 0) const;
   std::int32_t confirm(int index, std::int64_t offset) const {
     void* ctx = nullptr;
     const ha_host_api& api = host(index, &ctx);

@@ -190,6 +190,54 @@ TEST(Broker, NoLocalAppendHappensOnceASlavesRoleHolds) {
   for (auto& producer : producers) producer.join();
 }
 
+TEST(Broker, AStaleEpochIsRefusedAlsoAfterARestart) {
+  const TempDir master_dir, slave_dir;
+  const Fake fake;
+  const auto master = open_broker(broker_options(master_dir.path(), Role::kMaster));
+  auto slave = open_broker(broker_options(slave_dir.path(), Role::kSlave));
+  produce(*master, request("t", {"one"}));
+  ASSERT_EQ(fake.replicate(0, 1, 7), HA_OK);
+  produce(*master, request("t", {"two"}));
+  const auto refuses = [&](std::int64_t epoch) {
+    void* ctx = nullptr;
+    const ha_host_api& host = fake.host(1, &ctx);
+    const auto* extension = static_cast<const ha_ext_append_reserve*>(
+        host.get_extension(ctx, HA_EXT_APPEND_RESERVE));
+    ha_error error{};
+    error.struct_size = sizeof(error);
+    ha_bounds bounds{};
+    host.bounds(ctx, &bounds);
+    void* data = nullptr;
+    std::int64_t room = 0;
+    EXPECT_EQ(fake.replicate(0, 1, epoch), HA_EPOCH);
+    EXPECT_EQ(extension->reserve(ctx, epoch, bounds.end, 1, &data, &room, &error), HA_EPOCH);
+    EXPECT_EQ(host.confirm(ctx, epoch, bounds.end), HA_EPOCH);
+    EXPECT_EQ(host.reset(ctx, epoch, 0, &error), HA_EPOCH);
+    EXPECT_EQ(host.truncate(ctx, epoch, 0, 0, &error), HA_EPOCH);
+    EXPECT_EQ(bodies(*slave, "t"), std::vector<std::string>{"one"});
+    return std::string(error.text);
+  };
+  const std::string text = refuses(6);
+  EXPECT_NE(text.find("epoch 6 is stale: this log has seen epoch 7"), std::string::npos) << text;
+
+  // As the master of epoch 9 this node has seen that too.
+  void* ctx = nullptr;
+  const ha_host_api& host = fake.host(1, &ctx);
+  ha_role_report report{};
+  report.struct_size = sizeof(report);
+  report.role = HA_ROLE_SLAVE;
+  report.epoch = 9;
+  report.text = "";
+  host.role_changed(ctx, &report);
+  refuses(8);
+  slave.reset();
+  slave = open_broker(broker_options(slave_dir.path(), Role::kSlave));
+  refuses(8);
+  EXPECT_EQ(fake.replicate(0, 1, 9), HA_OK);
+  produce(*master, request("t", {"three"}));
+  EXPECT_EQ(fake.replicate(0, 1, 0), HA_OK) << "0 is no epoch";
+}
+
 TEST(Broker, ReadersOfASlaveSeeWhatThePluginConfirmed) {
   const TempDir master_dir, slave_dir;
   const Fake fake;
@@ -222,7 +270,6 @@ TEST(Broker, ReadersOfASlaveSeeWhatThePluginConfirmed) {
   host.bounds(ctx, &bounds);
   EXPECT_EQ(bounds.confirm, first.end_offset);
   EXPECT_EQ(host.truncate(ctx, 0, first.end_offset - 1, 0, nullptr), HA_RANGE);
-  EXPECT_EQ(host.confirm(ctx, 1, rest.end_offset), HA_UNSUPPORTED);  // this host keeps no epochs
 
   // Another master, another process: still nothing that was not confirmed.
   ASSERT_TRUE(std::holds_alternative<std::monostate>(slave->follow("10.0.0.9:1")));

@@ -103,17 +103,18 @@ struct MemoryHost::Hooks {
     MemoryHost& h = self(ctx);
     h.run_append_hook(offset, size);
     const std::lock_guard lock(h.mutex_);
-    if (epoch != 0) h.note_misuse("append with an epoch");
+    h.hear_epoch("append", epoch);
     if (h.reserved_at_ >= 0) h.note_misuse("append while a reservation is open");
     if (h.liar_ == "append") size = std::min(size, h.liar_stores_);
     if (size == 0) return HA_OK;
     return h.append_locked(offset, data, size, error);
   }
 
-  static std::int32_t reserve(void* ctx, std::int64_t, std::int64_t offset, std::int64_t size,
+  static std::int32_t reserve(void* ctx, std::int64_t epoch, std::int64_t offset, std::int64_t size,
                               void** data, std::int64_t* room, ha_error*) noexcept {
     MemoryHost& h = self(ctx);
     const std::lock_guard lock(h.mutex_);
+    h.hear_epoch("reserve", epoch);
     if (h.reserved_at_ >= 0) return HA_STATE;
     if (offset != h.end_) return HA_RANGE;
     *data = h.at(offset);
@@ -154,7 +155,7 @@ struct MemoryHost::Hooks {
     }
     if (hook) hook(new_end);
     const std::lock_guard lock(h.mutex_);
-    if (epoch != 0) h.note_misuse("truncate with an epoch");
+    h.hear_epoch("truncate", epoch);
     if (h.truncate_status_ != HA_OK) return h.truncate_status_;
     if (new_end < h.min_ || new_end > h.end_) return HA_RANGE;
     if (new_end < h.confirm_ && (flags & HA_TRUNCATE_UNSAFE) == 0) {
@@ -168,9 +169,11 @@ struct MemoryHost::Hooks {
     return HA_OK;
   }
 
-  static std::int32_t reset(void* ctx, std::int64_t, std::int64_t new_min, ha_error*) noexcept {
+  static std::int32_t reset(void* ctx, std::int64_t epoch, std::int64_t new_min,
+                            ha_error*) noexcept {
     MemoryHost& h = self(ctx);
     const std::lock_guard lock(h.mutex_);
+    h.hear_epoch("reset", epoch);
     if (h.liar_ == "reset") return HA_OK;
     h.min_ = h.end_ = h.confirm_ = new_min;
     h.changed_.notify_all();
@@ -194,7 +197,7 @@ struct MemoryHost::Hooks {
   static std::int32_t confirm(void* ctx, std::int64_t epoch, std::int64_t offset) noexcept {
     MemoryHost& h = self(ctx);
     const std::lock_guard lock(h.mutex_);
-    if (epoch != 0) h.note_misuse("confirm with an epoch");
+    h.hear_epoch("confirm", epoch);
     if (offset < 0 || offset > h.end_) {
       h.note_misuse("confirm of " + std::to_string(offset) + " with the end at " +
                     std::to_string(h.end_));
@@ -437,6 +440,15 @@ std::int32_t MemoryHost::append_locked(std::int64_t offset, const void* data, st
 
 void MemoryHost::note_misuse(const std::string& text) { misuse_.push_back(text); }
 
+void MemoryHost::hear_epoch(const std::string& hook, std::int64_t epoch) {
+  epochs_[hook] = epoch;
+  if (epoch != 0 && epoch < newest_epoch_) {
+    note_misuse(hook + " with epoch " + std::to_string(epoch) + " after " +
+                std::to_string(newest_epoch_));
+  }
+  newest_epoch_ = std::max(newest_epoch_, epoch);
+}
+
 std::int64_t MemoryHost::grow(std::int64_t size) {
   const std::lock_guard lock(mutex_);
   const std::vector<std::byte> bytes = bytes_at(end_, size);
@@ -647,6 +659,11 @@ std::vector<std::int64_t> MemoryHost::progress() const {
 std::vector<std::int64_t> MemoryHost::confirms() const {
   const std::lock_guard lock(mutex_);
   return confirms_;
+}
+std::int64_t MemoryHost::epoch_of(const std::string& hook) const {
+  const std::lock_guard lock(mutex_);
+  const auto at = epochs_.find(hook);
+  return at == epochs_.end() ? -1 : at->second;
 }
 std::size_t MemoryHost::count_logs(const std::string& part) const {
   const std::lock_guard lock(mutex_);

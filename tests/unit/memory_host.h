@@ -141,6 +141,8 @@ class MemoryHost {
   std::vector<ReplicaSeen> replicas() const;
   std::vector<std::int64_t> progress() const;
   std::vector<std::int64_t> confirms() const;  // what the plugin told, in order
+  // The epoch that the hook was given last; -1 = it was not called.
+  std::int64_t epoch_of(const std::string& hook) const;
   std::size_t count_logs(const std::string& part) const;
   std::size_t count_level(std::int32_t level) const;
   std::int64_t lent() const;   // pins, segments and reservations that are out
@@ -164,6 +166,7 @@ class MemoryHost {
   bool inside(std::int64_t offset) const { return offset >= min_ && offset < end_; }
   std::int64_t run(std::int64_t offset, std::int64_t size) const;
   void note_misuse(const std::string& text);
+  void hear_epoch(const std::string& hook, std::int64_t epoch);
   void run_append_hook(std::int64_t offset, std::int64_t size);
 
   const HostFeatures features_;
@@ -208,6 +211,8 @@ class MemoryHost {
   std::vector<ReplicaSeen> replicas_;
   std::vector<std::int64_t> progress_;
   std::vector<std::int64_t> confirms_;
+  std::map<std::string, std::int64_t> epochs_;  // by hook
+  std::int64_t newest_epoch_ = 0;
   std::vector<LogSeen> logs_;
   std::vector<std::string> misuse_;
   std::map<std::uint64_t, std::int64_t> out_;  // token -> offset

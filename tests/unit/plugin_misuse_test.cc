@@ -111,20 +111,20 @@ TEST(Misuse, AFalseAnswerIsNotOk) {
     EXPECT_EQ(memory.count_level(HA_LOG_HOST_MISUSE), ++said) << hook;
   };
   memory.lie("append");
-  expect_misuse(host.append(Offset(5000), bytes.data(), 10), "append");
+  expect_misuse(host.append(0, Offset(5000), bytes.data(), 10), "append");
   void* room_at = nullptr;
   std::int64_t room = 0;
-  ASSERT_TRUE(host.reserve(Offset(5000), 10, room_at, room).ok());
+  ASSERT_TRUE(host.reserve(0, Offset(5000), 10, room_at, room).ok());
   memory.lie("commit");
   expect_misuse(host.commit(Offset(5000), 10), "commit");
   memory.lie("truncate");
-  expect_misuse(host.truncate(Offset(4000)), "truncate");
+  expect_misuse(host.truncate(0, Offset(4000)), "truncate");
   memory.lie("reset");
-  expect_misuse(host.reset(Offset(8192)), "reset");
+  expect_misuse(host.reset(0, Offset(8192)), "reset");
   memory.lie("");
-  EXPECT_TRUE(host.append(Offset(5000), bytes.data(), 10).ok());
-  EXPECT_TRUE(host.truncate(Offset(4000)).ok());
-  EXPECT_TRUE(host.reset(Offset(8192)).ok());
+  EXPECT_TRUE(host.append(0, Offset(5000), bytes.data(), 10).ok());
+  EXPECT_TRUE(host.truncate(0, Offset(4000)).ok());
+  EXPECT_TRUE(host.reset(0, Offset(8192)).ok());
   EXPECT_EQ(memory.count_level(HA_LOG_HOST_MISUSE), said);
 }
 

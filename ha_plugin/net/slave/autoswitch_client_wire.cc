@@ -95,7 +95,7 @@ Refusal AutoswitchClientWire::cut(Offset from, Offset to) {
                             std::to_string(to.bytes()) +
                             ", where the master's log went on differently";
   on_cut_();
-  HostResult result = host_.truncate(to);
+  HostResult result = host_.truncate(epoch(), to);
   switch (result.status) {
     case Status::kOk:
       host_.warn("cut the log " + range + "; slaves of this node that held more must be emptied");
@@ -127,7 +127,7 @@ Refusal AutoswitchClientWire::grown(Offset end) {
   metrics_.client.master_confirm.set(learner_.master_confirm().bytes());
   const std::optional<Offset> confirm = learner_.confirm(end);
   if (!confirm || !host_.can_confirm()) return {};
-  HostResult result = host_.confirm(*confirm);
+  HostResult result = host_.confirm(epoch(), *confirm);
   if (!result.ok()) return to_refusal(std::move(result));
   return {};
 }

@@ -89,7 +89,7 @@ std::optional<ClientService::Received> ClientService::receive(Time now) {
     lent = whole_.room().data();
     room = body_left_;
   } else if (direct) {
-    if (!refuse(host_.reserve(end_, body_left_, lent, room))) return std::nullopt;
+    if (!refuse(host_.reserve(wire_->epoch(), end_, body_left_, lent, room))) return std::nullopt;
     room = std::min(room, body_left_);
   }
   // What follows the body may only be taken together with all of it.
@@ -190,12 +190,13 @@ bool ClientService::begin_frame(const ClientWire::Frame& frame) {
     return false;
   }
   if (verdict.reset) {
-    if (!refuse(host_.reset(frame.offset))) return false;
+    if (!refuse(host_.reset(wire_->epoch(), frame.offset))) return false;
     host_.info("the master's log starts at " + std::to_string(frame.offset.bytes()) +
                " for us; this empty log starts there");
     end_ = frame.offset;
   }
-  if (frame.size > 0 && wire_->is_native() && !refuse(whole_.begin(end_, frame.size))) {
+  if (frame.size > 0 && wire_->is_native() &&
+      !refuse(whole_.begin(wire_->epoch(), end_, frame.size))) {
     return false;
   }
   body_left_ = frame.size;
@@ -232,7 +233,7 @@ bool ClientService::append(std::span<const std::byte> bytes) {
     if (bytes.empty()) return true;
   }
   const auto size = static_cast<std::int64_t>(bytes.size());
-  if (!refuse(host_.append(end_, bytes.data(), size))) return false;
+  if (!refuse(host_.append(wire_->epoch(), end_, bytes.data(), size))) return false;
   body_left_ -= size;
   grown(size);
   return true;
@@ -290,6 +291,9 @@ bool ClientService::refuse(const HostResult& result) {
   switch (result.status) {
     case Status::kOk:
       return true;
+    case Status::kEpoch:
+      close(Reason::kEpoch, result.text);
+      break;
     case Status::kConflict:
       close(Reason::kSegmentSize, result.text);
       break;

@@ -55,6 +55,9 @@ class ClientWire {
   // last bytes are asked for again and compared.
   virtual bool wants_tail_check() const = 0;
 
+  // The master's, once it has said so; 0 = epochs are not kept, or are not the host's concern.
+  virtual std::int64_t epoch() const { return 0; }
+
   // Whether reports may go out. When it turns true, the log may end elsewhere than before.
   virtual bool ready() const = 0;
 

@@ -183,7 +183,7 @@ Refusal NativeClientWire::reset(Offset start) {
   // The master deleted what this log could go on with; whether what this one holds was in there is
   // known up to the tail's end. An empty log may start below its old place.
   if (!degraded_.cut(std::min(hello_.tail_end, start))) return lost_is_not_written(settings_);
-  if (HostResult r = host_.reset(start); !r.ok()) return to_refusal(std::move(r));
+  if (HostResult r = host_.reset(epoch(), start); !r.ok()) return to_refusal(std::move(r));
   const std::string line =
       "this log starts at " + text(start) + ", where the master's begins for it";
   if (hello_.end == hello_.min) {
@@ -241,7 +241,7 @@ Refusal NativeClientWire::cut(Offset to) {
       return {Reason::kHostError, "the bytes to be cut could not be kept: " + failed};
   }
   if (!degraded_.cut(to)) return lost_is_not_written(settings_);
-  HostResult result = host_.truncate(to, settings_.allow_unsafe_truncation);
+  HostResult result = host_.truncate(epoch(), to, settings_.allow_unsafe_truncation);
   switch (result.status) {
     case core::Status::kOk:
       metrics_.client.truncated_bytes.add(static_cast<std::uint64_t>(hello_.end - to));
@@ -278,7 +278,7 @@ Refusal NativeClientWire::grown(Offset end) {
   const Offset now = std::min(std::max(confirm_, Offset(0)), end);
   if (!terms_.keeps_epochs() || now <= told_confirm_ || !host_.can_confirm()) return {};
   told_confirm_ = now;
-  HostResult result = host_.confirm(now);
+  HostResult result = host_.confirm(epoch(), now);
   return result.ok() ? Refusal{} : to_refusal(std::move(result));
 }
 

@@ -39,6 +39,7 @@ class NativeClientWire final : public ClientWire {
   std::span<const std::byte> reply() override;
   bool answered() const override { return reader_.greeted(); }
   bool is_native() const override { return true; }
+  std::int64_t epoch() const override { return reader_.greeting().epoch; }
   bool wants_tail_check() const override { return false; }
   bool ready() const override { return ready_; }
   core::Offset position(core::Offset end) const override { return end; }

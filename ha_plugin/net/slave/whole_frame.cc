@@ -5,14 +5,15 @@
 
 namespace ha::net {
 
-HostResult WholeFrame::begin(core::Offset at, std::int64_t size) {
+HostResult WholeFrame::begin(std::int64_t epoch, core::Offset at, std::int64_t size) {
+  epoch_ = epoch;
   at_ = at;
   have_ = 0;
   lent_ = false;
   if (host_.can_reserve()) {
     void* memory = nullptr;
     std::int64_t room = 0;
-    if (HostResult r = host_.reserve(at, size, memory, room); !r.ok()) return r;
+    if (HostResult r = host_.reserve(epoch, at, size, memory, room); !r.ok()) return r;
     lent_ = room >= size;
     to_ = static_cast<std::byte*>(memory);
     if (!lent_) host_.drop_reservation();
@@ -30,7 +31,7 @@ HostResult WholeFrame::begin(core::Offset at, std::int64_t size) {
 HostResult WholeFrame::commit() {
   HA_ASSERT(active() && have_ == size_);
   const std::int64_t size = std::exchange(size_, 0);
-  return lent_ ? host_.commit(at_, size) : host_.append(at_, to_, size);
+  return lent_ ? host_.commit(at_, size) : host_.append(epoch_, at_, to_, size);
 }
 
 void WholeFrame::drop() {

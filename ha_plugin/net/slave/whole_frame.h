@@ -21,7 +21,7 @@ class WholeFrame {
  public:
   explicit WholeFrame(const Host& host) : host_(host) {}
 
-  HostResult begin(core::Offset at, std::int64_t size);
+  HostResult begin(std::int64_t epoch, core::Offset at, std::int64_t size);
   bool active() const { return size_ > 0; }
   std::int64_t size() const { return size_; }
 
@@ -40,6 +40,7 @@ class WholeFrame {
 
  private:
   const Host& host_;
+  std::int64_t epoch_ = 0;
   core::Offset at_;
   std::int64_t size_ = 0;  // 0 = not active
   std::int64_t have_ = 0;

@@ -226,7 +226,13 @@ typedef struct ha_replica_event {
 
 /* Functions marked "required" must not be NULL: the entry refuses by name. All others may be
  * absent. Hooks return a status; those with an ha_error may fill it. ctx is
- * ha_create_params.host_ctx. */
+ * ha_create_params.host_ctx.
+ *
+ * The epoch that storage hooks are given is that of the master on whose word the log changes: the
+ * one this node follows, or this node. The cut to a whole record at a change of role has the newest
+ * epoch that this node knows. In the life of a log it never falls, so a host may keep the newest
+ * one, over restarts and changes of role (ha_role_report.epoch counts too), and refuse an older one
+ * with EPOCH. 0 is no epoch and is not refused: there is none without option replicas. */
 typedef struct ha_host_api {
   uint32_t struct_size; /* sizeof(ha_host_api) at the host's compile time */
   uint32_t flags;       /* HA_HOST_* */
@@ -260,14 +266,14 @@ typedef struct ha_host_api {
   /* Optional; without it a node whose log ends inside a record cannot change its role, and a slave
    * whose log went apart from its master's cannot follow it in controller mode. Cuts the log
    * to new_end. Below confirm only with HA_TRUNCATE_UNSAFE (else RANGE). AGAIN while a pin touches
-   * the bytes. When it returns OK the cut is durable and what lay beyond never comes back, not even
+   * the bytes. A stale epoch is EPOCH. When it returns OK the cut is durable and what lay beyond never comes back, not even
    * after a crash. [plugin-io] */
   int32_t (*truncate)(void* ctx, int64_t epoch, int64_t new_end, uint32_t flags,
                       ha_error* error) HA_NOEXCEPT;
 
   /* Optional; without it an empty slave cannot join a master whose log no longer starts at 0.
-   * Empties the log and restarts it at new_min, a multiple of segment_size: min = end = new_min.
-   * [plugin-io] */
+   * Empties the log and restarts it at new_min, a multiple of segment_size: min = end = new_min. A
+   * stale epoch is EPOCH. [plugin-io] */
   int32_t (*reset)(void* ctx, int64_t epoch, int64_t new_min, ha_error* error) HA_NOEXCEPT;
 
   /* Optional; a slave with option ack_durable needs it. Returns when everything below end is
@@ -280,7 +286,7 @@ typedef struct ha_host_api {
    * The host remembers it across restarts and forgets it when this node becomes master with epoch
    * 0; with another one the plugin goes on calling, on the master too. It never takes back what
    * readers may have seen (a lower offset changes nothing), so a slave's plugin calls this before
-   * it appends. epoch is 0 in this version. [plugin-io] */
+   * it appends. A stale epoch is EPOCH. [plugin-io] */
   int32_t (*confirm)(void* ctx, int64_t epoch, int64_t offset) HA_NOEXCEPT;
 
   /* Required. Once per accepted start and set_role, when the role holds (or could not be taken:

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/newest_epoch.h"
+
+#include <charconv>
+#include <string_view>
+
+#include "broker/side_file.h"
+#include "ha/plugin.h"
+#include "store/file.h"
+
+namespace stub {
+namespace {
+
+// One line, so that a file that was cut short is not read as a lower number.
+std::string parse(std::string_view text, std::int64_t& out) {
+  const char* end = text.data() + text.size();
+  const auto [at, error] = std::from_chars(text.data(), end, out);
+  const bool good = error == std::errc() && out > 0 && std::string_view(at, end) == "\n";
+  return good ? "" : "is not one line with an epoch";
+}
+
+}  // namespace
+
+Result<std::unique_ptr<NewestEpoch>> NewestEpoch::open(const std::string& store_dir) {
+  auto out = std::make_unique<NewestEpoch>(store_dir);
+  std::int64_t newest = 0;
+  auto failed = read_side_file(out->path_, "every epoch is taken until the plugin gives one",
+                               [&](std::string_view text) {
+                                 std::string wrong = parse(text, newest);
+                                 if (!wrong.empty()) newest = 0;
+                                 return wrong;
+                               });
+  if (failed) return std::move(*failed);
+  out->newest_ = newest;
+  return out;
+}
+
+std::optional<Error> NewestEpoch::check(std::int64_t epoch) {
+  // Every frame comes through here, so the usual case takes no lock.
+  if (epoch == 0 || epoch == newest_) return std::nullopt;
+  const std::lock_guard lock(mutex_);
+  const std::int64_t newest = newest_;
+  if (epoch < newest || epoch < 0)
+    return make_error(HA_EPOCH, "epoch " + std::to_string(epoch) +
+                                    " is stale: this log has seen epoch " + std::to_string(newest) +
+                                    " (if this store belongs to another set now, stop the broker "
+                                    "and remove '" +
+                                    path_ + "')");
+  if (epoch == newest) return std::nullopt;
+  if (auto failed = store::replace_file(path_, std::to_string(epoch) + "\n")) return failed;
+  newest_ = epoch;
+  return std::nullopt;
+}
+
+}  // namespace stub
