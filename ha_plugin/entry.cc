@@ -71,6 +71,13 @@ Outcome to_role_change(const ha_role_change* change, RoleChange& out) {
     }
     out.force = (change->flags & HA_ROLE_CHANGE_FORCE) != 0;
   }
+  if (change->struct_size >= offsetof(ha_role_change, number) + sizeof(change->number)) {
+    out.number = change->number;
+    if (out.number < 0) {
+      return {core::Status::kInvalid,
+              "role change: number " + std::to_string(out.number) + " is negative"};
+    }
+  }
   const std::string address = change->master_address == nullptr ? "" : change->master_address;
   if (address.empty()) return {};
   if (out.role != core::Role::kSlave) {

@@ -269,15 +269,15 @@ HostResult Host::save_state(const char* name, std::string_view state) const {
   return result_of(status, error, HA_EXT_STATE_STORE " save");
 }
 
-void Host::role_changed(core::Role role, core::Reason reason, core::Status status,
-                        const std::string& text, std::int64_t epoch) const {
+void Host::role_changed(const RoleReport& from) const {
   ha_role_report report{};
   report.struct_size = sizeof(report);
-  report.role = static_cast<std::int32_t>(role);
-  report.reason = static_cast<std::int32_t>(reason);
-  report.status = static_cast<std::int32_t>(status);
-  report.epoch = epoch;
-  report.text = text.c_str();
+  report.role = static_cast<std::int32_t>(from.role);
+  report.reason = static_cast<std::int32_t>(from.reason);
+  report.status = static_cast<std::int32_t>(from.status);
+  report.epoch = from.epoch;
+  report.text = from.text.c_str();
+  report.number = from.number;
   call_host(api_.role_changed, ctx_, &report);
 }
 

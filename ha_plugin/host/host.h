@@ -29,6 +29,16 @@
 
 namespace ha {
 
+// ha_role_report in C++ types.
+struct RoleReport {
+  core::Role role = core::Role::kNone;
+  core::Reason reason = core::Reason::kNone;
+  core::Status status = core::Status::kOk;
+  std::string text;
+  std::int64_t epoch = 0;
+  std::int64_t number = 0;
+};
+
 // What a host hook answered, and its words if it gave any.
 struct HostResult {
   core::Status status = core::Status::kOk;
@@ -109,8 +119,7 @@ class Host {
   HostResult load_state(const char* name, std::string& out) const;
   HostResult save_state(const char* name, std::string_view state) const;
 
-  void role_changed(core::Role role, core::Reason reason, core::Status status,
-                    const std::string& text, std::int64_t epoch = 0) const;
+  void role_changed(const RoleReport& report) const;
   void replica_changed(const ha_replica_event& event) const;
   bool wants_progress() const { return api_.progress != nullptr; }
   void progress(core::Offset offset) const { call_host(api_.progress, ctx_, offset.bytes()); }

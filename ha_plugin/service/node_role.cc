@@ -78,7 +78,7 @@ void NodeRole::change(RoleChange change) {
   // The host keeps the report's text for as long as the role lasts, and options may change under
   // it: only the log line, which has its time, says what holds now.
   parts_.host.info(text + describe_default_acks(change.role));
-  parts_.host.role_changed(change.role, change.reason, Status::kOk, text, epoch);
+  parts_.host.role_changed({change.role, change.reason, Status::kOk, text, epoch, change.number});
 }
 
 void NodeRole::refuse(const RoleChange& change, Reason reason, const Outcome& why) {
@@ -90,7 +90,7 @@ void NodeRole::refuse(const RoleChange& change, Reason reason, const Outcome& wh
   if (change.follow_if_refused) instead.role = Role::kSlave;
   changes_.settle(instead.role, {});
   if (instead.role == Role::kSlave) parts_.io.run_sync([&] { enter(instead, 0); });
-  parts_.host.role_changed(instead.role, reason, why.status, text);
+  parts_.host.role_changed({instead.role, reason, why.status, text, 0, change.number});
 }
 
 Outcome NodeRole::cut_to_whole_record(std::int64_t epoch) {

@@ -18,6 +18,7 @@ struct RoleChange {
   bool keep_trying = false;
   // If it cannot be master, look for the node that is: this one was slave or master before.
   bool follow_if_refused = false;
+  std::int64_t number = 0;  // the host's; 0 = the plugin's own change
   core::Reason reason = core::Reason::kRequested;
   std::string note = {};  // how it came to be, for the host
 };

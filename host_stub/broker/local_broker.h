@@ -119,9 +119,14 @@ class LocalBroker final : public Broker {
   std::atomic<Role> role_{Role::kNone};
   std::int32_t wanted_role_ = HA_ROLE_NONE;
   std::string master_address_;
-  std::uint64_t role_reports_ = 0;
-  std::int32_t last_role_status_ = HA_OK;
   std::string last_role_text_;
+  struct RoleAnswer {
+    std::int64_t number = 0;
+    std::int32_t status = HA_OK;
+    std::string text;
+  };
+  std::int64_t role_asked_ = 0;         // the number of the newest change that was asked for
+  RoleAnswer role_answer_;              // to the newest that was answered; answers come in order
   std::atomic<std::int64_t> epoch_{0};  // of which this node is master; 0 = none, or no set
 };
 

@@ -7,6 +7,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include <cstddef>
+
 #include "broker/local_broker.h"
 
 namespace stub {
@@ -50,9 +52,12 @@ void LocalBroker::on_role_changed(const ha_role_report& report) {
   {
     const std::lock_guard lock(role_mutex_);
     role_ = static_cast<Role>(report.role);
-    last_role_status_ = report.status;
     last_role_text_ = text;
-    ++role_reports_;
+    // A plugin from before 1.5 numbers nothing, so there any report may be the answer.
+    const bool numbers =
+        report.struct_size >= offsetof(ha_role_report, number) + sizeof(report.number);
+    const std::int64_t number = numbers ? report.number : role_asked_;
+    if (number != 0) role_answer_ = {number, report.status, text};
   }
   role_reported_.notify_all();
 }
@@ -61,19 +66,19 @@ Result<std::monostate> LocalBroker::change_role(const ha::RoleRequest& request, 
                                                 bool until_it_holds) {
   const std::lock_guard control(control_mutex_);
   if (stopping_) return make_error(HA_SHUTDOWN, "this node is stopping; its role stays as it is");
-  std::uint64_t reports_before = 0;
+  ha::RoleRequest numbered = request;
   std::int32_t wanted_before = HA_ROLE_NONE;
   std::string master_before;
   {
     const std::lock_guard lock(role_mutex_);
-    reports_before = role_reports_;
+    numbered.number = ++role_asked_;
     wanted_before = wanted_role_;
     master_before = master_address_;
     wanted_role_ = request.role;
     master_address_ = request.master_address;
     if (request.role != HA_ROLE_MASTER) log_->set_writable(false);
   }
-  const auto accepted = starting ? instance_->start(request) : instance_->set_role(request);
+  const auto accepted = starting ? instance_->start(numbered) : instance_->set_role(numbered);
   if (!accepted) {
     const std::lock_guard lock(role_mutex_);
     wanted_role_ = wanted_before;
@@ -83,16 +88,14 @@ Result<std::monostate> LocalBroker::change_role(const ha::RoleRequest& request, 
   }
   if (!until_it_holds) return std::monostate{};
   std::unique_lock lock(role_mutex_);
-  const bool reported = role_reported_.wait_for(lock, kRoleChangeTimeout, [&] {
-    if (role_reports_ == reports_before) return false;
-    return last_role_status_ < 0 || static_cast<std::int32_t>(role()) == request.role;
-  });
+  const bool reported = role_reported_.wait_for(
+      lock, kRoleChangeTimeout, [&] { return role_answer_.number >= numbered.number; });
   if (!reported)
     return make_error(HA_TIMEOUT, "the role " + std::string(role_name(request.role)) +
                                       " was accepted but does not hold after " +
                                       std::to_string(kRoleChangeTimeout.count()) +
                                       " s; look at the log and the status, then try again");
-  if (last_role_status_ < 0) return make_error(last_role_status_, last_role_text_);
+  if (role_answer_.status < 0) return make_error(role_answer_.status, role_answer_.text);
   return std::monostate{};
 }
 

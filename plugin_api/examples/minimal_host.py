@@ -33,7 +33,7 @@ class Bounds(c.Structure):
 
 class RoleReport(c.Structure):
     _fields_ = [("struct_size", u32), ("role", i32), ("reason", i32), ("status", i32),
-                ("epoch", i64), ("text", text)]
+                ("epoch", i64), ("text", text), ("number", i64)]
 
 
 class ReplicaEvent(c.Structure):
@@ -51,7 +51,8 @@ class CreateParams(c.Structure):
 
 
 class RoleChange(c.Structure):
-    _fields_ = [("struct_size", u32), ("role", i32), ("epoch", i64), ("master_address", text)]
+    _fields_ = [("struct_size", u32), ("role", i32), ("epoch", i64), ("master_address", text),
+                ("flags", u32), ("reserved", u32), ("number", i64)]
 
 
 WaitFn = c.CFUNCTYPE(None, ptr, i32, i64)

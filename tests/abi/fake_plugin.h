@@ -21,6 +21,7 @@ struct ha_instance {
   const ha_host_api* host;
   void* ctx;
   int32_t role;
+  int64_t number;
   int state; /* 0 created, 1 started, 2 stopped */
   ha_wait_request wait;
 };
@@ -48,7 +49,8 @@ static _Thread_local int fake_thread;
 FAKE_FN void* fake_report_role(void* arg) {
   const ha_instance* i = arg;
   fake_thread = 1;
-  const ha_role_report report = {sizeof report, i->role, HA_REASON_REQUESTED, HA_OK, 0, "done"};
+  const ha_role_report report = {sizeof report, i->role,  HA_REASON_REQUESTED, HA_OK, 0,
+                                 "done",        i->number};
   i->host->role_changed(i->ctx, &report);
   return NULL;
 }
@@ -62,6 +64,7 @@ FAKE_FN void fake_on_thread(void* (*fn)(void*), void* arg) {
 FAKE_FN int32_t fake_set_role(ha_instance* i, const ha_role_change* change, ha_error* error) {
   if (i->state != 1) return fake_fail(error, HA_STATE, "set_role: not started");
   i->role = change->role;
+  i->number = change->number;
   fake_on_thread(fake_report_role, i);
   return HA_OK;
 }

@@ -49,8 +49,10 @@ void expect_runs(const ha_host_api& table, MemoryLog& log) {
   ASSERT_EQ(api().create(&table, &params, &instance, &error), HA_OK) << error.text;
   Longer<ha_role_change> role;
   role.known.role = HA_ROLE_MASTER;
+  role.known.number = 5;
   EXPECT_EQ(api().start(instance, &role.known, &error), HA_OK) << error.text;
   EXPECT_TRUE(log.expect_roles(1));
+  EXPECT_EQ(log.roles()[0].number, 5);
   Longer<ha_wait_request> wait;
   wait.known.acks = 1;
   wait.known.timeout_ns = 1'000'000'000;
@@ -190,6 +192,19 @@ TEST(Growth, LoaderTakesAPluginOfAnEarlierVersion) {
   auto instance = Instance::create(*plugin, host, {}).value();
   EXPECT_EQ(instance.get_extension("ha.plugin.anything/1"), nullptr);
   EXPECT_EQ(instance.notify_durable(1), HA_UNSUPPORTED);
+}
+
+TEST(Growth, AShortRoleReportIsReadAsFarAsItGoes) {
+  MemoryLog log;
+  const HostBinding host = bind_host(log);
+  ha_role_report report{};
+  report.struct_size = offsetof(ha_role_report, number);
+  report.role = HA_ROLE_SLAVE;
+  report.text = "of version 1.4";
+  report.number = 0x0BAD;  // in such a plugin other things lie here
+  host.api.role_changed(host.ctx, &report);
+  EXPECT_EQ(log.roles()[0].role, HA_ROLE_SLAVE);
+  EXPECT_EQ(log.roles()[0].number, 0);
 }
 
 }  // namespace

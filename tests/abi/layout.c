@@ -41,13 +41,14 @@ AT(ha_span, data, 0);
 AT(ha_span, size, 8);
 AT(ha_span, token, 16);
 
-SIZE(ha_role_report, 32);
+SIZE(ha_role_report, 40);
 AT(ha_role_report, struct_size, 0);
 AT(ha_role_report, role, 4);
 AT(ha_role_report, reason, 8);
 AT(ha_role_report, status, 12);
 AT(ha_role_report, epoch, 16);
 AT(ha_role_report, text, 24);
+AT(ha_role_report, number, 32);
 
 SIZE(ha_replica_event, 40);
 AT(ha_replica_event, struct_size, 0);
@@ -88,12 +89,13 @@ AT(ha_create_params, options, 8);
 AT(ha_create_params, option_count, 16);
 AT(ha_create_params, host_ctx, 24);
 
-SIZE(ha_role_change, 32);
+SIZE(ha_role_change, 40);
 AT(ha_role_change, struct_size, 0);
 AT(ha_role_change, role, 4);
 AT(ha_role_change, epoch, 8);
 AT(ha_role_change, master_address, 16);
 AT(ha_role_change, flags, 24);
+AT(ha_role_change, number, 32);
 
 SIZE(ha_wait_request, 56);
 AT(ha_wait_request, struct_size, 0);

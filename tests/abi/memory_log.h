@@ -28,6 +28,7 @@ class MemoryLog : public HostHooks {
   struct Role {
     std::int32_t role;
     std::int32_t status;
+    std::int64_t number;
   };
 
   explicit MemoryLog(std::uint32_t flags = 0)
@@ -88,7 +89,7 @@ class MemoryLog : public HostHooks {
   }
   void role_changed(const ha_role_report& report) override {
     const std::lock_guard lock(mutex_);
-    roles_.push_back({report.role, report.status});
+    roles_.push_back({report.role, report.status, report.number});
     changed_.notify_all();
   }
   void replica_changed(const ha_replica_event& event) override {

@@ -46,6 +46,9 @@ class Fake {
   void refuse_roles(std::int32_t status) const {
     get<decltype(fake_refuse_roles)>("fake_refuse_roles")(status);
   }
+  void fence_after_role(bool on) const {
+    get<decltype(fake_fence_after_role)>("fake_fence_after_role")(on);
+  }
   const ha_host_api& host(int index, void** ctx) const {
     return *get<decltype(fake_host)>("fake_host")(index, ctx);
   }

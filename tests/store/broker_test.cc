@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "broker_fixture.h"
+#include "ha/ext/append_reserve.h"
 
 namespace stub {
 namespace {
@@ -190,6 +191,18 @@ TEST(Broker, NoLocalAppendHappensOnceASlavesRoleHolds) {
   for (auto& producer : producers) producer.join();
 }
 
+TEST(Broker, ARoleThatThePluginChangesByItselfAnswersNoCall) {
+  const TempDir dir;
+  const Fake fake;
+  const auto broker = open_broker(broker_options(dir.path(), Role::kSlave));
+  fake.fence_after_role(true);
+  const auto promoted = broker->promote(false);
+  fake.fence_after_role(false);
+  const auto* error = std::get_if<Error>(&promoted);
+  EXPECT_EQ(error, nullptr) << error->text;
+  EXPECT_EQ(broker->role(), Role::kNone);
+}
+
 TEST(Broker, AStaleEpochIsRefusedAlsoAfterARestart) {
   const TempDir master_dir, slave_dir;
   const Fake fake;
@@ -201,8 +214,8 @@ TEST(Broker, AStaleEpochIsRefusedAlsoAfterARestart) {
   const auto refuses = [&](std::int64_t epoch) {
     void* ctx = nullptr;
     const ha_host_api& host = fake.host(1, &ctx);
-    const auto* extension = static_cast<const ha_ext_append_reserve*>(
-        host.get_extension(ctx, HA_EXT_APPEND_RESERVE));
+    const auto* extension =
+        static_cast<const ha_ext_append_reserve*>(host.get_extension(ctx, HA_EXT_APPEND_RESERVE));
     ha_error error{};
     error.struct_size = sizeof(error);
     ha_bounds bounds{};

@@ -25,6 +25,7 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static ha_instance* instances[FAKE_MAX_INSTANCES]; /* in the order of their creation */
 static int32_t refuse_role_status;
 static int32_t client_state;
+static int32_t fence_after_role;
 static struct { char key[64], value[256]; } options[MAX_OPTIONS]; /* of the last create */
 static int64_t option_count;
 
@@ -68,7 +69,8 @@ static void end_waits(ha_instance* instance, int32_t status, int64_t end) {
 static int32_t set_role(ha_instance* instance, const ha_role_change* change, ha_error* error) {
   ha_bounds bounds;
   int64_t whole = 0;
-  ha_role_report report = {sizeof report, change->role, HA_REASON_REQUESTED, HA_OK, 0, "as asked"};
+  ha_role_report report = {sizeof report, change->role,  HA_REASON_REQUESTED, HA_OK, 0,
+                           "as asked",    change->number};
   if (refuse_role_status != 0) {
     if (error != NULL) {
       error->status = refuse_role_status;
@@ -82,6 +84,11 @@ static int32_t set_role(ha_instance* instance, const ha_role_change* change, ha_
     report.status = instance->host.truncate(instance->ctx, 0, whole, 0, error);
   __atomic_store_n(&instance->role, change->role, __ATOMIC_SEQ_CST);
   instance->host.role_changed(instance->ctx, &report);
+  if (fence_after_role) {
+    const ha_role_report own = {sizeof own, HA_ROLE_NONE, HA_REASON_EPOCH, HA_EPOCH, 0, "fenced",
+                                0};
+    instance->host.role_changed(instance->ctx, &own);
+  }
   return HA_OK;
 }
 
@@ -226,3 +233,5 @@ void fake_set_client_state(int32_t state) {
 }
 
 void fake_refuse_roles(int32_t status) { refuse_role_status = status; }
+
+void fake_fence_after_role(int32_t on) { fence_after_role = on; }

@@ -24,6 +24,8 @@ const char* fake_option(const char* key);
 void fake_set_client_state(int32_t state);
 /* 0 = accept roles again. */
 void fake_refuse_roles(int32_t status);
+/* After each answered role another node becomes master: NONE, of the plugin's own accord. */
+void fake_fence_after_role(int32_t on);
 
 #ifdef __cplusplus
 }

@@ -76,9 +76,11 @@ void Instance::start_forced_master() {
   ASSERT_TRUE(host_.wait_for_role(HA_ROLE_MASTER, 2));
 }
 
-std::int32_t Instance::set_role(std::int32_t role, const std::string& master, std::uint32_t flags) {
+std::int32_t Instance::set_role(std::int32_t role, const std::string& master, std::uint32_t flags,
+                                std::int64_t number) {
   ha_role_change change = change_to(role, master);
   change.flags = flags;
+  change.number = number;
   return api_->set_role(instance_, &change, fresh_error());
 }
 

@@ -39,7 +39,8 @@ class Instance {
   // Starts and waits until the role holds.
   void start_master() { start_and_hold(HA_ROLE_MASTER, ""); }
   void start_slave(const std::string& master) { start_and_hold(HA_ROLE_SLAVE, master); }
-  std::int32_t set_role(std::int32_t role, const std::string& master = "", std::uint32_t flags = 0);
+  std::int32_t set_role(std::int32_t role, const std::string& master = "", std::uint32_t flags = 0,
+                        std::int64_t number = 0);
   // Starts and makes it master of a set whose other nodes need not be there.
   void start_forced_master();
   // A slave that the test speaks for: it has reported that offset, and the host was told that so

@@ -220,8 +220,8 @@ struct MemoryHost::Hooks {
     }
     if (hook) hook(*report);
     const std::lock_guard lock(h.mutex_);
-    h.roles_.push_back(
-        {report->role, report->reason, report->status, report->text, thread, report->epoch});
+    h.roles_.push_back({report->role, report->reason, report->status, report->text, thread,
+                        report->epoch, report->number});
     h.changed_.notify_all();
   }
 

@@ -62,6 +62,7 @@ struct RoleSeen {
   std::string text;
   std::string thread;  // the name of the thread that told it
   std::int64_t epoch;
+  std::int64_t number;
 };
 
 struct ReplicaSeen {

@@ -193,7 +193,12 @@ inline void bind_required(ha_host_api& api) {
     });
   };
   api.role_changed = [](void* ctx, const ha_role_report* report) noexcept {
-    guard_void(ctx, "role_changed", [&] { hooks(ctx).role_changed(*report); });
+    guard_void(ctx, "role_changed", [&] {
+      // The report of an older plugin is shorter. What it lacks is 0; struct_size stays.
+      ha_role_report copy{};
+      std::memcpy(&copy, report, std::min<std::size_t>(sizeof(copy), report->struct_size));
+      hooks(ctx).role_changed(copy);
+    });
   };
   api.log = [](void* ctx, std::int32_t level, const char* text, std::int64_t size) noexcept {
     guard(nullptr, "log", [&](Error&) {

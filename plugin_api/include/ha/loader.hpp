@@ -103,7 +103,8 @@ struct RoleRequest {
   std::int32_t role = HA_ROLE_NONE;
   std::string master_address = {};  // a slave's; empty = wait for set_master_address
   std::int64_t epoch = 0;
-  bool force = false;  // HA_ROLE_CHANGE_FORCE
+  bool force = false;       // HA_ROLE_CHANGE_FORCE
+  std::int64_t number = 0;  // ha_role_report.number of the answer
 };
 
 struct WaitRequest {

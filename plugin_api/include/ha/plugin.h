@@ -194,6 +194,7 @@ typedef struct ha_role_report {
   int32_t status;   /* HA_OK, or why the role that was asked for could not be taken */
   int64_t epoch;    /* of which this node is master; 0 otherwise, and without option replicas */
   const char* text; /* one sentence, ends in NUL */
+  int64_t number;   /* of the ha_role_change that this answers; 0 = the plugin's own change */
 } ha_role_report;
 
 #define HA_REPLICA_JOINED 1      /* its first report came; it counts from now on */
@@ -289,9 +290,9 @@ typedef struct ha_host_api {
    * it appends. A stale epoch is EPOCH. [plugin-io] */
   int32_t (*confirm)(void* ctx, int64_t epoch, int64_t offset) HA_NOEXCEPT;
 
-  /* Required. Once per accepted start and set_role, when the role holds (or could not be taken:
-   * then report->status says why and report->role what holds instead), and alone when, with option
-   * replicas, another node is becoming master: reason EPOCH, first with role NONE on a node that
+  /* Required. Once per accepted start and set_role, in their order and with the number of the
+   * ha_role_change, when the role holds (or could not be taken: then report->status says why and
+   * report->role what holds instead), and alone, with number 0, when, with option replicas, another node is becoming master: reason EPOCH, first with role NONE on a node that
    * was master, which must append nothing more, then as a slave of that node; or when a master's
    * log went back: role NONE, reason HOST_MISUSE. Services that belong to a role start and stop
    * here. Not on the I/O thread; may block; calls do not overlap. [plugin-io]
@@ -346,6 +347,8 @@ typedef struct ha_role_change {
                                  set_master_address. Master: must be NULL or "" */
   uint32_t flags;             /* HA_ROLE_CHANGE_* */
   uint32_t reserved;
+  int64_t number; /* the host's own, >= 0, given back by the report that answers this change; 0 =
+                     the answer cannot be told from a change of the plugin's own */
 } ha_role_change;
 
 /* How many copies a wait is for. The master's own copy counts: 1 waits for nobody. */

@@ -157,6 +157,7 @@ inline Result<void> Instance::change(decltype(ha_plugin_api::start) ha_plugin_ap
   change.role = role.role;
   change.epoch = role.epoch;
   change.flags = role.force ? HA_ROLE_CHANGE_FORCE : 0;
+  change.number = role.number;
   change.master_address = role.master_address.empty() ? nullptr : role.master_address.c_str();
   return call(name, [&](ha_error* e) { return (api().*fn)(handle(), &change, e); });
 }
