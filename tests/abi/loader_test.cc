@@ -38,7 +38,7 @@ TEST(Loader, TellsALibraryThatIsNotAPlugin) {
   const Error error = refused("no_symbol");
   EXPECT_EQ(error.status, HA_VERSION);
   EXPECT_THAT(error.text, HasSubstr(HA_ENTRY_NAME));
-  EXPECT_THAT(error.text, HasSubstr("it is no replication plugin"));
+  EXPECT_THAT(error.text, HasSubstr("it is not a replication plugin"));
 }
 
 TEST(Loader, TellsAPluginOfAnotherMajorVersion) {

@@ -3,7 +3,7 @@
  *
  * A host owns an append-only log: a run of bytes addressed by offset, cut into segments of one
  * size. The plugin copies that log between hosts: on a master it ships bytes to the slaves that
- * connect and wakes whoever waits until enough of them hold an offset; on a slave it follows a
+ * connect and wakes those that wait until enough of them hold an offset; on a slave it follows a
  * master and appends what arrives. The host implements the storage hooks (struct ha_host_api),
  * loads the plugin, and calls what the plugin offers (struct ha_plugin_api).
  *
@@ -91,7 +91,7 @@ extern "C" {
 #define HA_TRUNCATED (-12)  /* the offset was cut off the log */
 #define HA_IO (-13)         /* the system said no; see os_errno */
 #define HA_NO_MEMORY (-14)
-#define HA_CORRUPT (-15)  /* bytes that are no records of this log */
+#define HA_CORRUPT (-15)  /* bytes that are not records of this log */
 #define HA_INTERNAL (-16) /* a fault of the plugin or the host; also any unknown negative code */
 #define HA_SLAVE_NOT_AVAILABLE (-17) /* a copy is wanted and no slave is connected */
 #define HA_FLUSH_SLAVE_TIMEOUT (-18) /* the wait's deadline passed; the copy may yet arrive */
@@ -134,7 +134,7 @@ typedef struct ha_span {
 #define HA_STATE_READY 0     /* not connected; will try */
 #define HA_STATE_HANDSHAKE 1 /* connected, the first report is outstanding */
 #define HA_STATE_TRANSFER 2  /* bytes flow */
-#define HA_STATE_SUSPEND 3   /* stopped for a reason that retrying at once cannot mend */
+#define HA_STATE_SUSPEND 3   /* stopped for a reason that retrying at once cannot fix */
 #define HA_STATE_SHUTDOWN 4  /* ended */
 
 /* Why a connection ended, a peer was turned away, or a role changed. */
@@ -156,7 +156,7 @@ typedef struct ha_span {
 #define HA_REASON_SEGMENT_SIZE 15        /* the two logs have segments of different sizes */
 #define HA_REASON_FRAME_SIZE 16          /* a frame's size is negative or over the limit */
 #define HA_REASON_HOST_ERROR 17          /* a host hook or a file failed; the log line has more */
-#define HA_REASON_CORRUPT 18             /* the host found bytes that are no records */
+#define HA_REASON_CORRUPT 18             /* the host found bytes that are not records */
 #define HA_REASON_CONNECT_TIMEOUT 19     /* no TCP connection in time */
 #define HA_REASON_NOT_SERVING 20         /* this node has no role, so it serves nobody */
 #define HA_REASON_DIVERGED 21            /* no common history, or readers saw what must be cut */
@@ -233,7 +233,7 @@ typedef struct ha_replica_event {
  * one this node follows, or this node. The cut to a whole record at a change of role has the newest
  * epoch that this node knows. In the life of a log it never falls, so a host may keep the newest
  * one, over restarts and changes of role (ha_role_report.epoch counts too), and refuse an older one
- * with EPOCH. 0 is no epoch and is not refused: there is none without option replicas. */
+ * with EPOCH. 0 stands for no epoch and is not refused: without option replicas there is none. */
 typedef struct ha_host_api {
   uint32_t struct_size; /* sizeof(ha_host_api) at the host's compile time */
   uint32_t flags;       /* HA_HOST_* */
@@ -259,16 +259,16 @@ typedef struct ha_host_api {
   /* Required. Appends bytes that came from the master. offset must be the log's end (else RANGE); a
    * stale epoch is EPOCH. All or nothing: the host splits at its own segments; a full disk is IO
    * with os_errno and nothing stored. CONFLICT when the bytes contradict the host's segment size,
-   * CORRUPT when they are no records: nothing stored, and the plugin stops following. One call at a
-   * time, from one thread. [plugin-io] */
+   * CORRUPT when they are not records: nothing stored, and the plugin stops following. One call at
+   * a time, from one thread. [plugin-io] */
   int32_t (*append)(void* ctx, int64_t epoch, int64_t offset, const void* data, int64_t size,
                     ha_error* error) HA_NOEXCEPT;
 
   /* Optional; without it a node whose log ends inside a record cannot change its role, and a slave
    * whose log went apart from its master's cannot follow it in controller mode. Cuts the log
    * to new_end. Below confirm only with HA_TRUNCATE_UNSAFE (else RANGE). AGAIN while a pin touches
-   * the bytes. A stale epoch is EPOCH. When it returns OK the cut is durable and what lay beyond never comes back, not even
-   * after a crash. [plugin-io] */
+   * the bytes. A stale epoch is EPOCH. When it returns OK the cut is durable and what lay beyond
+   * never comes back, not even after a crash. [plugin-io] */
   int32_t (*truncate)(void* ctx, int64_t epoch, int64_t new_end, uint32_t flags,
                       ha_error* error) HA_NOEXCEPT;
 
@@ -292,11 +292,11 @@ typedef struct ha_host_api {
 
   /* Required. Once per accepted start and set_role, in their order and with the number of the
    * ha_role_change, when the role holds (or could not be taken: then report->status says why and
-   * report->role what holds instead), and alone, with number 0, when, with option replicas, another node is becoming master: reason EPOCH, first with role NONE on a node that
-   * was master, which must append nothing more, then as a slave of that node; or when a master's
-   * log went back: role NONE, reason HOST_MISUSE. Services that belong to a role start and stop
-   * here. Not on the I/O thread; may block; calls do not overlap. [plugin-io]
-   */
+   * report->role what holds instead), and alone, with number 0, when, with option replicas, another
+   * node is becoming master: reason EPOCH, first with role NONE on a node that was master, which
+   * must append nothing more, then as a slave of that node; or when a master's log went back: role
+   * NONE, reason HOST_MISUSE. Services that belong to a role start and stop here. Not on the I/O
+   * thread; may block; calls do not overlap. [plugin-io] */
   void (*role_changed)(void* ctx, const ha_role_report* report) HA_NOEXCEPT;
 
   /* Optional. On the I/O thread: must not block. [plugin-io] */

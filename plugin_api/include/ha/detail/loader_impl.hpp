@@ -56,7 +56,7 @@ inline Error Plugin::no_entry(const boost::dll::shared_library& library, const s
   if (others.empty()) {
     return {HA_VERSION, 0,
             wanted + "it has no entry of any other major version up to " +
-                std::to_string(detail::kMostMajor) + ", so it is no replication plugin"};
+                std::to_string(detail::kMostMajor) + ", so it is not a replication plugin"};
   }
   return {HA_VERSION, 0,
           wanted + "it speaks major version " + others +
@@ -112,7 +112,7 @@ inline Result<Plugin> Plugin::load(const std::filesystem::path& path, const Host
   if (const char* missing = missing_member(loaded->api)) {
     return Error{HA_VERSION, 0,
                  "plugin '" + shown + "' lacks the required function table member '" + missing +
-                     "': ask whoever built it for a complete one"};
+                     "': ask its maker for a complete one"};
   }
   loaded->path = shown;
   loaded->library = std::move(*library);

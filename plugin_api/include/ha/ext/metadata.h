@@ -25,7 +25,7 @@ typedef struct ha_ext_metadata {
   uint32_t struct_size;
   uint32_t reserved;
 
-  /* A number that is another one whenever the state is. Called once a second: must be cheap and not
+  /* A number that changes whenever the state does. Called once a second: must be cheap and not
    * block. [plugin-io] */
   uint64_t (*version)(void* ctx) HA_NOEXCEPT;
 
@@ -33,7 +33,7 @@ typedef struct ha_ext_metadata {
    * thread: must not wait for a disk. [plugin-io] */
   int32_t (*read)(void* ctx, ha_sink_fn sink, void* user) HA_NOEXCEPT;
 
-  /* On a slave: the state is now what the master's host poured out. CORRUPT when these are no such
+  /* On a slave: the state is now what the master's host poured out. CORRUPT when they are other
    * bytes: the plugin logs it and goes on. On the I/O thread: must not wait for a disk, so a host
    * keeps the state and stores it elsewhere. [plugin-io] */
   int32_t (*write)(void* ctx, const void* data, int64_t size, ha_error* error) HA_NOEXCEPT;
@@ -49,7 +49,7 @@ typedef struct ha_ext_metadata {
 
   /* On the node that a slave follows, at most once a second for each slave: that slave's pending
    * bytes. They may come more than once, and the peer may lie: judge every name, number and bound.
-   * CORRUPT when these are no such bytes: the plugin logs it and goes on. On the I/O thread: must
+   * CORRUPT when they are other bytes: the plugin logs it and goes on. On the I/O thread: must
    * not wait for a disk. [plugin-io] */
   int32_t (*merge)(void* ctx, const void* data, int64_t size, ha_error* error) HA_NOEXCEPT;
 } ha_ext_metadata;

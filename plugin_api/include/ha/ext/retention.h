@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ha/ext/retention.h - host extension "ha.host.retention/1": keep what replicas still lack.
  *
- * A replica that is behind when its master deletes old segments has to begin anew. With option
+ * A replica that is behind when its master deletes old segments has to start over. With option
  * retention_hold_bytes the plugin tells the host from where on its replicas need the log, within
  * that bound.
  */
@@ -24,7 +24,7 @@ typedef struct ha_ext_retention {
   uint32_t reserved;
 
   /* From now on bytes at or above offset are wanted; it takes the place of what was told before,
-   * and may be lower. A wish: a host whose disk fills up may delete them all the same. Told when
+   * and may be lower. A wish: a host whose disk fills up may delete them anyway. Told when
    * this node begins to serve replicas and then once a second where it has changed. On the I/O
    * thread: must not block. [plugin-io] */
   void (*hold)(void* ctx, int64_t offset) HA_NOEXCEPT;
