@@ -61,8 +61,8 @@ struct Message {
   std::string body;
 };
 
-// A month: what is scheduled keeps its segment from the retention.
-inline constexpr std::int64_t kMaxDelayMs = std::int64_t{31} * 24 * 3600 * 1000;
+// Forty days. What is scheduled keeps its segment from the retention.
+inline constexpr std::int64_t kMaxDelayMs = std::int64_t{40} * 24 * 3600 * 1000;
 
 struct ProduceItem {
   std::string body;

@@ -38,6 +38,16 @@ TEST(Schedule, DeliversWhenItIsTimeAndHidesItsOwnTopic) {
   EXPECT_EQ(broker->status_json().find("ha_stub_schedule"), std::string::npos);
 }
 
+TEST(Schedule, ADelayIsAtMostFortyDays) {
+  const TempDir dir;
+  const auto broker = open_broker(broker_options(dir.path(), Role::kMaster));
+  constexpr std::int64_t kFortyDays = 40 * 24 * kHour;
+  EXPECT_EQ(produce(*broker, delayed("then", kFortyDays)).status, HA_OK);
+  const auto later = produce(*broker, delayed("later", kFortyDays + 1));
+  EXPECT_EQ(later.status, HA_INVALID);
+  EXPECT_NE(later.text.find("allowed are 0 to 3456000000"), std::string::npos) << later.text;
+}
+
 TEST(Schedule, ASlaveDeliversNothingUntilItIsPromoted) {
   const TempDir one, two;
   const Fake fake;
