@@ -55,8 +55,8 @@ Outcome to_role_change(const ha_role_change* change, RoleChange& out) {
     return {core::Status::kInvalid, "role change: NULL, or struct_size is too small"};
   }
   if (change->role < HA_ROLE_NONE || change->role > HA_ROLE_SLAVE) {
-    return {core::Status::kInvalid,
-            "role " + std::to_string(change->role) + " is none of 0 (none), 1 (master), 2 (slave)"};
+    return {core::Status::kInvalid, "role " + std::to_string(change->role) +
+                                        " must be one of 0 (none), 1 (master), 2 (slave)"};
   }
   out.role = static_cast<core::Role>(change->role);
   if (change->epoch < 0 || (change->epoch != 0 && out.role != core::Role::kMaster)) {
@@ -126,7 +126,7 @@ std::int32_t create(const ha_host_api* host, const ha_create_params* params, ha_
       return {core::Status::kVersion, std::string("create: host table lacks '") + missing + "'"};
     }
     Settings settings;
-    if (Outcome bad = parse_options(*params, settings); bad.status != core::Status::kOk) return bad;
+    if (Outcome bad = parse_options(*params, settings); !bad.ok()) return bad;
     *out = new ha_instance(host, params->host_ctx, settings);
     return {};
   });
@@ -135,11 +135,11 @@ std::int32_t create(const ha_host_api* host, const ha_create_params* params, ha_
 std::int32_t start(ha_instance* instance, const ha_role_change* role, ha_error* error) noexcept {
   return guarded(error, [&]() -> Outcome {
     if (instance == nullptr) return {core::Status::kInvalid, "start: instance is NULL"};
-    if (Outcome bad = check_caller(*instance, "start"); bad.status != core::Status::kOk) {
+    if (Outcome bad = check_caller(*instance, "start"); !bad.ok()) {
       return bad;
     }
     RoleChange change;
-    if (Outcome bad = to_role_change(role, change); bad.status != core::Status::kOk) return bad;
+    if (Outcome bad = to_role_change(role, change); !bad.ok()) return bad;
     return instance->service.start(change);
   });
 }
@@ -147,7 +147,7 @@ std::int32_t start(ha_instance* instance, const ha_role_change* role, ha_error* 
 std::int32_t stop(ha_instance* instance, std::int64_t timeout_ms, ha_error* error) noexcept {
   return guarded(error, [&]() -> Outcome {
     if (instance == nullptr) return {core::Status::kInvalid, "stop: instance is NULL"};
-    if (Outcome bad = check_caller(*instance, "stop"); bad.status != core::Status::kOk) {
+    if (Outcome bad = check_caller(*instance, "stop"); !bad.ok()) {
       return bad;
     }
     if (timeout_ms < 0 || timeout_ms > kMostStopMs) {
@@ -165,7 +165,7 @@ void destroy(ha_instance* instance) noexcept {
     // are not there.
     if (instance->fork.in_child()) return {};
     // The thread would have to join itself; better an instance that stays.
-    if (Outcome bad = check_caller(*instance, "destroy"); bad.status != core::Status::kOk) {
+    if (Outcome bad = check_caller(*instance, "destroy"); !bad.ok()) {
       instance->service.log_misuse(bad.text);
       return {};
     }
@@ -206,11 +206,11 @@ std::int32_t set_role(ha_instance* instance, const ha_role_change* change,
                       ha_error* error) noexcept {
   return guarded(error, [&]() -> Outcome {
     if (instance == nullptr) return {core::Status::kInvalid, "set_role: instance is NULL"};
-    if (Outcome bad = check_caller(*instance, "set_role"); bad.status != core::Status::kOk) {
+    if (Outcome bad = check_caller(*instance, "set_role"); !bad.ok()) {
       return bad;
     }
     RoleChange to;
-    if (Outcome bad = to_role_change(change, to); bad.status != core::Status::kOk) return bad;
+    if (Outcome bad = to_role_change(change, to); !bad.ok()) return bad;
     return instance->service.set_role(to);
   });
 }
@@ -219,8 +219,7 @@ std::int32_t set_master_address(ha_instance* instance, const char* text, ha_erro
   return guarded(error, [&]() -> Outcome {
     if (instance == nullptr)
       return {core::Status::kInvalid, "set_master_address: instance is NULL"};
-    if (Outcome bad = check_caller(*instance, "set_master_address");
-        bad.status != core::Status::kOk) {
+    if (Outcome bad = check_caller(*instance, "set_master_address"); !bad.ok()) {
       return bad;
     }
     net::Address address;
@@ -239,7 +238,7 @@ std::int32_t set_option(ha_instance* instance, const char* key, const char* valu
     if (instance == nullptr || key == nullptr || value == nullptr) {
       return {core::Status::kInvalid, "set_option: instance, key or value is NULL"};
     }
-    if (Outcome bad = check_caller(*instance, "set_option"); bad.status != core::Status::kOk) {
+    if (Outcome bad = check_caller(*instance, "set_option"); !bad.ok()) {
       return bad;
     }
     return instance->service.set_option(key, value);

@@ -12,6 +12,7 @@ struct Outcome {
   core::Status status = core::Status::kOk;
   std::string text;
   int os_errno = 0;
+  bool ok() const { return status == core::Status::kOk; }
 };
 
 }  // namespace ha

@@ -40,7 +40,7 @@ void NodeRole::change(RoleChange change) {
     known = parts_.terms.current().known();
   });
   if (change.role != Role::kNone) {
-    if (const Outcome cut = cut_to_whole_record(known); cut.status != Status::kOk) {
+    if (const Outcome cut = cut_to_whole_record(known); !cut.ok()) {
       change.follow_if_refused = false;  // a slave's log has to be cut too
       return refuse(change, Reason::kHostError, cut);
     }
@@ -241,7 +241,7 @@ void NodeRole::leave_shrunk_log(Offset before, Offset now) {
   none.note = "the host's log went back from " + std::to_string(before.bytes()) + " to " +
               std::to_string(now.bytes()) +
               " while this node was its master, and slaves may hold what is gone: a master's log "
-              "only grows; set the role again once the host is mended";
+              "only grows; set the role again once the host is fixed";
   parts_.host.log(HA_LOG_HOST_MISUSE, none.note);
   leave(none.reason);
   changes_.queue({none});
