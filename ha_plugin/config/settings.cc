@@ -449,7 +449,10 @@ std::string apply_option(Settings& settings, std::string_view key, std::string_v
            std::string(value.substr(0, 64)) + "') is not known; " + hint(key.substr(0, 64));
   }
   const std::string wrong = spec->apply(settings, value);
-  if (wrong.empty()) return "";
+  if (wrong.empty()) {
+    if (key == "bootstrap") settings.bootstrap_given = true;
+    return "";
+  }
   const std::string shown(value.substr(0, 128));
   // Addresses quote the value themselves.
   if (wrong.starts_with('\'')) return "option '" + std::string(key) + "': " + wrong;

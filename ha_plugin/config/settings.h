@@ -66,6 +66,7 @@ struct Settings {
   std::int64_t retention_hold_bytes = 0;
   SendFrom send_from = SendFrom::kMemory;
   core::Bootstrap bootstrap = core::Bootstrap::kLatestSegment;
+  bool bootstrap_given = false;
   std::int64_t in_sync_replicas = 1;
   std::int64_t min_in_sync_replicas = 1;
   std::int64_t max_gap_not_in_sync_bytes = std::int64_t{256} << 20;

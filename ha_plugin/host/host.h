@@ -49,7 +49,9 @@ struct HostResult {
 
 // Why a connection must end when a hook that it needs did not do its part.
 inline core::Refusal to_refusal(HostResult result) {
-  return {result.misuse ? core::Reason::kHostMisuse : core::Reason::kHostError,
+  return {result.misuse                           ? core::Reason::kHostMisuse
+          : result.status == core::Status::kEpoch ? core::Reason::kEpoch
+                                                  : core::Reason::kHostError,
           std::move(result.text)};
 }
 

@@ -110,6 +110,15 @@ void HaService::apply_settings() {
   metrics_.configured_min_in_sync.set(settings_.min_in_sync_replicas);
 }
 
+// On the control thread.
+void HaService::warn_of_bootstrap() const {
+  if (!settings_.keeps_epochs() || !settings_.bootstrap_given) return;
+  host_.warn(
+      "option 'bootstrap' has no effect with option 'replicas': a slave with an empty log starts "
+      "at "
+      "the first byte that its master holds");
+}
+
 Outcome HaService::wrong_state(const char* call) const {
   const char* now = "";
   switch (life_.load()) {
@@ -130,7 +139,7 @@ Outcome HaService::wrong_state(const char* call) const {
 
 Outcome HaService::start(const RoleChange& role) {
   if (life_ != Life::kCreated) return wrong_state("start");
-  if (Outcome refused = refuse_role("start", role); refused.status != Status::kOk) {
+  if (Outcome refused = refuse_role("start", role); !refused.ok()) {
     return refused;
   }
   if (host_.log_has_consensus()) {
@@ -145,7 +154,7 @@ Outcome HaService::start(const RoleChange& role) {
   Outcome failed;
   try {
     failed = begin(role);
-    if (failed.status == Status::kOk) return failed;
+    if (failed.ok()) return failed;
   } catch (const std::system_error& e) {
     failed = {Status::kIo, std::string("start: ") + e.what(), e.code().value()};
   } catch (const boost::system::system_error& e) {  // Asio's, which is not std's
@@ -171,12 +180,12 @@ Outcome HaService::begin(const RoleChange& role) {
       return {Status::kIo, "option 'state_dir': " + wrong};
     }
   }
-  if (Outcome failed = load_epochs(bounds); failed.status != Status::kOk) return failed;
+  if (Outcome failed = load_epochs(bounds); !failed.ok()) return failed;
   int os_errno = 0;
   if (std::string wrong = accept_.open(os_errno); !wrong.empty()) {
     return {os_errno == 0 ? Status::kInvalid : Status::kIo, std::move(wrong), os_errno};
   }
-  if (Outcome failed = serve_metrics(); failed.status != Status::kOk) return failed;
+  if (Outcome failed = serve_metrics(); !failed.ok()) return failed;
   const net::Address listen = accept_.local_address();
   {
     const Lock lock(mutex_);
@@ -200,6 +209,7 @@ Outcome HaService::begin(const RoleChange& role) {
   changes_.start([this](const RoleChange& change) { role_.carry_out(change); },
                  [this] { role_.poll_for_newer_epoch(); });
   host_.info("listening for slaves on " + listen.text());
+  warn_of_bootstrap();
   RoleChange first = role;
   first.keep_trying = terms_.keeps_epochs();
   life_ = Life::kStarted;
@@ -283,7 +293,7 @@ Outcome HaService::refuse_role(const char* call, const RoleChange& change) const
       Status::kUnsupported,
       std::string(call) +
           ": a learner (option 'wire': 'rocketmq-autoswitch') cannot become master: it may lack "
-          "what its master acknowledged; to use this copy as a master all the same, start it "
+          "what its master acknowledged; to use this copy as a master anyway, start it "
           "with 'wire': 'rocketmq', and empty its store before it follows again"};
 }
 
@@ -325,7 +335,7 @@ Outcome HaService::load_epochs(const ha_bounds& bounds) {
 
 Outcome HaService::set_role(const RoleChange& change) {
   if (life_ != Life::kStarted) return wrong_state("set_role");
-  if (Outcome refused = refuse_role("set_role", change); refused.status != Status::kOk) {
+  if (Outcome refused = refuse_role("set_role", change); !refused.ok()) {
     return refused;
   }
   RoleChange next = change;
@@ -362,6 +372,7 @@ Outcome HaService::set_option(const std::string& key, const std::string& value) 
     turn();
   });
   host_.info("option '" + key + "' is now '" + value + "'");
+  if (key == "bootstrap") warn_of_bootstrap();
   return {};
 }
 

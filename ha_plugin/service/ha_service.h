@@ -75,6 +75,7 @@ class HaService {
   Outcome load_epochs(const ha_bounds& bounds);
   std::unique_ptr<net::ClientWire> make_client_wire();
   void apply_settings();
+  void warn_of_bootstrap() const;
   core::AckPolicy ack_policy() const;
   StatusInput status_input() const;
   net::MasterParts master_parts();

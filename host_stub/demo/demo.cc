@@ -106,9 +106,7 @@ class Demo {
         {"--replica-id", id(i)},
         {"--replicas", replicas_},
         // A few producers may be quicker than the slaves of a new master.
-        {"--option", "missing_copies=block"},
-        // An empty slave gets the whole log, not only its last segment as RocketMQ would have it.
-        {"--option", "bootstrap=earliest"}};
+        {"--option", "missing_copies=block"}};
     std::vector<std::string> arguments = {"serve"};
     for (const auto& [flag, value] : flags) arguments.insert(arguments.end(), {flag, value});
     auto node = Node::start(options_.ha_stub, arguments, log_path(i));

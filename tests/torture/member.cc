@@ -35,9 +35,9 @@ void Member::start(const std::string& role) {
                                         replicas_,
                                         "--cluster-id",
                                         "torture"};
-  for (const char* option : {"native_heartbeat_ms=100", "native_housekeeping_ms=1000",
-                             "wire_probe_ms=500", "connect_timeout_ms=500", "reconnect_max_ms=500",
-                             "prepare_timeout_ms=1000", "bootstrap=earliest"}) {
+  for (const char* option :
+       {"native_heartbeat_ms=100", "native_housekeeping_ms=1000", "wire_probe_ms=500",
+        "connect_timeout_ms=500", "reconnect_max_ms=500", "prepare_timeout_ms=1000"}) {
     arguments.insert(arguments.end(), {"--option", option});
   }
   system::ProcessOptions how;

@@ -56,7 +56,6 @@ class EpochSet : public ::testing::Test {
                               {"replica_id", node.id},
                               {"replicas", replicas_},
                               {"cluster_id", "prod"},
-                              {"bootstrap", "earliest"},
                               {"reconnect_max_ms", "200"},
                               {"state_dir", node.state.path()}});
     options.insert(options.end(), more.begin(), more.end());
