@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/newest_epoch.h"
 
+#include <spdlog/spdlog.h>
+
 #include <charconv>
 #include <string_view>
 
@@ -47,8 +49,12 @@ std::optional<Error> NewestEpoch::check(std::int64_t epoch) {
                                     "and remove '" +
                                     path_ + "')");
   if (epoch == newest) return std::nullopt;
-  if (auto failed = store::replace_file(path_, std::to_string(epoch) + "\n")) return failed;
   newest_ = epoch;
+  // A full disk must not hide from readers what enough nodes hold. The plugin keeps its promises in
+  // a file of its own, so what is lost is the second check, and only after a restart.
+  if (const auto failed = store::replace_file(path_, std::to_string(epoch) + "\n"))
+    spdlog::error("{}; after a restart this host may take bytes of an epoch below {}", failed->text,
+                  epoch);
   return std::nullopt;
 }
 

@@ -24,7 +24,7 @@ class NewestEpoch {
   explicit NewestEpoch(const std::string& store_dir) : path_(store_dir + "/newest_epoch") {}
   static Result<std::unique_ptr<NewestEpoch>> open(const std::string& store_dir);
 
-  // Refuses an older epoch. A newer one is on disk when this returns. 0 is none, and always fine.
+  // Refuses an older epoch; remembers a newer one, on disk too. 0 is none, and always fine.
   std::optional<Error> check(std::int64_t epoch);
 
  private:
