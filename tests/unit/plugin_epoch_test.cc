@@ -50,6 +50,7 @@ TEST_F(EpochSet, APromotedNodeTakesTheOldMastersPlace) {
   EXPECT_EQ(roles[1].role, HA_ROLE_NONE);
   EXPECT_EQ(roles[1].reason, HA_REASON_EPOCH);
   EXPECT_EQ(roles[2].reason, HA_REASON_EPOCH);
+  for (const RoleSeen& own : {roles[1], roles[2]}) EXPECT_EQ(own.number, 0);
   EXPECT_NE(roles[2].text.find(address(b())), std::string::npos) << roles[2].text;
   EXPECT_EQ(a().plugin->check_acks(1), HA_NOT_MASTER);
 
@@ -65,6 +66,54 @@ TEST_F(EpochSet, APromotedNodeTakesTheOldMastersPlace) {
   // What a caller appended under the old master is not waited for under the new one.
   EXPECT_EQ(waits.wait(*b().plugin, further, HA_ACKS_DEFAULT, kLongMs, HA_DURABILITY_DEFAULT, 1),
             HA_EPOCH);
+}
+
+TEST_F(EpochSet, BootstrapIsSaidToHaveNoEffect) {
+  make(2);
+  start(a(), HA_ROLE_NONE, {{"bootstrap", "latest_segment"}});
+  start(b(), HA_ROLE_NONE);
+  const std::string warning = "option 'bootstrap' has no effect with option 'replicas'";
+  EXPECT_EQ(a().host.count_logs(warning), 1U);
+  EXPECT_EQ(b().host.count_logs(warning), 0U);
+  EXPECT_EQ(b().plugin->set_option("bootstrap", "earliest"), HA_OK);
+  EXPECT_EQ(b().host.count_logs(warning), 1U);
+}
+
+TEST_F(EpochSet, EachRoleChangeIsAnsweredByItsNumber) {
+  make(3);
+  start(a(), HA_ROLE_SLAVE);
+  // The first is refused, since the others are not there. The next come while it is under way.
+  EXPECT_EQ(a().plugin->set_role(HA_ROLE_MASTER, "", 0, 7), HA_OK);
+  EXPECT_EQ(a().plugin->set_role(HA_ROLE_NONE, "", 0, 3), HA_OK);
+  EXPECT_EQ(a().plugin->set_role(HA_ROLE_SLAVE, "", 0, 8), HA_OK);
+  EXPECT_EQ(a().plugin->set_role(HA_ROLE_SLAVE, "", 0, -1), HA_INVALID);
+  ASSERT_TRUE(a().host.wait_for_role(HA_ROLE_SLAVE, 4));
+  const std::vector<RoleSeen> roles = a().host.roles();
+  EXPECT_EQ(roles[0].number, 0);
+  EXPECT_EQ(roles[1].number, 7);
+  EXPECT_EQ(roles[1].status, HA_AGAIN);
+  EXPECT_EQ(roles[2].number, 3);
+  EXPECT_EQ(roles[2].role, HA_ROLE_NONE);
+  EXPECT_EQ(roles[3].number, 8);
+}
+
+TEST_F(EpochSet, StorageHooksGetTheEpochOfTheMaster) {
+  make(2);
+  start_all();
+  const std::int64_t end = grow(a(), 100);
+  ASSERT_TRUE(b().host.wait_for_confirm(end));
+  ASSERT_TRUE(a().host.wait_for_confirm(end));
+  EXPECT_EQ(b().host.epoch_of("append"), 1);
+  EXPECT_EQ(b().host.epoch_of("confirm"), 1);
+  EXPECT_EQ(a().host.epoch_of("confirm"), 1);
+
+  EXPECT_EQ(promote(b()), 2);
+  const std::int64_t further = grow(b(), 100);
+  ASSERT_TRUE(a().host.wait_for_confirm(further));
+  ASSERT_TRUE(b().host.wait_for_confirm(further));
+  EXPECT_EQ(a().host.epoch_of("append"), 2);
+  EXPECT_EQ(a().host.epoch_of("confirm"), 2);
+  EXPECT_EQ(b().host.epoch_of("confirm"), 2);
 }
 
 TEST_F(EpochSet, ANodeThatHoldsLessIsRefusedWithoutSideEffects) {
