@@ -216,14 +216,15 @@ typedef struct ha_replica_event {
 
 /* ---- what the host gives ------------------------------------------------------------------ */
 
-/* flags */
-#define HA_HOST_LOG_HAS_CONSENSUS                                    \
-  1u /* the log replicates itself (RocketMQ: enableDLegerCommitLog): \
-        start refuses with HA_STATE */
+/* ha_host_api.flags */
 
-/* truncate flags */
-#define HA_TRUNCATE_UNSAFE \
-  1u /* a cut below confirm is allowed: readers may have seen those bytes */
+/* The log replicates itself (RocketMQ: enableDLegerCommitLog): start refuses with STATE. */
+#define HA_HOST_LOG_HAS_CONSENSUS 1u
+
+/* truncate's flags */
+
+/* Allows a cut below confirm: readers may have seen those bytes. */
+#define HA_TRUNCATE_UNSAFE 1u
 
 /* Functions marked "required" must not be NULL: the entry refuses by name. All others may be
  * absent. Hooks return a status; those with an ha_error may fill it. ctx is
@@ -302,9 +303,8 @@ typedef struct ha_host_api {
   /* Optional. On the I/O thread: must not block. [plugin-io] */
   void (*replica_changed)(void* ctx, const ha_replica_event* event) HA_NOEXCEPT;
 
-  /* Optional. The offset that the default ack policy has reached; coalesced, only ever while
-   * master. For hosts that keep their own list of waiting producers. On the I/O thread. [plugin-io]
-   */
+  /* Optional. The offset that the default ack policy has reached, while master; coalesced. For
+   * hosts that keep their own list of waiting producers. On the I/O thread. [plugin-io] */
   void (*progress)(void* ctx, int64_t offset) HA_NOEXCEPT;
 
   /* Required. One line, no newline. Any plugin thread, or inside create, start, stop, set_*: must
@@ -315,7 +315,7 @@ typedef struct ha_host_api {
 
   /* Optional. The host's extension of that id, or NULL. Asked once, inside create. What it returns
    * lives as long as this table. [control] */
-  const void* (*get_extension)(void* ctx, const char* id)HA_NOEXCEPT;
+  const void* (*get_extension)(void* ctx, const char* id) HA_NOEXCEPT;
 } ha_host_api;
 
 /* ---- requests ----------------------------------------------------------------------------- */
@@ -334,34 +334,37 @@ typedef struct ha_create_params {
 } ha_create_params;
 
 /* ha_role_change.flags */
-#define HA_ROLE_CHANGE_FORCE                                                                   \
-  1u /* master, with option replicas: without the promises of enough nodes, or over nodes that \
-        hold more. Acknowledged messages may be lost */
+
+/* Master, with option replicas: without the promises of enough nodes, or over nodes that hold more.
+ * Acknowledged messages may be lost. */
+#define HA_ROLE_CHANGE_FORCE 1u
 
 typedef struct ha_role_change {
   uint32_t struct_size;
-  int32_t role;  /* HA_ROLE_* */
-  int64_t epoch; /* master: the least epoch to take; 0 = the next one. Another value is INVALID for
-                    other roles, and UNSUPPORTED without option replicas */
-  const char* master_address; /* slave: "host:port" or "[ipv6]:port"; NULL or "" = wait for
-                                 set_master_address. Master: must be NULL or "" */
-  uint32_t flags;             /* HA_ROLE_CHANGE_* */
+  int32_t role; /* HA_ROLE_* */
+  /* Master: the least epoch to take; 0 = the next one. Any other value is INVALID for other roles
+   * and UNSUPPORTED without option replicas. */
+  int64_t epoch;
+  /* Slave: "host:port" or "[ipv6]:port"; NULL or "" = wait for set_master_address. Must be NULL or
+   * "" for other roles. */
+  const char* master_address;
+  uint32_t flags; /* HA_ROLE_CHANGE_* */
   uint32_t reserved;
-  int64_t number; /* the host's own, >= 0, given back by the report that answers this change; 0 =
-                     the answer cannot be told from a change of the plugin's own */
+  /* The host's own, >= 0, given back by the report that answers this change. With 0 the answer
+   * cannot be told from a change of the plugin's own. */
+  int64_t number;
 } ha_role_change;
 
-/* How many copies a wait is for. The master's own copy counts: 1 waits for nobody. */
-#define HA_ACKS_DEFAULT 0   /* option in_sync_replicas (adapted by auto_in_sync_replicas) */
-#define HA_ACKS_QUORUM (-1) /* a majority of option replicas; UNSUPPORTED without one */
-#define HA_ACKS_ALL_IN_SYNC \
-  (-2) /* max(min_in_sync_replicas, the in-sync set), judged continuously */
+/* How many copies a wait is for. The master's own copy counts: 1 waits for no slave. */
+#define HA_ACKS_DEFAULT 0        /* option in_sync_replicas (adapted by auto_in_sync_replicas) */
+#define HA_ACKS_QUORUM (-1)      /* a majority of option replicas; UNSUPPORTED without one */
+#define HA_ACKS_ALL_IN_SYNC (-2) /* max(min_in_sync_replicas, the in-sync set), at every moment */
 
+/* What a copy must survive to count. DURABLE is UNSUPPORTED while no slave on the native wire can
+ * say that its copy is. */
 #define HA_DURABILITY_DEFAULT 0  /* option default_durability */
-#define HA_DURABILITY_RECEIVED 1 /* survives the death of a process */
-#define HA_DURABILITY_DURABLE                                                                \
-  2 /* so many copies, whichever, survive a loss of power; UNSUPPORTED while no slave on the \
-       native wire can say so */
+#define HA_DURABILITY_RECEIVED 1 /* the death of its process */
+#define HA_DURABILITY_DURABLE 2  /* a loss of power */
 
 /* Called exactly once for a wait that was accepted, on a plugin thread; must not block. status is
  * HA_OK when the copies exist, else one of FLUSH_SLAVE_TIMEOUT, NOT_MASTER, EPOCH, SHUTDOWN. After
@@ -370,10 +373,11 @@ typedef void (*ha_wait_fn)(void* user, int32_t status, int64_t end) HA_NOEXCEPT;
 
 typedef struct ha_wait_request {
   uint32_t struct_size;
-  int32_t acks;  /* >= 1 copies, or HA_ACKS_* */
-  int64_t end;   /* a record's end: wait until [0, end) is copied; may lie beyond the last hint */
-  int64_t epoch; /* role_changed's, in which the bytes were appended: if that is over, EPOCH. 0 =
-                    not said; then a wait may outlive its bytes */
+  int32_t acks; /* >= 1 copies, or HA_ACKS_* */
+  int64_t end;  /* a record's end: wait until [0, end) is copied; may lie beyond the last hint */
+  /* The epoch of role_changed in which the bytes were appended; EPOCH when it is over. With 0 the
+   * wait may outlive its bytes. */
+  int64_t epoch;
   int64_t timeout_ns; /* > 0; counted from the call */
   int32_t durability; /* HA_DURABILITY_* */
   uint32_t reserved;
@@ -388,7 +392,7 @@ typedef struct ha_replica_status {
   int64_t sent_offset;  /* end of what was handed to the socket */
   int64_t start_offset; /* where this connection started */
   int64_t lag_bytes;    /* this log's end - ack_offset (RocketMQ: diff) */
-  int64_t lag_ms; /* age of the oldest byte it does not hold; 0 when it holds all; -1 unknown */
+  int64_t lag_ms;       /* age of the oldest byte it lacks; 0 when it lacks none; -1 unknown */
   int64_t bytes_per_s;  /* over the last full second (RocketMQ: transferredByteInSecond) */
   int64_t connected_ms; /* since the connection was accepted */
   uint32_t in_sync;     /* 1 or 0 */
@@ -410,16 +414,17 @@ typedef struct ha_snapshot {
   int64_t epoch;               /* newest of this log's history; 0 where epochs are not used */
   ha_bounds bounds;
   int64_t pending_waits;
-  int64_t listen_port;  /* the port slaves connect to, as the system gave it; 0 before start */
-  int64_t metrics_port; /* the port metrics are served on; 0 when they are not */
+  int64_t listen_port;          /* that slaves connect to; 0 before start */
+  int64_t metrics_port;         /* that metrics are served on; 0 when they are not */
   int64_t client_bytes_per_s;   /* received from the master over the last full second */
   int64_t client_last_read_ms;  /* Unix time of the last byte from the master; 0 = never */
   int64_t client_last_write_ms; /* Unix time of the last report to the master; 0 = never */
   char listen_address[64];      /* "ip:port", ends in NUL */
   char metrics_address[64];
   char master_address[256]; /* what this slave follows, ends in NUL */
-  int64_t io_turn_age_ms; /* since the I/O thread last turned, which it does at least once a second:
-                             more means that a hook of the host holds it up; 0 unless started */
+  /* Time since the last turn of the I/O thread, which turns at least once a second. More means that
+   * a hook of the host blocks it. 0 unless started. */
+  int64_t io_turn_age_ms;
 } ha_snapshot;
 
 /* Receives output in pieces, in order. A non-zero return ends the call with HA_IO. */
@@ -460,8 +465,8 @@ typedef struct ha_plugin_api {
    * forked child it frees nothing, and all other calls on the instance answer STATE. [control] */
   void (*destroy)(ha_instance* instance) HA_NOEXCEPT;
 
-  /* The log now ends at end. A hint: calls coalesce, a missed one costs latency only. [publisher]
-   */
+  /* The log now ends at end. A hint: calls coalesce, and a missed one only costs latency.
+   * [publisher] */
   void (*notify_appended)(ha_instance* instance, int64_t end) HA_NOEXCEPT;
 
   /* This node's own bytes below end are durable. A hint, as notify_appended is: the hook bounds
@@ -502,21 +507,21 @@ typedef struct ha_plugin_api {
   int32_t (*metrics_text)(ha_instance* instance, ha_sink_fn sink, void* user) HA_NOEXCEPT;
 
   /* The name of a status code, such as "FLUSH_SLAVE_TIMEOUT"; static. [any] */
-  const char* (*status_text)(int32_t status)HA_NOEXCEPT;
+  const char* (*status_text)(int32_t status) HA_NOEXCEPT;
 
   /* The plugin's extension of that id, or NULL. [any] */
-  const void* (*get_extension)(ha_instance* instance, const char* id)HA_NOEXCEPT;
+  const void* (*get_extension)(ha_instance* instance, const char* id) HA_NOEXCEPT;
 
   /* The name of a reason, such as "not_serving", and of a replica event, such as "caught_up": the
    * words of logs, metrics and status JSON. Static; "unknown" for other numbers. [any] */
-  const char* (*reason_text)(int32_t reason)HA_NOEXCEPT;
-  const char* (*event_text)(int32_t event)HA_NOEXCEPT;
+  const char* (*reason_text)(int32_t reason) HA_NOEXCEPT;
+  const char* (*event_text)(int32_t event) HA_NOEXCEPT;
 } ha_plugin_api;
 
 /* The one exported symbol. Pure: starts nothing, allocates nothing, may be called often. Checks the
  * host's table; NULL means refused, and error names the missing member and both versions. [any] */
 typedef const ha_plugin_api* (*ha_plugin_entry_fn)(const ha_host_api* host,
-                                                   ha_error* error)HA_NOEXCEPT;
+                                                   ha_error* error) HA_NOEXCEPT;
 
 #ifdef __cplusplus
 }
