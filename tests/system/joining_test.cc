@@ -111,7 +111,7 @@ TEST_F(Joining, SlaveThatHoldsMoreThanItsNewMasterKeepsItAndSaysSo) {
     };
   };
   ahead.wait_for("says that its master holds less", stopped_by("request_above_end"));
-  EXPECT_NE(ahead.log_text().find("it holds what this node never had"), std::string::npos);
+  EXPECT_NE(ahead.log_text().find("the slave holds what the master never had"), std::string::npos);
   // The new master goes on with other messages.
   for (int i = 0; i < 3; ++i)
     ASSERT_EQ(behind.produce("T", "on the new master alone", "1").status, 200);
