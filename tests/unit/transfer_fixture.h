@@ -34,8 +34,7 @@ class TransferServiceTest : public ::testing::Test {
   };
 
   void make(core::AckPolicy policy = {1, 1, 1000, false, 8}, std::int64_t most = 1 << 20) {
-    service_ =
-        std::make_unique<TransferService>(metrics_, policy, most, [this] { ++rings_; });
+    service_ = std::make_unique<TransferService>(metrics_, policy, most, [this] { ++rings_; });
     service_->set_master(true);
   }
 
