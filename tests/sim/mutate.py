@@ -27,6 +27,10 @@ MUTATIONS = [
      "(void)entered;", "an ack of bytes of another epoch counts as a copy"),
     ("ack-counts-twice", CORE + "ack_tracker.cc", "order_.push_back(&replica);",
      "order_.push_back(&replica); order_.push_back(&replica);", "one replica is two copies"),
+    ("acks-out-of-order", CORE + "ack_tracker.cc", "(*std::prev(at))->ack < replica.ack",
+     "(*std::prev(at))->ack + 8 < replica.ack", "replicas do not stand in the order of their acks"),
+    ("wait-stays-in-the-heap", CORE + "wait_queue.cc", "  waiting.by_offset.remove(index);\n", "",
+     "a wait that has ended ends again"),
     ("held-by-off-by-one", CORE + "ack_tracker.cc", "(copies - 2)", "(copies > 2 ? copies - 3 : 0)",
      "n copies are said to reach as far as n - 1 do"),
     ("left-replica-counts", CORE + "ack_tracker.cc", """  if (!replica.connections.empty()) {
@@ -288,7 +292,8 @@ def run(directory, seeds, more=()):
         return None
     found = re.search(r"^seed (\d+) .*?: (.*)$", done.stdout, re.MULTILINE)
     if found is None:
-        return f"exit code {done.returncode}", "?"
+        asserted = re.search(r"assertion failed: .*", done.stderr)
+        return asserted.group(0) if asserted else f"exit code {done.returncode}", "?"
     return found.group(2), found.group(1)
 
 
