@@ -280,7 +280,7 @@ Outcome HaService::stop(std::int64_t timeout_ms) {
 
 // ---- roles -----------------------------------------------------------------------------------
 
-// Whoever becomes master must hold all that was acknowledged, and a learner never counted.
+// A master must hold all that was acknowledged, and a learner was never waited for.
 Outcome HaService::refuse_role(const char* call, const RoleChange& change) const {
   const Role role = change.role;
   if ((change.epoch != 0 || change.force) && !settings_.keeps_epochs()) {
@@ -297,7 +297,7 @@ Outcome HaService::refuse_role(const char* call, const RoleChange& change) const
           "with 'wire': 'rocketmq', and empty its store before it follows again"};
 }
 
-// Read again on each connection; here, so that a damaged file is told to whoever starts the node.
+// Each connection reads them again. Here a damaged file makes start fail, with words.
 Outcome HaService::load_epochs(const ha_bounds& bounds) {
   if (std::string wrong = terms_.load(Offset(bounds.min), Offset(bounds.end)); !wrong.empty()) {
     return {Status::kCorrupt,

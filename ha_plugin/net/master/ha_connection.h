@@ -104,7 +104,9 @@ class HaConnection : public std::enable_shared_from_this<HaConnection> {
   void take_prepare(const core::Prepare& prepare, core::Time now);
   void joined(const MasterView& view, core::Time now);
   void acked(core::Time now);
-  void pump_now(core::Time now) { pump(now, events_.view(*this)); }
+  void pump_now(core::Time now) {
+    if (open_) pump(now, events_.view(*this));  // its owner does not know it any more once closed
+  }
   bool check_silence(core::Time now);
   void send_frames(core::Time now, const MasterView& view);
   bool open_next(core::Time now, const MasterView& view);

@@ -135,12 +135,7 @@ void ClientService::stop(Reason reason) {
   if (follower_) {
     close(reason, "asked to stop following");
   }
-  ++attempt_;
-  timer_.cancel();
-  answer_timer_.cancel();
-  connector_.cancel();
-  boost::system::error_code ignored;
-  socket_.close(ignored);
+  drop_link();
   master_ = {};
   candidates_.clear();
   metrics_.client.not_following_since_ns.set(0);
@@ -248,12 +243,7 @@ bool ClientService::read_bounds(core::LogBounds& out) {
 void ClientService::close(Reason reason, const std::string& text) {
   const bool was_connected = follower_.has_value();
   const bool got_nothing = was_connected && follower_->state() == State::kHandshake;
-  ++attempt_;
-  timer_.cancel();
-  answer_timer_.cancel();
-  connector_.cancel();
-  boost::system::error_code ignored;
-  socket_.close(ignored);
+  drop_link();
   follower_.reset();
   whole_.drop();
   metrics_.client.last_reason.set(static_cast<std::int64_t>(reason));
@@ -278,6 +268,16 @@ void ClientService::close(Reason reason, const std::string& text) {
     line += "; not trying again until the role or the master's address is set";
   host_.warn(line);
   schedule_retry(reason);
+}
+
+// Handlers of this attempt that are still to come see that they are late.
+void ClientService::drop_link() {
+  ++attempt_;
+  timer_.cancel();
+  answer_timer_.cancel();
+  connector_.cancel();
+  boost::system::error_code ignored;
+  socket_.close(ignored);
 }
 
 void ClientService::close_for_misuse(const std::string& text) {

@@ -78,6 +78,7 @@ class ClientService {
   void on_connected();
   void close(core::Reason reason, const std::string& text);
   void close_for_misuse(const std::string& text);
+  void drop_link();
   void schedule_retry(core::Reason reason);
   void set_state(core::State state);
   bool leads_back(const boost::asio::ip::tcp::endpoint& local) const;
