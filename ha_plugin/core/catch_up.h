@@ -26,7 +26,7 @@ class CatchUpWatch {
   // It has not come nearer for a while.
   bool stalled() const { return stalled_; }
 
-  // True = stalled() is another now.
+  // Returns true if stalled() changed.
   bool look(std::int64_t lag, Time now, Time patience) {
     const bool before = stalled_;
     if (lag <= kLiveTailBytes || lag < least_) {

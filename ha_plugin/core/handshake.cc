@@ -73,7 +73,7 @@ std::optional<Answer> judge_epoch(const Hello& hello, const Acceptor& acceptor) 
                 acceptor);
 }
 
-// Are the last bytes of what shall be the same really the same?
+// Are the last bytes of what must be the same really the same?
 std::optional<Answer> judge_tail(const Hello& hello, const Acceptor& acceptor,
                                  const HashOf& hash_of) {
   const auto no = [&](Reason reason, std::string why) {
@@ -152,7 +152,7 @@ Answer judge_hello(const Hello& hello, const Acceptor& acceptor, const HashOf& h
   };
   const LogBounds& log = acceptor.log;
   const auto told = told_history(hello.history, hello.end);
-  // Whoever may name a longer tail could keep this node reading.
+  // A slave that named a longer tail could keep this node reading.
   if (hello.min < Offset(0) || hello.end < hello.min || hello.tail_start < hello.min ||
       hello.tail_start > hello.tail_end || hello.tail_end > hello.end ||
       hello.tail_end - hello.tail_start > kTailBytes || !told) {
@@ -174,7 +174,7 @@ Answer judge_hello(const Hello& hello, const Acceptor& acceptor, const HashOf& h
     return serve(Decision::kResume, hello.end, acceptor);
   }
   if (empty || hello.end < log.min) {
-    // Whoever may be promoted one day, and counts as a copy of what was acknowledged, holds it.
+    // A slave that may be promoted, and counts as a copy, must hold all that was acknowledged.
     const Offset from =
         bootstrap_start(log, acceptor.keeps_epochs ? Bootstrap::kEarliest : acceptor.bootstrap);
     return serve(from == hello.end ? Decision::kResume : Decision::kReset, from, acceptor);

@@ -140,15 +140,15 @@ std::string check_answer(const Answer& answer, const Hello& hello, const Greetin
 
 // A slave says in its HELLO that it has promised the master's epoch, or a newer one, to another
 // node, and so will not follow it any more. "" or why the master should not believe that. If it
-// does, it is master no longer, and asks all nodes anew: it finds the other one, or takes an epoch
+// does, it is master no longer, and asks all nodes again: it finds the other one, or takes an epoch
 // above both.
 std::string check_told_promise(const Hello& hello, const Term& term, const Voter& voter,
                                Reason& reason);
 
 // "" or why a slave must not follow that master: its time is over, or the slave has promised its
 // epoch to another. (Two candidates may both find enough nodes for one epoch where twice that many
-// are no more than all. That is harmless as long as no slave serves both: whoever acknowledges for
-// one has no promise for the other.)
+// are no more than all. That is harmless as long as no slave serves both: a slave that acknowledges
+// for one has no promise for the other.)
 std::string check_master(std::int64_t epoch, const std::string& master, const Term& term);
 
 // The term of a slave whose log ends at end from now on, once it follows a master that greeted like

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Is a replica in the in-sync set? Judged for one connection, from its lag and the clock.
 //
-// It enters as soon as its lag is within the limits, and leaves when it is not. Whoever has left so
-// must show that it can keep up: it enters again only after it was caught up once and then stayed
-// within the limits for the hold time. So a replica at the edge does not come and go, and with it
-// the number of copies that "all in sync" stands for.
+// It enters as soon as its lag is within the limits, and leaves when it is not. A replica that left
+// so must show that it can keep up: it enters again only after it was caught up once and then
+// stayed within the limits for the hold time. So a replica at the edge does not come and go, and
+// with it the number of copies that "all in sync" stands for.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ struct InSyncLimits {
 struct Lag {
   std::int64_t bytes = 0;
   Time time{0};            // age of the oldest byte that is missing
-  bool caught_up = false;  // it holds what all nodes shall hold
+  bool caught_up = false;  // it holds what all nodes must hold by now
 };
 
 class InSyncMember {
@@ -31,7 +31,7 @@ class InSyncMember {
   // Why it left last; kNone = it has not.
   Reason left_for() const { return left_for_; }
 
-  // True = in() is another now.
+  // Returns true if in() changed.
   bool judge(const Lag& lag, const InSyncLimits& limits, Time now) {
     const Reason over = too_much(lag, limits);
     if (over != Reason::kNone) {

@@ -11,7 +11,7 @@
 // the same bytes of another master. The start offsets say where an epoch begins, never the label of
 // a single frame: RocketMQ gives the frame that ends at an epoch's end the label of the next one.
 //
-// The learner only decides. Whoever owns log, file and socket does what it says, in the order
+// The learner only decides. The owner of log, file and socket does what it says, in the order
 // stated at each function.
 #pragma once
 

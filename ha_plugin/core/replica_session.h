@@ -9,7 +9,7 @@
 // of the master's choosing); a report may neither fall nor name bytes that were never sent here. An
 // offender is closed and completes nobody's wait.
 //
-// The session only decides. Whoever owns the socket tells it what happened and when.
+// The session only decides. The owner of the socket tells it what happened and when.
 #pragma once
 
 #include <cstdint>

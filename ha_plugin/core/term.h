@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a node of a configured set must never forget, and the rules by which it changes its master.
 //
-// Nobody is elected here: a host, an operator or a coordinator says who shall be master. The rules
-// make that safe. A candidate becomes master of an epoch only after so many nodes have promised it
+// Nobody is elected here: a host, an operator or a coordinator says who is to be master. The rules
+// make that safe. A candidate becomes master of an epoch only after enough nodes have promised it
 // that epoch that every acknowledged byte is held by one of them, none of which is ahead of it. A
 // promise is durable before it is given, goes to one candidate per epoch, and ends everything
-// older: whoever gave it takes no bytes, sends no ack and completes no wait of an epoch below.
+// older: a node that gave it takes no bytes, sends no ack and completes no wait of an epoch below.
 //
 // With N nodes and waits for c copies, N - c + 1 promises meet every set of c copies in at least
 // one node. That node has entered the epoch of the wait and holds its bytes, so its position is at
@@ -26,7 +26,7 @@
 namespace ha::core {
 
 // A candidate whose epoch is this far above all that is known here is no node of this cluster, or a
-// broken one: the numbers shall not run out because of it.
+// broken one: the numbers must not run out because of it.
 inline constexpr std::int64_t kMaxEpochJump = 1000;
 
 // The configured set and its default copies in words, the same for two nodes whenever their options
@@ -134,8 +134,8 @@ Verdict judge_round(const Candidacy& candidacy, const std::vector<Heard>& heard)
 std::int64_t next_epoch(const Term& term, const std::vector<Heard>& heard);
 
 // Who of those is master of the newest epoch; nullptr = nobody that was heard of. Its time may be
-// over; then the first node that comes to follow it says so. One of another set is nobody's master
-// here.
+// over; then the first node that comes to follow it says so. A master of another set does not
+// count.
 const Promise* master_among(const std::vector<Heard>& heard);
 
 }  // namespace ha::core

@@ -147,7 +147,8 @@ void TransferService::take_arrivals() {
     taken_.push_back(*arrival);
     delete std::exchange(arrival, arrival->next);
   }
-  // Whoever was held up between being judged and here may have appended under another master.
+  // A producer that was held up between being judged and here may have appended under another
+  // master.
   const std::int64_t now = published_.epoch();
   std::for_each(taken_.rbegin(), taken_.rend(), [&](const Arrival& a) {
     if (a.epoch != 0 && a.epoch != now) {
@@ -170,7 +171,8 @@ void TransferService::complete_levels(Offset log_end) {
 }
 
 void TransferService::run_callbacks(core::Time now) {
-  // Whoever is woken will mostly ring soon: a bell that rings already costs them no system call.
+  // A producer that is woken will mostly ring soon: a bell that rings already costs them no system
+  // call.
   if (!ended_.empty()) ring_();
   // A callback may come back with another wait, which goes to arrivals_: ended_ does not move.
   std::vector<core::EndedWait> ended;

@@ -55,7 +55,7 @@ class TransferService {
   void set_policy(const core::AckPolicy& policy) { published_.set_policy(policy); }
   // What HA_DURABILITY_DEFAULT stands for.
   void set_durable_by_default(bool durable) { published_.set_durable_by_default(durable); }
-  // Waits that have waited for so long are answered below policy; kNever = none is.
+  // A wait that is that old is answered below policy; kNever = none is.
   void set_degrade_after(core::Time after) { degrade_after_ = after; }
   // epoch: the master's, and where it begins in the log; 0 where epochs are not kept.
   void set_master(bool master, std::int64_t epoch = 0, core::Offset epoch_start = core::Offset(0));

@@ -24,9 +24,9 @@ using boost::system::error_code;
 using wire::native::Reader;
 
 constexpr auto kAskAgain = std::chrono::milliseconds(20);
-// A node that answers at all does so within this; one that is stopped shall hold nobody up.
+// A node that answers at all does so within this; one that is stopped must hold nobody up.
 constexpr auto kMoment = std::chrono::milliseconds(200);
-// Whoever stops this node waits no longer than that for a round.
+// stop waits no longer than that for a round.
 constexpr auto kLookUp = std::chrono::milliseconds(50);
 
 // One node that is asked: name look-up, connection, opening, greeting, PREPARE, PROMISE.

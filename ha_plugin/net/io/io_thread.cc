@@ -151,7 +151,7 @@ void IoThread::spin() {
       std::this_thread::yield();
   }
   spinning_.store(false, std::memory_order_seq_cst);
-  answer_rings();  // whoever rang before that did not write
+  answer_rings();  // a ring before that wrote nothing
 }
 
 void IoThread::ring() {

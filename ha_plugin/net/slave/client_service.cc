@@ -163,7 +163,7 @@ void ClientService::connect() {
 void ClientService::on_connected() {
   boost::system::error_code error;
   // Asio goes on watching a socket that it connected for room to write, and wakes for it after
-  // every read. To be taken in anew ends that.
+  // every read. To adopt the descriptor again ends that.
   const tcp::endpoint local = socket_.local_endpoint(error);
   if (!error) {
     const int fd = socket_.release(error);
