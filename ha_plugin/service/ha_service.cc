@@ -46,13 +46,14 @@ HaService::HaService(const ha_host_api* host, void* host_ctx, const Settings& se
       strangers_(host_),
       replicas_(master_parts(), [this](const net::Todo& todo) { act(todo); }),
       accept_(io_.context(), master_parts(), replicas_),
-      client_(
-          io_.context(), resolver_, host_, settings_, metrics_, make_client_wire(),
-          // A node with epochs follows nobody that has none.
-          settings.wire == Wire::kAuto && !settings.keeps_epochs()
-              ? std::make_unique<net::RocketmqClientWire>()
-              : nullptr,
-          [this] { turn(); }, [this](const net::Address& master) { changes_.set_master(master); }),
+      client_(io_.context(), resolver_, host_, settings_, metrics_,
+              {make_client_wire(),
+               // A node with epochs follows nobody that has none.
+               settings.wire == Wire::kAuto && !settings.keeps_epochs()
+                   ? std::make_unique<net::RocketmqClientWire>()
+                   : nullptr},
+              {[this] { turn(); },
+               [this](const net::Address& master) { changes_.set_master(master); }}),
       role_({host_, settings_, others_, metrics_, io_, resolver_, terms_, bounds_, degraded_,
              transfer_, replicas_, client_},
             changes_, incarnation_, [this] { turn(); }),

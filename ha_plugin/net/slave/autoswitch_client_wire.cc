@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ha_plugin/net/slave/autoswitch_client_wire.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "ha_plugin/state/term_keeper.h"
@@ -54,18 +56,18 @@ Refusal AutoswitchClientWire::take(std::span<const std::byte>& bytes, std::optio
       frame = Frame{reader_.prefix().offset, reader_.prefix().size};
       return {};
     case MasterReader::Found::kBadSize:
-      return {Reason::kFrameSize, "the master's handshake announced " +
-                                      std::to_string(reader_.prefix().size) +
-                                      " bytes; they are 12 for each of at most " +
-                                      std::to_string(core::kMaxEpochs) + " epochs"};
+      return {Reason::kFrameSize,
+              fmt::format("the master's handshake announced {} bytes; they are 12 for each of at "
+                          "most {} epochs",
+                          reader_.prefix().size, core::kMaxEpochs)};
     case MasterReader::Found::kBadState:
       break;
   }
   return {Reason::kProtocol,
-          "the master sent a message of state " + std::to_string(reader_.prefix().state) +
-              (reader_.greeted() ? " after" : " instead of") +
-              " its handshake: is it a RocketMQ broker in controller mode, 5.1.1 or later? (option "
-              "'wire': 'rocketmq' follows one in default mode)"};
+          fmt::format("the master sent a message of state {} {} its handshake: is it a RocketMQ "
+                      "broker in controller mode, 5.1.1 or later? (option 'wire': 'rocketmq' "
+                      "follows one in default mode)",
+                      reader_.prefix().state, reader_.greeted() ? "after" : "instead of")};
 }
 
 Refusal AutoswitchClientWire::on_handshake() {
@@ -91,9 +93,8 @@ Refusal AutoswitchClientWire::on_handshake() {
 }
 
 Refusal AutoswitchClientWire::cut(Offset from, Offset to) {
-  const std::string range = "from " + std::to_string(from.bytes()) + " to " +
-                            std::to_string(to.bytes()) +
-                            ", where the master's log went on differently";
+  const std::string range = fmt::format("from {} to {}, where the master's log went on differently",
+                                        from.bytes(), to.bytes());
   on_cut_();
   HostResult result = host_.truncate(epoch(), to);
   switch (result.status) {
@@ -102,8 +103,10 @@ Refusal AutoswitchClientWire::cut(Offset from, Offset to) {
       return {};
     case Status::kRange:
     case Status::kUnsupported:
-      return {Reason::kDiverged, "this log must be cut " + range + ", and cannot be: " +
-                                     result.text + "; empty this store to copy from scratch"};
+      return {Reason::kDiverged,
+              fmt::format("this log must be cut {}, and cannot be: {}; empty this store to copy "
+                          "from scratch",
+                          range, result.text)};
     default:
       return to_refusal(std::move(result));
   }
@@ -114,7 +117,7 @@ core::FrameVerdict AutoswitchClientWire::begin(const Frame& frame, const core::L
   if (verdict.reason != Reason::kNone) return verdict;
   if (learner_.enter_epochs(frame.offset + frame.size)) {
     if (Refusal refusal = save(); !refusal.ok()) return {refusal.reason, false, refusal.text};
-    host_.info("entered epoch " + std::to_string(learner_.history().last_epoch()));
+    host_.info(fmt::format("entered epoch {}", learner_.history().last_epoch()));
   }
   // Before the first byte: from then on the host's readers have a bound.
   if (Refusal refusal = grown(log.end); !refusal.ok()) {

@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ha_plugin/net/slave/client_service.h"
 
+#include <fmt/format.h>
 #include <netinet/tcp.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "ha_plugin/base/clock.h"
-#include "ha_plugin/core/handshake.h"
 #include "ha_plugin/net/io/io_thread.h"
 #include "metrics/adopt_descriptor.h"
 #include "metrics/names.h"
@@ -26,12 +24,11 @@ using core::Time;
 
 namespace {
 
-// So many connections in a row that the master closed before its first byte look like a refusal.
-constexpr int kRefusalHint = 3;
+// A turn reads at most this much before other work has its turn.
+constexpr std::int64_t kMostPerTurn = std::int64_t{4} << 20;
 
-// So often a node of a set that is no master yet is asked again before another one is; by then it
-// has had a second.
-constexpr int kPatience = 5;
+// While a burst goes on the master hears of it this often.
+constexpr std::int64_t kReportEvery = 256 * 1024;
 
 std::string errno_text(int error) { return std::generic_category().message(error); }
 
@@ -41,9 +38,7 @@ std::chrono::milliseconds ms(std::int64_t count) { return std::chrono::milliseco
 
 ClientService::ClientService(boost::asio::io_context& context, Resolver& resolver, const Host& host,
                              const Settings& settings, metrics::HaMetrics& metrics,
-                             std::unique_ptr<ClientWire> wire, std::unique_ptr<ClientWire> fallback,
-                             std::function<void()> on_grown,
-                             std::function<void(const Address&)> on_found)
+                             ClientWires wires, Events events)
     : context_(context),
       socket_(context),
       connector_(context, resolver),
@@ -51,45 +46,40 @@ ClientService::ClientService(boost::asio::io_context& context, Resolver& resolve
       answer_timer_(context),
       host_(host),
       settings_(settings),
-      metrics_(metrics),
-      first_(std::move(wire)),
-      fallback_(std::move(fallback)),
-      wire_(first_.get()),
-      on_grown_(std::move(on_grown)),
-      on_found_(std::move(on_found)),
-      whole_(host) {
+      metrics_(metrics.client),
+      wires_(std::move(wires)),
+      wire_(wires_.first.get()),
+      events_(std::move(events)),
+      receiver_(host, metrics.client) {
   if (!settings.ack_durable) return;
   flusher_ = std::make_unique<LogFlusher>(
-      context, host, [this](const LogFlusher::Request& request, const HostResult& result) {
-        on_flushed(request, result);
+      context, host, [this](const LogFlusher::Request& request, HostResult result) {
+        if (request.attempt == attempt_ && follower_) {
+          close_if(on_flushed(request, std::move(result)));
+        }
       });
 }
 
 void ClientService::join() {
   if (flusher_) flusher_->stop();
-  first_->join();
+  wires_.first->join();
 }
 
 void ClientService::set_state(State state) {
   state_ = state;
-  metrics_.client.state.set(static_cast<std::int64_t>(state));
-  const bool shall_follow = !candidates_.empty() && state != State::kTransfer;
-  if (shall_follow && metrics_.client.not_following_since_ns.value() == 0) {
-    metrics_.client.not_following_since_ns.set(steady_now().count());
+  metrics_.state.set(static_cast<std::int64_t>(state));
+  const bool shall_follow = !search_.empty() && state != State::kTransfer;
+  if (shall_follow && metrics_.not_following_since_ns.value() == 0) {
+    metrics_.not_following_since_ns.set(steady_now().count());
   }
 }
 
-// The last words before it follows again. What a master refused it for is kept while the others of
-// a set, which cannot know better, say that they are no masters.
+// The last words before it follows again.
 void ClientService::note(Reason reason, const std::string& text) {
-  const bool no_master = reason == Reason::kNotServing || reason == Reason::kEpoch;
-  const bool refused = !no_master && (core::is_refusal(reason) || core::is_final(reason) ||
-                                      core::is_up_to_the_master(reason));
-  if (!refused && !refused_by_.host.empty() && refused_by_.text() != master_.text()) return;
-  refused_by_ = refused ? master_ : Address{};
-  metrics_.client.refused.set(refused ? 1 : 0);
-  metrics_.client.last_words.set(
-      std::string(metrics::reason_name(static_cast<std::int32_t>(reason))) + ": " + text);
+  if (!search_.says_more(reason)) return;
+  metrics_.refused.set(search_.refused() ? 1 : 0);
+  metrics_.last_words.set(
+      fmt::format("{}: {}", metrics::reason_name(static_cast<std::int32_t>(reason)), text));
 }
 
 // A connection to an address of this machine comes from that same address.
@@ -106,52 +96,49 @@ bool ClientService::leads_back(const tcp::endpoint& local) const {
 
 void ClientService::follow(const Address& master) {
   stop(Reason::kRequested);
-  gave_up_ = false;
-  if (!master.host.empty()) candidates_.push_back(master);
+  std::vector<Address> candidates;
+  if (!master.host.empty()) candidates.push_back(master);
   for (const ReplicaList::Node& node : settings_.replicas.without(settings_.replica_id)) {
-    if (node.address.text() != master.text()) candidates_.push_back(node.address);
+    if (node.address.text() != master.text()) candidates.push_back(node.address);
   }
-  refused_by_ = {};
-  metrics_.client.refused.set(0);
-  metrics_.client.last_words.set("");
-  tries_ = 0;
-  waited_ = 0;
-  if (candidates_.empty()) return;  // a set of one node: nobody can be its master
-  backoff_.reset();
-  refused_in_a_row_ = 0;
+  search_.begin(std::move(candidates));
+  metrics_.refused.set(0);
+  metrics_.last_words.set("");
+  if (search_.empty()) return;  // a set of one node: nobody can be its master
   set_state(State::kReady);
   connect();
 }
 
 void ClientService::follow_again() {
-  if (candidates_.empty() || gave_up_) return;
-  std::vector<Address> candidates = std::exchange(candidates_, {});
-  stop(Reason::kRequested);
-  candidates_ = std::move(candidates);
+  if (search_.empty() || search_.gave_up()) return;
+  leave(Reason::kRequested);
+  set_state(State::kReady);
   connect();
 }
 
 void ClientService::stop(Reason reason) {
-  if (follower_) {
-    close(reason, "asked to stop following");
-  }
+  leave(reason);
+  search_.clear();
+  metrics_.not_following_since_ns.set(0);
+  set_state(State::kReady);
+}
+
+void ClientService::leave(Reason reason) {
+  if (follower_) close(reason, "asked to stop following");
   drop_link();
   master_ = {};
-  candidates_.clear();
-  metrics_.client.not_following_since_ns.set(0);
-  set_state(State::kReady);
 }
 
 void ClientService::connect() {
   const std::uint64_t attempt = ++attempt_;
-  master_ = candidates_[tries_ % candidates_.size()];
+  master_ = search_.next();
   timer_.expires_after(ms(settings_.connect_timeout_ms));
   timer_.async_wait([this, attempt](const boost::system::error_code& error) {
     if (error || attempt != attempt_) return;
     const std::string why = connector_.waiting_for();
-    close(Reason::kConnectTimeout, "no connection within " +
-                                       std::to_string(settings_.connect_timeout_ms) + " ms" +
-                                       (why.empty() ? "" : ": " + why));
+    close(Reason::kConnectTimeout,
+          fmt::format("no connection within {} ms{}{}", settings_.connect_timeout_ms,
+                      why.empty() ? "" : ": ", why));
   });
   connector_.connect(master_, [this](tcp::socket socket, const std::string& failure) {
     if (!failure.empty()) return close(Reason::kNetwork, failure);
@@ -177,39 +164,37 @@ void ClientService::on_connected() {
         "this node listens there itself, so it would follow itself (give the address of its "
         "master)");
   }
-  metrics_.client.connects.add();
+  metrics_.connects.add();
   boost::system::error_code ignored;
   socket_.set_option(tcp::no_delay(true), ignored);
   const Time now = steady_now();
   follower_.emplace(now);
-  body_left_ = 0;
-  outgoing_left_ = 0;
-  unreported_ = 0;
-  durable_ = flushing_ = told_durable_ = core::kNoOffset;
+  outbox_.clear();
+  durable_ = reported_durable_ = core::kNoOffset;
   reporting_.reset();
   set_state(State::kHandshake);
-  wire_ = first_.get();
+  wire_ = wires_.first.get();
   host_.info("connected to master " + master_.text());
-  if (!begin_wire(now)) return;
+  if (const Refusal refusal = begin_wire(now); !refusal.ok()) return close_if(refusal);
   arm_timer();
   wait_for_answer();
   wait_readable();
 }
 
-// False = closed.
-bool ClientService::begin_wire(Time now) {
-  core::LogBounds log;
-  if (!read_bounds(log)) return false;
-  end_ = log.end;
-  const std::span<const std::byte> greeting = wire_->open();
-  tail_ = wire_->wants_tail_check() ? core::TailCheck(log, settings_.tail_check_bytes)
-                                    : core::TailCheck();
-  if (wire_->ready()) host_.info("asking the master for " + std::to_string(next().bytes()));
-  return (greeting.empty() || send(greeting, now)) && report_if_due(now);
+Refusal ClientService::begin_wire(Time now) {
+  const auto greeting = receiver_.begin(*wire_, settings_.tail_check_bytes);
+  if (!greeting) return greeting.error();
+  if (wire_->ready()) {
+    host_.info(fmt::format("asking the master for {}", receiver_.next().bytes()));
+  }
+  if (!greeting->empty()) {
+    if (Refusal refusal = send(*greeting, now); !refusal.ok()) return refusal;
+  }
+  return report_if_due(now);
 }
 
 void ClientService::wait_for_answer() {
-  if (!fallback_) return;
+  if (!wires_.fallback) return;
   const std::uint64_t attempt = attempt_;
   answer_timer_.expires_after(ms(settings_.wire_probe_ms));
   answer_timer_.async_wait([this, attempt](const boost::system::error_code& error) {
@@ -218,10 +203,12 @@ void ClientService::wait_for_answer() {
 }
 
 void ClientService::fall_back() {
-  host_.info("master " + master_.text() + " did not answer within " +
-             std::to_string(settings_.wire_probe_ms) + " ms, so it is taken for a RocketMQ broker");
-  wire_ = fallback_.get();
-  if (begin_wire(steady_now())) arm_timer();
+  host_.info(
+      fmt::format("master {} did not answer within {} ms, so it is taken for a RocketMQ broker",
+                  master_.text(), settings_.wire_probe_ms));
+  wire_ = wires_.fallback.get();
+  if (const Refusal refusal = begin_wire(steady_now()); !refusal.ok()) return close_if(refusal);
+  arm_timer();
 }
 
 Time ClientService::heartbeat() const {
@@ -232,41 +219,36 @@ Time ClientService::housekeeping() const {
   return ms(wire_->is_native() ? settings_.native_housekeeping_ms : settings_.housekeeping_ms);
 }
 
-bool ClientService::read_bounds(core::LogBounds& out) {
-  ha_bounds bounds{};
-  const HostResult result = host_.bounds(bounds);
-  if (!refuse(result)) return false;
-  out = to_core(bounds);
-  return true;
-}
-
 void ClientService::close(Reason reason, const std::string& text) {
   const bool was_connected = follower_.has_value();
   const bool got_nothing = was_connected && follower_->state() == State::kHandshake;
+  if (receiver_.untold() > 0) search_.on_progress();
   drop_link();
   follower_.reset();
-  whole_.drop();
-  metrics_.client.last_reason.set(static_cast<std::int64_t>(reason));
-  metrics_.client.closes[static_cast<std::size_t>(reason)].add();
-  if (!was_connected) metrics_.client.connect_failures.add();
-  if (reason == Reason::kOffsetMismatch) metrics_.client.mismatches.add();
+  receiver_.end();
+  metrics_.last_reason.set(static_cast<std::int64_t>(reason));
+  metrics_.closes[static_cast<std::size_t>(reason)].add();
+  if (!was_connected) metrics_.connect_failures.add();
+  if (reason == Reason::kOffsetMismatch) metrics_.mismatches.add();
 
-  std::string line = "link to master " + master_.text() + " ended (" +
-                     metrics::reason_name(static_cast<std::int32_t>(reason)) + "): " + text;
-  refused_in_a_row_ = got_nothing && reason == Reason::kPeerClosed ? refused_in_a_row_ + 1 : 0;
-  if (refused_in_a_row_ >= kRefusalHint) {
-    line += "; it keeps closing before it sends anything: its log says why (this log ends at " +
-            std::to_string(end_.bytes()) + ")";
+  std::string words = text;
+  if (search_.looks_refused(got_nothing && reason == Reason::kPeerClosed)) {
+    words += fmt::format(
+        "; it keeps closing before it sends anything: its log says why (this log ends at {})",
+        receiver_.log_end().bytes());
   }
+  const std::string line =
+      fmt::format("link to master {} ended ({}): {}", master_.text(),
+                  metrics::reason_name(static_cast<std::int32_t>(reason)), words);
   if (reason == Reason::kRequested || reason == Reason::kShutdown ||
       reason == Reason::kRoleChanged) {
     host_.info(line);
     return;  // the caller decides what comes next
   }
-  note(reason, line.substr(line.find("): ") + 3));
-  if (core::is_final(reason))
-    line += "; not trying again until the role or the master's address is set";
-  host_.warn(line);
+  note(reason, words);
+  host_.warn(core::is_final(reason)
+                 ? line + "; not trying again until the role or the master's address is set"
+                 : line);
   schedule_retry(reason);
 }
 
@@ -280,129 +262,178 @@ void ClientService::drop_link() {
   socket_.close(ignored);
 }
 
-void ClientService::close_for_misuse(const std::string& text) {
-  host_.log(HA_LOG_HOST_MISUSE, text);
-  close(Reason::kHostMisuse, text);
-}
-
 void ClientService::schedule_retry(Reason reason) {
-  gave_up_ = core::is_final(reason);
-  if (gave_up_) return set_state(State::kSuspend);
-  // The one that was named is about to become master, or says who it is not soon enough.
-  const bool about_to_be = reason == Reason::kNotServing && tries_ == 0 && ++waited_ < kPatience;
-  if (!about_to_be) ++tries_;
-  // Where there are others to try, a node that is no master is no reason to wait long.
-  const bool wrong_node = reason == Reason::kNotServing || reason == Reason::kEpoch;
-  const bool patient = core::is_up_to_the_master(reason) && !(wrong_node && candidates_.size() > 1);
-  set_state(patient ? State::kSuspend : State::kReady);
-  const Time most = ms(settings_.reconnect_max_ms);
-  const Time pause = patient ? most : backoff_.next(random_(), most);
+  const MasterSearch::Retry retry = search_.on_end(reason, ms(settings_.reconnect_max_ms));
+  set_state(retry.give_up || retry.patient ? State::kSuspend : State::kReady);
+  if (retry.give_up) return;
   const std::uint64_t attempt = attempt_;
-  timer_.expires_after(std::chrono::duration_cast<std::chrono::steady_clock::duration>(pause));
+  timer_.expires_after(
+      std::chrono::duration_cast<std::chrono::steady_clock::duration>(retry.pause));
   timer_.async_wait([this, attempt](const boost::system::error_code& error) {
     if (!error && attempt == attempt_) connect();
   });
 }
 
-bool ClientService::report_if_due(Time now) {
-  if (unreported_ > 0) {
-    if (!go_on(wire_->grown(end_))) return false;
-    on_grown_();
-    unreported_ = 0;
+void ClientService::wait_readable() {
+  const std::uint64_t attempt = attempt_;
+  socket_.async_wait(tcp::socket::wait_read,
+                     [this, attempt](const boost::system::error_code& error) {
+                       if (attempt != attempt_) return;
+                       if (error) return close(Reason::kNetwork, error.message());
+                       on_readable();
+                     });
+}
+
+void ClientService::on_readable() {
+  metrics_.last_read_ms.set(unix_now_ms());
+  if (const Refusal refusal = receive(steady_now()); !refusal.ok()) return close_if(refusal);
+  if (receiver_.in_body()) IoThread::gather();
+  wait_readable();
+}
+
+Refusal ClientService::receive(Time now) {
+  std::int64_t taken = 0;
+  while (taken < kMostPerTurn) {
+    const auto received = receiver_.receive(socket_.native_handle());
+    if (!received) return received.error();
+    if (received->bytes > 0) follower_->on_bytes(now);
+    if (Refusal refusal = take(received->rest, now); !refusal.ok()) return refusal;
+    if (received->drained) break;
+    taken += received->bytes;
+    if (receiver_.untold() >= kReportEvery) {
+      if (Refusal refusal = report_if_due(now); !refusal.ok()) return refusal;
+    }
   }
-  if (!make_durable()) return false;
+  return report_if_due(now);
+}
+
+Refusal ClientService::take(std::span<const std::byte> bytes, Time now) {
+  while (!bytes.empty()) {
+    const auto event = receiver_.take(bytes);
+    if (!event) return event.error();
+    if (const auto reply = wire_->reply(); !reply.empty()) {
+      if (Refusal refusal = send(reply, now); !refusal.ok()) return refusal;
+    }
+    switch (*event) {
+      case FrameReceiver::Event::kNothing:
+        break;
+      case FrameReceiver::Event::kReady:
+        on_ready();
+        break;
+      case FrameReceiver::Event::kHeartbeat:
+        // A frame's header alone is not progress: a host that cannot store the body would be tried
+        // without a pause.
+        search_.on_progress();
+        [[fallthrough]];
+      case FrameReceiver::Event::kFrame:
+        follower_->on_frame();
+        if (state_ != State::kTransfer) set_state(State::kTransfer);
+        break;
+    }
+  }
+  return {};
+}
+
+void ClientService::on_ready() {
+  events_.on_found(master_);
+  host_.info(fmt::format("master {} answered; asking for {}", master_.text(),
+                         wire_->position(receiver_.log_end()).bytes()));
+  follower_->on_frame();
+  set_state(State::kTransfer);
+  arm_timer();
+}
+
+Refusal ClientService::report_if_due(Time now) {
+  if (receiver_.untold() > 0) {
+    search_.on_progress();
+    if (Refusal refusal = receiver_.tell_wire(); !refusal.ok()) return refusal;
+    events_.on_grown();
+  }
+  if (Refusal refusal = make_durable(); !refusal.ok()) return refusal;
   // What the socket took in part must go out whole before the next.
-  if (outgoing_left_ > 0 && !flush(now)) return false;
-  if (outgoing_left_ > 0 || !may_report()) return true;
-  const bool held_back = flusher_ && tail_.left() == 0;
-  const core::Offset flushed = std::max(core::Offset(0), std::min(end_, durable_));
-  const core::Offset position = wire_->position(held_back ? flushed : next());
-  const bool more_durable = wire_->is_native() && durable_ > told_durable_;
-  if (!more_durable && !follower_->report_due(now, position, heartbeat())) return true;
+  if (!outbox_.empty()) {
+    if (Refusal refusal = flush(now); !refusal.ok()) return refusal;
+  }
+  if (!outbox_.empty() || !may_report()) return {};
+  const bool held_back = flusher_ && !receiver_.comparing();
+  const core::Offset flushed = std::max(core::Offset(0), std::min(receiver_.log_end(), durable_));
+  const core::Offset position = wire_->position(held_back ? flushed : receiver_.next());
+  const bool more_durable = wire_->is_native() && durable_ > reported_durable_;
+  if (!more_durable && !follower_->report_due(now, position, heartbeat())) return {};
   reporting_ = position;
-  told_durable_ = durable_;
+  reported_durable_ = durable_;
   return send(wire_->report(position), now);
 }
 
 // On RocketMQ's wires the first report asks for the log's end, so it cannot claim less than that.
 bool ClientService::may_report() const {
   const bool asks = !wire_->is_native() && follower_->reported() == core::kNoOffset;
-  return wire_->ready() && !(flusher_ && asks && durable_ < end_);
+  return wire_->ready() && !(flusher_ && asks && durable_ < receiver_.log_end());
 }
 
-// False = closed.
-bool ClientService::make_durable() {
+Refusal ClientService::make_durable() {
   // Not before: the wire's handshake may yet cut the log.
-  if (!flusher_ || !wire_->ready() || flushing_ == end_) return true;
+  if (!flusher_ || !wire_->ready()) return {};
   try {
-    flusher_->request({end_, attempt_});
+    flusher_->request({receiver_.log_end(), attempt_});
   } catch (const std::system_error& e) {
-    close(Reason::kHostError, e.what());
-    return false;
+    return {Reason::kHostError, e.what()};
   }
-  flushing_ = end_;
-  return true;
+  return {};
 }
 
-void ClientService::on_flushed(const LogFlusher::Request& request, const HostResult& result) {
-  if (request.attempt != attempt_ || !follower_ || !refuse(result)) return;
-  core::LogBounds log;
-  if (!read_bounds(log)) return;
-  if (log.durable < request.end) {
-    return close_for_misuse("host hook 'flush' answered OK for all below " +
-                            std::to_string(request.end.bytes()) +
-                            ", but hook 'bounds' says that the log is durable up to " +
-                            std::to_string(log.durable.bytes()) + " only");
+Refusal ClientService::on_flushed(const LogFlusher::Request& request, HostResult result) {
+  if (!result.ok()) return store_refusal(std::move(result));
+  ha_bounds log{};
+  if (HostResult r = host_.bounds(log); !r.ok()) return store_refusal(std::move(r));
+  if (core::Offset(log.durable) < request.end) {
+    return misuse_refusal(
+        host_, fmt::format("host hook 'flush' answered OK for all below {}, but hook 'bounds' says "
+                           "that the log is durable up to {} only",
+                           request.end.bytes(), log.durable));
   }
   // The host may have told of more meanwhile, and the master was told.
   durable_ = std::max(durable_, request.end);
-  report_if_due(steady_now());
+  return report_if_due(steady_now());
 }
 
 void ClientService::on_durable(core::Offset durable) {
   if (!follower_ || !wire_->is_native() || !wire_->ready() || durable <= durable_) return;
   durable_ = durable;
-  report_if_due(steady_now());
+  close_if(report_if_due(steady_now()));
 }
 
-bool ClientService::send(std::span<const std::byte> bytes, Time now) {
-  // A handshake's words may come while the ones before are still on their way.
-  outgoing_.erase(outgoing_.begin(), outgoing_.end() - static_cast<std::ptrdiff_t>(outgoing_left_));
-  outgoing_.insert(outgoing_.end(), bytes.begin(), bytes.end());
-  outgoing_left_ = outgoing_.size();
+// A handshake's words may come while the ones before are still on their way.
+Refusal ClientService::send(std::span<const std::byte> bytes, Time now) {
+  outbox_.put(bytes);
   return flush(now);
 }
 
-bool ClientService::flush(Time now) {
-  const ssize_t n =
-      ::send(socket_.native_handle(), outgoing_.data() + (outgoing_.size() - outgoing_left_),
-             outgoing_left_, MSG_DONTWAIT | MSG_NOSIGNAL);
-  if (n < 0 && errno != EAGAIN && errno != EINTR) {
-    close(Reason::kNetwork, "write: " + errno_text(errno));
-    return false;
+Refusal ClientService::flush(Time now) {
+  if (const int error = outbox_.flush(socket_.native_handle()); error != 0) {
+    return {Reason::kNetwork, "write: " + errno_text(error)};
   }
-  if (n > 0) outgoing_left_ -= static_cast<std::size_t>(n);
-  if (outgoing_left_ > 0) {
+  if (!outbox_.empty()) {
     const std::uint64_t attempt = attempt_;
     socket_.async_wait(tcp::socket::wait_write,
                        [this, attempt](const boost::system::error_code& error) {
-                         if (error || attempt != attempt_ || outgoing_left_ == 0) return;
-                         report_if_due(steady_now());
+                         if (error || attempt != attempt_ || outbox_.empty()) return;
+                         close_if(report_if_due(steady_now()));
                        });
-    return true;
+    return {};
   }
   if (reporting_) {
     follower_->on_report_sent(now, *reporting_);
-    metrics_.client.reports_sent.add();
-    metrics_.client.last_write_ms.set(unix_now_ms());
+    metrics_.reports_sent.add();
+    metrics_.last_write_ms.set(unix_now_ms());
   }
-  return true;
+  return {};
 }
 
 void ClientService::arm_timer() {
   const std::uint64_t attempt = attempt_;
   const Time due =
-      follower_->next_check(heartbeat(), housekeeping(), outgoing_left_ == 0 && may_report());
+      follower_->next_check(heartbeat(), housekeeping(), outbox_.empty() && may_report());
   timer_.expires_at(to_time_point(due));
   timer_.async_wait([this, attempt](const boost::system::error_code& error) {
     if (error || attempt != attempt_) return;
@@ -410,30 +441,32 @@ void ClientService::arm_timer() {
     if (follower_->silent(now, housekeeping())) {
       const auto pause = std::chrono::duration_cast<std::chrono::milliseconds>(housekeeping());
       return close(Reason::kHousekeeping,
-                   "nothing from the master for " + std::to_string(pause.count()) + " ms");
+                   fmt::format("nothing from the master for {} ms", pause.count()));
     }
-    if (report_if_due(now)) arm_timer();
+    if (const Refusal refusal = report_if_due(now); !refusal.ok()) return close_if(refusal);
+    arm_timer();
   });
 }
 
 void ClientService::tick(double seconds) {
-  const std::uint64_t bytes = metrics_.client.bytes_received.value();
-  metrics_.client.bytes_per_s.set(
+  const std::uint64_t bytes = metrics_.bytes_received.value();
+  metrics_.bytes_per_s.set(
       static_cast<std::int64_t>(static_cast<double>(bytes - bytes_at_tick_) / seconds));
   bytes_at_tick_ = bytes;
   // Not at once: a link that comes and goes with every try does not follow.
   const std::uint64_t following = state_ == State::kTransfer ? attempt_ : 0;
   if (following != 0 && following == followed_at_tick_) {
-    metrics_.client.not_following_since_ns.set(0);
-    metrics_.client.refused.set(0);
-    refused_by_ = {};
+    metrics_.not_following_since_ns.set(0);
+    metrics_.refused.set(0);
+    search_.on_following();
   }
   followed_at_tick_ = following;
   if (!follower_) return;
-  if (outgoing_left_ == 0) {
+  if (outbox_.empty()) {
     if (const auto beside = wire_->beside_the_log(); !beside.empty()) {
       reporting_.reset();
-      if (!send(beside, steady_now())) return;
+      const Refusal refusal = send(beside, steady_now());
+      if (!refusal.ok()) return close_if(refusal);
     }
   }
   arm_timer();  // heartbeat_ms or housekeeping_ms may have changed

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What differs between the wires that a slave can speak to its master.
 //
-// ClientService has the socket, the timers and the body bytes. Its wire says what goes out, finds
-// the headers in what comes in, judges each frame before its first byte is stored, and hears when
-// the log has grown. A wire calls the host where its rules ask for it (to cut, to confirm), but
-// never appends: that stays with ClientService, which may receive straight into the host's memory.
+// ClientService has the socket and the timers, FrameReceiver the body bytes. A wire says what goes
+// out, finds the headers in what comes in, judges each frame before its first byte is stored, and
+// hears when the log has grown. It calls the host where its rules ask for it (to cut, to confirm),
+// but never appends: FrameReceiver does, which may receive straight into the host's memory.
 //
 // Threads: the I/O thread only. Lifecycle: one for the life of the instance; open() begins each
 // connection anew. Spans that are returned are valid until the next call.
@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -81,6 +82,13 @@ class ClientWire {
 
   // Returns when no thread of this wire calls the host any more. Control thread.
   virtual void join() {}
+};
+
+// What a slave speaks to its master, and to one that does not answer that within wire_probe_ms;
+// without a fallback it waits on.
+struct ClientWires {
+  std::unique_ptr<ClientWire> first;
+  std::unique_ptr<ClientWire> fallback;
 };
 
 }  // namespace ha::net

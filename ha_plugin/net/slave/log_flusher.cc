@@ -9,6 +9,7 @@
 namespace ha::net {
 
 void LogFlusher::request(const Request& request) {
+  if (last_ == request) return;
   {
     const Lock lock(mutex_);
     if (stopping_) return;
@@ -16,6 +17,7 @@ void LogFlusher::request(const Request& request) {
   }
   changed_.notify_one();
   if (!thread_.joinable()) thread_ = start_quiet_thread("ha-flush", [this] { run(); });
+  last_ = request;
 }
 
 void LogFlusher::stop() {

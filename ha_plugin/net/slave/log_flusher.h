@@ -26,6 +26,7 @@ class LogFlusher {
   struct Request {
     core::Offset end;           // everything below is to be durable
     std::uint64_t attempt = 0;  // the caller's, to tell late answers
+    friend bool operator==(const Request&, const Request&) = default;
   };
   using Done = std::function<void(const Request& request, const HostResult& result)>;
 
@@ -35,8 +36,9 @@ class LogFlusher {
   LogFlusher(const LogFlusher&) = delete;
   LogFlusher& operator=(const LogFlusher&) = delete;
 
-  // Takes the place of one that has not begun, which is then never answered. Throws
-  // std::system_error when the thread cannot be started; another try may.
+  // Takes the place of one that has not begun, which is then never answered; nothing when it is the
+  // last one once more. Throws std::system_error when the thread cannot be started; another try
+  // may.
   void request(const Request& request);
 
   // Returns when the host is not called any more. The last answer may still come.
@@ -48,6 +50,7 @@ class LogFlusher {
   boost::asio::io_context& context_;
   const Host& host_;
   const Done done_;
+  std::optional<Request> last_;  // the I/O thread's
   Mutex mutex_;
   Condition changed_;
   std::optional<Request> next_ HA_GUARDED_BY(mutex_);
