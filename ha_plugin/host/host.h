@@ -11,21 +11,14 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 
-#include "ha/ext/append_reserve.h"
-#include "ha/ext/metadata.h"
-#include "ha/ext/retention.h"
-#include "ha/ext/segment_fd.h"
-#include "ha/ext/state_store.h"
-#include "ha/ext/thread_lifecycle.h"
 #include "ha/plugin.h"
 #include "ha_plugin/core/types.h"
+#include "ha_plugin/host/extensions.h"
 #include "ha_plugin/host/host_call.h"
+#include "ha_plugin/host/host_result.h"
 
 namespace ha {
 
@@ -39,26 +32,12 @@ struct RoleReport {
   std::int64_t number = 0;
 };
 
-// What a host hook answered, and its words if it gave any.
-struct HostResult {
-  core::Status status = core::Status::kOk;
-  std::string text;
-  bool misuse = false;  // the host broke the contract: asking again does not help
-  bool ok() const { return status == core::Status::kOk; }
-};
-
-// Why a connection must end when a hook that it needs did not do its part.
-inline core::Refusal to_refusal(HostResult result) {
-  return {result.misuse                           ? core::Reason::kHostMisuse
-          : result.status == core::Status::kEpoch ? core::Reason::kEpoch
-                                                  : core::Reason::kHostError,
-          std::move(result.text)};
-}
-
 class Host {
  public:
   // Copies the table (min of both sides' sizes); table and ctx live until destroy.
   Host(const ha_host_api* table, void* ctx);
+  Host(const Host&) = delete;
+  Host& operator=(const Host&) = delete;
 
   // Where the table of this host lacks a required member: its name; else nullptr.
   static const char* missing_member(const ha_host_api& zero_filled);
@@ -89,45 +68,18 @@ class Host {
   void unpin(const ha_span& span) const { call_host(api_.unpin, ctx_, &span); }
   core::Status read(core::Offset offset, void* buffer, std::int64_t size, std::int64_t& got) const;
 
-  bool can_lend_segments() const { return segment_fd_ != nullptr; }
-  core::Status acquire(core::Offset offset, std::int64_t size, ha_segment& out) const;
-  void release(const ha_segment& segment) const { call_host(segment_fd_->release, ctx_, &segment); }
-
-  bool can_reserve() const { return reserve_ != nullptr; }
-  HostResult reserve(std::int64_t epoch, core::Offset offset, std::int64_t size, void*& data,
-                     std::int64_t& room) const;
-  // offset: the log's end, where the memory was reserved.
-  HostResult commit(core::Offset offset, std::int64_t size) const;
-  void drop_reservation() const { call_host(reserve_->drop, ctx_); }
-
-  // Without the extension there is no state beside the log.
-  bool has_metadata() const { return metadata_.version != nullptr; }
-  std::uint64_t metadata_version() const { return call_host(metadata_.version, ctx_); }
-  // IO when it is larger than HA_METADATA_MAX_BYTES.
-  HostResult read_metadata(std::string& out) const;
-  HostResult write_metadata(std::span<const std::byte> state) const;
-  // Does the host take in what its master must hear of, and merge what its slaves did?
-  bool hands_up() const { return metadata_.pending != nullptr && metadata_.merge != nullptr; }
-  HostResult read_pending(std::string& out) const;
-  HostResult merge_metadata(std::span<const std::byte> pending) const;
-
-  bool can_hold() const { return retention_ != nullptr; }
-  // Bytes from there on are wanted; HA_RETENTION_NOTHING = none.
-  void hold(core::Offset from) const { call_host(retention_->hold, ctx_, from.bytes()); }
-
-  // Without the extension the plugin's small state is in files.
-  bool keeps_state() const { return state_store_ != nullptr; }
-  // Leaves out empty when nothing was saved under that name.
-  HostResult load_state(const char* name, std::string& out) const;
-  HostResult save_state(const char* name, std::string_view state) const;
-
   void role_changed(const RoleReport& report) const;
   void replica_changed(const ha_replica_event& event) const;
   bool wants_progress() const { return api_.progress != nullptr; }
   void progress(core::Offset offset) const { call_host(api_.progress, ctx_, offset.bytes()); }
 
-  void thread_started(const char* name) const;
-  void thread_stopping(const char* name) const;
+  // The extensions, each of which may be absent.
+  const ext::SegmentFd& segment_fd() const { return segment_fd_; }
+  const ext::AppendReserve& append_reserve() const { return append_reserve_; }
+  const ext::Metadata& metadata() const { return metadata_; }
+  const ext::Retention& retention() const { return retention_; }
+  const ext::StateStore& state_store() const { return state_store_; }
+  const ext::ThreadLifecycle& thread_lifecycle() const { return thread_lifecycle_; }
 
   void log(std::int32_t level, std::string_view text) const;
   void info(std::string_view text) const { log(HA_LOG_INFO, text); }
@@ -136,16 +88,12 @@ class Host {
  private:
   ha_host_api api_;
   void* ctx_;
-  const ha_ext_segment_fd* segment_fd_ = nullptr;
-  const ha_ext_append_reserve* reserve_ = nullptr;
-  ha_ext_metadata metadata_{};  // has grown: a copy, without what the host lacks
-  const ha_ext_retention* retention_ = nullptr;
-  const ha_ext_state_store* state_store_ = nullptr;
-  const ha_ext_thread_lifecycle* lifecycle_ = nullptr;
-
-  HostResult check_end(HostResult result, const char* hook, core::Offset want) const;
-  // Writes it to the host's log.
-  HostResult said(HostResult misuse) const;
+  const ext::SegmentFd segment_fd_;
+  const ext::AppendReserve append_reserve_;
+  const ext::Metadata metadata_;
+  const ext::Retention retention_;
+  const ext::StateStore state_store_;
+  const ext::ThreadLifecycle thread_lifecycle_;
 };
 
 // From the ABI's two structs to core's one.

@@ -199,7 +199,8 @@ Outcome HaService::begin(const RoleChange& role) {
         turn();
         client_.on_durable(bounds_.last().durable);
       },
-      [this] { host_.thread_started("ha-io"); }, [this] { host_.thread_stopping("ha-io"); },
+      [this] { host_.thread_lifecycle().started("ha-io"); },
+      [this] { host_.thread_lifecycle().stopping("ha-io"); },
       [this](const char* what) { on_fault(what); });
   io_.run_sync([this] {
     accept_.start();

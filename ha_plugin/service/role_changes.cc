@@ -38,7 +38,7 @@ bool RoleChanges::stopping() const {
 }
 
 void RoleChanges::run() {
-  host_.thread_started("ha-control");
+  host_.thread_lifecycle().started("ha-control");
   Lock lock(mutex_);
   for (;;) {
     while (!stop_ && !poll_due_ && changes_.empty()) wake_.wait(lock);
@@ -57,7 +57,7 @@ void RoleChanges::run() {
     lock.lock();
   }
   lock.unlock();
-  host_.thread_stopping("ha-control");
+  host_.thread_lifecycle().stopping("ha-control");
 }
 
 void RoleChanges::request(RoleChange change) {

@@ -8,7 +8,7 @@ namespace ha {
 std::string StateStore::load(const char* name, std::string& text) const {
   text.clear();
   if (host_ != nullptr) {
-    if (HostResult result = host_->load_state(name, text); !result.ok()) return result.text;
+    if (HostResult result = host_->state_store().load(name, text); !result.ok()) return result.text;
     if (!text.empty()) return "";
   }
   bool missing = false;
@@ -21,7 +21,7 @@ std::string StateStore::load(const char* name, std::string& text) const {
 
 std::string StateStore::save(const char* name, std::string_view text) const {
   if (host_ == nullptr) return replace_file(directory_, directory_ + "/" + name, text);
-  return host_->save_state(name, text).text;
+  return host_->state_store().save(name, text).text;
 }
 
 std::string StateStore::path(const char* name) const {

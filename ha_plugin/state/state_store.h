@@ -20,7 +20,7 @@ class StateStore {
   // host may be nullptr; else it outlives this.
   explicit StateStore(std::string directory, const Host* host = nullptr)
       : directory_(std::move(directory)),
-        host_(host != nullptr && host->keeps_state() ? host : nullptr) {}
+        host_(host != nullptr && host->state_store().present() ? host : nullptr) {}
 
   // "" and text is what was saved last, "" = nothing ever; or what failed.
   std::string load(const char* name, std::string& text) const;

@@ -114,9 +114,9 @@ TEST(Misuse, AFalseAnswerIsNotOk) {
   expect_misuse(host.append(0, Offset(5000), bytes.data(), 10), "append");
   void* room_at = nullptr;
   std::int64_t room = 0;
-  ASSERT_TRUE(host.reserve(0, Offset(5000), 10, room_at, room).ok());
+  ASSERT_TRUE(host.append_reserve().reserve(0, Offset(5000), 10, room_at, room).ok());
   memory.lie("commit");
-  expect_misuse(host.commit(Offset(5000), 10), "commit");
+  expect_misuse(host.append_reserve().commit(Offset(5000), 10), "commit");
   memory.lie("truncate");
   expect_misuse(host.truncate(0, Offset(4000)), "truncate");
   memory.lie("reset");

@@ -57,7 +57,7 @@ core::Status OutgoingFrame::take_hold(core::Frame& frame, bool from_file) {
   core::Status status = core::Status::kAgain;
   if (from_file) {
     ha_segment segment{};
-    status = host_.acquire(frame.offset, frame.size, segment);
+    status = host_.segment_fd().acquire(frame.offset, frame.size, segment);
     if (status == core::Status::kOk) {
       segment_ = segment;
       frame.size = std::min(frame.size, segment.size);
@@ -130,7 +130,7 @@ ssize_t OutgoingFrame::write_from_file(int socket) {
 
 void OutgoingFrame::release() {
   if (span_) host_.unpin(*span_);
-  if (segment_) host_.release(*segment_);
+  if (segment_) host_.segment_fd().release(*segment_);
   span_.reset();
   segment_.reset();
   message_.reset();

@@ -28,7 +28,7 @@ class OutgoingFrame {
  public:
   OutgoingFrame(const Host& host, SendFrom from)
       : host_(host),
-        from_file_(host.can_lend_segments() && (from == SendFrom::kFile || !host.can_pin())) {}
+        from_file_(host.segment_fd().present() && (from == SendFrom::kFile || !host.can_pin())) {}
   ~OutgoingFrame() { release(); }
   OutgoingFrame(const OutgoingFrame&) = delete;
   OutgoingFrame& operator=(const OutgoingFrame&) = delete;

@@ -11,7 +11,7 @@ namespace ha::net {
 // set count while they are gone too; of those that were not seen yet nothing is known, so they may
 // lack all that is held.
 void RetentionHold::update(const core::LogBounds& log, bool serving, double growth) {
-  if (!parts_.host.can_hold()) return;
+  if (!parts_.host.retention().present()) return;
   const Settings& settings = parts_.settings;
   const bool holds = settings.retention_hold_bytes > 0 && serving &&
                      (!parts_.terms.keeps_epochs() || parts_.terms.own_epoch() != 0);
@@ -28,7 +28,7 @@ void RetentionHold::update(const core::LogBounds& log, bool serving, double grow
     from = std::min(
         from, std::max(log.min, core::Offset(log.end.bytes() - settings.retention_hold_bytes)));
   }
-  if (from != std::exchange(held_from_, from)) parts_.host.hold(from);
+  if (from != std::exchange(held_from_, from)) parts_.host.retention().hold(from);
 }
 
 core::Offset RetentionHold::wanted_by(metrics::ReplicaMetrics& replica, const core::LogBounds& log,

@@ -31,11 +31,11 @@ bool SideChannel::set_upstream(const core::Upstream& upstream) {
 
 void SideChannel::read_metadata() {
   const Host& host = parts_.host;
-  if (!host.has_metadata()) return;
-  const std::uint64_t version = host.metadata_version();
+  if (!host.metadata().present()) return;
+  const std::uint64_t version = host.metadata().version();
   if (version == version_) return;
   std::string state;
-  if (const HostResult r = host.read_metadata(state); !r.ok()) {
+  if (const HostResult r = host.metadata().read(state); !r.ok()) {
     parts_.metrics.metadata_failed.set(1);
     if (!std::exchange(failed_, true)) {
       host.log(HA_LOG_ERROR, "the metadata is not replicated: " + r.text + "; trying again");
@@ -95,8 +95,8 @@ core::Offset SideChannel::confirmed(const Sent& sent) const {
 }
 
 void SideChannel::merge(const std::string& replica, const wire::native::Bytes& pending) const {
-  if (!parts_.host.hands_up()) return;
-  if (const HostResult r = parts_.host.merge_metadata(pending); !r.ok()) {
+  if (!parts_.host.metadata().hands_up()) return;
+  if (const HostResult r = parts_.host.metadata().merge(pending); !r.ok()) {
     parts_.log.log(HA_LOG_WARN, "states handed up that were not taken",
                    "what replica " + replica + " handed up was not taken: " + r.text);
   }

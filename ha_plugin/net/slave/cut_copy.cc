@@ -55,13 +55,13 @@ CutCopy::State CutCopy::copy(core::Offset begin, core::Offset end, const std::st
   ended_ = false;
   try {
     thread_ = start_quiet_thread("ha-cut-copy", [this, begin, end, directory, path] {
-      host_.thread_started("ha-cut-copy");
+      host_.thread_lifecycle().started("ha-cut-copy");
       try {
         failed_ = write(begin, end, directory, path);
       } catch (const std::exception& e) {
         failed_ = e.what();
       }
-      host_.thread_stopping("ha-cut-copy");
+      host_.thread_lifecycle().stopping("ha-cut-copy");
       ended_ = true;
     });
   } catch (const std::exception& e) {

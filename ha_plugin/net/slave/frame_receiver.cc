@@ -91,12 +91,14 @@ Result<FrameReceiver::Received> FrameReceiver::receive(int socket) {
   if (buffer_.empty()) buffer_.resize(kBufferBytes);
   void* lent = nullptr;
   std::int64_t room = 0;
-  const bool direct = whole_.active() || (host_.can_reserve() && body_left_ > 0 && !comparing());
+  const bool direct =
+      whole_.active() || (host_.append_reserve().present() && body_left_ > 0 && !comparing());
   if (whole_.active()) {
     lent = whole_.room().data();
     room = body_left_;
   } else if (direct) {
-    HostResult reserved = host_.reserve(wire_->epoch(), end_, body_left_, lent, room);
+    HostResult reserved =
+        host_.append_reserve().reserve(wire_->epoch(), end_, body_left_, lent, room);
     if (!reserved.ok()) return store_refusal(std::move(reserved));
     room = std::min(room, body_left_);
   }
@@ -115,7 +117,7 @@ Result<FrameReceiver::Received> FrameReceiver::receive(int socket) {
   } else if (direct && in_place > 0) {
     refusal = commit(in_place);
   } else if (direct) {
-    host_.drop_reservation();
+    host_.append_reserve().drop();
   }
   if (!refusal.ok()) return refusal;
   if (n == 0) return Refusal{Reason::kPeerClosed, "the master closed the connection"};
@@ -251,7 +253,7 @@ Refusal FrameReceiver::compare(std::span<const std::byte> bytes) {
 }
 
 Refusal FrameReceiver::commit(std::int64_t size) {
-  if (HostResult result = host_.commit(end_, size); !result.ok()) {
+  if (HostResult result = host_.append_reserve().commit(end_, size); !result.ok()) {
     return store_refusal(std::move(result));
   }
   body_left_ -= size;

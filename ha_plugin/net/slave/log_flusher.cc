@@ -30,7 +30,7 @@ void LogFlusher::stop() {
 }
 
 void LogFlusher::run() {
-  host_.thread_started("ha-flush");
+  host_.thread_lifecycle().started("ha-flush");
   Lock lock(mutex_);
   for (;;) {
     while (!stopping_ && !next_) changed_.wait(lock);
@@ -43,7 +43,7 @@ void LogFlusher::run() {
     lock.lock();
   }
   lock.unlock();
-  host_.thread_stopping("ha-flush");
+  host_.thread_lifecycle().stopping("ha-flush");
 }
 
 }  // namespace ha::net

@@ -290,8 +290,8 @@ bool NativeClientWire::body_is_whole() {
 
 // The log goes on whatever becomes of it.
 void NativeClientWire::on_metadata() {
-  if (!host_.has_metadata()) return;
-  if (const HostResult r = host_.write_metadata(reader_.metadata()); !r.ok()) {
+  if (!host_.metadata().present()) return;
+  if (const HostResult r = host_.metadata().write(reader_.metadata()); !r.ok()) {
     host_.warn("the master's metadata was not taken: " + r.text);
   }
 }
@@ -299,9 +299,9 @@ void NativeClientWire::on_metadata() {
 // The master answers with metadata that holds it, or does not: it may have no room for it just now,
 // and not say so. So it is sent again at times, until the host has seen it come back.
 std::span<const std::byte> NativeClientWire::beside_the_log() {
-  if (!ready_ || !host_.hands_up()) return {};
+  if (!ready_ || !host_.metadata().hands_up()) return {};
   std::string state;
-  if (const HostResult r = host_.read_pending(state); !r.ok()) {
+  if (const HostResult r = host_.metadata().pending(state); !r.ok()) {
     if (!std::exchange(pending_failed_, true))
       host_.warn("what is pending here is not handed up: " + r.text + "; trying again");
     return {};
