@@ -199,7 +199,7 @@ void HaConnection::joined(const MasterView& view, Time now) {
   metrics_->sent_offset.set(session_.start().bytes());
   metrics_->ack_offset.set(session_.ack().bytes());
   metrics_->durable_offset.set(session_.durable().bytes());
-  metrics_->native.set(wire_->tells_durable() ? 1 : 0);
+  metrics_->native.set(wire_->carries_messages() ? 1 : 0);
 }
 
 // Every value was judged; only the last needs to be acted on, since acks are cumulative.

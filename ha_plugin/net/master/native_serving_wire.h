@@ -16,7 +16,6 @@ class NativeServingWire final : public ServingWire {
     return {milliseconds(settings.native_heartbeat_ms), silence, silence,
             settings.transfer_batch_bytes, settings.bootstrap};
   }
-  bool tells_durable() const override { return true; }
   bool carries_messages() const override { return true; }
 
   Found take(std::span<const std::byte>& bytes) override;

@@ -16,7 +16,6 @@ class RocketmqServingWire final : public ServingWire {
             milliseconds(settings.first_report_timeout_ms), settings.transfer_batch_bytes,
             settings.bootstrap};
   }
-  bool tells_durable() const override { return false; }
   bool carries_messages() const override { return false; }
 
   Found take(std::span<const std::byte>& bytes) override {

@@ -44,9 +44,8 @@ class ServingWire {
   virtual const char* name() const = 0;
   // How long either side may be silent.
   virtual core::SessionOptions timing(const Settings& settings) const = 0;
-  // Do its acks say what of the slave's copy survives a loss of power?
-  virtual bool tells_durable() const = 0;
-  // Does it have messages beside the log, and frames that say what readers may see?
+  // Does it carry more than the log and how far that has come: messages beside the log, frames that
+  // say what readers may see, acks that say what survives a loss of power?
   virtual bool carries_messages() const = 0;
 
   // Takes at least a byte off the front. REQUIRES: bytes are there, and no Refusal was found.
