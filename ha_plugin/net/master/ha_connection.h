@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// One slave's connection, the master's side: the socket and clocks around core::ReplicaSession.
+// One slave's connection, the master's side: the socket, the timer, and what is said before the
+// replica counts.
 //
-// The first 8 bytes tell which wire the slave speaks. A RocketMQ slave's are its first report. One
-// of our own kind sends 0xFF eight times, is greeted, says who it is and gets an answer; then it
-// counts, or is told why not and closed.
+// Opening hears which wire the peer speaks. A RocketMQ slave's first bytes are its first report.
+// One of our own kind is greeted, says who it is and gets an answer; then it counts, or is told why
+// not and closed. From there on ServedReplica judges its acks and chooses what it is sent.
 //
-// Lifecycle: made by AcceptService for an accepted socket; owned by it and by its own pending
+// Lifecycle: made by ReplicaSet for an accepted socket; owned by it and by its own pending
 // handlers; close() once, after which nothing happens any more. Threads: the I/O thread only. Until
 // the first report it costs one object and its descriptor: buffers come later.
 #pragma once
@@ -15,19 +16,16 @@
 #include <boost/asio/steady_timer.hpp>
 #include <cstdint>
 #include <memory>
-#include <optional>
+#include <span>
 #include <string>
 
 #include "ha_plugin/config/settings.h"
-#include "ha_plugin/core/catch_up.h"
-#include "ha_plugin/core/replica_session.h"
-#include "ha_plugin/core/token_bucket.h"
+#include "ha_plugin/core/handshake.h"
+#include "ha_plugin/core/term.h"
 #include "ha_plugin/host/host.h"
-#include "ha_plugin/net/master/outgoing_frame.h"
+#include "ha_plugin/net/master/opening.h"
 #include "ha_plugin/net/master/parts.h"
-#include "ha_plugin/net/master/serving_wire.h"
-#include "ha_plugin/wire/native.h"
-#include "ha_plugin/wire/rocketmq.h"
+#include "ha_plugin/net/master/served_replica.h"
 #include "metrics/ha_metrics.h"
 
 namespace ha::net {
@@ -75,71 +73,51 @@ class HaConnection : public std::enable_shared_from_this<HaConnection> {
   // Readers may see more than this replica was told: it hears of that with the next frame, soon.
   void confirm_rose(const MasterView& view);
   void close(core::Reason reason, const std::string& text);
-  // It lacks more than live traffic leaves behind.
-  bool catching_up(const core::LogBounds& log) const {
-    return session_.reported() && log.end - session_.next() > core::kLiveTailBytes;
-  }
 
   Id id() const { return id_; }
   const Address& remote() const { return remote_; }
-  const core::ReplicaSession& session() const { return session_; }
   bool open() const { return open_; }
-  const ServingWire& wire() const { return *wire_; }
+  const core::ReplicaSession& session() const { return replica_.session(); }
+  const ServingWire& wire() const { return replica_.wire(); }
+  metrics::ReplicaMetrics* metrics() const { return replica_.metrics(); }
+  bool catching_up(const core::LogBounds& log) const { return replica_.catching_up(log); }
   // It asked for a promise, and is no slave.
   bool candidate() const { return candidate_; }
   // Of a native slave that has said who it is; "" = it has no name.
   const std::string& name() const { return name_; }
   std::uint64_t incarnation() const { return incarnation_; }
-  metrics::ReplicaMetrics* metrics() const { return metrics_.get(); }
 
  private:
   void receive();
   void on_received(std::span<const std::byte> bytes);
-  bool hear_first_words(std::span<const std::byte>& bytes, const MasterView& view, core::Time now);
+  bool hear_opening(std::span<const std::byte>& bytes, const MasterView& view, core::Time now);
   void start_native(core::Time now);
   bool hear(const ServingWire::Found& found, const MasterView& view, core::Time now);
-  bool take_report(core::Offset value, const MasterView& view, core::Time now);
-  bool take_ack(const wire::native::Ack& ack, const MasterView& view);
+  bool counts(const core::Refusal& refusal, const MasterView& view, core::Time now);
   void take_hello(const core::Hello& hello, core::Time now);
   void take_prepare(const core::Prepare& prepare, core::Time now);
   void joined(const MasterView& view, core::Time now);
   void acked(core::Time now);
+
   void pump_now(core::Time now) {
     if (open_) pump(now, events_.view(*this));  // its owner does not know it any more once closed
   }
-  bool check_silence(core::Time now);
-  void send_frames(core::Time now, const MasterView& view);
-  bool open_next(core::Time now, const MasterView& view);
-  void on_open_failed(const core::Frame& frame, core::Status status);
-  void on_frame_started(const core::Frame& frame);
-  void on_write_failed(int error);
-  core::Time confirm_due(const MasterView& view) const;
-  void set_pace(core::Time now, const MasterView& view);
+  void send(core::Time now, const MasterView& view);
   void wait_writable();
   void yield_and_pump();
   void arm_timer(core::Time now, const MasterView& view);
-  core::SessionOptions timing() const { return wire_->timing(settings_); }
+  void close(const core::Refusal& why) { close(why.reason, why.text); }
 
   boost::asio::ip::tcp::socket socket_;
   boost::asio::steady_timer timer_;
   const Id id_;
   const Address remote_;
-  const Settings& settings_;
   ConnectionEvents& events_;
-  core::ReplicaSession session_;
-  core::TokenBucket bucket_;
-  OutgoingFrame frame_;
-  std::optional<core::Frame> unstarted_;  // frame_'s, until its first byte is in the socket
-  std::array<std::byte, 512> received_;   // a healthy replica's reports, 8 bytes, fit many times
-  wire::ReportGather first_;
-  bool heard_ = false;                                  // which wire it speaks
-  std::unique_ptr<ServingWire> wire_;                   // RocketMQ's until then
-  std::shared_ptr<const wire::native::Bytes> message_;  // to be sent before any frame
-  std::optional<core::Refusal> refused_;                // why it closes once message_ is sent
+  Opening opening_;
+  ServedReplica replica_;
+  std::array<std::byte, 512> received_;  // a healthy replica's reports, 8 bytes, fit many times
   std::string name_;
   std::uint64_t incarnation_ = 0;
-  std::shared_ptr<metrics::ReplicaMetrics> metrics_;
-  core::Offset sent_confirm_ = core::kNoOffset;
   core::Time armed_for_ = core::kNever;
   bool writable_awaited_ = false;
   bool caught_up_ = false;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What differs between the wires that a master can speak to a slave: the twin of ClientWire.
 //
-// HaConnection has the socket, the timers and the rules (core::ReplicaSession). Its wire finds what
+// HaConnection has the socket, ServedReplica the rules (core::ReplicaSession). Its wire finds what
 // the slave says in the bytes that come, and puts log bytes into frames.
 //
 // Threads: the I/O thread only. Lifecycle: one for a connection, once its first bytes have told

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// The first 8 bytes of a connection, which tell what its peer speaks.
+//
+// A RocketMQ slave's are its first report. A node of our own kind sends 0xFF eight times and waits
+// to be greeted. Whatever else a port scanner or a browser sends is taken for a report, and refused
+// as one later on.
+//
+// It only looks and decides, and sends nothing. Threads: the I/O thread.
+#pragma once
+
+#include <span>
+#include <variant>
+
+#include "ha_plugin/config/settings.h"
+#include "ha_plugin/core/types.h"
+#include "ha_plugin/wire/rocketmq.h"
+
+namespace ha::net {
+
+class Opening {
+ public:
+  struct Nothing {};  // too few bytes yet
+  struct Native {};
+  struct Rocketmq {
+    std::span<const std::byte> report;  // valid until the next take
+  };
+  // A Refusal says why the connection must close.
+  using Heard = std::variant<Nothing, Native, Rocketmq, core::Refusal>;
+
+  explicit Opening(const Settings& settings) : settings_(settings) {}
+
+  // It has been heard what the peer speaks.
+  bool over() const { return over_; }
+  // Takes bytes off the front until that is so. REQUIRES: it is not over.
+  Heard take(std::span<const std::byte>& bytes);
+
+ private:
+  Heard judge_rocketmq() const;
+
+  const Settings& settings_;
+  wire::ReportGather first_;
+  bool over_ = false;
+};
+
+}  // namespace ha::net
