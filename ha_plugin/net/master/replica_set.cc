@@ -32,7 +32,12 @@ bool is_loopback(const std::string& ip) {
 }  // namespace
 
 ReplicaSet::ReplicaSet(const MasterParts& parts, std::function<void(const Todo&)> act)
-    : parts_(parts), act_(std::move(act)), voting_(parts), side_(parts), hold_(parts) {}
+    : parts_(parts),
+      act_(std::move(act)),
+      voting_(parts),
+      side_(parts),
+      hold_(parts),
+      watch_(parts) {}
 
 void ReplicaSet::add(boost::asio::ip::tcp::socket socket, const Address& remote) {
   const HaConnection::Id id = next_id_++;
@@ -52,7 +57,7 @@ void ReplicaSet::do_now(const Todo& todo) const {
 
 MasterView ReplicaSet::view_of(const Entry& entry, const core::LogBounds& log) const {
   return {log, parts_.terms.own_epoch(), parts_.terms.own_epoch_start(),
-          side_.confirmed(entry.sent), growth_.last()};
+          side_.confirmed(entry.sent), watch_.growth().last()};
 }
 
 MasterView ReplicaSet::view(const HaConnection& connection) {
@@ -138,9 +143,7 @@ std::shared_ptr<metrics::ReplicaMetrics> ReplicaSet::on_joined(HaConnection& con
   replica->catch_up_stalled.set(0);
   replica->disconnected_at_ns.set(0);
   replica->state.set(static_cast<std::int64_t>(session.state()));
-  entry.bytes_at_tick = replica->bytes_sent.value();
-  entry.member.judge(lag_of(connection, parts_.bounds.last(), now), in_sync_limits(), now);
-  replica->in_sync_changed_ns.set(now.count());
+  watch_.begin(entry, *replica, now);
   transfer.join(connection.id(), entry.replica_id, session.ack(), session.durable(),
                 entry.member.in());
   parts_.log.log(HA_LOG_INFO, "replicas that joined",
@@ -168,7 +171,7 @@ MasterView ReplicaSet::on_ack(HaConnection& connection) {
   do_now(todo);
   parts_.transfer.run_callbacks(now);
   Entry& entry = connections_.at(connection.id());
-  update_gauges(entry, log, now);
+  look(entry, log, now);
   if (connection.wire().carries_messages()) {
     const std::shared_ptr<HaConnection> keep = entry.connection;
     side_.send_degraded(connection, entry.sent);
@@ -264,11 +267,11 @@ void ReplicaSet::close_some(Reason reason, bool joined_only) {
 
 void ReplicaSet::set_serving(bool serving) {
   serving_ = serving;
-  if (serving) hold_.update(parts_.bounds.read(), serving_, growth_.smoothed());
+  if (serving) hold_.update(parts_.bounds.read(), serving_, watch_.growth().smoothed());
 }
 
 void ReplicaSet::pump(Time now, const core::LogBounds& log) {
-  history_.record(log.end, now);
+  watch_.record(log.end, now);
   // Live traffic first. A connection that closes takes itself off the map.
   for (const bool catching_up : {false, true}) {
     for (auto at = connections_.begin(); at != connections_.end();) {
@@ -304,93 +307,28 @@ void ReplicaSet::send_beside_the_log() {
   }
 }
 
-core::Lag ReplicaSet::lag_of(const HaConnection& connection, const core::LogBounds& log,
-                             Time now) const {
-  const core::Offset ack = connection.session().ack();
-  const Time since = ack >= log.end ? core::kNever : history_.appended_at(ack);
-  return {log.end - ack, since == core::kNever ? Time{0} : now - since,
-          ack >= confirmed_last_tick_};
-}
-
-core::InSyncLimits ReplicaSet::in_sync_limits() const {
-  using std::chrono::milliseconds;
-  const Settings& settings = parts_.settings;
-  return {settings.max_gap_not_in_sync_bytes,
-          settings.in_sync_max_lag_ms == 0 ? core::kNever
-                                           : Time(milliseconds(settings.in_sync_max_lag_ms)),
-          milliseconds(settings.in_sync_hold_ms)};
-}
-
-void ReplicaSet::judge_in_sync(Entry& entry, const core::LogBounds& log, Time now) {
-  const HaConnection& connection = *entry.connection;
-  const core::Lag lag = lag_of(connection, log, now);
-  if (!entry.member.judge(lag, in_sync_limits(), now)) return;
-  const bool in = entry.member.in();
-  metrics::ReplicaMetrics& replica = *connection.metrics();
-  parts_.transfer.set_in_sync(connection.id(), entry.replica_id, in);
-  replica.in_sync_changed_ns.set(now.count());
-  if (in) {
-    parts_.host.info("replica " + entry.replica_id + " is in sync");
-    return report_replica_event(HA_REPLICA_IN_SYNC, Reason::kNone, connection.remote(), &connection,
-                                entry.replica_id);
+void ReplicaSet::look(Entry& entry, const core::LogBounds& log, Time now) {
+  if (watch_.judge(entry, log, now)) {
+    const core::InSyncMember& member = entry.member;
+    report_replica_event(member.in() ? HA_REPLICA_IN_SYNC : HA_REPLICA_OUT_OF_SYNC,
+                         member.in() ? Reason::kNone : member.left_for(),
+                         entry.connection->remote(), entry.connection.get(), entry.replica_id);
   }
-  const Reason reason = entry.member.left_for();
-  replica.in_sync_left_for.set(static_cast<std::int64_t>(reason));
-  replica.in_sync_exits[static_cast<std::size_t>(reason)].add();
-  parts_.host.warn(
-      "replica " + entry.replica_id + " is no longer in sync (" + name_of(reason) + "): it lacks " +
-      std::to_string(lag.bytes) + " bytes, the oldest of them for " +
-      std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(lag.time).count()) +
-      " ms");
-  report_replica_event(HA_REPLICA_OUT_OF_SYNC, reason, connection.remote(), &connection,
-                       entry.replica_id);
-}
-
-void ReplicaSet::update_gauges(Entry& entry, const core::LogBounds& log, Time now) {
-  judge_in_sync(entry, log, now);
-  const HaConnection& connection = *entry.connection;
-  metrics::ReplicaMetrics& replica = *connection.metrics();
-  const core::Offset ack = connection.session().ack();
-  replica.in_sync.set(parts_.transfer.is_in_sync(connection.id(), log.end) ? 1 : 0);
-  const Time since = ack >= log.end ? core::kNever : history_.appended_at(ack);
-  replica.behind_since_ns.set(since == core::kNever ? 0 : since.count());
-}
-
-void ReplicaSet::watch_catch_up(Entry& entry, const core::LogBounds& log, Time now) {
-  const Settings& settings = parts_.settings;
-  metrics::ReplicaMetrics& replica = *entry.connection->metrics();
-  const std::int64_t lag = log.end - entry.connection->session().ack();
-  const auto patience = std::chrono::milliseconds(settings.catch_up_stall_ms);
-  if (!entry.catch_up.look(lag, now, patience)) return;
-  const bool stalled = entry.catch_up.stalled();
-  replica.catch_up_stalled.set(stalled ? 1 : 0);
-  if (!stalled) return parts_.host.info("replica " + entry.replica_id + " catches up again");
-  parts_.host.warn("replica " + entry.replica_id + " does not catch up: it lacks " +
-                   std::to_string(lag) + " bytes, and has come no nearer for " +
-                   std::to_string(settings.catch_up_stall_ms) + " ms; it is sent " +
-                   std::to_string(replica.bytes_per_s.value()) + " bytes/s and the log grows by " +
-                   std::to_string(growth_.last()) +
-                   " (options 'catch_up_bytes_per_s', 'max_transfer_bytes_per_s')");
+  watch_.update_gauges(entry, log);
 }
 
 void ReplicaSet::tick(Time now, const core::LogBounds& log, double seconds) {
   parts_.log.turn(now);
-  growth_.measure(log.end, seconds);
+  watch_.measure_growth(log.end, seconds);
   pump(now, log);
   send_beside_the_log();
   for (auto& [id, entry] : connections_) {
     if (entry.replica_id.empty()) continue;
-    metrics::ReplicaMetrics& replica = *entry.connection->metrics();
-    update_gauges(entry, log, now);
-    const std::uint64_t bytes = replica.bytes_sent.value();
-    replica.bytes_per_s.set(
-        static_cast<std::int64_t>(static_cast<double>(bytes - entry.bytes_at_tick) / seconds));
-    entry.bytes_at_tick = bytes;
-    watch_catch_up(entry, log, now);
+    look(entry, log, now);
+    watch_.measure(entry, log, now, seconds);
   }
-  hold_.update(log, serving_, growth_.smoothed());
-  const core::Offset confirmed = parts_.transfer.confirmed();
-  confirmed_last_tick_ = confirmed == core::kNoOffset ? log.end : confirmed;
+  hold_.update(log, serving_, watch_.growth().smoothed());
+  watch_.end_tick(log.end);
 }
 
 }  // namespace ha::net

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The connections that are being served, and the replicas among them: who is there, what each
-// holds, who is in sync.
+// The connections that are being served, and the replicas among them: who is there, under which
+// name, and what each is told. ReplicaWatch judges how well they keep up.
 //
 // A connection counts as a replica once it has joined: its first report was good, or its HELLO was
 // answered. One replica has one connection; a newer one takes the place of an older one.
@@ -15,12 +15,9 @@
 #include <set>
 #include <string>
 
-#include "ha_plugin/core/catch_up.h"
-#include "ha_plugin/core/in_sync_member.h"
-#include "ha_plugin/core/lag_ring.h"
-#include "ha_plugin/core/log_growth.h"
 #include "ha_plugin/net/master/ha_connection.h"
 #include "ha_plugin/net/master/parts.h"
+#include "ha_plugin/net/master/replica_watch.h"
 #include "ha_plugin/net/master/retention_hold.h"
 #include "ha_plugin/net/master/side_channel.h"
 #include "ha_plugin/net/master/voting.h"
@@ -52,7 +49,7 @@ class ReplicaSet : private ConnectionEvents {
   // Once a second: gauges and rates that change without events.
   void tick(core::Time now, const core::LogBounds& log, double seconds);
   // The log was cut: when its bytes were appended is not known any more.
-  void forget_history() { history_.forget(); }
+  void forget_history() { watch_.forget_history(); }
   // What slaves are told of where this log comes from.
   void set_upstream(const core::Upstream& upstream);
 
@@ -62,14 +59,9 @@ class ReplicaSet : private ConnectionEvents {
                             const std::string& replica_id = "") const;
 
  private:
-  struct Entry {
-    std::shared_ptr<HaConnection> connection;
-    std::string replica_id;           // "" until it joined
-    std::uint64_t bytes_at_tick = 0;  // for the rate
-    wire::native::Bytes pending;      // of its host, to be merged with the next tick
+  struct Entry : ReplicaWatch::Watched {
+    wire::native::Bytes pending;  // of its host, to be merged with the next tick
     SideChannel::Sent sent;
-    core::InSyncMember member;
-    core::CatchUpWatch catch_up;
   };
 
   void close_some(core::Reason reason, bool joined_only);
@@ -78,12 +70,7 @@ class ReplicaSet : private ConnectionEvents {
   void do_now(const Todo& todo) const;
   MasterView view_of(const Entry& entry, const core::LogBounds& log) const;
   void send_beside_the_log();
-  core::Lag lag_of(const HaConnection& connection, const core::LogBounds& log,
-                   core::Time now) const;
-  core::InSyncLimits in_sync_limits() const;
-  void judge_in_sync(Entry& entry, const core::LogBounds& log, core::Time now);
-  void update_gauges(Entry& entry, const core::LogBounds& log, core::Time now);
-  void watch_catch_up(Entry& entry, const core::LogBounds& log, core::Time now);
+  void look(Entry& entry, const core::LogBounds& log, core::Time now);
   static void count_closed(metrics::ReplicaMetrics& replica, core::Reason reason);
 
   MasterView view(const HaConnection& connection) override;
@@ -102,13 +89,11 @@ class ReplicaSet : private ConnectionEvents {
   const Voting voting_;
   SideChannel side_;
   RetentionHold hold_;
+  ReplicaWatch watch_;
   bool serving_ = false;
   HaConnection::Id next_id_ = 1;
   std::map<HaConnection::Id, Entry> connections_;
   std::set<std::string> slots_;  // identities "ip#n" in use
-  core::LagRing history_;
-  core::LogGrowth growth_;
-  core::Offset confirmed_last_tick_;  // what every replica in sync must hold by now
 };
 
 }  // namespace ha::net
