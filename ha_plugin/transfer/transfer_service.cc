@@ -2,6 +2,7 @@
 #include "ha_plugin/transfer/transfer_service.h"
 
 #include <algorithm>
+#include <memory>
 #include <new>
 #include <thread>
 #include <utility>
@@ -21,12 +22,7 @@ TransferService::TransferService(metrics::HaMetrics& metrics, const core::AckPol
       max_pending_waits_(max_pending_waits),
       ring_(std::move(ring)),
       published_(policy),
-      degraded_(degraded) {}
-
-TransferService::~TransferService() {
-  Arrival* arrival = arrivals_.load();
-  while (arrival != nullptr) delete std::exchange(arrival, arrival->next);
-}
+      degraded_(degraded, metrics) {}
 
 void TransferService::count(Status status) const {
   const auto slot = status == Status::kDone ? 0 : -static_cast<std::int32_t>(status);
@@ -83,25 +79,21 @@ Status TransferService::wait(const ha_wait_request& request, core::Time now) {
   const core::Time timeout(std::min(request.timeout_ns, INT64_MAX - now.count()));
   const core::Wait wait{Offset(request.end), decision.level, now,
                         now + timeout,       request.fn,     request.user};
-  auto* arrival = new (std::nothrow) Arrival{wait, request.epoch};
+  std::unique_ptr<Arrival> arrival(new (std::nothrow) Arrival{wait, request.epoch});
   if (arrival == nullptr) {
     drain_.end(1);
     return answer(Status::kNoMemory);
   }
   metrics_.waits_started.add();
-  arrival->next = arrivals_.load(std::memory_order_relaxed);
-  // From here on the arrival is the I/O thread's, which may have freed it already.
-  while (!arrivals_.compare_exchange_weak(arrival->next, arrival, std::memory_order_seq_cst,
-                                          std::memory_order_relaxed)) {
-  }
+  arrivals_.push(std::move(arrival));
   if (!ends_without_ring(wait)) ring_();
   return Status::kOk;
 }
 
 // What all in sync hold, and what is durable, is for the I/O thread to say.
 bool TransferService::ends_without_ring(const core::Wait& wait) const {
-  return wait.level != core::kAllInSync && !core::is_durable(wait.level) &&
-         !answers_at_once_.load(std::memory_order_seq_cst) && published_.master() &&
+  return wait.level != core::kAllInSync && !core::is_durable(wait.level) && !degraded_.at_once() &&
+         published_.master() &&
          wait.deadline.count() >= next_turn_.load(std::memory_order_seq_cst) &&
          published_.held_by(wait.level) < wait.end;
 }
@@ -139,24 +131,17 @@ void TransferService::leave(Copies::ConnectionId connection) {
   ring_();  // fewer in sync: a wait for all of them may be over
 }
 
-// The stack hands the newest over first; they enter the queue in the order they came.
 void TransferService::take_arrivals() {
-  Arrival* arrival = arrivals_.exchange(nullptr, std::memory_order_seq_cst);
-  taken_.clear();
-  while (arrival != nullptr) {
-    taken_.push_back(*arrival);
-    delete std::exchange(arrival, arrival->next);
-  }
   // A producer that was held up between being judged and here may have appended under another
   // master.
   const std::int64_t now = published_.epoch();
-  std::for_each(taken_.rbegin(), taken_.rend(), [&](const Arrival& a) {
+  for (const Arrival& a : arrivals_.take()) {
     if (a.epoch != 0 && a.epoch != now) {
       ended_.push_back({a.wait, Status::kEpoch});
     } else {
       queue_.add(a.wait);
     }
-  });
+  }
 }
 
 Offset TransferService::reached_by(core::Level level, Offset log_end) const {
@@ -198,12 +183,13 @@ Offset TransferService::turn(core::Time now, Offset log_end, Offset log_durable)
   take_arrivals();
   if (!published_.master()) {
     queue_.fail_all(Status::kNotMaster, ended_);
-    if (degraded_ != nullptr) degraded_->retry(now);
+    degraded_.idle_turn(now);
   } else {
     complete_levels(log_end);
-    if (degraded_ != nullptr) degrade(now, log_end);
+    const DefaultAcks acks = default_acks(log_end);
+    degraded_.turn(now, acks, copies_.local_durable(), queue_, ended_);
     queue_.expire(now, ended_);
-    risen = progress(log_end);
+    risen = progress(acks);
   }
   publish_in_sync(log_end);
   // Before the last wait ends: a drain looks at both.
@@ -236,80 +222,30 @@ bool TransferService::is_in_sync(Copies::ConnectionId connection, Offset log_end
 
 void TransferService::set_master(bool master, std::int64_t epoch, Offset epoch_start) {
   epoch_start_ = epoch_start;
-  last_progress_ = ever_held_ = core::kNoOffset;
-  degrade_at_ = core::kNever;
+  last_progress_ = core::kNoOffset;
+  degraded_.forget();
   published_.set_master(master, epoch);
 }
 
-// What the default policy promises. Nobody waits at level 1: that copy is the master's own.
-core::Level TransferService::promised_level(Offset log_end) const {
+DefaultAcks TransferService::default_acks(Offset log_end) const {
+  DefaultAcks acks;
+  acks.end = log_end;
+  acks.in_sync = in_sync(log_end);
+  acks.all_in_sync = core::all_in_sync_copies(policy(), acks.in_sync);
   const std::int32_t copies = core::default_copies(policy(), copies_.view(), log_end);
-  return published_.durable_by_default() ? core::durable_level(copies) : copies;
-}
-
-Offset TransferService::reached_by_default(Offset log_end) const {
-  const core::Level promised = promised_level(log_end);
-  return promised <= 1 ? log_end : reached_by(promised, log_end);
-}
-
-// Does a wait of that level ask for no more than the default promises? Whoever asks for more is
-// told the truth instead.
-bool TransferService::is_promised(core::Level level, core::Level promised, Offset log_end) const {
-  if (core::is_durable(level) && !core::is_durable(promised)) return false;
-  const std::int32_t copies = core::copies_of(level) == core::kAllInSync
-                                  ? core::all_in_sync_copies(policy(), in_sync(log_end))
-                                  : core::copies_of(level);
-  return copies <= core::copies_of(promised);
-}
-
-// Answers what may be answered with fewer copies than the default promises. Durable waits want at
-// least the master's own copy on disk.
-void TransferService::degrade(core::Time now, Offset log_end) {
-  degrade_at_ = core::kNever;
-  degraded_->retry(now);
-  const core::Level promised = promised_level(log_end);
-  const Offset reached = reached_by_default(log_end);
-  // Also while the policy is another one: it may change when the copies are gone.
-  if (std::exchange(ever_held_level_, promised) != promised) ever_held_ = core::kNoOffset;
-  ever_held_ = std::max(ever_held_, reached);
-  if (degrade_after_ == core::kNever && !degraded_->open()) return;
-  degraded_->look(reached, in_sync(log_end) >= core::copies_of(promised), now);
-  bool due = false;
-  std::vector<std::pair<core::Level, Offset>> answerable;
-  if (degrade_after_ != core::kNever) {
-    for (const core::Level level : queue_.levels()) {
-      if (!is_promised(level, promised, log_end)) continue;
-      const core::Time at = queue_.oldest_started(level) + degrade_after_;
-      // What stays although it is due waits for an event, such as the flush of a durable one.
-      if (at > now) degrade_at_ = std::min(degrade_at_, at);
-      const Offset up_to = core::is_durable(level) ? copies_.local_durable() : log_end;
-      if (queue_.lowest_end(level) > up_to) continue;
-      answerable.emplace_back(level, up_to);
-      due = due || at <= now || degraded_->journal().answering();
-    }
-  }
-  if (due && degraded_->allow(ever_held_, log_end, now)) {
-    const std::size_t before = ended_.size();
-    for (const auto& [level, up_to] : answerable) queue_.complete(level, up_to, ended_);
-    for (std::size_t i = before; i < ended_.size(); ++i) {
-      degraded_->answered(ended_[i].wait.end);
-      metrics_.degraded_acks.add();
-    }
-  }
-  answers_at_once_.store(degraded_->journal().answering() && degrade_after_ != core::kNever,
-                         std::memory_order_seq_cst);
+  acks.level = published_.durable_by_default() ? core::durable_level(copies) : copies;
+  // Nobody waits at level 1: that copy is the master's own.
+  acks.reached = acks.level <= 1 ? log_end : reached_by(acks.level, log_end);
+  return acks;
 }
 
 core::Time TransferService::next_deadline() const {
-  return std::min(queue_.next_deadline(), degrade_at_);
+  return std::min(queue_.next_deadline(), degraded_.next_deadline());
 }
 
-Offset TransferService::progress(Offset log_end) {
-  Offset reached = reached_by_default(log_end);
+Offset TransferService::progress(const DefaultAcks& acks) {
   // Readers see what was acknowledged, whatever that is worth.
-  if (degraded_ != nullptr && degraded_->open()) {
-    reached = std::max(reached, std::min(degraded_->journal().answered(), log_end));
-  }
+  const Offset reached = std::max(acks.reached, std::min(degraded_.answered(), acks.end));
   if (reached <= last_progress_) return core::kNoOffset;
   return last_progress_ = reached;
 }

@@ -2,9 +2,9 @@
 // Group transfer: producers wait here until enough copies exist, and each is woken with the truth.
 //
 // Two halves meet in this class. Host threads come in through wait() and check(), which touch
-// atomics and push onto a lock-free stack; the I/O thread owns the wait queue (core) and the
-// Copies, and does everything else in turn(). What host threads must know to answer at once is in
-// PublishedAcks. Drain counts what is pending.
+// atomics and push onto a lock-free stack (Arrivals); the I/O thread owns the wait queue (core) and
+// the Copies, and does everything else in turn(). What host threads must know to answer at once is
+// in PublishedAcks. Drain counts what is pending. DegradedAnswers answers when copies are missing.
 //
 // Most waits do not ring: the ack that ends one makes the I/O thread look anyway. It publishes how
 // far the copies reach before it takes in what has arrived, and a host thread hands its wait over
@@ -15,14 +15,15 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "ha/plugin.h"
 #include "ha_plugin/core/wait_queue.h"
 #include "ha_plugin/state/degraded_keeper.h"
+#include "ha_plugin/transfer/arrivals.h"
 #include "ha_plugin/transfer/copies.h"
+#include "ha_plugin/transfer/degraded_answers.h"
 #include "ha_plugin/transfer/drain.h"
 #include "ha_plugin/transfer/published_acks.h"
 #include "metrics/ha_metrics.h"
@@ -35,7 +36,6 @@ class TransferService {
   TransferService(metrics::HaMetrics& metrics, const core::AckPolicy& policy,
                   std::int64_t max_pending_waits, std::function<void()> ring,
                   DegradedKeeper* degraded = nullptr);
-  ~TransferService();
   TransferService(const TransferService&) = delete;
   TransferService& operator=(const TransferService&) = delete;
 
@@ -56,7 +56,7 @@ class TransferService {
   // What HA_DURABILITY_DEFAULT stands for.
   void set_durable_by_default(bool durable) { published_.set_durable_by_default(durable); }
   // A wait that is that old is answered below policy; kNever = none is.
-  void set_degrade_after(core::Time after) { degrade_after_ = after; }
+  void set_degrade_after(core::Time after) { degraded_.set_after(after); }
   // epoch: the master's, and where it begins in the log; 0 where epochs are not kept.
   void set_master(bool master, std::int64_t epoch = 0, core::Offset epoch_start = core::Offset(0));
   // durable: as far as the replica says that its copy survives a loss of power; kNoOffset when its
@@ -96,23 +96,14 @@ class TransferService {
   }
 
  private:
-  struct Arrival {
-    core::Wait wait;
-    std::int64_t epoch = 0;  // that the caller appended in; 0 = it did not say
-    Arrival* next = nullptr;
-  };
-
-  core::Offset reached_by_default(core::Offset log_end) const;
-  core::Level promised_level(core::Offset log_end) const;
-  bool is_promised(core::Level level, core::Level promised, core::Offset log_end) const;
-  void degrade(core::Time now, core::Offset log_end);
+  DefaultAcks default_acks(core::Offset log_end) const;
   core::Offset reached_by(core::Level level, core::Offset log_end) const;
   bool ends_without_ring(const core::Wait& wait) const;
   void publish();
   void publish_in_sync(core::Offset log_end) const;
   void take_arrivals();
   void complete_levels(core::Offset log_end);
-  core::Offset progress(core::Offset log_end);
+  core::Offset progress(const DefaultAcks& acks);
   void count(core::Status status) const;
 
   metrics::HaMetrics& metrics_;
@@ -120,23 +111,17 @@ class TransferService {
   const std::function<void()> ring_;
   PublishedAcks published_;
   Drain drain_;
-  std::atomic<Arrival*> arrivals_{nullptr};
+  Arrivals arrivals_;
   std::atomic<std::int64_t> log_end_{0};
   std::atomic<std::int64_t> next_turn_{core::kNever.count()};
-  std::atomic<bool> answers_at_once_{false};  // degraded: each wait needs a turn, not an ack
 
   // The I/O thread's.
   Copies copies_;
   core::WaitQueue queue_;
   std::vector<core::EndedWait> ended_;
-  std::vector<Arrival> taken_;
   core::Offset epoch_start_ = core::Offset(0);
   core::Offset last_progress_ = core::kNoOffset;
-  DegradedKeeper* const degraded_;
-  core::Time degrade_after_ = core::kNever;
-  core::Time degrade_at_ = core::kNever;            // the next wait is so old then
-  core::Offset ever_held_ = core::kNoOffset;        // as far as the default policy ever reached
-  core::Level ever_held_level_ = core::kAllInSync;  // the level that ever_held_ is of
+  DegradedAnswers degraded_;
 };
 
 }  // namespace ha
