@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The C boundary: the one exported symbol, the table behind it, and the barrier that no exception
 // crosses. Arguments are checked here; what they mean is decided behind.
+#include <fmt/format.h>
+
 #include <cstring>
 #include <exception>
 #include <new>
@@ -55,19 +57,19 @@ Outcome to_role_change(const ha_role_change* change, RoleChange& out) {
     return {core::Status::kInvalid, "role change: NULL, or struct_size is too small"};
   }
   if (change->role < HA_ROLE_NONE || change->role > HA_ROLE_SLAVE) {
-    return {core::Status::kInvalid, "role " + std::to_string(change->role) +
-                                        " must be one of 0 (none), 1 (master), 2 (slave)"};
+    return {core::Status::kInvalid,
+            fmt::format("role {} must be one of 0 (none), 1 (master), 2 (slave)", change->role)};
   }
   out.role = static_cast<core::Role>(change->role);
   if (change->epoch < 0 || (change->epoch != 0 && out.role != core::Role::kMaster)) {
     return {core::Status::kInvalid,
-            "epoch " + std::to_string(change->epoch) + ": only a master has one; pass 0"};
+            fmt::format("epoch {}: only a master has one; pass 0", change->epoch)};
   }
   out.epoch = change->epoch;
   if (change->struct_size >= offsetof(ha_role_change, flags) + sizeof(change->flags)) {
     if ((change->flags & ~HA_ROLE_CHANGE_FORCE) != 0) {
       return {core::Status::kInvalid,
-              "flags " + std::to_string(change->flags) + ": only HA_ROLE_CHANGE_FORCE is known"};
+              fmt::format("flags {}: only HA_ROLE_CHANGE_FORCE is known", change->flags)};
     }
     out.force = (change->flags & HA_ROLE_CHANGE_FORCE) != 0;
   }
@@ -75,14 +77,14 @@ Outcome to_role_change(const ha_role_change* change, RoleChange& out) {
     out.number = change->number;
     if (out.number < 0) {
       return {core::Status::kInvalid,
-              "role change: number " + std::to_string(out.number) + " is negative"};
+              fmt::format("role change: number {} is negative", out.number)};
     }
   }
   const std::string address = change->master_address == nullptr ? "" : change->master_address;
   if (address.empty()) return {};
   if (out.role != core::Role::kSlave) {
     return {core::Status::kInvalid,
-            "master address '" + address + "': only a slave has one; pass NULL"};
+            fmt::format("master address '{}': only a slave has one; pass NULL", address)};
   }
   if (std::string wrong = net::parse_address(address, false, out.master); !wrong.empty()) {
     return {core::Status::kInvalid, "master address " + wrong};
@@ -101,7 +103,7 @@ Outcome parse_options(const ha_create_params& params, Settings& settings) {
     std::memcpy(&option, at + i * params.option_stride, sizeof(option));
     if (option.key == nullptr || option.value == nullptr) {
       return {core::Status::kInvalid,
-              "create: option number " + std::to_string(i) + " has no key or no value"};
+              fmt::format("create: option number {} has no key or no value", i)};
     }
     std::string wrong = apply_option(settings, option.key, option.value);
     if (!wrong.empty()) return {core::Status::kInvalid, std::move(wrong)};
@@ -123,7 +125,7 @@ std::int32_t create(const ha_host_api* host, const ha_create_params* params, ha_
               "create: host or params is NULL, or struct_size is too small"};
     }
     if (const char* missing = Host::missing_member(Host::copy_table(host))) {
-      return {core::Status::kVersion, std::string("create: host table lacks '") + missing + "'"};
+      return {core::Status::kVersion, fmt::format("create: host table lacks '{}'", missing)};
     }
     Settings settings;
     if (Outcome bad = parse_options(*params, settings); !bad.ok()) return bad;
@@ -151,8 +153,8 @@ std::int32_t stop(ha_instance* instance, std::int64_t timeout_ms, ha_error* erro
       return bad;
     }
     if (timeout_ms < 0 || timeout_ms > kMostStopMs) {
-      return {core::Status::kInvalid, "stop: timeout_ms " + std::to_string(timeout_ms) +
-                                          " is outside 0.." + std::to_string(kMostStopMs)};
+      return {core::Status::kInvalid,
+              fmt::format("stop: timeout_ms {} is outside 0..{}", timeout_ms, kMostStopMs)};
     }
     return instance->service.stop(timeout_ms);
   });
@@ -317,19 +319,18 @@ const ha_plugin_api kApi = {
 extern "C" __attribute__((visibility("default"))) const ha_plugin_api* ha_plugin_entry_v1(
     const ha_host_api* host, ha_error* error) noexcept {
   const std::int32_t status = ha::guarded(error, [&]() -> ha::Outcome {
-    const std::string versions = " (plugin " + std::string(ha::kPluginVersion) + " speaks ABI " +
-                                 std::to_string(HA_ABI_MAJOR) + "." + std::to_string(HA_ABI_MINOR) +
-                                 "; the host's table has struct_size " +
-                                 (host == nullptr ? "none" : std::to_string(host->struct_size)) +
-                                 ", this plugin's " + std::to_string(sizeof(ha_host_api)) + ")";
+    const std::string versions = fmt::format(
+        " (plugin {} speaks ABI {}.{}; the host's table has struct_size {}, this plugin's {})",
+        ha::kPluginVersion, HA_ABI_MAJOR, HA_ABI_MINOR,
+        host == nullptr ? "none" : std::to_string(host->struct_size), sizeof(ha_host_api));
     if (host == nullptr)
       return {ha::core::Status::kInvalid, "entry: host table is NULL" + versions};
     if (host->struct_size < 2 * sizeof(std::uint32_t)) {
       return {ha::core::Status::kVersion, "entry: host table is too short" + versions};
     }
     if (const char* missing = ha::Host::missing_member(ha::Host::copy_table(host))) {
-      return {ha::core::Status::kVersion, "entry: host table lacks the required member '" +
-                                              std::string(missing) + "'" + versions};
+      return {ha::core::Status::kVersion,
+              fmt::format("entry: host table lacks the required member '{}'{}", missing, versions)};
     }
     return {};
   });

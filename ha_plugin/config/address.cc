@@ -2,6 +2,7 @@
 #include "ha_plugin/config/address.h"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 #include <net/if.h>
 
 #include <algorithm>
@@ -53,7 +54,7 @@ bool Address::is_number() const {
 
 std::string Address::text() const {
   const bool v6 = host.find(':') != std::string::npos;
-  return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+  return v6 ? fmt::format("[{}]:{}", host, port) : fmt::format("{}:{}", host, port);
 }
 
 std::string missing_interface(const std::string& host) {
@@ -62,13 +63,14 @@ std::string missing_interface(const std::string& host) {
   const std::string zone = host.substr(percent + 1);
   unsigned number = 0;
   if (parse_number(zone, number) || ::if_nametoindex(zone.c_str()) != 0) return "";
-  return "there is no network interface '" + zone + "'";
+  return fmt::format("there is no network interface '{}'", zone);
 }
 
 std::string parse_address(std::string_view text, bool allow_port_0, Address& out) {
   const auto bad = [&](const char* why) {
-    return "'" + shown(text) + "' is not an address: " + why +
-           " (try 10.0.0.7:10912, [::1]:10912 or broker-a:10912)";
+    return fmt::format(
+        "'{}' is not an address: {} (try 10.0.0.7:10912, [::1]:10912 or broker-a:10912)",
+        shown(text), why);
   };
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) return bad("it has no port");
@@ -130,8 +132,9 @@ std::string AllowList::parse(std::string_view text, AllowList& out) {
              network.bits <= most;
     }
     if (!good) {
-      return "'" + shown(item) +
-             "' is not a network in CIDR notation (try 10.0.0.0/8, 10.0.0.7 or fd00::/8)";
+      return fmt::format(
+          "'{}' is not a network in CIDR notation (try 10.0.0.0/8, 10.0.0.7 or fd00::/8)",
+          shown(item));
     }
     if (is_v4) network.bits += 96;
     list.networks_.push_back(std::move(network));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ha_plugin/config/settings.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <boost/algorithm/string/case_conv.hpp>
 #include <boost/asio/ip/address.hpp>
@@ -34,13 +36,13 @@ std::string apply_number(Settings& settings, std::string_view text) {
   if (whole && error == std::errc::result_out_of_range) {
     value = text.front() == '-' ? std::numeric_limits<std::int64_t>::min()
                                 : std::numeric_limits<std::int64_t>::max();
-    if (value == Most) return "is above the maximum, " + std::to_string(Most);
+    if (value == Most) return fmt::format("is above the maximum, {}", Most);
   } else if (!whole || error != std::errc{} || std::to_string(value) != text) {
-    return "is not a whole number (the unit is in the option's name: try " +
-           std::to_string(Settings{}.*Member) + ")";
+    return fmt::format("is not a whole number (the unit is in the option's name: try {})",
+                       Settings{}.*Member);
   }
-  if (value < Least) return "is below the minimum, " + std::to_string(Least);
-  if (value > Most) return "is above the maximum, " + std::to_string(Most);
+  if (value < Least) return fmt::format("is below the minimum, {}", Least);
+  if (value > Most) return fmt::format("is above the maximum, {}", Most);
   settings.*Member = value;
   return "";
 }
@@ -51,7 +53,7 @@ std::string apply_rate(Settings& settings, std::string_view text) {
   Settings copy = settings;
   std::string wrong = apply_number<Member, 0, INT64_MAX / 16>(copy, text);
   if (wrong.empty() && copy.*Member > 0 && copy.*Member < kLeast) {
-    wrong = "is below the minimum, " + std::to_string(kLeast) + " (or 0 for no limit)";
+    wrong = fmt::format("is below the minimum, {} (or 0 for no limit)", kLeast);
   }
   if (wrong.empty()) settings = copy;
   return wrong;
@@ -68,7 +70,7 @@ std::string parse_own_address(std::string_view v, net::Address& out) {
   net::Address address;
   if (std::string wrong = net::parse_address(v, true, address); !wrong.empty()) return wrong;
   if (!address.is_number()) {
-    return "needs an IP address, not a name (try 0.0.0.0:" + std::to_string(address.port) + ")";
+    return fmt::format("needs an IP address, not a name (try 0.0.0.0:{})", address.port);
   }
   out = address;
   return "";
@@ -174,24 +176,25 @@ std::string apply_replicas(Settings& s, std::string_view v) {
     const std::string id(part.substr(0, at));
     ReplicaList::Node node{id, {}};
     if (at == std::string_view::npos || id.empty()) {
-      return "has '" + std::string(part) + "', which is not ID@HOST:PORT";
+      return fmt::format("has '{}', which is not ID@HOST:PORT", part);
     }
     if (std::string bad = core::check_name(id); !bad.empty())
-      return "has '" + id + "', which " + bad;
+      return fmt::format("has '{}', which {}", id, bad);
     if (std::string bad = net::parse_address(part.substr(at + 1), false, node.address);
         !bad.empty()) {
       return bad;
     }
     const auto known = list.ids();
-    if (std::find(known.begin(), known.end(), id) != known.end()) return "has '" + id + "' twice";
+    if (std::find(known.begin(), known.end(), id) != known.end())
+      return fmt::format("has '{}' twice", id);
     // One process would promise, and be counted as a copy, for both.
     for (const ReplicaList::Node& other : list.nodes) {
       if (!is_same_address(other.address, node.address)) continue;
-      return "has the address " + node.address.text() + " twice, for '" + other.id + "' and '" +
-             id + "': each node needs its own";
+      return fmt::format("has the address {} twice, for '{}' and '{}': each node needs its own",
+                         node.address.text(), other.id, id);
     }
     if (list.nodes.size() == kMostNodes) {
-      return "has more than " + std::to_string(kMostNodes) + " nodes";
+      return fmt::format("has more than {} nodes", kMostNodes);
     }
     list.nodes.push_back(std::move(node));
     return "";
@@ -437,7 +440,7 @@ std::string hint(std::string_view key) {
       std::begin(kSpecs), std::end(kSpecs),
       [&](const Spec& a, const Spec& b) { return distance(key, a.key) < distance(key, b.key); });
   if (distance(key, best->key) * 3 > key.size()) return "see the plugin's table of options";
-  return "the nearest is '" + std::string(best->key) + "'";
+  return fmt::format("the nearest is '{}'", best->key);
 }
 
 }  // namespace
@@ -445,8 +448,8 @@ std::string hint(std::string_view key) {
 std::string apply_option(Settings& settings, std::string_view key, std::string_view value) {
   const Spec* spec = find(key);
   if (spec == nullptr) {
-    return "option '" + std::string(key.substr(0, 64)) + "' (value '" +
-           std::string(value.substr(0, 64)) + "') is not known; " + hint(key.substr(0, 64));
+    return fmt::format("option '{}' (value '{}') is not known; {}", key.substr(0, 64),
+                       value.substr(0, 64), hint(key.substr(0, 64)));
   }
   const std::string wrong = spec->apply(settings, value);
   if (wrong.empty()) {
@@ -455,15 +458,14 @@ std::string apply_option(Settings& settings, std::string_view key, std::string_v
   }
   const std::string shown(value.substr(0, 128));
   // Addresses quote the value themselves.
-  if (wrong.starts_with('\'')) return "option '" + std::string(key) + "': " + wrong;
-  return "option '" + std::string(key) + "': '" + shown + "' " + wrong;
+  if (wrong.starts_with('\'')) return fmt::format("option '{}': {}", key, wrong);
+  return fmt::format("option '{}': '{}' {}", key, shown, wrong);
 }
 
 std::string check_together(const Settings& s) {
   const auto clash = [](const std::string& a, std::int64_t va, const char* rule,
                         const std::string& b, std::int64_t vb) {
-    return "option '" + a + "': " + std::to_string(va) + " " + rule + " '" + b + "' (" +
-           std::to_string(vb) + "); change one of them";
+    return fmt::format("option '{}': {} {} '{}' ({}); change one of them", a, va, rule, b, vb);
   };
   if (s.housekeeping_ms <= 2 * s.heartbeat_ms) {
     return clash("housekeeping_ms", s.housekeeping_ms, "must be more than twice", "heartbeat_ms",
@@ -479,8 +481,9 @@ std::string check_together(const Settings& s) {
   }
   const auto ids = s.replicas.ids();
   if (!ids.empty() && std::find(ids.begin(), ids.end(), s.replica_id) == ids.end()) {
-    return "option 'replica_id': '" + s.replica_id +
-           "' is not in option 'replicas', which names this node too: '" + s.replicas.text() + "'";
+    return fmt::format(
+        "option 'replica_id': '{}' is not in option 'replicas', which names this node too: '{}'",
+        s.replica_id, s.replicas.text());
   }
   if (s.keeps_epochs()) {
     if (s.state_dir.empty()) {
@@ -544,7 +547,7 @@ std::vector<ReplicaList::Node> ReplicaList::without(std::string_view id) const {
 std::string ReplicaList::text() const {
   std::string all;
   for (const Node& node : nodes) {
-    all += (all.empty() ? "" : ",") + node.id + "@" + node.address.text();
+    all += fmt::format("{}{}@{}", all.empty() ? "" : ",", node.id, node.address.text());
   }
   return all;
 }

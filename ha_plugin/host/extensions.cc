@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ha_plugin/host/extensions.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
@@ -60,8 +62,8 @@ HostResult AppendReserve::reserve(std::int64_t epoch, core::Offset offset, std::
       call_host(hooks_->reserve, ctx_, epoch, offset.bytes(), size, &data, &room, &error);
   HostResult result = result_of(status, error, "reserve");
   if (!result.ok() || (data != nullptr && room >= 1)) return result;
-  return report_misuse(host_, "host hook 'reserve' answered OK and lent nothing at " +
-                                  std::to_string(offset.bytes()));
+  return report_misuse(
+      host_, fmt::format("host hook 'reserve' answered OK and lent nothing at {}", offset.bytes()));
 }
 
 HostResult AppendReserve::commit(core::Offset offset, std::int64_t size) const {
@@ -78,7 +80,7 @@ HostResult Metadata::read(std::string& out) const {
       result_of(call_host(hooks_.read, ctx_, pour_into<HA_METADATA_MAX_BYTES>, &out), empty_error(),
                 HA_EXT_METADATA " read");
   if (!result.ok()) {
-    result.text += " (its state may have " + std::to_string(HA_METADATA_MAX_BYTES) + " bytes)";
+    result.text += fmt::format(" (its state may have {} bytes)", HA_METADATA_MAX_BYTES);
   }
   return result;
 }

@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ha_plugin/host/host.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 
 #include "ha_plugin/host/claims.h"
 
 namespace ha {
-namespace {
-
-std::string text(std::int64_t n) { return std::to_string(n); }
-
-}  // namespace
-
 ha_host_api Host::copy_table(const ha_host_api* table) {
   ha_host_api copy{};
   const std::size_t size = std::min<std::size_t>(sizeof(copy), table->struct_size);
@@ -46,9 +42,10 @@ HostResult Host::bounds(ha_bounds& out) const {
   out = {};
   HostResult result = result_of(call_host(api_.bounds, ctx_, &out), empty_error(), "bounds");
   if (result.ok() && (out.segment_size <= 0 || out.min < 0 || out.end < out.min)) {
-    result = misuse("host hook 'bounds' answered min " + text(out.min) + ", end " + text(out.end) +
-                    ", segment_size " + text(out.segment_size) +
-                    ": they must fulfil 0 <= min <= end and segment_size > 0");
+    result =
+        misuse(fmt::format("host hook 'bounds' answered min {}, end {}, segment_size {}: they must "
+                           "fulfil 0 <= min <= end and segment_size > 0",
+                           out.min, out.end, out.segment_size));
   }
   // Waits end by it, so nothing is made of a value that cannot be.
   out.durable = std::clamp(out.durable, out.min, std::max(out.min, out.end));
@@ -60,8 +57,9 @@ HostResult Host::record_floor(core::Offset offset, core::Offset& out) const {
   HostResult result = result_of(call_host(api_.record_floor, ctx_, offset.bytes(), &floor),
                                 empty_error(), "record_floor");
   if (result.ok() && (floor < 0 || floor > offset.bytes())) {
-    result = report_misuse(*this, "host hook 'record_floor' answered " + text(floor) + " for " +
-                                      text(offset.bytes()) + ": it must be at or below");
+    result = report_misuse(
+        *this, fmt::format("host hook 'record_floor' answered {} for {}: it must be at or below",
+                           floor, offset.bytes()));
   }
   out = core::Offset(floor);
   return result;
@@ -78,7 +76,7 @@ HostResult Host::append(std::int64_t epoch, core::Offset offset, const void* dat
 HostResult Host::truncate(std::int64_t epoch, core::Offset new_end, bool unsafe) const {
   if (api_.truncate == nullptr) {
     return {core::Status::kUnsupported,
-            "the host has no hook 'truncate' to cut the log to " + std::to_string(new_end.bytes())};
+            fmt::format("the host has no hook 'truncate' to cut the log to {}", new_end.bytes())};
   }
   ha_error error = empty_error();
   const std::int32_t status = call_host(api_.truncate, ctx_, epoch, new_end.bytes(),
@@ -89,8 +87,9 @@ HostResult Host::truncate(std::int64_t epoch, core::Offset new_end, bool unsafe)
 HostResult Host::reset(std::int64_t epoch, core::Offset new_min) const {
   if (api_.reset == nullptr) {
     return {core::Status::kUnsupported,
-            "the master's log starts at " + std::to_string(new_min.bytes()) +
-                " and the host has no hook 'reset' to start this empty log there"};
+            fmt::format("the master's log starts at {} and the host has no hook 'reset' to start "
+                        "this empty log there",
+                        new_min.bytes())};
   }
   ha_error error = empty_error();
   HostResult result = check_end(
@@ -98,8 +97,9 @@ HostResult Host::reset(std::int64_t epoch, core::Offset new_min) const {
       "reset", new_min);
   ha_bounds now{};
   if (!result.ok() || !bounds(now).ok() || now.min == new_min.bytes()) return result;
-  return report_misuse(*this, "host hook 'reset' answered OK, but the log begins at " +
-                                  text(now.min) + " and not at " + text(new_min.bytes()));
+  return report_misuse(
+      *this, fmt::format("host hook 'reset' answered OK, but the log begins at {} and not at {}",
+                         now.min, new_min.bytes()));
 }
 
 HostResult Host::flush(core::Offset end) const {
@@ -114,8 +114,8 @@ HostResult Host::confirm(std::int64_t epoch, core::Offset offset) const {
 core::Status Host::pin(core::Offset offset, std::int64_t size, ha_span& out) const {
   const core::Status status = known(call_host(api_.pin, ctx_, offset.bytes(), size, &out));
   if (status != core::Status::kOk || (out.data != nullptr && out.size >= 1)) return status;
-  return report_misuse(*this,
-                       "host hook 'pin' answered OK and lent nothing at " + text(offset.bytes()))
+  return report_misuse(*this, fmt::format("host hook 'pin' answered OK and lent nothing at {}",
+                                          offset.bytes()))
       .status;
 }
 
@@ -123,8 +123,10 @@ core::Status Host::read(core::Offset offset, void* buffer, std::int64_t size,
                         std::int64_t& got) const {
   const core::Status status = known(call_host(api_.read, ctx_, offset.bytes(), buffer, size, &got));
   if (status != core::Status::kOk || (got >= 1 && got <= size)) return status;
-  return report_misuse(*this, "host hook 'read' answered OK and " + text(got) + " bytes at " +
-                                  text(offset.bytes()) + ": they must be 1 to " + text(size))
+  return report_misuse(
+             *this,
+             fmt::format("host hook 'read' answered OK and {} bytes at {}: they must be 1 to {}",
+                         got, offset.bytes(), size))
       .status;
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ha_plugin/host/host_result.h"
 
+#include <fmt/format.h>
+
 #include <cstring>
 
 #include "metrics/names.h"
@@ -21,12 +23,12 @@ ha_error empty_error() {
 HostResult result_of(std::int32_t status, const ha_error& error, const char* hook) {
   HostResult result{known(status), {}, false};
   if (status == HA_OK) return result;
-  result.text = std::string("host hook '") + hook + "' answered " + metrics::status_name(status);
+  result.text = fmt::format("host hook '{}' answered {}", hook, metrics::status_name(status));
   const std::size_t length = strnlen(error.text, sizeof(error.text));
   if (length > 0) result.text += ": " + std::string(error.text, length);
   if (error.os_errno != 0) {
     char words[128];
-    result.text += std::string(" (") + strerror_r(error.os_errno, words, sizeof(words)) + ")";
+    result.text += fmt::format(" ({})", strerror_r(error.os_errno, words, sizeof(words)));
   }
   return result;
 }

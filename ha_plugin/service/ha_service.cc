@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ha_plugin/service/ha_service.h"
 
+#include <fmt/format.h>
+
 #include <boost/system/system_error.hpp>
 #include <chrono>
 #include <cstring>
@@ -133,7 +135,7 @@ Outcome HaService::wrong_state(const char* call) const {
       now = "stopped";
       break;
   }
-  return {Status::kState, std::string(call) + ": the instance is " + now};
+  return {Status::kState, fmt::format("{}: the instance is {}", call, now)};
 }
 
 // ---- life ------------------------------------------------------------------------------------
@@ -260,8 +262,9 @@ void HaService::end(bool for_good) {
 // A handler ended half-way, so what it would have armed is not. Connections are closed and made
 // again. The tick of the second finds whatever else was missed.
 void HaService::on_fault(const char* what) {
-  host_.log(HA_LOG_ERROR, std::string("the I/O thread could not go on with what it did: ") + what +
-                              "; all connections are closed and made again");
+  host_.log(HA_LOG_ERROR, fmt::format("the I/O thread could not go on with what it did: {}; all "
+                                      "connections are closed and made again",
+                                      what));
   replicas_.close_all(Reason::kHostError);
   if (role_.now() == Role::kSlave) client_.follow_again();
 }
@@ -276,8 +279,9 @@ Outcome HaService::stop(std::int64_t timeout_ms) {
       transfer_.wait_until_drained(net::steady_now() + std::chrono::milliseconds(timeout_ms));
   end(true);
   if (drained) return {};
-  return {Status::kTimeout, "stop: waits were still open after " + std::to_string(timeout_ms) +
-                                " ms; they ended with SHUTDOWN"};
+  return {
+      Status::kTimeout,
+      fmt::format("stop: waits were still open after {} ms; they ended with SHUTDOWN", timeout_ms)};
 }
 
 // ---- roles -----------------------------------------------------------------------------------
@@ -286,9 +290,8 @@ Outcome HaService::stop(std::int64_t timeout_ms) {
 Outcome HaService::refuse_role(const char* call, const RoleChange& change) const {
   const Role role = change.role;
   if ((change.epoch != 0 || change.force) && !settings_.keeps_epochs()) {
-    return {Status::kUnsupported, std::string(call) + ": " +
-                                      (change.force ? "HA_ROLE_CHANGE_FORCE" : "an epoch") +
-                                      " needs option 'replicas'"};
+    return {Status::kUnsupported, fmt::format("{}: {} needs option 'replicas'", call,
+                                              change.force ? "HA_ROLE_CHANGE_FORCE" : "an epoch")};
   }
   if (wire_ != Wire::kRocketmqAutoswitch || role != Role::kMaster) return {};
   return {
@@ -303,16 +306,17 @@ Outcome HaService::refuse_role(const char* call, const RoleChange& change) const
 Outcome HaService::load_epochs(const ha_bounds& bounds) {
   if (std::string wrong = terms_.load(Offset(bounds.min), Offset(bounds.end)); !wrong.empty()) {
     return {Status::kCorrupt,
-            "start: what this node has promised cannot be read: " + wrong +
-                "; restore the file. Without it this node may take part again only as one that is "
-                "new: with an empty store, once the others agree on a master"};
+            fmt::format("start: what this node has promised cannot be read: {}; restore the file. "
+                        "Without it this node may take part again only as one that is new: with an "
+                        "empty store, once the others agree on a master",
+                        wrong)};
   }
   if (terms_.keeps_epochs() && terms_.current() == core::Term{} && bounds.end > bounds.min) {
-    host_.warn(
-        "the log holds " + std::to_string(bounds.end - bounds.min) +
-        " bytes, and nothing says who wrote them or what this node has promised: " + terms_.path() +
-        " is not there. If this store is new to the set, that is as it should be. Else "
-        "restore the file, or empty the store and start this node while the set has a master");
+    host_.warn(fmt::format(
+        "the log holds {} bytes, and nothing says who wrote them or what this node has promised: "
+        "{} is not there. If this store is new to the set, that is as it should be. Else restore "
+        "the file, or empty the store and start this node while the set has a master",
+        bounds.end - bounds.min, terms_.path()));
   }
   // A torn record was not acknowledged; no copies are to be waited for.
   Offset whole_end;
@@ -320,14 +324,16 @@ Outcome HaService::load_epochs(const ha_bounds& bounds) {
     return {r.status, r.text};
   }
   if (std::string wrong = degraded_.load(whole_end); !wrong.empty()) {
-    return {Status::kCorrupt, "start: what was acknowledged below policy cannot be read: " + wrong +
-                                  "; restore the file, or remove it to forget that"};
+    return {Status::kCorrupt, fmt::format("start: what was acknowledged below policy cannot be "
+                                          "read: {}; restore the file, or remove it to forget that",
+                                          wrong)};
   }
   if (wire_ != Wire::kRocketmqAutoswitch) return {};
   EpochFile::Loaded loaded = EpochFile(settings_.state_dir).load();
   if (!loaded.error.empty()) {
-    return {Status::kCorrupt, "start: the epochs of this log cannot be read: " + loaded.error +
-                                  "; restore the file, or remove it and empty this store"};
+    return {Status::kCorrupt, fmt::format("start: the epochs of this log cannot be read: {}; "
+                                          "restore the file, or remove it and empty this store",
+                                          loaded.error)};
   }
   loaded.history.truncate_suffix(Offset(bounds.end));
   metrics_.epoch.set(loaded.history.last_epoch());
@@ -360,8 +366,9 @@ Outcome HaService::set_master_address(const net::Address& address) {
 Outcome HaService::set_option(const std::string& key, const std::string& value) {
   if (life_ != Life::kStarted) return wrong_state("set_option");
   if (is_known_option(key) && !may_change_while_running(key)) {
-    return {Status::kState, "option '" + key + "' (value '" + value +
-                                "') cannot change while running; give it to create"};
+    return {Status::kState,
+            fmt::format("option '{}' (value '{}') cannot change while running; give it to create",
+                        key, value)};
   }
   Settings changed;
   io_.run_sync([&] { changed = settings_; });
@@ -373,7 +380,7 @@ Outcome HaService::set_option(const std::string& key, const std::string& value) 
     apply_settings();
     turn();
   });
-  host_.info("option '" + key + "' is now '" + value + "'");
+  host_.info(fmt::format("option '{}' is now '{}'", key, value));
   if (key == "bootstrap") warn_of_bootstrap();
   return {};
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ha_plugin/service/node_role.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 #include <variant>
 
@@ -82,9 +84,8 @@ void NodeRole::change(RoleChange change) {
 }
 
 void NodeRole::refuse(const RoleChange& change, Reason reason, const Outcome& why) {
-  const std::string text = std::string("cannot become ") +
-                           metrics::role_name(static_cast<std::int32_t>(change.role)) + ": " +
-                           why.text;
+  const std::string text = fmt::format(
+      "cannot become {}: {}", metrics::role_name(static_cast<std::int32_t>(change.role)), why.text);
   parts_.host.log(HA_LOG_ERROR, text);
   RoleChange instead;
   if (change.follow_if_refused) instead.role = Role::kSlave;
@@ -102,8 +103,8 @@ Outcome NodeRole::cut_to_whole_record(std::int64_t epoch) {
   }
   if (floor.bytes() == bounds.end) return {};
   if (HostResult r = parts_.host.truncate(epoch, floor); !r.ok()) return {r.status, r.text};
-  parts_.host.info("cut the log from " + std::to_string(bounds.end) + " to " +
-                   std::to_string(floor.bytes()) + ", its last whole record");
+  parts_.host.info(
+      fmt::format("cut the log from {} to {}, its last whole record", bounds.end, floor.bytes()));
   return {};
 }
 
@@ -129,7 +130,7 @@ std::string NodeRole::describe_default_acks(Role role) const {
   if (copies == 1 && !parts_.terms.keeps_epochs()) {
     return "; option 'in_sync_replicas' is 1: waits with default acks wait for nobody";
   }
-  return "; default acks wait for " + std::to_string(copies) + " copies, its own included";
+  return fmt::format("; default acks wait for {} copies, its own included", copies);
 }
 
 // A node that knows of a newer epoch will not follow this master any more.
@@ -140,9 +141,9 @@ void NodeRole::poll_for_newer_epoch() {
     if (epoch == 0) return;
     const std::int64_t newest = Promotion(parts_, changes_, {}).newest_epoch_elsewhere();
     if (newest <= epoch || newest > epoch + core::kMaxEpochJump) return;
-    parts_.host.warn("another node knows of epoch " + std::to_string(newest) +
-                     "; this one is master of " + std::to_string(epoch) +
-                     " and asks all nodes again");
+    parts_.host.warn(fmt::format(
+        "another node knows of epoch {}; this one is master of {} and asks all nodes again", newest,
+        epoch));
     parts_.io.run_sync([&] {
       if (parts_.terms.own_epoch() == epoch) restart_campaign(newest + 1);
     });
@@ -238,10 +239,10 @@ void NodeRole::poll_if_short_of_copies() {
 void NodeRole::leave_shrunk_log(Offset before, Offset now) {
   RoleChange none;
   none.reason = Reason::kHostMisuse;
-  none.note = "the host's log went back from " + std::to_string(before.bytes()) + " to " +
-              std::to_string(now.bytes()) +
-              " while this node was its master, and slaves may hold what is gone: a master's log "
-              "only grows; set the role again once the host is fixed";
+  none.note = fmt::format(
+      "the host's log went back from {} to {} while this node was its master, and slaves may hold "
+      "what is gone: a master's log only grows; set the role again once the host is fixed",
+      before.bytes(), now.bytes());
   parts_.host.log(HA_LOG_HOST_MISUSE, none.note);
   leave(none.reason);
   changes_.queue({none});

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ha_plugin/service/promotion.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -83,7 +85,7 @@ std::optional<Promotion::Result> Promotion::ask() {
   const auto heard = send(Prepare::Mode::kAsk, change_.keep_trying ? SIZE_MAX : enough());
   if (const core::Promise* master = core::master_among(heard);
       master != nullptr && change_.keep_trying) {
-    parts_.host.info("'" + master->id + "' is master; this node follows it");
+    parts_.host.info(fmt::format("'{}' is master; this node follows it", master->id));
     return Follow{address_of(parts_.others, master->id)};
   }
   if (auto lost = judge(heard)) return *std::move(lost);
@@ -100,14 +102,15 @@ std::optional<Promotion::Lost> Promotion::collect_promises() {
 }
 
 Promotion::Result Promotion::enter() {
-  const std::string epoch = std::to_string(prepare_.epoch);
   core::Term next = term_;
   if (!next.history.enter({prepare_.epoch, candidacy_.position.end, candidacy_.id})) {
-    return Lost{Reason::kNone, {Status::kInternal, "its history does not take epoch " + epoch}};
+    return Lost{
+        Reason::kNone,
+        {Status::kInternal, fmt::format("its history does not take epoch {}", prepare_.epoch)}};
   }
   if (auto lost = save(next)) return *std::move(lost);
-  std::string note = "epoch " + epoch + " begins at " +
-                     std::to_string(candidacy_.position.end.bytes()) + ": " + promised_by_;
+  std::string note = fmt::format("epoch {} begins at {}: {}", prepare_.epoch,
+                                 candidacy_.position.end.bytes(), promised_by_);
   if (change_.force) {
     note += "; it was forced: acknowledged messages that only other nodes hold are lost";
     parts_.host.warn(note);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ha_plugin/service/status.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <boost/json.hpp>
 #include <cstddef>
@@ -201,10 +203,9 @@ json::array warnings_json(const StatusInput& in) {
   }
   if (m.metadata_failed.value() != 0) {
     all.emplace_back(
-        "the host's state beside the log (consumers' offsets) is not replicated: it is larger "
-        "than " +
-        std::to_string(HA_METADATA_MAX_BYTES) +
-        " bytes, or the host could not give it; the log has the reason");
+        fmt::format("the host's state beside the log (consumers' offsets) is not replicated: it is "
+                    "larger than {} bytes, or the host could not give it; the log has the reason",
+                    HA_METADATA_MAX_BYTES));
   }
   if (m.role.value() == HA_ROLE_SLAVE && m.client.state.value() == HA_STATE_SUSPEND) {
     all.emplace_back("following is suspended: " + m.client.last_words.get());

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ha_plugin/state/degraded_keeper.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <boost/json.hpp>
 #include <chrono>
@@ -22,8 +24,6 @@ constexpr const char* kName = "ha_degraded.json";
 // Each try blocks the I/O thread for a disk that says no.
 constexpr auto kPause = std::chrono::seconds(1);
 
-std::string text(Offset offset) { return std::to_string(offset.bytes()); }
-
 }  // namespace
 
 DegradedKeeper::DegradedKeeper(const Host& host, const Settings& settings,
@@ -37,13 +37,13 @@ std::string DegradedKeeper::load(Offset log_end) {
   if (content.empty()) return "";
   DegradedState state;
   if (const std::string wrong = parse_degraded(content, state); !wrong.empty()) {
-    return "'" + store_.path(kName) + "' is damaged: " + wrong;
+    return fmt::format("'{}' is damaged: {}", store_.path(kName), wrong);
   }
   journal_ = core::DegradedJournal(state.ranges, log_end, state.told, net::unix_now_ms());
   if (journal_.ranges() != state.ranges) {
-    host_.log(HA_LOG_ERROR,
-              "lost: this node had acknowledged, with too few copies, up to at most " +
-                  text(last_lost()->to) + "; its log ends at " + text(log_end));
+    host_.log(HA_LOG_ERROR, fmt::format("lost: this node had acknowledged, with too few copies, up "
+                                        "to at most {}; its log ends at {}",
+                                        last_lost()->to.bytes(), log_end.bytes()));
     save(journal_);
   }
   publish();
@@ -55,11 +55,11 @@ bool DegradedKeeper::allow(Offset held, Offset end, core::Time now) {
   const bool begins = !open();
   if (!commit(journal_.extended(held, end, net::unix_now_ms()), now)) return false;
   if (begins) {
-    host_.log(HA_LOG_ERROR, "degraded: copies are missing, and waits are answered anyway from " +
-                                text(journal_.open()->from) +
-                                " on (option 'missing_copies': 'degrade'); what is "
-                                "acknowledged is kept in " +
-                                store_.path(kName));
+    host_.log(
+        HA_LOG_ERROR,
+        fmt::format("degraded: copies are missing, and waits are answered anyway from {} on "
+                    "(option 'missing_copies': 'degrade'); what is acknowledged is kept in {}",
+                    journal_.open()->from.bytes(), store_.path(kName)));
   }
   return true;
 }
@@ -99,10 +99,9 @@ bool DegradedKeeper::cut(Offset new_end) {
   adopt(journal_.cut(new_end, net::unix_now_ms()));
   const auto lost = last_lost();
   if (lost == lost_before) return !unsaved_;
-  host_.log(HA_LOG_ERROR,
-            "lost: this node had acknowledged, with too few copies, what is being "
-            "cut off its log, from " +
-                text(lost->lost_from) + " to at most " + text(lost->to));
+  host_.log(HA_LOG_ERROR, fmt::format("lost: this node had acknowledged, with too few copies, what "
+                                      "is being cut off its log, from {} to at most {}",
+                                      lost->lost_from.bytes(), lost->to.bytes()));
   return !unsaved_;
 }
 
@@ -114,10 +113,11 @@ void DegradedKeeper::begin(Offset end) {
   if (same) return;
   const std::string what = "the master before had acknowledged, with too few copies, ";
   if (const auto lost = last_lost(); lost && lost != lost_before) {
-    host_.log(HA_LOG_ERROR, "lost: " + what + "up to at most " + text(lost->to) +
-                                "; this log ends at " + text(end));
+    host_.log(HA_LOG_ERROR, fmt::format("lost: {}up to at most {}; this log ends at {}", what,
+                                        lost->to.bytes(), end.bytes()));
   } else if (open()) {
-    host_.warn(what + "up to at most " + text(journal_.open()->to) + "; all of that is here");
+    host_.warn(
+        fmt::format("{}up to at most {}; all of that is here", what, journal_.open()->to.bytes()));
   }
 }
 
@@ -210,8 +210,7 @@ std::string parse_degraded(std::string_view content, DegradedState& out) {
     const json::object object =
         json::parse(json::string_view(content.data(), content.size())).as_object();
     if (const std::int64_t format = object.at("format").as_int64(); format != kFormat) {
-      return "its format is " + std::to_string(format) + "; this version reads " +
-             std::to_string(kFormat);
+      return fmt::format("its format is {}; this version reads {}", format, kFormat);
     }
     for (const json::value& value : object.at("ranges").as_array()) {
       out.ranges.push_back(from_json(value.as_object()));

@@ -2,6 +2,7 @@
 #include "ha_plugin/state/durable_file.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -11,8 +12,7 @@
 namespace ha {
 
 std::string cannot(const char* what, const std::string& path) {
-  return std::string("cannot ") + what + " '" + path +
-         "': " + std::generic_category().message(errno);
+  return fmt::format("cannot {} '{}': {}", what, path, std::generic_category().message(errno));
 }
 
 std::string read_file(const std::string& path, std::string& text, bool& missing) {
@@ -34,7 +34,7 @@ std::string read_file(const std::string& path, std::string& text, bool& missing)
   ::close(fd);
   text.resize(have);
   if (failed.empty() && have > kMostFileBytes) {
-    return "'" + path + "' has more than " + std::to_string(kMostFileBytes) + " bytes";
+    return fmt::format("'{}' has more than {} bytes", path, kMostFileBytes);
   }
   return failed;
 }

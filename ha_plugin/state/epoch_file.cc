@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ha_plugin/state/epoch_file.h"
 
+#include <fmt/format.h>
+
 #include <boost/crc.hpp>
 #include <charconv>
 #include <cstdint>
@@ -45,7 +47,7 @@ Read read_epochs(const std::string& path) {
   out.error = read_file(path, text, missing);
   if (!out.error.empty() || missing) return out;
   const std::string wrong = parse_epochs(text, out.history);
-  if (!wrong.empty()) out = {{}, "'" + path + "' is damaged: " + wrong};
+  if (!wrong.empty()) out = {{}, fmt::format("'{}' is damaged: {}", path, wrong)};
   return out;
 }
 
@@ -62,7 +64,8 @@ EpochFile::Loaded EpochFile::load() const {
     return {{}, (main.error.empty() ? "" : main.error + "; ") + backup.error, ""};
   }
   if (backup.history.empty()) return {{}, std::move(main.error), ""};
-  const std::string why = main.error.empty() ? "'" + path_ + "' is missing or empty" : main.error;
+  const std::string why =
+      main.error.empty() ? fmt::format("'{}' is missing or empty", path_) : main.error;
   return {std::move(backup.history), "", why + "; its backup is used"};
 }
 
@@ -89,10 +92,9 @@ std::string EpochFile::save(const core::EpochHistory& history) const {
 std::string format_epochs(const core::EpochHistory& history) {
   std::string lines;
   for (const core::EpochEntry& entry : history.entries()) {
-    lines += std::to_string(entry.epoch) + "-" + std::to_string(entry.start.bytes()) + "\n";
+    lines += fmt::format("{}-{}\n", entry.epoch, entry.start.bytes());
   }
-  return std::to_string(history.entries().size()) + "\n" + std::to_string(crc_of(lines)) + "\n" +
-         lines;
+  return fmt::format("{}\n{}\n{}", history.entries().size(), crc_of(lines), lines);
 }
 
 std::string parse_epochs(std::string_view text, core::EpochHistory& out) {
@@ -105,7 +107,7 @@ std::string parse_epochs(std::string_view text, core::EpochHistory& out) {
   std::string lines(text);
   if (!lines.empty() && lines.back() != '\n') lines += '\n';
   if (crc != 0 && crc != crc_of(lines)) {
-    return "its checksum is " + std::to_string(crc_of(lines)) + ", not " + std::to_string(crc);
+    return fmt::format("its checksum is {}, not {}", crc_of(lines), crc);
   }
   core::EpochHistory all;
   for (std::size_t number = 3; !text.empty(); ++number) {
@@ -115,15 +117,14 @@ std::string parse_epochs(std::string_view text, core::EpochHistory& out) {
     std::int64_t start = 0;
     if (dash == std::string_view::npos || !parse_number(line.substr(0, dash), epoch) ||
         !parse_number(line.substr(dash + 1), start)) {
-      return "line " + std::to_string(number) + " is not EPOCH-OFFSET";
+      return fmt::format("line {} is not EPOCH-OFFSET", number);
     }
     if (!all.append({epoch, core::Offset(start)})) {
-      return "line " + std::to_string(number) + " does not rise above the one before";
+      return fmt::format("line {} does not rise above the one before", number);
     }
   }
   if (all.entries().size() != count) {
-    return "it has " + std::to_string(all.entries().size()) + " entries and says " +
-           std::to_string(count);
+    return fmt::format("it has {} entries and says {}", all.entries().size(), count);
   }
   out = std::move(all);
   return "";

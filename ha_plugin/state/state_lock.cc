@@ -2,6 +2,7 @@
 #include "ha_plugin/state/state_lock.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -25,7 +26,7 @@ std::string holder_of(int fd) {
   if (n > 0) std::from_chars(text.data(), text.data() + n, pid);
   if (pid == ::getpid()) return "another instance of this process";
   if (pid <= 0) return "another process";
-  std::string shown = "process " + std::to_string(pid);
+  std::string shown = fmt::format("process {}", pid);
   if (::kill(pid, 0) != 0 && errno == ESRCH) return "a process that was forked from " + shown;
   return shown;
 }
@@ -37,15 +38,17 @@ std::string StateLock::acquire(const std::string& directory) {
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (fd < 0) return cannot("open", path) + " (the plugin must be able to write there)";
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    std::string why = errno == EWOULDBLOCK ? "'" + directory + "' is in use by " + holder_of(fd) +
-                                                 ": give each node a directory of its own"
-                                           : cannot("lock", path);
+    std::string why =
+        errno == EWOULDBLOCK
+            ? fmt::format("'{}' is in use by {}: give each node a directory of its own", directory,
+                          holder_of(fd))
+            : cannot("lock", path);
     ::close(fd);
     return why;
   }
   fd_ = fd;
   // Without it a message says less; the lock holds all the same.
-  const std::string pid = std::to_string(::getpid()) + "\n";
+  const std::string pid = fmt::format("{}\n", ::getpid());
   if (::ftruncate(fd, 0) == 0) std::ignore = ::pwrite(fd, pid.data(), pid.size(), 0);
   return "";
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ha_plugin/state/term_file.h"
 
+#include <fmt/format.h>
+
 #include <boost/json.hpp>
 #include <cinttypes>
 #include <cstdio>
@@ -50,7 +52,7 @@ std::string TermFile::load(core::Term& out) const {
   if (std::string failed = store_.load(kName, text); !failed.empty()) return failed;
   if (text.empty()) return "";
   const std::string wrong = parse_term(text, out);
-  return wrong.empty() ? "" : "'" + path() + "' is damaged: " + wrong;
+  return wrong.empty() ? "" : fmt::format("'{}' is damaged: {}", path(), wrong);
 }
 
 std::string TermFile::save(const core::Term& term) const {
@@ -77,11 +79,10 @@ std::string parse_term(std::string_view text, core::Term& out) {
     const std::string checksum(object.at("checksum").as_string());
     object.erase("checksum");
     if (const std::string real = checksum_of(object); real != checksum) {
-      return "its checksum is " + real + ", not " + checksum;
+      return fmt::format("its checksum is {}, not {}", real, checksum);
     }
     if (const std::int64_t format = object.at("format").as_int64(); format != kFormat) {
-      return "its format is " + std::to_string(format) + "; this version reads " +
-             std::to_string(kFormat);
+      return fmt::format("its format is {}; this version reads {}", format, kFormat);
     }
     out = term_of(object);
     return "";

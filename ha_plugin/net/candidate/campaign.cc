@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ha_plugin/net/candidate/campaign.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <boost/asio/io_context.hpp>
@@ -56,15 +58,16 @@ class Question {
   core::Heard take() {
     if (heard_.text.empty()) {
       const std::string waiting = connector_.waiting_for();
-      heard_.text =
-          node_.address.text() + ": no answer in time" + (waiting.empty() ? "" : ": " + waiting);
+      heard_.text = fmt::format("{}: no answer in time{}", node_.address.text(),
+                                waiting.empty() ? "" : ": " + waiting);
     }
     return std::move(heard_);
   }
 
  private:
   void fail(const std::string& what, error_code error = {}) {
-    heard_.text = node_.address.text() + ": " + what + (error ? ": " + error.message() : "");
+    heard_.text =
+        fmt::format("{}: {}{}", node_.address.text(), what, error ? ": " + error.message() : "");
     error_code ignored;
     socket_.close(ignored);
   }
@@ -107,9 +110,9 @@ class Question {
         case Reader::Found::kUpstream:
           break;
         case Reader::Found::kGreeting:
-          if (std::string wrong =
-                  core::check_version("'" + node_.id + "'", reader_.greeting().oldest_version,
-                                      reader_.greeting().newest_version);
+          if (std::string wrong = core::check_version(fmt::format("'{}'", node_.id),
+                                                      reader_.greeting().oldest_version,
+                                                      reader_.greeting().newest_version);
               !wrong.empty()) {
             fail(wrong);
             return false;
@@ -118,7 +121,7 @@ class Question {
           break;
         case Reader::Found::kPromise:
           if (reader_.promise().id != node_.id) {
-            wrong_one("the node there calls itself '" + reader_.promise().id + "'");
+            wrong_one(fmt::format("the node there calls itself '{}'", reader_.promise().id));
           } else {
             heard_.promise = reader_.promise();
             fail("it answered");  // there is nothing more to hear

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ha_plugin/net/io/connector.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/post.hpp>
@@ -71,7 +73,7 @@ void Connector::cancel() {
 }
 
 std::string Connector::waiting_for() const {
-  if (endpoints_.empty()) return "the look-up of '" + to_.host + "' has no answer yet";
+  if (endpoints_.empty()) return fmt::format("the look-up of '{}' has no answer yet", to_.host);
   return errors_;
 }
 
@@ -90,7 +92,7 @@ void Connector::look_up() {
 void Connector::on_found(const Resolver::Answer& answer) {
   if (!answer.addresses.empty()) return begin(answer.addresses);
   if (const auto known = resolver_.remembered(to_.host); !known.empty()) return begin(known);
-  finish(tcp::socket(context_), "cannot resolve '" + to_.host + "': " + answer.error);
+  finish(tcp::socket(context_), fmt::format("cannot resolve '{}': {}", to_.host, answer.error));
 }
 
 void Connector::begin(const Resolver::Addresses& found) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ha_plugin/net/io/io_thread.h"
 
+#include <fmt/format.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
@@ -51,8 +52,10 @@ std::thread start_quiet_thread(const char* name, std::function<void()> body) {
     return thread;
   } catch (const std::system_error& e) {
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    throw std::system_error(e.code(), std::string("cannot start thread '") + name +
-                                          "' (limits on threads: ulimit -u, TasksMax, pids.max)");
+    throw std::system_error(
+        e.code(),
+        fmt::format("cannot start thread '{}' (limits on threads: ulimit -u, TasksMax, pids.max)",
+                    name));
   } catch (...) {
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     throw;

@@ -2,6 +2,7 @@
 #include "ha_plugin/net/io/resolver.h"
 
 #include <dlfcn.h>
+#include <fmt/format.h>
 #include <link.h>
 #include <netdb.h>
 #include <sys/socket.h>
@@ -105,8 +106,9 @@ std::string Resolver::Shared::start(const std::shared_ptr<Shared>& shared,
   if (counted_in.exchange(::getpid()) != ::getpid()) running = 0;
   if (running.fetch_add(1) >= kMostAtOnce) {
     running.fetch_sub(1);
-    return std::to_string(kMostAtOnce) +
-           " look-ups wait for the system's resolver already, and there may be no more";
+    return fmt::format(
+        "{} look-ups wait for the system's resolver already, and there may be no more",
+        kMostAtOnce);
   }
   try {
     entry.thread = start_quiet_thread("ha-name", [shared, name] { run(*shared, name); });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ha_plugin/net/master/accept_service.h"
 
+#include <fmt/format.h>
 #include <sys/socket.h>
 
 #include <boost/asio/ip/v6_only.hpp>
@@ -46,20 +47,21 @@ std::string AcceptService::open(int& os_errno) {
   const auto ip = boost::asio::ip::make_address(parts_.settings.listen.host, error);
   if (error) {
     os_errno = 0;
-    return "option 'listen': '" + shown + "' needs an IP address, not a name (try 0.0.0.0:" +
-           std::to_string(parts_.settings.listen.port) + ")";
+    return fmt::format("option 'listen': '{}' needs an IP address, not a name (try 0.0.0.0:{})",
+                       shown, parts_.settings.listen.port);
   }
   if (const std::string missing = missing_interface(parts_.settings.listen.host);
       !missing.empty()) {
     os_errno = ENODEV;
-    return "option 'listen': cannot bind " + shown + ": " + missing;
+    return fmt::format("option 'listen': cannot bind {}: {}", shown, missing);
   }
   const auto fail = [&](const char* what) {
     os_errno = error.value();
     boost::system::error_code ignored;
     acceptor_.close(ignored);
-    return "option 'listen': cannot " + std::string(what) + " " + shown + ": " + error.message() +
-           " (choose a free port, or 0 to let the system pick)";
+    return fmt::format(
+        "option 'listen': cannot {} {}: {} (choose a free port, or 0 to let the system pick)", what,
+        shown, error.message());
   };
   const tcp::endpoint endpoint(ip, parts_.settings.listen.port);
   error = open_cloexec(acceptor_, endpoint.protocol());
@@ -95,7 +97,7 @@ void AcceptService::wait_acceptable() {
     try {
       on_acceptable();
     } catch (const std::exception& e) {
-      parts_.host.warn("accept on " + local_.text() + ": " + e.what());
+      parts_.host.warn(fmt::format("accept on {}: {}", local_.text(), e.what()));
       wait_acceptable();
     }
   });
@@ -122,8 +124,8 @@ void AcceptService::on_acceptable() {
 
 void AcceptService::on_out_of_resources(int error) {
   parts_.log.log(HA_LOG_WARN, "failures to accept a connection",
-                 "accept on " + local_.text() + ": " + std::generic_category().message(error) +
-                     "; trying again");
+                 fmt::format("accept on {}: {}; trying again", local_.text(),
+                             std::generic_category().message(error)));
   retry_.expires_after(kAcceptRetry);
   retry_.async_wait([this](const boost::system::error_code& cancelled) {
     if (!cancelled && accepting_) wait_acceptable();
@@ -135,16 +137,15 @@ void AcceptService::admit(tcp::socket socket, const Address& remote) {
   parts_.metrics.connections_accepted.add();
   if (!settings.allow.allows(remote.host)) {
     return reject(remote, Reason::kNotAllowed,
-                  "not on the allow list (option 'allow': " + settings.allow.text() + ")");
+                  fmt::format("not on the allow list (option 'allow': {})", settings.allow.text()));
   }
   // A node that keeps epochs answers candidates in any role, and without one too.
   if (!replicas_.serving() && !parts_.terms.keeps_epochs()) {
     return reject(remote, Reason::kNotServing, "this node has no role yet");
   }
   if (replicas_.connections() >= static_cast<std::size_t>(settings.max_connections)) {
-    return reject(
-        remote, Reason::kConnectionLimit,
-        "option 'max_connections': " + std::to_string(settings.max_connections) + " are open");
+    return reject(remote, Reason::kConnectionLimit,
+                  fmt::format("option 'max_connections': {} are open", settings.max_connections));
   }
   replicas_.add(std::move(socket), remote);
 }
@@ -152,8 +153,8 @@ void AcceptService::admit(tcp::socket socket, const Address& remote) {
 void AcceptService::reject(const Address& remote, Reason reason, const std::string& text) {
   parts_.metrics.rejected[static_cast<std::size_t>(reason)].add();
   const std::string name = metrics::reason_name(static_cast<std::int32_t>(reason));
-  parts_.log.log(HA_LOG_WARN, "refused connections (" + name + ")",
-                 "connection from " + remote.text() + " refused: " + text);
+  parts_.log.log(HA_LOG_WARN, fmt::format("refused connections ({})", name),
+                 fmt::format("connection from {} refused: {}", remote.text(), text));
   replicas_.report_replica_event(HA_REPLICA_REFUSED, reason, remote);
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ha_plugin/net/master/native_serving_wire.h"
 
+#include <fmt/format.h>
+
 #include "ha_plugin/base/clock.h"
 
 namespace ha::net {
@@ -25,9 +27,9 @@ ServingWire::Found NativeServingWire::take(std::span<const std::byte>& bytes) {
       return Refusal{Reason::kChecksum,
                      "a message of the slave was changed on the way (checksum mismatch)"};
     case Reader::Found::kBadSize:
-      return Refusal{Reason::kFrameSize, "the slave announced a message of type " +
-                                             std::to_string(reader_.type()) + " with " +
-                                             std::to_string(reader_.size()) + " bytes"};
+      return Refusal{Reason::kFrameSize,
+                     fmt::format("the slave announced a message of type {} with {} bytes",
+                                 reader_.type(), reader_.size())};
     default:
       return Refusal{Reason::kProtocol,
                      "the slave sent something that the native protocol does not allow there"};

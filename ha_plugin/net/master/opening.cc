@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ha_plugin/net/master/opening.h"
 
+#include <fmt/format.h>
+
 #include "ha_plugin/wire/native.h"
 
 namespace ha::net {
@@ -25,8 +27,9 @@ Opening::Heard Opening::judge_rocketmq() const {
     return Refusal{Reason::kProtocol, "the slave speaks TLS, which this version does not support"};
   }
   if (!settings_.accept.rocketmq) {
-    return Refusal{Reason::kNotAllowed, "the slave speaks the RocketMQ wire (option 'accept': '" +
-                                            settings_.accept.text() + "')"};
+    return Refusal{Reason::kNotAllowed,
+                   fmt::format("the slave speaks the RocketMQ wire (option 'accept': '{}')",
+                               settings_.accept.text())};
   }
   if (!settings_.replicas.nodes.empty()) {
     return Refusal{Reason::kUnknownReplica,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ha_plugin/net/master/replica_set.h"
 
+#include <fmt/format.h>
+
 #include <boost/asio/ip/address.hpp>
 #include <utility>
 #include <vector>
@@ -91,15 +93,15 @@ void ReplicaSet::replace_older(HaConnection& connection, const core::Hello& hell
     if (entry.connection->incarnation() > hello.incarnation) {
       answer.decision = core::Decision::kRefuse;
       answer.reason = Reason::kReplaced;
-      answer.text = "a process that was started later, at " + entry.connection->remote().text() +
-                    ", has the replica id '" + hello.replica + "'";
+      answer.text = fmt::format("a process that was started later, at {}, has the replica id '{}'",
+                                entry.connection->remote().text(), hello.replica);
       return;
     }
     older.push_back(entry.connection);
   }
   for (auto& other : older) {
-    other->close(Reason::kReplaced,
-                 "'" + hello.replica + "' connected again, from " + connection.remote().text());
+    other->close(Reason::kReplaced, fmt::format("'{}' connected again, from {}", hello.replica,
+                                                connection.remote().text()));
   }
 }
 
@@ -124,7 +126,7 @@ std::string ReplicaSet::identity_of(const HaConnection& connection) {
     return ip;
   }
   for (int n = 1;; ++n) {
-    std::string id = ip + "#" + std::to_string(n);
+    std::string id = fmt::format("{}#{}", ip, n);
     if (slots_.insert(id).second) return id;
   }
 }
@@ -146,11 +148,11 @@ std::shared_ptr<metrics::ReplicaMetrics> ReplicaSet::on_joined(HaConnection& con
   watch_.begin(entry, *replica, now);
   transfer.join(connection.id(), entry.replica_id, session.ack(), session.durable(),
                 entry.member.in());
-  parts_.log.log(HA_LOG_INFO, "replicas that joined",
-                 "replica " + entry.replica_id + " joined from " + connection.remote().text() +
-                     " (" + connection.wire().name() + "), and is served from " +
-                     std::to_string(session.start().bytes()),
-                 kReplicaBurst);
+  parts_.log.log(
+      HA_LOG_INFO, "replicas that joined",
+      fmt::format("replica {} joined from {} ({}), and is served from {}", entry.replica_id,
+                  connection.remote().text(), connection.wire().name(), session.start().bytes()),
+      kReplicaBurst);
   if (transfer.tracker().replicas() == 1 && transfer.policy().in_sync_replicas == 1) {
     parts_.log.log(
         HA_LOG_WARN, "times that a slave is attached and waits with default acks wait for nobody",
@@ -199,11 +201,12 @@ void ReplicaSet::on_closed(HaConnection& connection, Reason reason, const std::s
   parts_.metrics.connections.set(static_cast<std::int64_t>(connections_.size()));
   if (connection.candidate()) return;  // it has its answer
   const std::string remote = connection.remote().text();
-  const std::string why = " (" + name_of(reason) + ")";
+  const std::string why = fmt::format(" ({})", name_of(reason));
   if (replica_id.empty()) {
     parts_.metrics.rejected[static_cast<std::size_t>(reason)].add();
-    parts_.log.log(HA_LOG_WARN, "connections closed before they counted" + why,
-                   "connection from " + remote + " closed before it counted" + why + ": " + text);
+    parts_.log.log(
+        HA_LOG_WARN, "connections closed before they counted" + why,
+        fmt::format("connection from {} closed before it counted{}: {}", remote, why, text));
     report_replica_event(HA_REPLICA_REFUSED, reason, connection.remote(), &connection);
     return;
   }
@@ -211,7 +214,7 @@ void ReplicaSet::on_closed(HaConnection& connection, Reason reason, const std::s
   parts_.transfer.leave(connection.id());
   count_closed(*connection.metrics(), reason);
   parts_.log.log(HA_LOG_INFO, "replicas that left" + why,
-                 "replica " + replica_id + " left" + why + ": " + text, kReplicaBurst);
+                 fmt::format("replica {} left{}: {}", replica_id, why, text), kReplicaBurst);
   report_replica_event(HA_REPLICA_LEFT, reason, connection.remote(), &connection, replica_id);
 }
 
@@ -250,11 +253,12 @@ void ReplicaSet::warn_of_lacking() {
   for (const auto& [id, entry] : connections_) {
     const std::int64_t lacks = end - entry.connection->session().ack();
     if (entry.replica_id.empty() || lacks <= 0) continue;
-    who += (who.empty() ? "" : ", ") + entry.replica_id + " (" + std::to_string(lacks) + " bytes)";
+    who += fmt::format("{}{} ({} bytes)", who.empty() ? "" : ", ", entry.replica_id, lacks);
   }
   if (who.empty()) return;
-  parts_.host.warn("this node stops at " + std::to_string(end.bytes()) +
-                   ", and the newest bytes of its log are not yet with " + who);
+  parts_.host.warn(
+      fmt::format("this node stops at {}, and the newest bytes of its log are not yet with {}",
+                  end.bytes(), who));
 }
 
 void ReplicaSet::close_some(Reason reason, bool joined_only) {

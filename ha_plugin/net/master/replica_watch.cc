@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ha_plugin/net/master/replica_watch.h"
 
+#include <fmt/format.h>
+
 #include <chrono>
 
 #include "metrics/names.h"
@@ -42,18 +44,16 @@ bool ReplicaWatch::judge(Watched& watched, const core::LogBounds& log, Time now)
   parts_.transfer.set_in_sync(watched.connection->id(), watched.replica_id, in);
   replica.in_sync_changed_ns.set(now.count());
   if (in) {
-    parts_.host.info("replica " + watched.replica_id + " is in sync");
+    parts_.host.info(fmt::format("replica {} is in sync", watched.replica_id));
     return true;
   }
   const Reason reason = watched.member.left_for();
   replica.in_sync_left_for.set(static_cast<std::int64_t>(reason));
   replica.in_sync_exits[static_cast<std::size_t>(reason)].add();
-  parts_.host.warn(
-      "replica " + watched.replica_id + " is no longer in sync (" +
-      metrics::reason_name(static_cast<std::int32_t>(reason)) + "): it lacks " +
-      std::to_string(lag.bytes) + " bytes, the oldest of them for " +
-      std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(lag.time).count()) +
-      " ms");
+  parts_.host.warn(fmt::format(
+      "replica {} is no longer in sync ({}): it lacks {} bytes, the oldest of them for {} ms",
+      watched.replica_id, metrics::reason_name(static_cast<std::int32_t>(reason)), lag.bytes,
+      std::chrono::duration_cast<std::chrono::milliseconds>(lag.time).count()));
   return true;
 }
 
@@ -83,13 +83,14 @@ void ReplicaWatch::watch_catch_up(Watched& watched, const core::LogBounds& log, 
   if (!watched.catch_up.look(lag, now, patience)) return;
   const bool stalled = watched.catch_up.stalled();
   replica.catch_up_stalled.set(stalled ? 1 : 0);
-  if (!stalled) return parts_.host.info("replica " + watched.replica_id + " catches up again");
-  parts_.host.warn("replica " + watched.replica_id + " does not catch up: it lacks " +
-                   std::to_string(lag) + " bytes, and has come no nearer for " +
-                   std::to_string(settings.catch_up_stall_ms) + " ms; it is sent " +
-                   std::to_string(replica.bytes_per_s.value()) + " bytes/s and the log grows by " +
-                   std::to_string(growth_.last()) +
-                   " (options 'catch_up_bytes_per_s', 'max_transfer_bytes_per_s')");
+  if (!stalled)
+    return parts_.host.info(fmt::format("replica {} catches up again", watched.replica_id));
+  parts_.host.warn(
+      fmt::format("replica {} does not catch up: it lacks {} bytes, and has come no nearer for {} "
+                  "ms; it is sent {} bytes/s and the log grows by {} (options "
+                  "'catch_up_bytes_per_s', 'max_transfer_bytes_per_s')",
+                  watched.replica_id, lag, settings.catch_up_stall_ms, replica.bytes_per_s.value(),
+                  growth_.last()));
 }
 
 void ReplicaWatch::end_tick(core::Offset end) {

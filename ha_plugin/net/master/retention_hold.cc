@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ha_plugin/net/master/retention_hold.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -39,9 +41,10 @@ core::Offset RetentionHold::wanted_by(metrics::ReplicaMetrics& replica, const co
   if (left < 0) {
     replica.seconds_until_lost.set(0);
     if (given_up_.insert(replica.id).second) {
-      parts_.host.warn("replica " + replica.id + " lacks " + std::to_string(log.end - ack) +
-                       " bytes, more than are held for it (option 'retention_hold_bytes': " +
-                       std::to_string(most) + "): it may have to copy the log from the start");
+      parts_.host.warn(
+          fmt::format("replica {} lacks {} bytes, more than are held for it (option "
+                      "'retention_hold_bytes': {}): it may have to copy the log from the start",
+                      replica.id, log.end - ack, most));
     }
     return core::Offset(HA_RETENTION_NOTHING);
   }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ha_plugin/net/master/served_replica.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <system_error>
@@ -41,36 +43,37 @@ Refusal ServedReplica::take_report(core::Offset end, const MasterView& view) {
   const core::LogBounds& log = view.log;
   const Reason reason = session_.on_report(end, log, settings_.bootstrap);
   if (reason == Reason::kNone) return {};
-  std::string text = "the slave's report " + std::to_string(end.bytes());
+  std::string text = fmt::format("the slave's report {}", end.bytes());
   if (first) {
-    text += " is outside the master's log, [" + std::to_string(log.min.bytes()) + ", " +
-            std::to_string(log.end.bytes()) + "]" +
-            (reason == Reason::kRequestBelowMin
-                 ? ": the master has deleted those bytes; empty the slave's store to copy from "
-                   "scratch"
-                 : ": the slave's log is ahead or a different one; cut or empty its store");
+    text += fmt::format(
+        " is outside the master's log, [{}, {}]{}", log.min.bytes(), log.end.bytes(),
+        reason == Reason::kRequestBelowMin
+            ? ": the master has deleted those bytes; empty the slave's store to copy from "
+              "scratch"
+            : ": the slave's log is ahead or a different one; cut or empty its store");
   } else if (reason == Reason::kReportAhead) {
-    text += " acknowledges more than was sent, " +
-            std::to_string(std::max(session_.start(), session_.next()).bytes());
+    text += fmt::format(" acknowledges more than was sent, {}",
+                        std::max(session_.start(), session_.next()).bytes());
   } else {
-    text += " is below the one before, " + std::to_string(session_.ack().bytes());
+    text += fmt::format(" is below the one before, {}", session_.ack().bytes());
   }
   return {reason, text};
 }
 
 Refusal ServedReplica::take_ack(const wire::native::Ack& ack, const MasterView& view) {
   if (ack.epoch > view.epoch) {
-    return {Reason::kEpoch, "the slave acknowledges bytes of epoch " + std::to_string(ack.epoch) +
-                                ", and the master's is " + std::to_string(view.epoch)};
+    return {Reason::kEpoch,
+            fmt::format("the slave acknowledges bytes of epoch {}, and the master's is {}",
+                        ack.epoch, view.epoch)};
   }
   const Reason reason =
       session_.on_ack(ack.received, ack.durable, ack.epoch == view.epoch, view.epoch_start);
   if (reason == Reason::kNone) return {};
   const bool ahead = reason == Reason::kReportAhead;
-  return {reason, "the slave's ack (received " + std::to_string(ack.received.bytes()) +
-                      ", durable " + std::to_string(ack.durable.bytes()) + ") claims " +
-                      (ahead ? "more than was sent, " : "less than the one before, ") +
-                      std::to_string((ahead ? session_.next() : session_.ack()).bytes())};
+  return {reason, fmt::format("the slave's ack (received {}, durable {}) claims {}{}",
+                              ack.received.bytes(), ack.durable.bytes(),
+                              ahead ? "more than was sent, " : "less than the one before, ",
+                              (ahead ? session_.next() : session_.ack()).bytes())};
 }
 
 Refusal ServedReplica::check_silence(Time now) const {
@@ -78,13 +81,13 @@ Refusal ServedReplica::check_silence(Time now) const {
   const Reason reason = session_.check_silence(now, options);
   if (reason == Reason::kNone) return {};
   const auto in_ms = [](Time time) {
-    return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(time).count()) +
-           " ms";
+    return fmt::format("{} ms",
+                       std::chrono::duration_cast<std::chrono::milliseconds>(time).count());
   };
   return {reason, reason == Reason::kHousekeeping
                       ? "the slave was silent for " + in_ms(options.housekeeping)
-                      : "no report or hello within " + in_ms(options.first_report_timeout) +
-                            " of connecting"};
+                      : fmt::format("no report or hello within {} of connecting",
+                                    in_ms(options.first_report_timeout))};
 }
 
 void ServedReplica::join(std::shared_ptr<metrics::ReplicaMetrics> metrics) {
@@ -157,10 +160,11 @@ Refusal ServedReplica::open_failed(const core::Frame& frame, core::Status status
   const std::string at = std::to_string(frame.offset.bytes());
   if (status == core::Status::kRange) {
     return {Reason::kRequestBelowMin,
-            "the master deleted the bytes at " + at + " before the slave had them"};
+            fmt::format("the master deleted the bytes at {} before the slave had them", at)};
   }
-  return {Reason::kHostError, "the master's host could not give the bytes at " + at + ": " +
-                                  metrics::status_name(static_cast<std::int32_t>(status))};
+  return {Reason::kHostError,
+          fmt::format("the master's host could not give the bytes at {}: {}", at,
+                      metrics::status_name(static_cast<std::int32_t>(status)))};
 }
 
 void ServedReplica::on_frame_started(const core::Frame& frame) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ha_plugin/net/master/side_channel.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 namespace ha::net {
@@ -38,7 +40,8 @@ void SideChannel::read_metadata() {
   if (const HostResult r = host.metadata().read(state); !r.ok()) {
     parts_.metrics.metadata_failed.set(1);
     if (!std::exchange(failed_, true)) {
-      host.log(HA_LOG_ERROR, "the metadata is not replicated: " + r.text + "; trying again");
+      host.log(HA_LOG_ERROR,
+               fmt::format("the metadata is not replicated: {}; trying again", r.text));
     }
     return;
   }
@@ -98,7 +101,7 @@ void SideChannel::merge(const std::string& replica, const wire::native::Bytes& p
   if (!parts_.host.metadata().hands_up()) return;
   if (const HostResult r = parts_.host.metadata().merge(pending); !r.ok()) {
     parts_.log.log(HA_LOG_WARN, "states handed up that were not taken",
-                   "what replica " + replica + " handed up was not taken: " + r.text);
+                   fmt::format("what replica {} handed up was not taken: {}", replica, r.text));
   }
 }
 

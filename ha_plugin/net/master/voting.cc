@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ha_plugin/net/master/voting.h"
 
+#include <fmt/format.h>
+
 #include "ha_plugin/host/log_hash.h"
 
 namespace ha::net {
@@ -42,10 +44,10 @@ void Voting::on_foreign_promise(const core::Hello& hello, Todo& todo) const {
     todo.restart_campaign = hello.promised + 1;
     return;
   }
-  parts_.log.log(HA_LOG_WARN, "promises that are not believed",
-                 "'" + hello.replica + "' says that it has promised epoch " +
-                     std::to_string(hello.promised) + " to '" + hello.promised_to +
-                     "', which is not believed: " + wrong);
+  parts_.log.log(
+      HA_LOG_WARN, "promises that are not believed",
+      fmt::format("'{}' says that it has promised epoch {} to '{}', which is not believed: {}",
+                  hello.replica, hello.promised, hello.promised_to, wrong));
 }
 
 core::Voter Voting::voter() const {
@@ -66,7 +68,7 @@ core::Promise Voting::judge_prepare(const core::Prepare& prepare, Todo& todo) co
   }
   const bool asks = prepare.mode == core::Prepare::Mode::kAsk;
   const std::string asked =
-      "'" + prepare.candidate + "' asks to become master of epoch " + std::to_string(prepare.epoch);
+      fmt::format("'{}' asks to become master of epoch {}", prepare.candidate, prepare.epoch);
   core::Promise answer = core::judge_prepare(prepare, terms.current(), voter());
   if (answer.granted && !asks) {
     std::string failed =
