@@ -104,6 +104,18 @@ const std::vector<std::pair<ServeKey, Setter>>& keys() {
        [](auto& s, auto& v) { return set_text(s.broker.store_dir, v, "store"); }},
       {{"http", "ADDR:PORT", "client API; default 127.0.0.1:8080"},
        [](auto& s, auto& v) { return set_address(s.http, v, "http"); }},
+      {{"control-token-file", "FILE",
+        "promote, demote, follow and set need a token of this file, one a line, read again when it "
+        "changes; default: they are answered to this machine only"},
+       [](auto& s, auto& v) {
+         return set_text(s.access.control_token_file, v, "control-token-file");
+       }},
+      {{"client-token-file", "FILE",
+        "produce, consume and offsets need a token of this file or of the control file; default: "
+        "they are open"},
+       [](auto& s, auto& v) {
+         return set_text(s.access.client_token_file, v, "client-token-file");
+       }},
       {{"ha-listen", "ADDR:PORT", "where slaves connect; default 0.0.0.0:10912"},
        [](auto& s, auto& v) { return set_address(s.broker.ha_listen, v, "ha-listen"); }},
       {{"master", "ADDR:PORT",

@@ -10,12 +10,14 @@
 #include <vector>
 
 #include "broker/broker.h"
+#include "http/access.h"
 
 namespace stub::cli {
 
 struct ServeSettings {
   BrokerOptions broker;
   std::string http = "127.0.0.1:8080";
+  http::AccessOptions access;
   std::string log_level = "info";
 };
 

@@ -18,20 +18,20 @@ constexpr std::int64_t kMaxQueue = 65'535;
 
 std::span<const Api::Route> Api::routes() {
   static const std::array<Route, 14> kRoutes = {{
-      {"POST", "/v1/topics/*/messages", &Api::produce, kQuery | kBody},
-      {"GET", "/v1/topics/*/messages", &Api::consume, kQuery},
-      {"GET", "/v1/groups/*/topics/*/queues/*/offset", &Api::get_offset, 0},
-      {"PUT", "/v1/groups/*/topics/*/queues/*/offset", &Api::put_offset, kBody, true},
-      {"DELETE", "/v1/groups/*", &Api::delete_group, 0, true},
-      {"DELETE", "/v1/groups/*/topics/*", &Api::delete_group, 0, true},
-      {"GET", "/v1/status", &Api::status, 0},
-      {"GET", "/healthz", &Api::health, kQuery},
-      {"GET", "/readyz", &Api::ready, kQuery},
-      {"GET", "/metrics", &Api::metrics, kQuery},
-      {"POST", "/v1/promote", &Api::promote, kQuery, true},
-      {"POST", "/v1/follow", &Api::follow, kBody, true},
-      {"POST", "/v1/demote", &Api::demote, 0, true},
-      {"PUT", "/v1/options/*", &Api::put_option, kBody, true},
+      {"POST", "/v1/topics/*/messages", &Api::produce, kQuery | kBody, Need::kData},
+      {"GET", "/v1/topics/*/messages", &Api::consume, kQuery, Need::kData},
+      {"GET", "/v1/groups/*/topics/*/queues/*/offset", &Api::get_offset, 0, Need::kData},
+      {"PUT", "/v1/groups/*/topics/*/queues/*/offset", &Api::put_offset, kBody, Need::kData, true},
+      {"DELETE", "/v1/groups/*", &Api::delete_group, 0, Need::kData, true},
+      {"DELETE", "/v1/groups/*/topics/*", &Api::delete_group, 0, Need::kData, true},
+      {"GET", "/v1/status", &Api::status, 0, Need::kNothing},
+      {"GET", "/healthz", &Api::health, kQuery, Need::kNothing},
+      {"GET", "/readyz", &Api::ready, kQuery, Need::kNothing},
+      {"GET", "/metrics", &Api::metrics, kQuery, Need::kNothing},
+      {"POST", "/v1/promote", &Api::promote, kQuery, Need::kControl, true},
+      {"POST", "/v1/follow", &Api::follow, kBody, Need::kControl, true},
+      {"POST", "/v1/demote", &Api::demote, 0, Need::kControl, true},
+      {"PUT", "/v1/options/*", &Api::put_option, kBody, Need::kControl, true},
   }};
   return kRoutes;
 }
@@ -111,13 +111,13 @@ bool Api::may_overlap(std::string_view method, std::string_view target) {
   return method == "POST" && target.starts_with("/v1/topics/") && target.ends_with("/messages");
 }
 
-bool Api::may_block(const Request& request) {
+std::optional<Api::Place> Api::place_of(const Request& request) {
   for (const auto& route : routes()) {
-    if (route.blocks && route.method == request.method && match(route.pattern, request.segments)) {
-      return true;
+    if (route.method == request.method && match(route.pattern, request.segments)) {
+      return Place{route.pattern, route.need, route.blocks};
     }
   }
-  return false;
+  return std::nullopt;
 }
 
 Result<int> parse_queue(std::string_view text) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "broker/broker.h"
+#include "http/access.h"
 #include "http/exchange.h"
 
 namespace stub::http {
@@ -27,9 +28,19 @@ inline constexpr std::int64_t kMaxAckTimeoutMs = 600'000;
 
 class Api {
  public:
-  // The broker outlives the Api.
-  explicit Api(Broker& broker) : broker_(broker) {}
+  // Both outlive the Api.
+  Api(Broker& broker, const Access& access) : broker_(broker), access_(access) {}
 
+  // What is to be known of a route before its request is handled.
+  struct Place {
+    std::string_view pattern;
+    Need need;
+    bool blocks;  // for long, which an I/O thread must not
+  };
+  // Empty: no route has that path and method; handle says so.
+  static std::optional<Place> place_of(const Request& request);
+
+  // Does what the request asks, for any client: the session asks Access first.
   // Answers through reply, exactly once, now or later on any thread; or gives back a LongPoll and
   // leaves reply alone.
   std::optional<LongPoll> handle(Request request, const Reply& reply);
@@ -37,8 +48,6 @@ class Api {
   // True for a request that may run while an earlier one of its connection waits: appends happen in
   // the order they arrive in, and only the answers are late.
   static bool may_overlap(std::string_view method, std::string_view target);
-  // True for requests that may block for long, which an I/O thread must not.
-  static bool may_block(const Request& request);
 
  private:
   struct Call {
@@ -51,6 +60,7 @@ class Api {
     std::string_view pattern;
     std::optional<LongPoll> (Api::*handler)(const Call&);
     unsigned takes;  // kQuery, kBody
+    Need need;
     bool blocks = false;
   };
   static constexpr unsigned kQuery = 1;
@@ -76,6 +86,7 @@ class Api {
   void reply_with_role(const Call& call, const Result<std::monostate>& done);
 
   Broker& broker_;
+  const Access& access_;
 };
 
 // The queue number in a path or parameter.

@@ -77,7 +77,8 @@ constexpr std::size_t kReadBytes = 64 * 1024;
 
 class Client::Impl {
  public:
-  explicit Impl(HostPort server) : server_(std::move(server)), stream_(context_) {}
+  Impl(HostPort server, std::string token)
+      : server_(std::move(server)), token_(std::move(token)), stream_(context_) {}
 
   Result<ClientResponse> call(const ClientRequest& request, Duration timeout) {
     const bool kept = connected_;
@@ -96,6 +97,7 @@ class Client::Impl {
     if (auto* error = std::get_if<Error>(&connected)) return std::move(*error);
     std::string out =
         request.method + " " + request.target + " HTTP/1.1\r\nHost: " + to_string(server_) + "\r\n";
+    if (!token_.empty()) out += "Authorization: Bearer " + token_ + "\r\n";
     if (!request.body.empty() || request.method == "POST" || request.method == "PUT") {
       out += "Content-Type: " + request.content_type +
              "\r\nContent-Length: " + std::to_string(request.body.size()) + "\r\n";
@@ -192,6 +194,7 @@ class Client::Impl {
   }
 
   HostPort server_;
+  std::string token_;
   asio::io_context context_{1};
   beast::tcp_stream stream_;
   beast::flat_buffer buffer_;
@@ -199,7 +202,8 @@ class Client::Impl {
   bool closed_by_peer_ = false;
 };
 
-Client::Client(HostPort server) : impl_(std::make_unique<Impl>(std::move(server))) {}
+Client::Client(HostPort server, std::string token)
+    : impl_(std::make_unique<Impl>(std::move(server), std::move(token))) {}
 Client::~Client() = default;
 Client::Client(Client&&) noexcept = default;
 Client& Client::operator=(Client&&) noexcept = default;

@@ -33,7 +33,8 @@ class Client {
  public:
   using Duration = std::chrono::milliseconds;
 
-  explicit Client(HostPort server);
+  // token: goes with every request as 'Authorization: Bearer TOKEN'. Empty: no such field.
+  explicit Client(HostPort server, std::string token = {});
   ~Client();
   Client(Client&&) noexcept;
   Client& operator=(Client&&) noexcept;

@@ -46,7 +46,13 @@ Result<std::string> master_from_json(std::string_view body) {
 
 std::optional<LongPoll> Api::status(const Call& call) {
   Response out;
-  out.body = broker_.status_json() + "\n";
+  out.body = broker_.status_json();
+  // The broker knows nothing of HTTP, so its object gets one member more here.
+  if (out.body.ends_with('}')) {
+    out.body.pop_back();
+    out.body += ",\"http\":{\"refused\":" + access_.refused_json() + "}}";
+  }
+  out.body += '\n';
   call.reply(std::move(out));
   return std::nullopt;
 }

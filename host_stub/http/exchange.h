@@ -19,6 +19,8 @@ struct Request {
   std::vector<std::string> segments;  // of the path, percent-decoded
   std::vector<std::pair<std::string, std::string>> query;  // percent-decoded, in order
   std::string content_type;                                // as sent, with parameters
+  std::optional<std::string> authorization;                // the field, as sent
+  std::string relayed_by;  // the name of a field that proxies or browsers add; "" = none
   std::string body;
 };
 

@@ -28,7 +28,8 @@ struct Shared {
   explicit Shared(ServerOptions server_options) : options(std::move(server_options)) {}
 
   const ServerOptions options;
-  Broker* broker = nullptr;  // set before the first session starts
+  Broker* broker = nullptr;  // this and the rest are set before the first session starts
+  std::unique_ptr<Access> access;
   std::unique_ptr<Api> api;
   std::unique_ptr<Worker> worker;
 

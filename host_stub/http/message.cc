@@ -25,7 +25,7 @@ Response bad_request(std::string_view text) { return error_response(400, "BAD_RE
 // Two different values would leave it to chance which one counts, here and in a proxy before this.
 std::optional<Response> refuse_repeated(const Header& header) {
   constexpr std::array kOnce = {http::field::host, http::field::content_type, http::field::expect,
-                                http::field::content_length};
+                                http::field::content_length, http::field::authorization};
   for (const auto field : kOnce) {
     if (header.count(field) > 1) {
       return bad_request("the header has the field " + std::string(view(http::to_string(field))) +
@@ -61,6 +61,16 @@ std::optional<Response> refuse_encoding(const Header& header) {
     }
   }
   return std::nullopt;
+}
+
+// Fields of proxies, and those with which a browser says that a page asks. A client of this API
+// sends none of them.
+std::string relay_of(const Header& header) {
+  for (const auto* name : {"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via",
+                           "Origin", "Referer", "Sec-Fetch-Site"}) {
+    if (header.find(name) != header.end()) return name;
+  }
+  return "";
 }
 
 std::optional<Response> refuse_charset(const Header& header) {
@@ -101,6 +111,10 @@ std::variant<Request, Response> to_request(Message message) {
   if (request.method == "HEAD") request.method = "GET";
   request.target = view(message.target());
   request.content_type = view(message[http::field::content_type]);
+  if (const auto field = message.find(http::field::authorization); field != message.end()) {
+    request.authorization.emplace(view(field->value()));
+  }
+  request.relayed_by = relay_of(message);
   request.body = std::move(message.body());
   auto target = boost::urls::parse_origin_form(request.target);
   // A whole URL, as a proxy is sent one, means its path here.

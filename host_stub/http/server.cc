@@ -94,6 +94,9 @@ class Server::Impl {
   ~Impl() { stop(std::chrono::milliseconds(0)); }
 
   std::optional<Error> bind() {
+    auto access = Access::open(shared_.options.access);
+    if (auto* fault = std::get_if<Error>(&access)) return std::move(*fault);
+    shared_.access = std::get<std::unique_ptr<Access>>(std::move(access));
     const auto& text = shared_.options.listen;
     const auto parsed = parse_host_port(text, "http address");
     if (const auto* fault = std::get_if<Error>(&parsed)) return *fault;
@@ -118,7 +121,7 @@ class Server::Impl {
 
   void start(Broker& broker) {
     shared_.broker = &broker;
-    shared_.api = std::make_unique<Api>(broker);
+    shared_.api = std::make_unique<Api>(broker, *shared_.access);
     shared_.worker = std::make_unique<Worker>();
     for (auto& loop : loops_) loop->start();
     asio::post(loops_[0]->context(), [this] {

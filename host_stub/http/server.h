@@ -14,11 +14,13 @@
 #include <string>
 
 #include "broker/broker.h"
+#include "http/access.h"
 
 namespace stub::http {
 
 struct ServerOptions {
   std::string listen = "127.0.0.1:8080";  // "ADDR:PORT", "[v6]:PORT"; port 0 = the system's choice
+  AccessOptions access = {};
 
   // Two cover a broker whose work is elsewhere (appending, replicating); more would only contend.
   int threads = 2;
@@ -41,7 +43,7 @@ struct ServerOptions {
 
 class Server {
  public:
-  // Binds and listens; clients may connect and are served from start on.
+  // Reads the token files, binds and listens; clients may connect and are served from start on.
   static Result<std::unique_ptr<Server>> bind(ServerOptions options);
   ~Server();
   Server(const Server&) = delete;

@@ -48,8 +48,10 @@ Session::Session(asio::ip::tcp::socket socket, Loop& loop)
 Session::~Session() { loop_.shared().connection_gone(); }
 
 void Session::start() {
-  ErrorCode ignored;
-  socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+  ErrorCode gone;
+  const auto remote = socket_.remote_endpoint(gone);
+  if (!gone) peer_ = peer_of(remote);
+  socket_.set_option(asio::ip::tcp::no_delay(true), gone);
   read_next();
 }
 
@@ -94,6 +96,7 @@ void Session::on_header(ErrorCode error) {
   if (auto refused = refuse_header(message.base())) return answer_now(std::move(*refused));
   const std::string_view method(message.method_string().data(), message.method_string().size());
   const std::string_view target(message.target().data(), message.target().size());
+  if (auto refused = refuse_early(method, target)) return answer_now(std::move(*refused));
   // "100 Continue" must not overtake an earlier answer, so such a request waits for its turn too.
   const bool overlaps =
       Api::may_overlap(method, target) && message.find(http::field::expect) == message.end();
@@ -103,6 +106,21 @@ void Session::on_header(ErrorCode error) {
     return;
   }
   read_body();
+}
+
+// Eight megabytes of a client that may not send them are not worth their memory. Without a body
+// dispatch judges, and the connection goes on.
+std::optional<Response> Session::refuse_early(std::string_view method,
+                                              std::string_view target) const {
+  auto& access = *loop_.shared().access;
+  if (parser_->is_done() || (Api::may_overlap(method, target) && !access.guards_data())) {
+    return std::nullopt;
+  }
+  const auto parts = to_request(Message(parser_->get().base()));
+  const auto* request = std::get_if<Request>(&parts);
+  const auto place = request != nullptr ? Api::place_of(*request) : std::nullopt;
+  if (!place) return std::nullopt;
+  return access.refuse(place->need, place->pattern, *request, peer_);
 }
 
 void Session::make_room_for_body() {
@@ -198,6 +216,14 @@ void Session::dispatch(Message message) {
     return on_reply(number, error_response(503, "SHUTDOWN", "this broker is stopping"));
   }
 
+  // Before anything of it is done or queued, and by the route that will do it: so no other spelling
+  // of its path gets by.
+  const auto place = Api::place_of(request);
+  if (place) {
+    auto refused = loop_.shared().access->refuse(place->need, place->pattern, request, peer_);
+    if (refused) return on_reply(number, std::move(*refused));
+  }
+
   // Weak, since the broker may keep it for as long as a producer waits, and the client may have
   // gone.
   const Reply reply = [weak = weak_from_this(), number](Response response) {
@@ -209,7 +235,7 @@ void Session::dispatch(Message message) {
                    });
   };
   auto& api = *loop_.shared().api;
-  if (Api::may_block(request)) {
+  if (place && place->blocks) {
     const bool taken = loop_.shared().worker->post(
         [&api, request = std::move(request), reply] { api.handle(request, reply); });
     if (!taken) reply(error_response(503, "AGAIN", "too many commands wait; try again later"));

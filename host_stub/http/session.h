@@ -77,6 +77,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void read_body();
   void on_body(ErrorCode error);
   void on_read_error(ErrorCode error);
+  // The answer to a header with a body to come whose client may not do that.
+  std::optional<Response> refuse_early(std::string_view method, std::string_view target) const;
   void dispatch(Message message);
   void answer_now(Response response);  // to a request that could not be read; ends the connection
   Slot& push_slot();
@@ -93,6 +95,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
   Loop& loop_;
   boost::asio::ip::tcp::socket socket_;
+  Peer peer_;
   Reading reading_ = Reading::kIdle;
   boost::beast::flat_buffer buffer_;
   std::optional<Parser> parser_;

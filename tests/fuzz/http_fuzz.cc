@@ -66,7 +66,8 @@ void answer(http::Api& api, http::Message message) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const http::ServerOptions limits;
   test::FakeBroker broker;
-  http::Api api(broker);
+  const http::Access access;
+  http::Api api(broker, access);
   while (size > 0) {
     beast_http::request_parser<beast_http::string_body> parser;
     parser.header_limit(static_cast<std::uint32_t>(limits.max_header_bytes));

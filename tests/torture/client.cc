@@ -26,9 +26,11 @@ Answer Client::get(const std::string& target, Milliseconds deadline) {
 }
 
 Answer Client::post(const std::string& target, std::string_view body, Milliseconds deadline) {
-  return call("POST " + target +
-                  " HTTP/1.1\r\nHost: torture\r\nContent-Type: text/plain\r\nContent-Length: " +
-                  std::to_string(body.size()) + "\r\n\r\n" + std::string(body),
+  const std::string token =
+      server_.token.empty() ? "" : "Authorization: Bearer " + server_.token + "\r\n";
+  return call("POST " + target + " HTTP/1.1\r\nHost: torture\r\n" + token +
+                  "Content-Type: text/plain\r\nContent-Length: " + std::to_string(body.size()) +
+                  "\r\n\r\n" + std::string(body),
               deadline);
 }
 

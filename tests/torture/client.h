@@ -22,6 +22,7 @@ using Milliseconds = std::chrono::milliseconds;
 struct Endpoint {
   system::Address address;
   int network = -1;
+  std::string token = {};  // for promotions; "" = none
 };
 
 // Nobody listens: nothing was sent.

@@ -11,7 +11,11 @@
 namespace ha::torture {
 
 Member::Member(MemberPlan plan, std::string replicas)
-    : plan_(std::move(plan)), replicas_(std::move(replicas)) {}
+    : plan_(std::move(plan)), replicas_(std::move(replicas)) {
+  using std::filesystem::perms;
+  std::ofstream(token_file()) << kToken << "\n";
+  std::filesystem::permissions(token_file(), perms::owner_read | perms::owner_write);
+}
 
 void Member::start(const std::string& role) {
   const std::string http = plan_.ip + ":" + std::to_string(plan_.http_port);
@@ -23,6 +27,8 @@ void Member::start(const std::string& role) {
                                         plan_.store.string(),
                                         "--http",
                                         http,
+                                        "--control-token-file",
+                                        token_file().string(),
                                         "--ha-listen",
                                         plan_.ha(),
                                         "--segment-size",

@@ -49,12 +49,16 @@ class Member {
 
   const std::string& id() const { return plan_.id; }
   const std::filesystem::path& store() const { return plan_.store; }
-  Endpoint endpoint() const { return {{plan_.ip, plan_.http_port}, plan_.network}; }
+  Endpoint endpoint() const { return {{plan_.ip, plan_.http_port}, plan_.network, kToken}; }
   // Nothing when it does not say in time.
   std::optional<json::value> status(Milliseconds deadline = Milliseconds(1000)) const;
   std::string log_text(std::size_t bytes) const;  // the end of its log
 
  private:
+  // In a network of its own a node has no loopback clients, so promotions need a token.
+  static constexpr const char* kToken = "promotions-of-the-torture";
+
+  std::filesystem::path token_file() const { return plan_.folder / (plan_.id + ".token"); }
   std::filesystem::path log_file() const { return plan_.folder / (plan_.id + ".log"); }
 
   const MemberPlan plan_;
