@@ -11,6 +11,7 @@
 #include "cli/progress.h"
 #include "ha/plugin.h"
 #include "http/text.h"
+#include "http/token_file.h"
 
 namespace stub::cli {
 namespace {
@@ -112,10 +113,16 @@ std::string refusal_text(const http::ClientResponse& response) {
   return "HTTP status " + std::to_string(response.status) + " " + http::in_quotes(response.body);
 }
 
-Result<BrokerClient> BrokerClient::open(std::string_view url) {
+Result<BrokerClient> BrokerClient::open(std::string_view url, const BrokerAccess& access) {
   auto parsed = http::parse_broker_url(url);
   if (auto* error = std::get_if<Error>(&parsed)) return std::move(*error);
-  return BrokerClient(http::Client(std::get<http::HostPort>(std::move(parsed))));
+  std::string token;
+  if (!access.token_file.empty()) {
+    auto tokens = http::read_tokens(access.token_file, "token-file");
+    if (auto* error = std::get_if<Error>(&tokens)) return std::move(*error);
+    token = std::move(std::get<http::Tokens>(tokens).front());
+  }
+  return BrokerClient(http::Client(std::get<http::HostPort>(std::move(parsed)), std::move(token)));
 }
 
 std::string BrokerClient::url() const { return "http://" + http::to_string(connection_.server()); }

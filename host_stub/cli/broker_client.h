@@ -61,10 +61,15 @@ struct NodeStatus {
   std::string json;  // all of it, as the broker sent it
 };
 
+// How a broker lets this program in.
+struct BrokerAccess {
+  std::string token_file = {};  // its first token is sent; "" = none
+};
+
 class BrokerClient {
  public:
-  // Nothing is sent yet.
-  static Result<BrokerClient> open(std::string_view url);
+  // Reads the files of `access`. Nothing is sent yet.
+  static Result<BrokerClient> open(std::string_view url, const BrokerAccess& access = {});
 
   // A broker that does not answer for this long is not there.
   static constexpr std::chrono::milliseconds kTimeout{5000};

@@ -8,13 +8,24 @@
 
 namespace stub::cli {
 
-CLI::App* add_client(CLI::App& app, const char* name, const char* help, std::string& broker) {
-  broker = "http://127.0.0.1:8080";
+CLI::App* add_client(CLI::App& app, const char* name, const char* help, BrokerFlags& broker) {
+  broker.url = "http://127.0.0.1:8080";
   auto* command = app.add_subcommand(name, help);
-  command->add_option("--broker", broker, "the broker's client API")
+  command->add_option("--broker", broker.url, "the broker's client API")
       ->type_name("URL")
       ->capture_default_str();
+  // A token itself is not a flag: others on this machine see a command's arguments.
+  command
+      ->add_option("--token-file", broker.access.token_file,
+                   "send the first token of this file; for a broker with --control-token-file or "
+                   "--client-token-file")
+      ->type_name("FILE")
+      ->envname("HA_STUB_TOKEN_FILE");
   return command;
+}
+
+Result<BrokerClient> open_client(const BrokerFlags& broker) {
+  return BrokerClient::open(broker.url, broker.access);
 }
 
 CLI::Validator whole_number(std::int64_t min, std::int64_t max) {

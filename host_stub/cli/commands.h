@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/broker_client.h"
 #include "cli/serve_settings.h"
 
 // The list, in the order of `ha_stub --help`: VERB(name) for each. To add a verb, write its
@@ -35,8 +36,15 @@ inline constexpr int kExitUsage = 2;   // the command line or the configuration 
 HA_STUB_VERBS(HA_STUB_DECLARE)
 #undef HA_STUB_DECLARE
 
-// A verb that talks to a broker: the subcommand with its --broker.
-CLI::App* add_client(CLI::App& app, const char* name, const char* help, std::string& broker);
+// Which broker, and how it lets this program in.
+struct BrokerFlags {
+  std::string url;
+  BrokerAccess access;
+};
+
+// A verb that talks to a broker: the subcommand with its --broker and --token-file.
+CLI::App* add_client(CLI::App& app, const char* name, const char* help, BrokerFlags& broker);
+Result<BrokerClient> open_client(const BrokerFlags& broker);
 
 // CLI11 takes 010 for 8 and 99999999999999999999 for the largest number there is.
 CLI::Validator whole_number(std::int64_t min, std::int64_t max);

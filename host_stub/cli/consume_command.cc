@@ -15,7 +15,7 @@ namespace stub::cli {
 namespace {
 
 struct ConsumeOptions {
-  std::string broker;
+  BrokerFlags broker;
   std::string topic;
   std::optional<int> queue;
   std::optional<std::int64_t> from;
@@ -47,7 +47,7 @@ bool print(const Message& message, bool json) {
 }
 
 int run_consume(const ConsumeOptions& options) {
-  auto opened = BrokerClient::open(options.broker);
+  auto opened = open_client(options.broker);
   if (const auto* error = std::get_if<Error>(&opened)) return complain(error->text);
   auto& client = std::get<BrokerClient>(opened);
   ConsumeQuery query;

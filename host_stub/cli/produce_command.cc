@@ -29,7 +29,7 @@ namespace {
 constexpr std::int64_t kMaxWindow = 1'000'000;
 
 struct ProduceOptions {
-  std::string broker;
+  BrokerFlags broker;
   std::string topic;
   std::string acks = "default";
   bool durable = false;
@@ -193,7 +193,7 @@ class Producer {
 };
 
 int run_produce(const ProduceOptions& options) {
-  auto client = BrokerClient::open(options.broker);
+  auto client = open_client(options.broker);
   if (const auto* error = std::get_if<Error>(&client)) return complain(error->text);
   int input = STDIN_FILENO;
   if (options.file != "-") {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "broker/broker.h"
+#include "cli/broker_client.h"
 
 namespace stub::cli {
 
@@ -19,8 +20,9 @@ struct Promotion {
 // Promotes the broker unless a peer holds more whole records; the Error then names the peer and
 // both numbers. A peer that cannot be reached is noted and passed over.
 // force: in a configured set, whose nodes the broker asks itself, whatever they say.
+// access: to the broker and to its peers.
 Result<Promotion> promote(const std::string& broker_url, const std::vector<std::string>& peers,
-                          bool force = false);
+                          bool force = false, const BrokerAccess& access = {});
 
 struct Fullest {
   std::size_t index = 0;

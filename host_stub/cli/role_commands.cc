@@ -11,42 +11,43 @@ namespace stub::cli {
 namespace {
 
 struct PromoteOptions {
-  std::string broker;
+  BrokerFlags broker;
   std::vector<std::string> peers;
   bool force = false;
 };
 
 int run_promote(const PromoteOptions& options) {
-  const auto done = promote(options.broker, options.peers, options.force);
+  const auto done =
+      promote(options.broker.url, options.peers, options.force, options.broker.access);
   if (const auto* error = std::get_if<Error>(&done)) return complain(error->text);
   const auto& promotion = std::get<Promotion>(done);
   for (const auto& note : promotion.notes) complain(note);
-  fmt::print("{} is master now; it holds whole records up to {}\n", options.broker,
+  fmt::print("{} is master now; it holds whole records up to {}\n", options.broker.url,
              promotion.whole_end);
   if (!promotion.text.empty()) fmt::print("{}\n", promotion.text);
   return kExitOk;
 }
 
 struct FollowOptions {
-  std::string broker;
+  BrokerFlags broker;
   std::string master;
 };
 
-int run_demote(const std::string& broker) {
-  auto opened = BrokerClient::open(broker);
+int run_demote(const BrokerFlags& broker) {
+  auto opened = open_client(broker);
   if (const auto* error = std::get_if<Error>(&opened)) return complain(error->text);
   const auto done = std::get<BrokerClient>(opened).demote();
   if (const auto* error = std::get_if<Error>(&done)) return complain(error->text);
-  fmt::print("{} is a slave without a master now\n", broker);
+  fmt::print("{} is a slave without a master now\n", broker.url);
   return kExitOk;
 }
 
 int run_follow(const FollowOptions& options) {
-  auto opened = BrokerClient::open(options.broker);
+  auto opened = open_client(options.broker);
   if (const auto* error = std::get_if<Error>(&opened)) return complain(error->text);
   const auto done = std::get<BrokerClient>(opened).follow(options.master);
   if (const auto* error = std::get_if<Error>(&done)) return complain(error->text);
-  fmt::print("{} follows {} now\n", options.broker, options.master);
+  fmt::print("{} follows {} now\n", options.broker.url, options.master);
   return kExitOk;
 }
 
@@ -67,7 +68,7 @@ void add_promote(CLI::App& app, int& exit_code) {
 }
 
 void add_demote(CLI::App& app, int& exit_code) {
-  auto broker = std::make_shared<std::string>();
+  auto broker = std::make_shared<BrokerFlags>();
   add_client(app, "demote", "Make a broker a slave without a master", *broker)
       ->callback([broker, &exit_code] { exit_code = run_demote(*broker); });
 }

@@ -10,7 +10,7 @@ namespace stub::cli {
 namespace {
 
 struct SetOptions {
-  std::string broker;
+  BrokerFlags broker;
   std::vector<std::string> texts;
 };
 
@@ -18,12 +18,12 @@ struct SetOptions {
 int run_set(const SetOptions& given) {
   const auto options = parse_plugin_options(given.texts);
   if (const auto* error = std::get_if<Error>(&options)) return fail_usage(*error);
-  auto opened = BrokerClient::open(given.broker);
+  auto opened = open_client(given.broker);
   if (const auto* error = std::get_if<Error>(&opened)) return complain(error->text);
   for (const auto& [key, value] : std::get<PluginOptions>(options)) {
     const auto done = std::get<BrokerClient>(opened).set_option(key, value);
     if (const auto* error = std::get_if<Error>(&done)) return complain(error->text);
-    fmt::print("{} has {}={} now, until it is restarted\n", given.broker, key, value);
+    fmt::print("{} has {}={} now, until it is restarted\n", given.broker.url, key, value);
   }
   return kExitOk;
 }

@@ -15,7 +15,7 @@ namespace stub::cli {
 namespace {
 
 struct StatusOptions {
-  std::string broker;
+  BrokerFlags broker;
   bool json = false;
   bool watch = false;
 };
@@ -69,7 +69,7 @@ std::string table(const std::string& url, const NodeStatus& node) {
 }
 
 int run_status(const StatusOptions& options) {
-  auto opened = BrokerClient::open(options.broker);
+  auto opened = open_client(options.broker);
   if (const auto* error = std::get_if<Error>(&opened)) return complain(error->text);
   auto& client = std::get<BrokerClient>(opened);
   const bool redraw = options.watch && ::isatty(STDOUT_FILENO) != 0;
