@@ -355,6 +355,15 @@ const Spec kSpecs[] = {
      "With replicas: let a slave cut what its readers may have seen when its master's log differs. "
      "Otherwise it stops. What is cut is kept in state_dir either way.",
      HA_FLAG(allow_unsafe_truncation)},
+    {"max_epoch_jump", "count", "1 to 4611686018427387904", true,
+     "With replicas: a master whose epoch is further than this above all that the slave knows of "
+     "is "
+     "not believed.",
+     HA_NUMBER(max_epoch_jump, 1, core::kMaxEpoch)},
+    {"forget_promise", "count", "0 = none, or 1 to 9223372036854775807", false,
+     "With replicas: the node starts without its promise of this epoch, which no node of the set "
+     "asked for. A promise that a member can have asked for stands. See docs/operate.md.",
+     HA_NUMBER(forget_promise, 0, INT64_MAX)},
     {"default_durability", "choice", "received, durable", true,
      "What waits with default durability ask of each copy, the master's included: that the bytes "
      "have arrived, or that they also survive a power failure. RocketMQ slaves cannot report the "
@@ -542,6 +551,13 @@ std::vector<ReplicaList::Node> ReplicaList::without(std::string_view id) const {
   std::vector<Node> others = nodes;
   std::erase_if(others, [&](const Node& node) { return node.id == id; });
   return others;
+}
+
+std::string ReplicaList::id_at(const net::Address& address) const {
+  for (const Node& node : nodes) {
+    if (is_same_address(node.address, address)) return node.id;
+  }
+  return "";
 }
 
 std::string ReplicaList::text() const {

@@ -37,6 +37,7 @@ struct ReplicaList {
 
   std::vector<std::string> ids() const;
   std::vector<Node> without(std::string_view id) const;
+  std::string id_at(const net::Address& address) const;  // "" = nobody's
   std::string text() const;
   // A majority; 0 = no set is configured.
   std::int32_t quorum() const {
@@ -86,6 +87,8 @@ struct Settings {
   std::int64_t default_copies = 0;
   std::int64_t prepare_timeout_ms = 2000;
   bool allow_unsafe_truncation = false;
+  std::int64_t max_epoch_jump = core::kMaxEpochJump;
+  std::int64_t forget_promise = 0;
   bool durable_by_default = false;
   std::int64_t wire_probe_ms = 1000;
   std::int64_t native_heartbeat_ms = 500;

@@ -202,19 +202,43 @@ Answer judge_hello(const Hello& hello, const Acceptor& acceptor, const HashOf& h
 
 std::string check_told_promise(const Hello& hello, const Term& term, const Voter& voter,
                                Reason& reason) {
-  return check_candidate(std::max(hello.promised, term.known() + 1), hello.promised_to, term, voter,
-                         reason);
+  return check_candidate(std::max(hello.promised, epoch_above(term.known())), hello.promised_to,
+                         term, voter, reason);
 }
 
-std::string check_master(std::int64_t epoch, const std::string& master, const Term& term) {
+Refusal check_master(std::int64_t epoch, const std::string& master, const Term& term,
+                     const Expected& expected) {
+  const auto& all = expected.replicas;
+  if (master == expected.id || std::find(all.begin(), all.end(), master) == all.end()) {
+    return {Reason::kUnknownReplica,
+            "the master calls itself " + shown(master) +
+                ", which is not another node of the slave's option 'replicas': see what listens at "
+                "that address"};
+  }
+  if (!expected.dialled.empty() && master != expected.dialled) {
+    return {Reason::kUnknownReplica,
+            "the master calls itself " + shown(master) +
+                ", and the slave's option 'replicas' gives that address to '" + expected.dialled +
+                "': correct the option, or see what listens there"};
+  }
+  const std::int64_t known = term.known();
   const std::string who = "'" + master + "' is master of epoch " + std::to_string(epoch);
-  if (epoch < term.known()) {
-    return who + "; this node has promised or holds epoch " + std::to_string(term.known());
+  if (epoch > epoch_above(known, expected.max_jump)) {
+    return {Reason::kEpoch, who + ", more than " + std::to_string(expected.max_jump) + " above " +
+                                std::to_string(known) +
+                                ", the newest that the slave knows of; if the set really has that "
+                                "epoch, set option 'max_epoch_jump' of the slave to " +
+                                std::to_string(epoch - known)};
+  }
+  if (epoch < known) {
+    return {Reason::kEpoch, who + "; the slave has promised or holds epoch " +
+                                std::to_string(known) + how_to_forget(term, all)};
   }
   if (epoch == term.promised && master != term.promised_to) {
-    return who + ", which this node has promised to '" + term.promised_to + "'";
+    return {Reason::kEpoch, who + ", which the slave has promised to '" + term.promised_to + "'" +
+                                how_to_forget(term, all)};
   }
-  return "";
+  return {};
 }
 
 Term term_as_slave(const Term& term, const Greeting& greeting, const std::string& master,

@@ -145,11 +145,22 @@ std::string check_answer(const Answer& answer, const Hello& hello, const Greetin
 std::string check_told_promise(const Hello& hello, const Term& term, const Voter& voter,
                                Reason& reason);
 
-// "" or why a slave must not follow that master: its time is over, or the slave has promised its
-// epoch to another. (Two candidates may both find enough nodes for one epoch where twice that many
-// are no more than all. That is harmless as long as no slave serves both: a slave that acknowledges
-// for one has no promise for the other.)
-std::string check_master(std::int64_t epoch, const std::string& master, const Term& term);
+// Whom a slave believes to be its master.
+struct Expected {
+  std::string id;                     // the slave's own
+  std::vector<std::string> replicas;  // the configured set
+  std::string dialled;                // whose address was dialled; "" = it is in no row of the set
+  std::int64_t max_jump = kMaxEpochJump;
+};
+
+// Why a slave must not follow that master, if it must not: it is not the node of the set that was
+// dialled, its epoch cannot be, its time is over, or the slave has promised its epoch to another. A
+// slave that follows has promised that epoch, so what a stranger says here would bind the set. (Two
+// candidates may both find enough nodes for one epoch where twice that many are no more than all.
+// That is harmless as long as no slave serves both: a slave that acknowledges for one has no
+// promise for the other.)
+Refusal check_master(std::int64_t epoch, const std::string& master, const Term& term,
+                     const Expected& expected);
 
 // The term of a slave whose log ends at end from now on, once it follows a master that greeted like
 // this: it has entered all of the master's epochs that begin at end or below, and takes nothing

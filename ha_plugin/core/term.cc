@@ -13,6 +13,16 @@ std::string text_of(const Position& position) {
 
 std::string quoted(const std::string& id) { return "'" + id + "'"; }
 
+bool is_another_of(const std::vector<std::string>& replicas, const std::string& id,
+                   const std::string& self) {
+  return id != self && std::find(replicas.begin(), replicas.end(), id) != replicas.end();
+}
+
+std::string way_out(std::int64_t epoch) {
+  return "start this node once with option 'forget_promise' set to " + std::to_string(epoch) +
+         " (docs/operate.md)";
+}
+
 }  // namespace
 
 std::string set_text(std::vector<std::string> ids, std::int64_t copies) {
@@ -35,12 +45,11 @@ std::int64_t Term::known() const { return std::max(promised, history.last_epoch(
 std::string check_candidate(std::int64_t epoch, const std::string& candidate, const Term& term,
                             const Voter& voter, Reason& reason) {
   reason = Reason::kUnknownReplica;
-  const auto& all = voter.replicas;
-  if (std::find(all.begin(), all.end(), candidate) == all.end() || candidate == voter.id) {
+  if (!is_another_of(voter.replicas, candidate, voter.id)) {
     return quoted(candidate) + " is not another node of option 'replicas' of " + quoted(voter.id);
   }
   reason = Reason::kEpoch;
-  if (epoch > term.known() + kMaxEpochJump) {
+  if (epoch > epoch_above(term.known(), kMaxEpochJump)) {
     return "epoch " + std::to_string(epoch) + " is more than " + std::to_string(kMaxEpochJump) +
            " above " + std::to_string(term.known()) + ", the newest that " + quoted(voter.id) +
            " knows of";
@@ -49,7 +58,7 @@ std::string check_candidate(std::int64_t epoch, const std::string& candidate, co
   if (epoch < term.known() || (epoch == term.known() && !again)) {
     return "epoch " + std::to_string(epoch) + " is not above " + std::to_string(term.known()) +
            ", which " + quoted(voter.id) + " has promised to " + quoted(term.promised_to) +
-           " or has bytes of";
+           " or has bytes of" + how_to_forget(term, voter.replicas);
   }
   reason = Reason::kNone;
   return "";
@@ -71,7 +80,7 @@ Promise judge_prepare(const Prepare& prepare, const Term& term, const Voter& vot
   }
   // Who asks does not know yet what to ask for.
   const std::int64_t epoch = prepare.mode == Prepare::Mode::kAsk
-                                 ? std::max(prepare.epoch, term.known() + 1)
+                                 ? std::max(prepare.epoch, epoch_above(term.known()))
                                  : prepare.epoch;
   answer.text = check_candidate(epoch, prepare.candidate, term, voter, answer.reason);
   if (answer.reason != Reason::kNone) return answer;
@@ -95,6 +104,54 @@ Promise judge_prepare(const Prepare& prepare, const Term& term, const Voter& vot
   }
   answer.granted = true;
   return answer;
+}
+
+bool is_promised_to_nobody(const Term& term, const std::vector<std::string>& replicas) {
+  const std::int64_t held = term.history.last_epoch();
+  if (term.promised <= held) return false;
+  const bool to_a_stranger =
+      std::find(replicas.begin(), replicas.end(), term.promised_to) == replicas.end();
+  return to_a_stranger || term.promised > epoch_above(held, kMaxEpochJump);
+}
+
+std::string how_to_forget(const Term& term, const std::vector<std::string>& replicas) {
+  if (!is_promised_to_nobody(term, replicas)) return "";
+  return "; no node of the set asked for that: " + way_out(term.promised);
+}
+
+std::string forget_promise(Term& term, std::int64_t epoch, const std::vector<std::string>& replicas,
+                           Offset log_end) {
+  Term next = term;
+  const std::string what = "epoch " + std::to_string(epoch);
+  if (const auto entry = next.history.find(epoch)) {
+    if (entry->start < log_end) {
+      return "this log holds bytes of " + what + ", from " + std::to_string(entry->start.bytes()) +
+             " on, so it was not only promised; empty this store to copy from a node without them";
+    }
+    next.history.truncate_suffix(log_end);
+  }
+  if (term.promised == epoch) {
+    if (!is_promised_to_nobody(next, replicas)) {
+      return what + " was promised to " + quoted(term.promised_to) +
+             ", a node of option 'replicas', within reach of what this log holds: that promise "
+             "stands";
+    }
+    next.promised = next.history.last_epoch();
+    next.promised_to = next.history.empty() ? "" : next.history.entries().back().master;
+  }
+  term = std::move(next);
+  return "";
+}
+
+std::string check_epochs(const Term& term) {
+  const auto& entries = term.history.entries();
+  const std::int64_t first = entries.empty() ? 0 : entries.front().epoch;
+  for (const std::int64_t epoch : {first, term.history.last_epoch(), term.promised}) {
+    if (is_epoch(epoch)) continue;
+    return "it has epoch " + std::to_string(epoch) + ", and epochs are 0 to " +
+           std::to_string(kMaxEpoch) + ", so no node of the set asked for that: " + way_out(epoch);
+  }
+  return "";
 }
 
 Term promised_by(const Term& term, std::int64_t epoch, const std::string& candidate) {
@@ -149,11 +206,11 @@ std::int64_t next_epoch(const Term& term, const std::vector<Heard>& heard) {
   std::int64_t newest = term.known();
   for (const Heard& one : heard) {
     // A number out of reach is somebody's mistake and would be refused here too.
-    if (one.promise && one.promise->known <= term.known() + kMaxEpochJump) {
+    if (one.promise && one.promise->known <= epoch_above(term.known(), kMaxEpochJump)) {
       newest = std::max(newest, one.promise->known);
     }
   }
-  return newest + 1;
+  return epoch_above(newest);
 }
 
 const Promise* master_among(const std::vector<Heard>& heard) {

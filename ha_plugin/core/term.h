@@ -25,9 +25,10 @@
 
 namespace ha::core {
 
-// A candidate whose epoch is this far above all that is known here is no node of this cluster, or a
-// broken one: the numbers must not run out because of it.
-inline constexpr std::int64_t kMaxEpochJump = 1000;
+// A candidate or master whose epoch is this far above all that is known here is no node of this
+// cluster, or a broken one: the numbers must not run out because of it. A node that was away while
+// its set had a change of master a minute may still come back after two years.
+inline constexpr std::int64_t kMaxEpochJump = std::int64_t{1} << 20;
 
 // The configured set and its default copies in words, the same for two nodes whenever their options
 // mean the same: the rules count promises and copies against N and c, so they hold only among nodes
@@ -99,6 +100,20 @@ Promise judge_prepare(const Prepare& prepare, const Term& term, const Voter& vot
 std::string check_candidate(std::int64_t epoch, const std::string& candidate, const Term& term,
                             const Voter& voter, Reason& reason);
 
+// Did no node of the set ask for what was promised? Then it is a stranger's doing, or a broken
+// file's, and no member of the set can ever be promised more.
+bool is_promised_to_nobody(const Term& term, const std::vector<std::string>& replicas);
+// "" or that it is so, with the way out: the end of a sentence that tells of it.
+std::string how_to_forget(const Term& term, const std::vector<std::string>& replicas);
+// "" and term is without that promise, as if its log's newest epoch had been promised last; or why
+// it stands. Nothing changes where that was not promised. An epoch that the log has entered without
+// a byte of it goes too: a slave enters its master's at once. REQUIRES of the operator: all nodes
+// of the set are stopped.
+std::string forget_promise(Term& term, std::int64_t epoch, const std::vector<std::string>& replicas,
+                           Offset log_end);
+// "" or that a term has a number that is not an epoch.
+std::string check_epochs(const Term& term);
+
 // The term of a node that has promised that.
 Term promised_by(const Term& term, std::int64_t epoch, const std::string& candidate);
 
@@ -130,7 +145,8 @@ struct Verdict {
 // of enough promises.
 Verdict judge_round(const Candidacy& candidacy, const std::vector<Heard>& heard);
 
-// The epoch to go for, above all that is known here and that was heard of.
+// The epoch to go for, above all that is known here and that was heard of; not above it where there
+// is none.
 std::int64_t next_epoch(const Term& term, const std::vector<Heard>& heard);
 
 // Who of those is master of the newest epoch; nullptr = nobody that was heard of. Its time may be

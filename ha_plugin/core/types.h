@@ -34,6 +34,15 @@ class Offset {
   std::int64_t bytes_ = 0;
 };
 
+// Epochs count from 1, and none is above this, wherever it comes from: a message, a file, a sum. So
+// the arithmetic of those who count on has room, whatever a peer says.
+inline constexpr std::int64_t kMaxEpoch = std::int64_t{1} << 62;
+constexpr bool is_epoch(std::int64_t epoch) { return epoch >= 0 && epoch <= kMaxEpoch; }
+// epoch + by, or the greatest there is.
+constexpr std::int64_t epoch_above(std::int64_t epoch, std::int64_t by = 1) {
+  return epoch > kMaxEpoch - by ? kMaxEpoch : epoch + by;
+}
+
 inline constexpr Offset kNoOffset{-1};  // "has not reported yet", "fewer copies than that exist"
 
 // What the host says its log holds: [min, end), in segments of one size.

@@ -140,12 +140,12 @@ void NodeRole::poll_for_newer_epoch() {
     parts_.io.run_sync([&] { epoch = parts_.terms.own_epoch(); });
     if (epoch == 0) return;
     const std::int64_t newest = Promotion(parts_, changes_, {}).newest_epoch_elsewhere();
-    if (newest <= epoch || newest > epoch + core::kMaxEpochJump) return;
+    if (newest <= epoch || newest > core::epoch_above(epoch, core::kMaxEpochJump)) return;
     parts_.host.warn(fmt::format(
         "another node knows of epoch {}; this one is master of {} and asks all nodes again", newest,
         epoch));
     parts_.io.run_sync([&] {
-      if (parts_.terms.own_epoch() == epoch) restart_campaign(newest + 1);
+      if (parts_.terms.own_epoch() == epoch) restart_campaign(core::epoch_above(newest));
     });
   } catch (const std::exception& e) {
     parts_.host.warn(std::string("cannot ask the other nodes: ") + e.what());

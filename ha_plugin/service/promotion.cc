@@ -73,7 +73,7 @@ void Promotion::look_at_this_node() {
     candidacy_ = {settings.replica_id, static_cast<std::int32_t>(settings.replicas.nodes.size()),
                   static_cast<std::int32_t>(settings.copies_by_default()),
                   parts_.terms.position(log.end), change_.force};
-    prepare_ = {Prepare::Mode::kAsk, std::max(term_.known() + 1, change_.epoch),
+    prepare_ = {Prepare::Mode::kAsk, std::max(core::epoch_above(term_.known()), change_.epoch),
                 candidacy_.position, settings.cluster_id,
                 settings.replica_id, settings.set_text()};
     timeout_ = std::chrono::milliseconds(settings.prepare_timeout_ms);
@@ -90,7 +90,12 @@ std::optional<Promotion::Result> Promotion::ask() {
   }
   if (auto lost = judge(heard)) return *std::move(lost);
   prepare_.epoch = std::max(core::next_epoch(term_, heard), change_.epoch);
-  return std::nullopt;
+  if (prepare_.epoch > term_.known()) return std::nullopt;
+  return Lost{Reason::kEpoch,
+              {Status::kConflict, "there is no epoch above " + std::to_string(term_.known()) +
+                                      ", which this node has promised to '" + term_.promised_to +
+                                      "' or has bytes of" +
+                                      core::how_to_forget(term_, parts_.settings.replicas.ids())}};
 }
 
 std::optional<Promotion::Lost> Promotion::promise_to_self() {

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cstdint>
 #include <cstdio>
+#include <limits>
 
 #include "ha_plugin/state/durable_file.h"
 
@@ -117,7 +118,8 @@ std::string parse_epochs(std::string_view text, core::EpochHistory& out) {
     std::int64_t start = 0;
     if (dash == std::string_view::npos || !parse_number(line.substr(0, dash), epoch) ||
         !parse_number(line.substr(dash + 1), start)) {
-      return fmt::format("line {} is not EPOCH-OFFSET", number);
+      return fmt::format("line {}, '{}', is not EPOCH-OFFSET, with an epoch of at most {}", number,
+                         line.substr(0, 60), std::numeric_limits<std::int32_t>::max());
     }
     if (!all.append({epoch, core::Offset(start)})) {
       return fmt::format("line {} does not rise above the one before", number);

@@ -8,15 +8,44 @@
 namespace ha {
 
 TermKeeper::TermKeeper(const Host& host, const Settings& settings, metrics::HaMetrics& metrics)
-    : keeps_epochs_(settings.keeps_epochs()),
+    : host_(host),
+      settings_(settings),
+      keeps_epochs_(settings.keeps_epochs()),
       metrics_(metrics),
       file_(StateStore(settings.state_dir, &host)) {}
 
 std::string TermKeeper::load(core::Offset log_min, core::Offset log_end) {
   if (!keeps_epochs_) return "";
   if (std::string wrong = file_.load(saved_); !wrong.empty()) return wrong;
+  if (settings_.forget_promise != 0) {
+    if (std::string wrong = forget_promise(log_end); !wrong.empty()) return wrong;
+  }
+  if (std::string wrong = core::check_epochs(saved_); !wrong.empty()) {
+    return "'" + path() + "' is wrong: " + wrong;
+  }
   term_ = saved_;
   trim(log_min, log_end);
+  return "";
+}
+
+std::string TermKeeper::forget_promise(core::Offset log_end) {
+  const std::string what = "option 'forget_promise' is " + std::to_string(settings_.forget_promise);
+  core::Term next = saved_;
+  if (std::string stands =
+          core::forget_promise(next, settings_.forget_promise, settings_.replicas.ids(), log_end);
+      !stands.empty()) {
+    return what + ": " + stands + "; take the option away";
+  }
+  // It may stay in a configuration for a while: it does nothing the next time.
+  if (next == saved_) {
+    host_.info(what + ", which this node has not promised; take the option away");
+    return "";
+  }
+  if (std::string failed = file_.save(next); !failed.empty()) return failed;
+  host_.warn(what + ": the promise of it to '" + saved_.promised_to +
+             "' is forgotten; the newest epoch that this node knows of is " +
+             std::to_string(next.known()) + " now; take the option away");
+  saved_ = std::move(next);
   return "";
 }
 

@@ -50,7 +50,10 @@ class TermKeeper {
 
  private:
   void publish();
+  std::string forget_promise(core::Offset log_end);
 
+  const Host& host_;
+  const Settings& settings_;
   const bool keeps_epochs_;
   metrics::HaMetrics& metrics_;
   const TermFile file_;

@@ -33,21 +33,21 @@ void greeting_fields(Io& io, Message& m) {
   io.number(m.newest_version);
   io.offset(m.min);
   io.offset(m.end);
-  io.number(m.epoch);
+  io.epoch(m.epoch);
   io.epochs(m.history);
   io.long_text(m.set);
 }
 template <class Io, class Entry>
 void epoch_fields(Io& io, Entry& e) {
-  io.number(e.epoch);
+  io.epoch(e.epoch);
   io.offset(e.start);
   io.short_text(e.master);
 }
 template <class Io, class Message>
 void prepare_fields(Io& io, Message& m) {
   io.byte(m.mode);
-  io.number(m.epoch);
-  io.number(m.position.epoch);
+  io.epoch(m.epoch);
+  io.epoch(m.position.epoch);
   io.offset(m.position.end);
   io.short_text(m.cluster);
   io.short_text(m.candidate);
@@ -58,8 +58,8 @@ void promise_fields(Io& io, Message& m) {
   io.byte(m.granted);
   io.byte(m.master);
   io.byte(m.reason);
-  io.number(m.known);
-  io.number(m.position.epoch);
+  io.epoch(m.known);
+  io.epoch(m.position.epoch);
   io.offset(m.position.end);
   io.short_text(m.id);
   io.long_text(m.text);
@@ -75,7 +75,7 @@ void hello_fields(Io& io, Message& m) {
   io.offset(m.tail_start);
   io.offset(m.tail_end);
   io.number(m.tail_hash);
-  io.number(m.promised);
+  io.epoch(m.promised);
   io.short_text(m.promised_to);
   io.short_text(m.cluster);
   io.short_text(m.replica);
@@ -97,11 +97,11 @@ template <class Io, class Message>
 void ack_fields(Io& io, Message& m) {
   io.offset(m.received);
   io.offset(m.durable);
-  io.number(m.epoch);
+  io.epoch(m.epoch);
 }
 template <class Io, class Message>
 void data_fields(Io& io, Message& m) {
-  io.number(m.epoch);
+  io.epoch(m.epoch);
   io.offset(m.offset);
   io.offset(m.confirm);
   io.number(m.sent_ms);
@@ -124,6 +124,7 @@ class FixedWriter {
     to_ += sizeof(Int);
   }
   void offset(core::Offset value) { number(value.bytes()); }
+  void epoch(std::int64_t value) { number(value); }
 
  private:
   std::byte* to_;
@@ -154,6 +155,7 @@ class Writer {
     bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
   }
   void offset(core::Offset value) { number(value.bytes()); }
+  void epoch(std::int64_t value) { number(value); }
   template <class Enum>
   void byte(Enum value) {
     number(static_cast<std::uint8_t>(value));
@@ -202,6 +204,11 @@ class BodyReader {
     number(value);
     out = core::Offset(value);
   }
+  // One that is out of range makes the body wrong: who counts on from it needs room.
+  void epoch(std::int64_t& out) {
+    number(out);
+    if (!core::is_epoch(out)) wrong_ = true;
+  }
   template <class Enum>
   void byte(Enum& out) {
     std::uint8_t value = 0;
@@ -215,19 +222,19 @@ class BodyReader {
     std::uint16_t count = 0;
     number(count);
     out.clear();
-    if (count > core::kMostEpochsTold) short_ = true;
-    for (std::uint16_t i = 0; i < count && !short_; ++i) {
+    if (count > core::kMostEpochsTold) wrong_ = true;
+    for (std::uint16_t i = 0; i < count && !wrong_; ++i) {
       epoch_fields(*this, out.emplace_back());
-      if (!core::check_name(out.back().master).empty()) short_ = true;
+      if (!core::check_name(out.back().master).empty()) wrong_ = true;
     }
   }
-  bool whole() const { return !short_ && left_.empty(); }
+  bool whole() const { return !wrong_ && left_.empty(); }
 
  private:
   // So many, or none.
   std::span<const std::byte> take(std::size_t size) {
     if (left_.size() < size) {
-      short_ = true;
+      wrong_ = true;
       return {};
     }
     const auto taken = left_.first(size);
@@ -243,7 +250,7 @@ class BodyReader {
   }
 
   std::span<const std::byte> left_;
-  bool short_ = false;
+  bool wrong_ = false;
 };
 
 bool are_names(const std::string& a, const std::string& b) {
@@ -450,11 +457,13 @@ Reader::Found Reader::on_body() {
       return in.whole() && are_names(promise_.id, "") ? Found::kPromise : Found::kBadBody;
     case Type::kAck:
       ack_fields(in, ack_);
-      return Found::kAck;  // its size is judged already, as a DATA's is
+      return in.whole() ? Found::kAck : Found::kBadBody;
     case Type::kData:
       data_fields(in, data_);
       data_.size = static_cast<std::int64_t>(size_ - kDataHeaderBytes);
-      return Found::kData;
+      // With a body nothing is known to have come unchanged yet, the epoch neither. Who takes it
+      // compares it with that of the GREETING, which is one.
+      return body_follows || in.whole() ? Found::kData : Found::kBadBody;
     case Type::kDegraded: {
       degraded_.reset();
       if (size_ == 0) return Found::kDegraded;

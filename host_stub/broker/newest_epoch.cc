@@ -13,12 +13,18 @@
 namespace stub {
 namespace {
 
+// As the plugin bounds epochs: a greater one is a stranger's, or a damaged file's, and would make
+// every epoch to come stale.
+constexpr std::int64_t kMaxEpoch = std::int64_t{1} << 62;
+
 // One line, so that a file that was cut short is not read as a lower number.
 std::string parse(std::string_view text, std::int64_t& out) {
   const char* end = text.data() + text.size();
   const auto [at, error] = std::from_chars(text.data(), end, out);
-  const bool good = error == std::errc() && out > 0 && std::string_view(at, end) == "\n";
-  return good ? "" : "is not one line with an epoch";
+  const bool line = error == std::errc() && std::string_view(at, end) == "\n";
+  if (line && out > kMaxEpoch)
+    return "has epoch " + std::to_string(out) + ", and none is above " + std::to_string(kMaxEpoch);
+  return line && out > 0 ? "" : "is not one line with an epoch";
 }
 
 }  // namespace
@@ -49,6 +55,9 @@ std::optional<Error> NewestEpoch::check(std::int64_t epoch) {
                                     "and remove '" +
                                     path_ + "')");
   if (epoch == newest) return std::nullopt;
+  if (epoch > kMaxEpoch)
+    return make_error(HA_EPOCH, "epoch " + std::to_string(epoch) + " cannot be: none is above " +
+                                    std::to_string(kMaxEpoch));
   newest_ = epoch;
   // A full disk must not hide from readers what enough nodes hold. The plugin keeps its promises in
   // a file of its own, so what is lost is the second check, and only after a restart.

@@ -218,7 +218,12 @@ bool greeted(Slave& slave, const core::Greeting& greeting) {
 
 bool answered(Slave& slave, const core::Greeting& greeting, const core::Answer& answer) {
   if (answer.decision == core::Decision::kRefuse) return false;
-  if (greeting.epoch == 0 || greeting.epoch < slave.term.known()) return false;
+  if (greeting.epoch == 0) return false;
+  const core::Expected expected{"b", {"a", "b", "c"}, ""};
+  if (!core::check_master(greeting.epoch, answer.master, slave.term, expected).ok()) return false;
+  require(answer.master == "a" || answer.master == "c");
+  require(greeting.epoch >= slave.term.known());
+  require(greeting.epoch <= slave.term.known() + core::kMaxEpochJump);
   if (!core::check_answer(answer, slave.hello, greeting).empty()) return false;
   if (answer.decision == core::Decision::kReset) {
     require(answer.offset > slave.log.end || slave.log.end == slave.log.min);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/sim/cluster.h"
 
+#include "tests/sim/impostor.h"
 #include "tests/sim/node.h"
 
 namespace ha::sim {
@@ -95,6 +96,12 @@ void Cluster::on_event(const Event& event) {
   }
 }
 
+void Cluster::maybe_impersonate(ConnId id, const Node& victim, std::uint32_t dialled) {
+  if (!config_.impostors || calm_ || !rng_.percent(15)) return;
+  ++stats_.at[Stats::kImpostors];
+  impostors_[id] = std::make_unique<Impostor>(net_, rng_, config_, id, victim, dialled);
+}
+
 void Cluster::on_open(ConnId id) {
   Conn& conn = net_.at(id);
   const std::uint32_t from = conn.node[kClient];
@@ -102,6 +109,10 @@ void Cluster::on_open(ConnId id) {
   if (!conn.open[kClient]) return;
   if (nodes_[from]->stopped_until() > now_) {
     return agenda_.add(nodes_[from]->stopped_until(), What::kOpen, id);
+  }
+  if (is_impostor(id)) {
+    conn.open[kServer] = true;
+    return in(from, [&](Node& n) { n.on_open(id); });
   }
   if (net_.cut(from, to) || net_.cut(to, from)) {
     return agenda_.add(now_ + kMs * 20, What::kGone, id, kClient);
@@ -114,6 +125,10 @@ void Cluster::on_open(ConnId id) {
 
 void Cluster::on_deliver(const Event& event) {
   const Side to = other(event.side);
+  if (to == kServer && is_impostor(event.whom)) {
+    bool ignored = false;
+    return impostors_.at(event.whom)->read(net_.deliver(event, ignored));
+  }
   const std::uint32_t node = net_.at(event.whom).node[to];
   if (nodes_[node]->up() && nodes_[node]->stopped_until() > now_) {
     return agenda_.add(nodes_[node]->stopped_until(), What::kDeliver, event.whom, event.side);

@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@
 
 namespace ha::sim {
 
+class Impostor;
 class Node;
 
 class Cluster {
@@ -38,6 +40,9 @@ class Cluster {
            config_.ids[static_cast<std::size_t>(config_.misled)] == id;
   }
   bool made(Fault fault) const { return config_.fault == fault; }
+  // Somebody else takes that connection, from time to time.
+  void maybe_impersonate(ConnId id, const Node& victim, std::uint32_t dialled);
+  bool is_impostor(ConnId id) const { return impostors_.contains(id); }
   void count(Stats::Counter counter, std::int64_t n = 1) { stats_.at[counter] += n; }
   std::uint32_t next_record() { return ++records_; }
   void promote_at(Time at, std::uint32_t node) { agenda_.add(at, What::kPromote, node); }
@@ -86,6 +91,7 @@ class Cluster {
   Stats stats_;
   Checker checker_;
   std::vector<std::unique_ptr<Node>> nodes_;
+  std::map<ConnId, std::unique_ptr<Impostor>> impostors_;
   std::uint32_t records_ = 0;
   bool calm_ = false;
 };

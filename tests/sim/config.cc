@@ -45,6 +45,8 @@ constexpr std::array<std::string_view, Stats::kCounters> kNames{
     "clock jumps",
     "bits flipped",
     "of those found by the reader",
+    "impostors at a master's address",
+    "answers of theirs refused",
     "segments deleted",
     "RESUME",
     "TRUNCATE",
@@ -95,6 +97,7 @@ Config draw_config(std::uint64_t seed) {
   c.durable = rng.percent(c.power_losses ? 85 : 30);
   draw_missing_copies(c, rng);
   if (rng.percent(12)) draw_misled(c, rng);
+  c.impostors = rng.percent(15);
   return c;
 }
 

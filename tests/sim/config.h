@@ -92,8 +92,9 @@ struct Config {
   bool garble = false;
   bool full_disks = false;
   bool leaps = false;
-  bool durable = false;  // what the promise and the readers' bound ask of each copy
-  bool block = false;    // waits wait for slaves that are not there
+  bool impostors = false;  // somebody else listens at a master's address
+  bool durable = false;    // what the promise and the readers' bound ask of each copy
+  bool block = false;      // waits wait for slaves that are not there
   Time degrade_after = core::kNever;
   Time degraded_hold{};
   std::int64_t degraded_ahead = 0;         // so many bytes ahead the open range is written
@@ -162,6 +163,8 @@ struct Stats {
     kClockJumps,
     kGarbled,
     kGarbledFound,
+    kImpostors,
+    kImpostorsRefused,
     kRetentions,
     kResumes,
     kTruncates,

@@ -10,6 +10,7 @@ void Node::connect_to_master() {
   close_link();
   if (!target_ || diverged_) return;
   link_ = std::make_unique<Link>(cluster_.net().connect(index_, *target_), clock());
+  cluster_.maybe_impersonate(link_->id, *this, *target_);
 }
 
 void Node::close_link() {
@@ -99,9 +100,17 @@ void Node::on_answer(Link& link) {
 bool Node::take_answer(Link& link, const core::Answer& answer) {
   const core::Greeting& greeting = link.reader.greeting();
   if (greeting.epoch == 0) return false;
-  if (!core::check_master(greeting.epoch, answer.master, term_).empty()) return false;
+  const core::Expected expected{id(), set().ids, cluster_.config().ids[*target_]};
+  if (!core::check_master(greeting.epoch, answer.master, term_, expected).ok()) {
+    if (cluster_.is_impostor(link.id)) cluster_.count(Stats::kImpostorsRefused);
+    return false;
+  }
   const std::string wrong = core::check_answer(answer, link.hello, greeting);
   if (!wrong.empty()) throw Violation(id() + " does not believe its master: " + wrong);
+  if (cluster_.is_impostor(link.id)) {
+    throw Violation(id() + " believes an impostor, who says that he is " + answer.master +
+                    ", master of epoch " + std::to_string(greeting.epoch));
+  }
   link.master = answer.master;
   switch (answer.decision) {
     case core::Decision::kTruncate:

@@ -28,6 +28,13 @@ struct Crashed {
 
 class Node {
  public:
+  // As it was configured.
+  struct Set {
+    std::vector<std::string> ids;
+    std::int32_t copies;
+    std::string text() const { return core::set_text(ids, copies); }
+  };
+
   Node(Cluster& cluster, std::uint32_t index);
 
   // ---- the world ----
@@ -67,6 +74,7 @@ class Node {
   core::Position position() const;
   // Is its configuration another than that of the others?
   bool misled() const;
+  Set set() const;
   const core::Term& term() const { return term_; }
   const Disk& disk() const { return disk_; }
   bool degraded() const { return keeper_.open(); }
@@ -122,12 +130,6 @@ class Node {
     std::vector<bool> settled;
     std::vector<std::unique_ptr<Ballot>> ballots;
   };
-  // As it was configured.
-  struct Set {
-    std::vector<std::string> ids;
-    std::int32_t copies;
-    std::string text() const { return core::set_text(ids, copies); }
-  };
   using Found = wire::native::Reader::Found;
 
   // node.cc
@@ -142,7 +144,6 @@ class Node {
   bool cut_log(Offset end);
   void forget_unentered();
   core::Voter voter() const;
-  Set set() const;
   Waits::Told told_by_waits();
   std::uint64_t wait_for(Offset end, std::int32_t copies, bool durable, Time timeout);
   void wait_for_old(std::int32_t copies, bool durable, Time timeout);

@@ -127,6 +127,10 @@ class Question {
             fail("it answered");  // there is nothing more to hear
           }
           return false;
+        case Reader::Found::kBadBody:
+          wrong_one("its answer has what no such message may have (such as an epoch above " +
+                    std::to_string(core::kMaxEpoch) + ")");
+          return false;
         default:
           wrong_one("its answer is not a message of the native protocol");
           return false;

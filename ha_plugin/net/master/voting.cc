@@ -41,7 +41,7 @@ void Voting::on_foreign_promise(const core::Hello& hello, Todo& todo) const {
   const std::string wrong =
       core::check_told_promise(hello, parts_.terms.current(), voter(), reason);
   if (wrong.empty()) {
-    todo.restart_campaign = hello.promised + 1;
+    todo.restart_campaign = core::epoch_above(hello.promised);
     return;
   }
   parts_.log.log(

@@ -174,6 +174,7 @@ void ClientService::on_connected() {
   reporting_.reset();
   set_state(State::kHandshake);
   wire_ = wires_.first.get();
+  wire_->dialled(master_);
   host_.info("connected to master " + master_.text());
   if (const Refusal refusal = begin_wire(now); !refusal.ok()) return close_if(refusal);
   arm_timer();

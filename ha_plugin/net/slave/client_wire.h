@@ -17,6 +17,7 @@
 #include <span>
 #include <string>
 
+#include "ha_plugin/config/address.h"
 #include "ha_plugin/core/follower.h"
 #include "ha_plugin/core/types.h"
 #include "ha_plugin/host/host.h"
@@ -37,6 +38,8 @@ class ClientWire {
   ClientWire& operator=(const ClientWire&) = delete;
   virtual ~ClientWire() = default;
 
+  // Before open: whose connection it will be, as this node was told.
+  virtual void dialled(const Address& /*master*/) {}
   // A connection stands. What to say first; empty = the first report is the beginning.
   virtual std::span<const std::byte> open() = 0;
   // Has the master said anything on this wire? Where silence is a RocketMQ master's way it always

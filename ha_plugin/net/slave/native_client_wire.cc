@@ -174,8 +174,9 @@ Refusal NativeClientWire::check_epoch(const core::Answer& answer) const {
                                          "' keeps no epochs: give it the same option 'replicas' as "
                                          "this node"};
   }
-  std::string wrong = core::check_master(epoch, answer.master, terms_.current());
-  return wrong.empty() ? Refusal{} : Refusal{Reason::kEpoch, std::move(wrong)};
+  return core::check_master(
+      epoch, answer.master, terms_.current(),
+      {settings_.replica_id, settings_.replicas.ids(), dialled_, settings_.max_epoch_jump});
 }
 
 Refusal NativeClientWire::reset(Offset start) {

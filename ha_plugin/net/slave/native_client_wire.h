@@ -35,6 +35,7 @@ class NativeClientWire final : public ClientWire {
         on_upstream_(std::move(on_upstream)),
         cut_copy_(host) {}
 
+  void dialled(const Address& master) override { dialled_ = settings_.replicas.id_at(master); }
   std::span<const std::byte> open() override;
   std::span<const std::byte> reply() override;
   bool answered() const override { return reader_.greeted(); }
@@ -72,6 +73,7 @@ class NativeClientWire final : public ClientWire {
   const std::function<void()> on_cut_;
   const std::function<void(const core::Upstream&)> on_upstream_;
   CutCopy cut_copy_;
+  std::string dialled_;  // whose address it is in the set; "" = nobody's
   wire::native::Reader reader_{wire::native::Reader::Side::kSlave};
   wire::Report opening_{};
   core::Hello hello_;

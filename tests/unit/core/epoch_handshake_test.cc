@@ -55,6 +55,9 @@ Hello hello(const Acceptor& master, std::int64_t min, std::int64_t end, const Te
   return h;
 }
 
+// a, which dialled an address that is in no row.
+const Expected kOfA{"a", {"a", "b", "c"}, ""};
+
 Answer ask(std::int64_t min, std::int64_t end, const std::vector<EpochEntry>& entries) {
   const Acceptor self = master_of_3();
   const Hello h = hello(self, min, end, {0, "", history(entries)});
@@ -158,11 +161,57 @@ TEST(EpochHandshake, AMasterOfAnOldEpochIsToldOfTheNewOne) {
 // Two candidates can find enough nodes for one epoch where twice that many are no more than all.
 TEST(EpochHandshake, ASlaveFollowsTheOneItPromisedTo) {
   const Term term{4, "b", history({entry(3, 0, "c")})};
-  EXPECT_EQ(check_master(4, "b", term), "");
-  EXPECT_EQ(check_master(5, "c", term), "");
-  EXPECT_NE(check_master(4, "c", term), "");
-  EXPECT_NE(check_master(3, "c", term), "");
-  EXPECT_NE(check_master(2, "c", {1, "c", history({entry(3, 0, "c")})}), "") << "it holds epoch 3";
+  EXPECT_TRUE(check_master(4, "b", term, kOfA).ok());
+  EXPECT_TRUE(check_master(5, "c", term, kOfA).ok());
+  EXPECT_EQ(check_master(4, "c", term, kOfA).reason, Reason::kEpoch);
+  EXPECT_EQ(check_master(3, "c", term, kOfA).reason, Reason::kEpoch);
+  const Term holds_3{1, "c", history({entry(3, 0, "c")})};
+  EXPECT_EQ(check_master(2, "c", holds_3, kOfA).reason, Reason::kEpoch);
+}
+
+// A slave that follows has promised: a stranger's word here would bind the whole set.
+TEST(EpochHandshake, AMasterIsTheNodeOfTheSetThatWasDialled) {
+  const Term term{4, "b", history({entry(3, 0, "c")})};
+  for (const char* stranger : {"evil", "", "a"}) {
+    const Refusal refusal = check_master(5, stranger, term, kOfA);
+    EXPECT_EQ(refusal.reason, Reason::kUnknownReplica) << stranger;
+    EXPECT_NE(refusal.text.find("option 'replicas'"), std::string::npos) << refusal.text;
+  }
+  Expected at_b = kOfA;
+  at_b.dialled = "b";
+  EXPECT_TRUE(check_master(5, "b", term, at_b).ok());
+  const Refusal refusal = check_master(5, "c", term, at_b);
+  EXPECT_EQ(refusal.reason, Reason::kUnknownReplica);
+  EXPECT_NE(refusal.text.find("'c'"), std::string::npos) << refusal.text;
+  EXPECT_NE(refusal.text.find("'b'"), std::string::npos) << refusal.text;
+  EXPECT_EQ(check_master(5, "evil", term, at_b).reason, Reason::kUnknownReplica);
+}
+
+TEST(EpochHandshake, AMastersEpochIsWithinReach) {
+  const Term term{4, "b", history({entry(3, 0, "c")})};
+  EXPECT_TRUE(check_master(4 + kMaxEpochJump, "c", term, kOfA).ok());
+  for (const std::int64_t far : {5 + kMaxEpochJump, kMaxEpoch, INT64_MAX}) {
+    const Refusal refusal = check_master(far, "c", term, kOfA);
+    EXPECT_EQ(refusal.reason, Reason::kEpoch) << far;
+    for (const std::string& word :
+         {std::to_string(far), std::string("above 4,"), std::string("'max_epoch_jump'")}) {
+      EXPECT_NE(refusal.text.find(word), std::string::npos) << refusal.text;
+    }
+  }
+  Expected wide = kOfA;
+  wide.max_jump = kMaxEpoch;
+  EXPECT_TRUE(check_master(kMaxEpoch, "c", term, wide).ok());
+}
+
+// Nobody of the set can be promised more than a stranger's greatest number, so that is said.
+TEST(EpochHandshake, ASlaveThatPromisedAStrangerSaysHowToForget) {
+  const Term term{1'000'000'000'000, "evil", history({entry(3, 0, "c")})};
+  const Refusal refusal = check_master(4, "c", term, kOfA);
+  EXPECT_EQ(refusal.reason, Reason::kEpoch);
+  EXPECT_NE(refusal.text.find("'forget_promise' set to 1000000000000"), std::string::npos)
+      << refusal.text;
+  EXPECT_EQ(check_master(4, "c", {5, "b", {}}, kOfA).text.find("forget_promise"),
+            std::string::npos);
 }
 
 // The two sides reckon from the same lists; a slave that says something else is not cut.

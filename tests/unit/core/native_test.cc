@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <functional>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -271,6 +272,97 @@ TEST(NativeCodec, SizesAreBounded) {
     EXPECT_EQ(
         found(Side::kMaster, encode_hello(some_hello()), announcing(encode_pending("x"), size)),
         Found::kBadSize);
+  }
+}
+
+// So that nobody has to fear the next number: one that is out of range is no message.
+TEST(NativeCodec, EpochsOnTheWireAreEpochs) {
+  const Bytes greeting = encode_greeting({2, 2, Offset(5), Offset(6)});
+  const Bytes hello = encode_hello(some_hello());
+  struct Row {
+    const char* name;
+    Side side;
+    Bytes before;
+    std::function<Bytes(std::int64_t)> message;
+    Found good;
+  };
+  const Row rows[] = {
+      {"greeting",
+       Side::kSlave,
+       {},
+       [](std::int64_t e) {
+         return encode_greeting({2, 2, Offset(5), Offset(6), e});
+       },
+       Found::kGreeting},
+      {"greeting's history",
+       Side::kSlave,
+       {},
+       [](std::int64_t e) {
+         return encode_greeting({2, 2, Offset(5), Offset(6), 0, {{e, Offset(1), "a"}}});
+       },
+       Found::kGreeting},
+      {"hello",
+       Side::kMaster,
+       {},
+       [](std::int64_t e) {
+         core::Hello h = some_hello();
+         h.promised = e;
+         return encode_hello(h);
+       },
+       Found::kHello},
+      {"hello's history",
+       Side::kMaster,
+       {},
+       [](std::int64_t e) {
+         core::Hello h = some_hello();
+         h.history = {{1, Offset(0), "a"}, {e, Offset(1), "a"}};
+         return encode_hello(h);
+       },
+       Found::kHello},
+      {"ack", Side::kMaster, hello,
+       [](std::int64_t e) {
+         return ack({Offset(9), Offset(8), e});
+       },
+       Found::kAck},
+      {"prepare",
+       Side::kMaster,
+       {},
+       [](std::int64_t e) {
+         return encode_prepare({core::Prepare::Mode::kAsk, e, {}, "prod", "a"});
+       },
+       Found::kPrepare},
+      {"prepare's position",
+       Side::kMaster,
+       {},
+       [](std::int64_t e) {
+         return encode_prepare({core::Prepare::Mode::kAsk, 1, {e, Offset(1)}, "prod", "a"});
+       },
+       Found::kPrepare},
+      {"promise", Side::kCandidate, greeting,
+       [](std::int64_t e) {
+         return encode_promise({true, false, core::Reason::kNone, e, {}, "a", ""});
+       },
+       Found::kPromise},
+      {"promise's position", Side::kCandidate, greeting,
+       [](std::int64_t e) {
+         return encode_promise({true, false, core::Reason::kNone, 1, {e, Offset(1)}, "a", ""});
+       },
+       Found::kPromise},
+      {"heartbeat", Side::kSlave, greeting + encode_answer(some_answer()),
+       [](std::int64_t e) {
+         return data({e, Offset(5), Offset(5), 5, 0}, {});
+       },
+       Found::kData},
+  };
+  for (const Row& row : rows) {
+    for (const std::int64_t epoch :
+         {std::int64_t{0}, core::kMaxEpoch, core::kMaxEpoch + 1, INT64_MAX, std::int64_t{-1}}) {
+      Reader reader(row.side);
+      read_all(reader, row.before);
+      EXPECT_EQ(read_all(reader, row.message(epoch)).back(),
+                core::is_epoch(epoch) ? row.good : Found::kBadBody)
+          << row.name << ", " << epoch;
+    }
   }
 }
 

@@ -101,6 +101,77 @@ TEST(Term, StrangersAndJumpsAreRefused) {
   EXPECT_EQ(judge_prepare(prepare(3 + kMaxEpochJump), term(), voter()).reason, Reason::kEpoch);
 }
 
+// Whatever is known, heard or asked for: numbers do not run over.
+TEST(Term, EpochsEndSomewhere) {
+  EXPECT_EQ(epoch_above(1), 2);
+  EXPECT_EQ(epoch_above(kMaxEpoch - 1), kMaxEpoch);
+  EXPECT_EQ(epoch_above(kMaxEpoch), kMaxEpoch);
+  EXPECT_EQ(epoch_above(INT64_MAX), kMaxEpoch);
+  EXPECT_EQ(epoch_above(5, kMaxEpoch), kMaxEpoch);
+  for (const std::int64_t known : {kMaxEpoch, INT64_MAX}) {
+    const Term full{known, "a", up_to(2)};
+    for (const auto mode : {Prepare::Mode::kAsk, Prepare::Mode::kPromise, Prepare::Mode::kForce}) {
+      for (const std::int64_t asked : {std::int64_t{1}, kMaxEpoch, INT64_MAX}) {
+        const Promise answer = judge_prepare(prepare(asked, mode), full, voter());
+        EXPECT_FALSE(answer.granted) << known << " " << asked;
+        EXPECT_EQ(answer.reason, Reason::kEpoch);
+      }
+    }
+    EXPECT_EQ(next_epoch(full, {}), kMaxEpoch);
+    EXPECT_EQ(check_epochs(full) == "", known == kMaxEpoch);
+  }
+  const std::string wrong = check_epochs({-1, "", {}});
+  EXPECT_NE(wrong.find("epoch -1"), std::string::npos) << wrong;
+  EXPECT_NE(check_epochs({3, "a", up_to(INT64_MAX)}), "");
+}
+
+TEST(Term, APromiseToNobodyIsForgottenAndNoOther) {
+  const std::vector<std::string> all = {"a", "b", "c"};
+  const std::int64_t far = 1'000'000'000'000;
+  const Offset end(1000);
+  const auto forget = [&](Term term, std::int64_t epoch) {
+    const std::string stands = forget_promise(term, epoch, all, end);
+    return std::pair(stands, term);
+  };
+  for (const Term& poisoned :
+       {Term{INT64_MAX, "evil", up_to(2)}, Term{7, "evil", up_to(2)}, Term{far, "c", up_to(2)}}) {
+    EXPECT_TRUE(is_promised_to_nobody(poisoned, all));
+    const auto [stands, healed] = forget(poisoned, poisoned.promised);
+    EXPECT_EQ(stands, "");
+    EXPECT_EQ(healed, (Term{2, "a", up_to(2)})) << "never below what the log holds";
+    EXPECT_EQ(forget(poisoned, 6).second, poisoned) << "another number is another promise";
+  }
+  EXPECT_EQ(forget({9, "evil", {}}, 9).second, Term{});
+
+  for (const Term& good :
+       {Term{7, "c", up_to(2)}, Term{2, "a", up_to(2)}, Term{2 + kMaxEpochJump, "b", up_to(2)}}) {
+    EXPECT_FALSE(is_promised_to_nobody(good, all));
+    const auto [stands, kept] = forget(good, good.promised);
+    EXPECT_NE(stands, "") << good.promised;
+    EXPECT_EQ(kept, good);
+  }
+
+  // It was entered too, as a slave enters its master's, and holds no byte of it; or one.
+  Term entered{far, "evil", up_to(2)};
+  ASSERT_TRUE(entered.history.append({far, end, "evil"}));
+  EXPECT_EQ(forget(entered, far).second, (Term{2, "a", up_to(2)}));
+  Term held{far, "evil", up_to(2)};
+  ASSERT_TRUE(held.history.append({far, end + -1, "evil"}));
+  EXPECT_NE(forget(held, far).first.find("holds bytes of epoch"), std::string::npos);
+  EXPECT_EQ(forget(held, far).second, held);
+}
+
+// Who asks for a promise reads there why nobody can get one.
+TEST(Term, AVoterThatPromisedNobodySaysHowToForget) {
+  const Term poisoned{1'000'000'000'000, "evil", up_to(2)};
+  const Promise answer = judge_prepare(prepare(3), poisoned, voter());
+  EXPECT_EQ(answer.reason, Reason::kEpoch);
+  EXPECT_NE(answer.text.find("'forget_promise' set to 1000000000000"), std::string::npos)
+      << answer.text;
+  EXPECT_EQ(judge_prepare(prepare(3), {9, "a", up_to(2)}, voter()).text.find("forget_promise"),
+            std::string::npos);
+}
+
 TEST(Term, ACandidateOfADifferentSetIsRefusedInWords) {
   Voter self = voter();
   self.set = set_text({"a", "b", "c"}, 2);
