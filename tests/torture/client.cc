@@ -34,6 +34,14 @@ Answer Client::post(const std::string& target, std::string_view body, Millisecon
               deadline);
 }
 
+Answer Client::put(const std::string& target, std::string_view json, Milliseconds deadline) {
+  return call("PUT " + target +
+                  " HTTP/1.1\r\nHost: torture\r\nContent-Type: application/json\r\n"
+                  "Content-Length: " +
+                  std::to_string(json.size()) + "\r\n\r\n" + std::string(json),
+              deadline);
+}
+
 Answer Client::call(const std::string& request, Milliseconds deadline) {
   const auto end = system::Clock::now() + deadline;
   if (!connection_) {

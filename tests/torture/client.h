@@ -42,6 +42,7 @@ class Client {
   // Throws NobodyThere, or Failure when no whole answer came in time: the outcome is open then.
   Answer get(const std::string& target, Milliseconds deadline);
   Answer post(const std::string& target, std::string_view body, Milliseconds deadline);
+  Answer put(const std::string& target, std::string_view json, Milliseconds deadline);
 
  private:
   Answer call(const std::string& request, Milliseconds deadline);

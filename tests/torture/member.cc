@@ -118,6 +118,17 @@ Promotion promote(const Endpoint& node) {
   }
 }
 
+std::string set_option(const Endpoint& node, const std::string& key, const std::string& value) {
+  constexpr Milliseconds kDeadline{15'000};
+  try {
+    const Answer answer =
+        Client(node).put("/v1/options/" + key, "{\"value\":\"" + value + "\"}", kDeadline);
+    return answer.status == 200 ? "" : answer.body;
+  } catch (const Failure& failure) {
+    return failure.what();
+  }
+}
+
 std::string demote(const Endpoint& node) {
   constexpr Milliseconds kDeadline{15'000};
   try {

@@ -73,6 +73,7 @@ struct Promotion {
 };
 // What an operator does; any thread.
 Promotion promote(const Endpoint& node);
+std::string set_option(const Endpoint& node, const std::string& key, const std::string& value);
 std::string demote(const Endpoint& node);
 
 }  // namespace ha::torture

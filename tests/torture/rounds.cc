@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/torture/rounds.h"
 
+#include <algorithm>
+
 namespace ha::torture {
 namespace {
 
@@ -99,7 +101,11 @@ bool Rounds::promote_in_turn() {
 void Rounds::come_to_rest() {
   producers_.pause();
   std::string lacks;
-  const auto rests = [&] { return (lacks = check_.at_rest()).empty(); };
+  const auto rests = [&] {
+    if ((lacks = check_.at_rest()).empty()) return true;
+    allow_resets();
+    return false;
+  };
   for (int tried = 0; help_ && tried < kMostHelp; ++tried) {
     if (world_.wait_until(rests, kFindTogether)) break;
     world_.say("  no rest: " + lacks);
@@ -108,9 +114,33 @@ void Rounds::come_to_rest() {
   if (!world_.wait_until(rests, kHealed)) {
     throw Failure("stuck: the nodes do not come to rest: " + lacks);
   }
+  forbid_resets();
   std::string wrong = check_.round();
   if (wrong.empty()) wrong = readers_.wrong();
   if (!wrong.empty()) throw Failure(wrong);
+}
+
+// A node that was away while retention took what it needs is let copy from scratch, once there is a
+// master: nothing but its operator's word makes it empty a log that holds confirmed bytes.
+void Rounds::allow_resets() {
+  for (int i = 0; i < kNodes; ++i) {
+    if (std::find(allowed_.begin(), allowed_.end(), i) != allowed_.end()) continue;
+    const auto status = world_.node(i).status();
+    if (!status || system::text_at(*status, "ha/client/last_words").find("confirmed bytes") ==
+                       std::string::npos) {
+      continue;
+    }
+    world_.say("  '" + world_.node(i).id() + "' may copy from scratch " +
+               set_option(world_.node(i).endpoint(), "allow_unsafe_truncation", "true"));
+    allowed_.push_back(i);
+  }
+}
+
+void Rounds::forbid_resets() {
+  for (const int i : allowed_) {
+    set_option(world_.node(i).endpoint(), "allow_unsafe_truncation", "false");
+  }
+  allowed_.clear();
 }
 
 // What an operator can do for nodes that do not find together: first, whoever is not attached to

@@ -44,6 +44,8 @@ class Rounds {
   bool promote_in_turn();
   void come_to_rest();
   void help(bool again);
+  void allow_resets();
+  void forbid_resets();
   bool acks_come(Milliseconds within);
 
   World& world_;
@@ -56,6 +58,7 @@ class Rounds {
   std::vector<Milliseconds> gaps_;
   std::vector<Milliseconds> takeovers_;
   std::string last_refusal_;
+  std::vector<int> allowed_;  // nodes that may empty a confirmed log
   int done_ = 0;
 };
 
