@@ -222,6 +222,8 @@ void put_client(Sheet& sheet, const ClientMetrics& c, bool slave) {
   sheet.put("ha_client_appended_bytes_total", c.bytes_appended.value());
   sheet.put("ha_client_reports_sent_total", c.reports_sent.value());
   sheet.put("ha_client_truncated_bytes_total", c.truncated_bytes.value());
+  sheet.put("ha_client_cut_copies_bytes", static_cast<double>(c.cut_copies_bytes.value()));
+  sheet.put("ha_client_cut_copies_removed_total", c.cut_copies_removed.value());
   sheet.put("ha_client_offset_mismatches_total", c.mismatches.value());
   // 0 would read as 1970, and as an age of half a century in every alert.
   if (const auto ms = c.last_read_ms.value(); ms > 0) {

@@ -183,7 +183,9 @@ struct ClientMetrics {
   Counter heartbeats_received;
   Counter reports_sent;
   Counter truncated_bytes;
-  Counter mismatches;  // frames whose offset was not this log's end
+  Gauge cut_copies_bytes;      // of such bytes that are kept in files
+  Counter cut_copies_removed;  // files of them, to make room for newer ones
+  Counter mismatches;          // frames whose offset was not this log's end
   std::array<Counter, kReasonSlots> closes;
   Gauge master_confirm;     // told by the master; -1 = not yet, or its wire has none
   EpochList master_epochs;  // told by the master

@@ -353,7 +353,9 @@ const Spec kSpecs[] = {
      HA_NUMBER(prepare_timeout_ms, 10, kHourMs)},
     {"allow_unsafe_truncation", "flag", "true, false", true,
      "With replicas: let a slave cut what its readers may have seen when its master's log differs. "
-     "Otherwise it stops. What is cut is kept in state_dir either way.",
+     "Otherwise it stops. What is cut is kept in state_dir either way. Also: let it empty a log "
+     "that "
+     "holds confirmed bytes when the master has deleted what follows; of that nothing is kept.",
      HA_FLAG(allow_unsafe_truncation)},
     {"max_epoch_jump", "count", "1 to 4611686018427387904", true,
      "With replicas: a master whose epoch is further than this above all that the slave knows of "

@@ -22,6 +22,12 @@ Answer serve(Decision decision, Offset from, const Acceptor& acceptor) {
           acceptor.log.min, acceptor.log.end, acceptor.id,    {}};
 }
 
+// To somebody who is not known to belong here: no name, and nothing of the log.
+Answer refuse_stranger(Reason reason, std::string why, std::string aside = {}) {
+  return {Decision::kRefuse, reason,          kNativeVersion, {}, {}, {}, {},
+          std::move(why),    std::move(aside)};
+}
+
 // Why the slave may not come in, whatever its log holds; nothing = it may.
 std::optional<Answer> judge_identity(const Hello& hello, const Acceptor& acceptor) {
   const auto no = [&](Reason reason, std::string why) {
@@ -29,12 +35,12 @@ std::optional<Answer> judge_identity(const Hello& hello, const Acceptor& accepto
   };
   if (std::string wrong = check_version("the slave", hello.oldest_version, hello.newest_version);
       !wrong.empty()) {
-    return no(Reason::kVersion, std::move(wrong));
+    return refuse_stranger(Reason::kVersion, std::move(wrong));
   }
   if (hello.cluster != acceptor.cluster) {
-    return no(Reason::kCluster, "the slave's cluster is " + shown(hello.cluster) +
-                                    ", the master's is " + shown(acceptor.cluster) +
-                                    " (option 'cluster_id')");
+    return refuse_stranger(
+        Reason::kCluster, "the slave is of another cluster than the master (option 'cluster_id')",
+        ": its is " + shown(hello.cluster) + ", the master's " + shown(acceptor.cluster));
   }
   if (!hello.replica.empty() && hello.replica == acceptor.id) {
     return no(Reason::kUnknownReplica, "the slave's replica id is " + shown(hello.replica) +
@@ -42,8 +48,9 @@ std::optional<Answer> judge_identity(const Hello& hello, const Acceptor& accepto
   }
   const auto& known = acceptor.replicas;
   if (!known.empty() && std::find(known.begin(), known.end(), hello.replica) == known.end()) {
-    return no(Reason::kUnknownReplica, "the slave's replica id is " + shown(hello.replica) +
-                                           ", which is not in the master's option 'replicas'");
+    return refuse_stranger(Reason::kUnknownReplica,
+                           "the slave's replica id is " + shown(hello.replica) +
+                               ", which is not in the master's option 'replicas'");
   }
   if (hello.set != acceptor.set) {
     return no(Reason::kSetDiffers,
@@ -222,6 +229,7 @@ Refusal check_master(std::int64_t epoch, const std::string& master, const Term& 
                 "': correct the option, or see what listens there"};
   }
   const std::int64_t known = term.known();
+  const std::string forget = how_to_forget(term, all, expected.log_end, "the slave");
   const std::string who = "'" + master + "' is master of epoch " + std::to_string(epoch);
   if (epoch > epoch_above(known, expected.max_jump)) {
     return {Reason::kEpoch, who + ", more than " + std::to_string(expected.max_jump) + " above " +
@@ -231,12 +239,12 @@ Refusal check_master(std::int64_t epoch, const std::string& master, const Term& 
                                 std::to_string(epoch - known)};
   }
   if (epoch < known) {
-    return {Reason::kEpoch, who + "; the slave has promised or holds epoch " +
-                                std::to_string(known) + how_to_forget(term, all)};
+    return {Reason::kEpoch,
+            who + "; the slave has promised or holds epoch " + std::to_string(known) + forget};
   }
   if (epoch == term.promised && master != term.promised_to) {
-    return {Reason::kEpoch, who + ", which the slave has promised to '" + term.promised_to + "'" +
-                                how_to_forget(term, all)};
+    return {Reason::kEpoch,
+            who + ", which the slave has promised to '" + term.promised_to + "'" + forget};
   }
   return {};
 }
@@ -295,6 +303,15 @@ std::string check_answer(const Answer& answer, const Hello& hello, const Greetin
     return start + ", though it holds something and no cluster was named";
   }
   return "";
+}
+
+std::string check_reset(const Answer& answer, const Hello& hello, Offset confirmed) {
+  if (hello.end == hello.min || confirmed <= hello.min) return "";
+  return "the master has deleted what follows the slave's log, which ends at " + text(hello.end) +
+         ", and wants it emptied, to go on at " + text(answer.offset) +
+         "; it holds confirmed bytes, up to " + text(std::min(confirmed, hello.end)) +
+         ", so one node's word is not enough: empty the slave's store to copy from scratch, or set "
+         "its option 'allow_unsafe_truncation' to 'true'";
 }
 
 std::string check_upstream(const Upstream& master, std::uint64_t incarnation) {

@@ -89,8 +89,9 @@ struct Answer {
   Offset offset;  // where the first byte will come from
   Offset min;     // of the master's log
   Offset end;
-  std::string master;  // its replica id
-  std::string text;    // of a refusal: one sentence
+  std::string master;      // its replica id; "" also where the slave is a stranger
+  std::string text;        // of a refusal: one sentence
+  std::string aside = {};  // the rest of it, for this node's own log only; never sent
 };
 
 // What the judging node is and holds.
@@ -138,6 +139,11 @@ constexpr bool is_refusal(Reason reason) { return is_of_kind(reason, lists::kRef
 // What is wrong with an answer, given what was said; "" = nothing.
 std::string check_answer(const Answer& answer, const Hello& hello, const Greeting& greeting);
 
+// "" or why a slave of a set does not empty its log, though its master has deleted what it would go
+// on with. Below confirmed lies what enough copies held, and this log may be one of them: one
+// node's word is not enough to throw it away, be that node the master.
+std::string check_reset(const Answer& answer, const Hello& hello, Offset confirmed);
+
 // A slave says in its HELLO that it has promised the master's epoch, or a newer one, to another
 // node, and so will not follow it any more. "" or why the master should not believe that. If it
 // does, it is master no longer, and asks all nodes again: it finds the other one, or takes an epoch
@@ -150,6 +156,7 @@ struct Expected {
   std::string id;                     // the slave's own
   std::vector<std::string> replicas;  // the configured set
   std::string dialled;                // whose address was dialled; "" = it is in no row of the set
+  Offset log_end = {};                // the slave's
   std::int64_t max_jump = kMaxEpochJump;
 };
 

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "ha_plugin/core/one_line.h"
+
 namespace ha::core {
 namespace {
 
@@ -18,8 +20,8 @@ bool is_another_of(const std::vector<std::string>& replicas, const std::string& 
   return id != self && std::find(replicas.begin(), replicas.end(), id) != replicas.end();
 }
 
-std::string way_out(std::int64_t epoch) {
-  return "start this node once with option 'forget_promise' set to " + std::to_string(epoch) +
+std::string way_out(std::int64_t epoch, const std::string& who) {
+  return "start " + who + " once with option 'forget_promise' set to " + std::to_string(epoch) +
          " (docs/operate.md)";
 }
 
@@ -35,7 +37,7 @@ std::string set_text(std::vector<std::string> ids, std::int64_t copies) {
 
 std::string sets_differ(const std::string& who, const std::string& set,
                         const std::string& other_who, const std::string& other_set) {
-  const auto shown = [](const std::string& text) { return text.empty() ? "none" : text; };
+  const auto shown = [](const std::string& text) { return text.empty() ? "none" : one_line(text); };
   return who + " set is " + shown(set) + ", " + other_who + " is " + shown(other_set) +
          ": give every node the same options 'replicas' and 'default_copies'";
 }
@@ -46,7 +48,7 @@ std::string check_candidate(std::int64_t epoch, const std::string& candidate, co
                             const Voter& voter, Reason& reason) {
   reason = Reason::kUnknownReplica;
   if (!is_another_of(voter.replicas, candidate, voter.id)) {
-    return quoted(candidate) + " is not another node of option 'replicas' of " + quoted(voter.id);
+    return quoted(candidate) + " is not another node of option 'replicas'";
   }
   reason = Reason::kEpoch;
   if (epoch > epoch_above(term.known(), kMaxEpochJump)) {
@@ -58,7 +60,8 @@ std::string check_candidate(std::int64_t epoch, const std::string& candidate, co
   if (epoch < term.known() || (epoch == term.known() && !again)) {
     return "epoch " + std::to_string(epoch) + " is not above " + std::to_string(term.known()) +
            ", which " + quoted(voter.id) + " has promised to " + quoted(term.promised_to) +
-           " or has bytes of" + how_to_forget(term, voter.replicas);
+           " or has bytes of" +
+           how_to_forget(term, voter.replicas, voter.position.end, quoted(voter.id));
   }
   reason = Reason::kNone;
   return "";
@@ -67,15 +70,26 @@ std::string check_candidate(std::int64_t epoch, const std::string& candidate, co
 Promise judge_prepare(const Prepare& prepare, const Term& term, const Voter& voter) {
   Promise answer{false, voter.master, Reason::kNone, term.known(), voter.position, voter.id, {}};
   if (prepare.cluster != voter.cluster) {
+    answer = {};
     answer.reason = Reason::kCluster;
-    answer.text = "its cluster is " + quoted(prepare.cluster) + ", that of " + quoted(voter.id) +
-                  " is " + quoted(voter.cluster);
+    answer.text = "the candidate is of another cluster (option 'cluster_id')";
+    answer.aside =
+        ": its is " + quoted(prepare.cluster) + ", that of this node " + quoted(voter.cluster);
     return answer;
+  }
+  const bool stranger = !is_another_of(voter.replicas, prepare.candidate, voter.id);
+  if (stranger) {
+    answer.id.clear();
+    answer.master = false;
   }
   if (prepare.set != voter.set) {
     answer.reason = Reason::kSetDiffers;
-    answer.text =
+    const std::string both =
         sets_differ("the candidate's", prepare.set, "that of " + quoted(voter.id), voter.set);
+    answer.text = stranger ? "the candidate is not another node of option 'replicas': give every "
+                             "node the same options 'replicas' and 'default_copies'"
+                           : both;
+    if (stranger) answer.aside = ": " + both;
     return answer;
   }
   // Who asks does not know yet what to ask for.
@@ -99,7 +113,8 @@ Promise judge_prepare(const Prepare& prepare, const Term& term, const Voter& vot
   if (prepare.mode != Prepare::Mode::kForce && voter.position > prepare.position) {
     answer.reason = Reason::kBehind;
     answer.text = quoted(voter.id) + " holds " + text_of(voter.position) + ", the candidate only " +
-                  text_of(prepare.position);
+                  text_of(prepare.position) +
+                  how_to_forget(term, voter.replicas, voter.position.end, quoted(voter.id));
     return answer;
   }
   answer.granted = true;
@@ -114,9 +129,11 @@ bool is_promised_to_nobody(const Term& term, const std::vector<std::string>& rep
   return to_a_stranger || term.promised > epoch_above(held, kMaxEpochJump);
 }
 
-std::string how_to_forget(const Term& term, const std::vector<std::string>& replicas) {
+std::string how_to_forget(Term term, const std::vector<std::string>& replicas, Offset log_end,
+                          const std::string& who) {
+  term.history.truncate_suffix(log_end);
   if (!is_promised_to_nobody(term, replicas)) return "";
-  return "; no node of the set asked for that: " + way_out(term.promised);
+  return "; no node of the set asked for that: " + way_out(term.promised, who);
 }
 
 std::string forget_promise(Term& term, std::int64_t epoch, const std::vector<std::string>& replicas,
@@ -149,7 +166,8 @@ std::string check_epochs(const Term& term) {
   for (const std::int64_t epoch : {first, term.history.last_epoch(), term.promised}) {
     if (is_epoch(epoch)) continue;
     return "it has epoch " + std::to_string(epoch) + ", and epochs are 0 to " +
-           std::to_string(kMaxEpoch) + ", so no node of the set asked for that: " + way_out(epoch);
+           std::to_string(kMaxEpoch) +
+           ", so no node of the set asked for that: " + way_out(epoch, "this node");
   }
   return "";
 }

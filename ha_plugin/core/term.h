@@ -78,8 +78,9 @@ struct Promise {
   Reason reason = Reason::kNone;  // of a refusal
   std::int64_t known = 0;         // the newest epoch that the one who answers knows of
   Position position;              // of its log
-  std::string id;
-  std::string text;  // of a refusal: one sentence
+  std::string id;                 // "" = the candidate is a stranger, to whom no name is told
+  std::string text;               // of a refusal: one sentence
+  std::string aside = {};         // the rest of it, for this node's own log only; never sent
 };
 
 // What the judging node is.
@@ -103,8 +104,10 @@ std::string check_candidate(std::int64_t epoch, const std::string& candidate, co
 // Did no node of the set ask for what was promised? Then it is a stranger's doing, or a broken
 // file's, and no member of the set can ever be promised more.
 bool is_promised_to_nobody(const Term& term, const std::vector<std::string>& replicas);
-// "" or that it is so, with the way out: the end of a sentence that tells of it.
-std::string how_to_forget(const Term& term, const std::vector<std::string>& replicas);
+// "" or that it is so, and the way out: the end of a sentence that tells of it. A log that ends at
+// log_end has no byte of an epoch that begins there. who: whose term it is, such as "the slave".
+std::string how_to_forget(Term term, const std::vector<std::string>& replicas, Offset log_end,
+                          const std::string& who);
 // "" and term is without that promise, as if its log's newest epoch had been promised last; or why
 // it stands. Nothing changes where that was not promised. An epoch that the log has entered without
 // a byte of it goes too: a slave enters its master's at once. REQUIRES of the operator: all nodes

@@ -91,11 +91,14 @@ std::optional<Promotion::Result> Promotion::ask() {
   if (auto lost = judge(heard)) return *std::move(lost);
   prepare_.epoch = std::max(core::next_epoch(term_, heard), change_.epoch);
   if (prepare_.epoch > term_.known()) return std::nullopt;
-  return Lost{Reason::kEpoch,
-              {Status::kConflict, "there is no epoch above " + std::to_string(term_.known()) +
-                                      ", which this node has promised to '" + term_.promised_to +
-                                      "' or has bytes of" +
-                                      core::how_to_forget(term_, parts_.settings.replicas.ids())}};
+  return Lost{
+      Reason::kEpoch,
+      {Status::kConflict,
+       fmt::format("there is no epoch above {}, which this node has promised to '{}' or has bytes "
+                   "of{}",
+                   term_.known(), term_.promised_to,
+                   core::how_to_forget(term_, parts_.settings.replicas.ids(),
+                                       candidacy_.position.end, "this node"))}};
 }
 
 std::optional<Promotion::Lost> Promotion::promise_to_self() {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ha_plugin/state/term_keeper.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "ha_plugin/core/assert.h"
@@ -21,7 +23,7 @@ std::string TermKeeper::load(core::Offset log_min, core::Offset log_end) {
     if (std::string wrong = forget_promise(log_end); !wrong.empty()) return wrong;
   }
   if (std::string wrong = core::check_epochs(saved_); !wrong.empty()) {
-    return "'" + path() + "' is wrong: " + wrong;
+    return fmt::format("'{}' is wrong: {}", path(), wrong);
   }
   term_ = saved_;
   trim(log_min, log_end);
@@ -29,12 +31,12 @@ std::string TermKeeper::load(core::Offset log_min, core::Offset log_end) {
 }
 
 std::string TermKeeper::forget_promise(core::Offset log_end) {
-  const std::string what = "option 'forget_promise' is " + std::to_string(settings_.forget_promise);
+  const std::string what = fmt::format("option 'forget_promise' is {}", settings_.forget_promise);
   core::Term next = saved_;
   if (std::string stands =
           core::forget_promise(next, settings_.forget_promise, settings_.replicas.ids(), log_end);
       !stands.empty()) {
-    return what + ": " + stands + "; take the option away";
+    return fmt::format("{}: {}; take the option away", what, stands);
   }
   // It may stay in a configuration for a while: it does nothing the next time.
   if (next == saved_) {
@@ -42,9 +44,10 @@ std::string TermKeeper::forget_promise(core::Offset log_end) {
     return "";
   }
   if (std::string failed = file_.save(next); !failed.empty()) return failed;
-  host_.warn(what + ": the promise of it to '" + saved_.promised_to +
-             "' is forgotten; the newest epoch that this node knows of is " +
-             std::to_string(next.known()) + " now; take the option away");
+  host_.warn(
+      fmt::format("{}: the promise of it to '{}' is forgotten; the newest epoch that this "
+                  "node knows of is {} now; take the option away",
+                  what, saved_.promised_to, next.known()));
   saved_ = std::move(next);
   return "";
 }

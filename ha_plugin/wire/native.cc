@@ -8,6 +8,7 @@
 #include <initializer_list>
 #include <limits>
 
+#include "ha_plugin/core/one_line.h"
 #include "ha_plugin/wire/big_endian.h"
 
 namespace ha::wire::native {
@@ -62,7 +63,7 @@ void promise_fields(Io& io, Message& m) {
   io.epoch(m.position.epoch);
   io.offset(m.position.end);
   io.short_text(m.id);
-  io.long_text(m.text);
+  io.words(m.text);
 }
 template <class Io, class Message>
 void hello_fields(Io& io, Message& m) {
@@ -91,7 +92,7 @@ void answer_fields(Io& io, Message& m) {
   io.offset(m.min);
   io.offset(m.end);
   io.short_text(m.master);
-  io.long_text(m.text);
+  io.words(m.text);
 }
 template <class Io, class Message>
 void ack_fields(Io& io, Message& m) {
@@ -162,6 +163,7 @@ class Writer {
   }
   void short_text(std::string_view value) { text<std::uint8_t>(value); }
   void long_text(std::string_view value) { text<std::uint16_t>(value); }
+  void words(std::string_view value) { long_text(value); }
   void epochs(const std::vector<core::EpochEntry>& entries) {
     number(static_cast<std::uint16_t>(entries.size()));
     for (const core::EpochEntry& entry : entries) epoch_fields(*this, entry);
@@ -217,6 +219,11 @@ class BodyReader {
   }
   void short_text(std::string& out) { text<std::uint8_t>(out); }
   void long_text(std::string& out) { text<std::uint16_t>(out); }
+  // A sentence that is shown. Made fit for that here, where nobody can forget it.
+  void words(std::string& out) {
+    long_text(out);
+    out = core::one_line(out);
+  }
   // More than a node may tell make the body wrong, and are not read.
   void epochs(std::vector<core::EpochEntry>& out) {
     std::uint16_t count = 0;

@@ -151,6 +151,8 @@ TEST_F(Populated, ClientShowsItsLinkAndCounters) {
   EXPECT_EQ(get("ha_client_heartbeats_received_total"), "36");
   EXPECT_EQ(get("ha_client_reports_sent_total"), "37");
   EXPECT_EQ(get("ha_client_truncated_bytes_total"), "39");
+  EXPECT_EQ(get("ha_client_cut_copies_bytes"), "41");
+  EXPECT_EQ(get("ha_client_cut_copies_removed_total"), "42");
   EXPECT_EQ(get("ha_client_offset_mismatches_total"), "38");
   EXPECT_EQ(get("ha_client_closes_total{reason=\"offset_mismatch\"}"), "39");
   EXPECT_DOUBLE_EQ(std::stod(get("ha_client_last_read_timestamp_seconds")), 1'700'000'000.5);

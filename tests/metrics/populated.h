@@ -82,6 +82,8 @@ inline void populate(HaMetrics& m) {
   c.heartbeats_received.add(36);
   c.reports_sent.add(37);
   c.truncated_bytes.add(39);
+  c.cut_copies_bytes.set(41);
+  c.cut_copies_removed.add(42);
   c.mismatches.add(38);
   c.closes[HA_REASON_OFFSET_MISMATCH].add(39);
 }

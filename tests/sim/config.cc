@@ -52,6 +52,7 @@ constexpr std::array<std::string_view, Stats::kCounters> kNames{
     "TRUNCATE",
     "bytes cut by them",
     "RESET",
+    "of a confirmed log, refused",
     "refusals",
     "masters that a HELLO told of a rival",
     "masters that yielded",

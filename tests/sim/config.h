@@ -170,6 +170,7 @@ struct Stats {
     kTruncates,
     kTruncatedBytes,
     kStoreResets,
+    kResetsRefused,
     kRefusals,
     kTakenOver,
     kYieldsOfMasters,

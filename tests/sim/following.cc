@@ -107,7 +107,14 @@ bool Node::take_answer(Link& link, const core::Answer& answer) {
   }
   const std::string wrong = core::check_answer(answer, link.hello, greeting);
   if (!wrong.empty()) throw Violation(id() + " does not believe its master: " + wrong);
+  stranded_ = answer.decision == core::Decision::kReset &&
+              !core::check_reset(answer, link.hello, disk_.shown()).empty();
   if (cluster_.is_impostor(link.id)) {
+    if (stranded_) {
+      stranded_ = false;
+      cluster_.count(Stats::kImpostorsRefused);
+      return false;
+    }
     throw Violation(id() + " believes an impostor, who says that he is " + answer.master +
                     ", master of epoch " + std::to_string(greeting.epoch));
   }
@@ -119,6 +126,10 @@ bool Node::take_answer(Link& link, const core::Answer& answer) {
       if (!keeper_.cut(answer.offset, clock()) || !cut_log(answer.offset)) return false;
       break;
     case core::Decision::kReset:
+      if (stranded_) {
+        cluster_.count(Stats::kResetsRefused);
+        return false;
+      }
       cluster_.count(Stats::kStoreResets);
       if (!keeper_.cut(std::min(link.hello.tail_end, answer.offset), clock())) return false;
       maybe_crash();

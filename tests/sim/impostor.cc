@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/sim/impostor.h"
 
+#include <algorithm>
+
 #include "tests/sim/node.h"
 
 namespace ha::sim {
@@ -10,13 +12,16 @@ namespace native = wire::native;
 Impostor::Impostor(Net& net, Rng& rng, const Config& config, ConnId id, const Node& victim,
                    std::uint32_t dialled)
     : net_(net), id_(id), victim_(victim), name_(config.ids[dialled]) {
-  switch (rng.below(3)) {
+  switch (rng.below(4)) {
     case 0:
       name_ = "evil";
       break;
     case 1:  // any other member, the victim too
       name_ = config.ids[(dialled + 1 + static_cast<std::uint32_t>(rng.below(config.nodes - 1))) %
                          static_cast<std::uint32_t>(config.nodes)];
+      break;
+    case 2:  // who he says he is: the log is what he is after
+      resets_ = true;
       break;
     default:
       above_ = core::kMaxEpochJump + (rng.percent(50) ? 1 : core::kMaxEpoch / 2);
@@ -39,20 +44,23 @@ void Impostor::read(std::span<const std::byte> bytes) {
 
 void Impostor::greet() {
   const core::LogBounds& log = victim_.disk().log();
-  greeting_.min = log.min;
-  greeting_.end = log.end;
+  greeting_.min = resets_ ? log.segment_start(log.end) + log.segment_size : log.min;
+  greeting_.end = std::max(greeting_.min, log.end);
   greeting_.epoch = core::epoch_above(victim_.term().known(), above_);
   greeting_.set = victim_.set().text();
   core::EpochHistory history = victim_.term().history.entered_by(log.end);
-  history.enter({greeting_.epoch, log.end, name_});
+  history.enter({greeting_.epoch, greeting_.end, name_});
   greeting_.history = core::history_to_tell(history);
   net_.send(id_, kServer, native::encode_greeting(greeting_));
 }
 
 void Impostor::answer() {
+  const core::Hello& hello = reader_.hello();
+  // One whose readers saw nothing may believe him, and nobody can tell.
+  if (resets_ && victim_.disk().shown() <= hello.min) return;
   core::Answer answer;
-  answer.decision = core::Decision::kResume;
-  answer.offset = reader_.hello().end;
+  answer.decision = resets_ ? core::Decision::kReset : core::Decision::kResume;
+  answer.offset = resets_ ? greeting_.min : hello.end;
   answer.min = greeting_.min;
   answer.end = greeting_.end;
   answer.master = name_;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Somebody who listens where a slave dials, and says that he is its master.
 //
-// He knows all that a node of the set knows, and lies only where the slave can tell: about who he
-// is, or with an epoch out of reach. A slave that takes his answer has promised what he said, and
-// then no node of the set can be promised more.
+// He knows all that a node of the set knows, and lies where the slave can tell: about who he is,
+// with an epoch out of reach, or to have a log emptied whose readers saw something. A slave that
+// takes his answer has promised what he said, and then no node of the set may be promised more.
 #pragma once
 
 #include <span>
@@ -33,6 +33,7 @@ class Impostor {
   const Node& victim_;
   std::string name_;
   std::int64_t above_ = 1;  // so far above what the victim knows of
+  bool resets_ = false;     // wants the victim's log emptied
   bool opened_ = false;
   bool over_ = false;
   wire::ReportGather opening_;

@@ -145,6 +145,8 @@ MUTATIONS = [
      "if (false) {", "a slave follows a member that it did not dial"),
     ("far-epoch-believed", CORE + "handshake.cc", "if (epoch > epoch_above(known, expected.max_jump)) {", "if (false) {",
      "a slave follows a master of an epoch that cannot be"),
+    ("reset-on-one-word", CORE + "handshake.cc", "if (hello.end == hello.min || confirmed <= hello.min) return",
+     "if (true) return", "a slave empties a log that holds confirmed bytes when one node says so"),
     # ---- how far readers see ----
     ("confirm-falls", SIM + "waits.cc", "if (now <= confirmed_) return;", "if (now == confirmed_) return;",
      "glue: what is confirmed falls when a slave leaves"),

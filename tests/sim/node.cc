@@ -267,7 +267,7 @@ void Node::empty_store() {
   cluster_.checker().on_emptied(index_);
   keeper_.load(disk_.degraded, disk_.whole_end(disk_.end()));
   term_.history = disk_.saved.history = {};
-  diverged_ = false;
+  diverged_ = stranded_ = false;
 }
 
 // ---- its roles ----

@@ -69,6 +69,8 @@ class Node {
   bool promoting() const { return promotion_ != nullptr; }
   bool idle() const { return up_ && !master() && !promoting() && !target_; }
   bool diverged() const { return diverged_; }
+  // Does it lack what its master has deleted, and hold what its readers saw?
+  bool stranded() const { return stranded_; }
   std::optional<std::uint32_t> target() const { return target_; }
   std::int64_t epoch() const { return epoch_; }
   core::Position position() const;
@@ -203,6 +205,7 @@ class Node {
   core::Term term_;
   bool up_ = false;
   bool diverged_ = false;
+  bool stranded_ = false;
   std::uint64_t incarnation_ = 0;
   std::int64_t epoch_ = 0;  // of which it is master
   std::optional<std::uint32_t> target_;

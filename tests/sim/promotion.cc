@@ -76,6 +76,7 @@ void Node::settle(std::uint32_t voter, std::optional<core::Promise> promise, con
   Promotion& mine = *promotion_;
   if (mine.settled[voter]) return;
   mine.settled[voter] = true;
+  if (promise) promise->id = cluster_.config().ids[voter];  // a stranger is not told
   mine.heard[voter].promise = std::move(promise);
   mine.heard[voter].text = why;
   judge_if_settled();

@@ -175,7 +175,7 @@ bool Cluster::all_follow(Node& master) {
   bool all = true;
   for (const auto& node : nodes_) {
     if (node.get() == &master) continue;
-    if (node->diverged()) {
+    if (node->diverged() || node->stranded()) {
       node->empty_store();
       in(node->index(), [](Node& n) { n.rest(); });
     }

@@ -114,6 +114,8 @@ TEST_F(DegradedSet, WhatAResetThrowsAwayWasLostToo) {
   core::Term term{1, "b", {}};
   ASSERT_TRUE(term.history.append({1, Offset(0), "b"}));
   ASSERT_EQ(TermFile(StateStore(b().state.path())).save(term), "");
+  // A host that was never told of a bound shows its readers all.
+  ASSERT_EQ(b().host.api()->confirm(&b().host, 1, 0), HA_OK);
   b().state.write("ha_degraded.json", format_degraded({{{Offset(100), Offset(200), 7}}, {}}));
   Listener listener;
   follow(b(), listener.address());
@@ -137,6 +139,51 @@ TEST_F(DegradedSet, WhatAResetThrowsAwayWasLostToo) {
   ASSERT_EQ(parse_degraded(b().state.read("ha_degraded.json"), kept), "");
   ASSERT_EQ(kept.ranges.size(), 1U);
   EXPECT_EQ(kept.ranges[0].lost_from, Offset(100));
+}
+
+// This log may be one of the copies that were counted: one master's word does not empty it.
+TEST_F(DegradedSet, AResetOfAConfirmedLogNeedsTheOperator) {
+  make(2);
+  b().host.grow(200);
+  core::Term term{1, "b", {}};
+  ASSERT_TRUE(term.history.append({1, Offset(0), "b"}));
+  ASSERT_EQ(TermFile(StateStore(b().state.path())).save(term), "");
+  ASSERT_EQ(b().host.api()->confirm(&b().host, 1, 150), HA_OK);  // as if
+  Listener listener;
+  follow(b(), listener.address(), {{"reconnect_max_ms", "50"}});
+  const auto wants_it_emptied = [&](NativeMaster& a) {
+    ASSERT_TRUE(a.greet({core::kNativeVersion,
+                         core::kNativeVersion,
+                         Offset(4096),
+                         Offset(8192),
+                         2,
+                         {{2, Offset(4096), "a"}},
+                         set_text()}));
+    core::Answer answer;
+    answer.decision = core::Decision::kReset;
+    answer.offset = answer.min = Offset(4096);
+    answer.end = Offset(8192);
+    answer.master = "a";
+    ASSERT_TRUE(a.answer(answer));
+  };
+  {
+    NativeMaster a(listener.accept());
+    wants_it_emptied(a);
+    EXPECT_TRUE(a.peer().wait_closed());
+  }
+  EXPECT_TRUE(
+      b().host.wait_for_log("it holds confirmed bytes, up to 150, so one node's word is not "
+                            "enough"));
+  EXPECT_EQ(b().plugin->snapshot().total.client_reason, HA_REASON_REQUEST_BELOW_MIN);
+  EXPECT_EQ(b().host.end(), 200);
+  EXPECT_EQ(b().host.first_wrong_byte(), "");
+  EXPECT_EQ(b().plugin->sample("ha_promised_epoch"), 1) << "nor is it followed";
+
+  ASSERT_EQ(b().plugin->set_option("allow_unsafe_truncation", "true"), HA_OK);
+  NativeMaster a(listener.accept());
+  wants_it_emptied(a);
+  ASSERT_TRUE(a.ack_with(4096));
+  EXPECT_TRUE(b().host.wait_for_log("what it held, from 0 to 200, was deleted at the master"));
 }
 
 }  // namespace

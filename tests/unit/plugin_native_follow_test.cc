@@ -54,7 +54,8 @@ TEST(Native, ASlaveOfAnotherClusterSaysSoAndGoesOnTrying) {
   master.start_master();
   slave.start_slave(address_of(master));
   EXPECT_TRUE(
-      slave_host.wait_for_log("the master refused this slave: the slave's cluster is 'test'", 2));
+      slave_host.wait_for_log("the master refused this slave: the slave is of another cluster", 2));
+  EXPECT_TRUE(master_host.wait_for_log("its is 'test', the master's 'prod'"));
   EXPECT_EQ(slave.snapshot().total.client_reason, HA_REASON_CLUSTER);
   EXPECT_EQ(slave_host.appends(), 0);
 }

@@ -120,16 +120,20 @@ class Question {
           say(wire::native::encode_prepare(prepare_));
           break;
         case Reader::Found::kPromise:
-          if (reader_.promise().id != node_.id) {
+          // A node that takes this one for a stranger tells no name, and promises nothing.
+          if (reader_.promise().id != node_.id &&
+              (reader_.promise().granted || !reader_.promise().id.empty())) {
             wrong_one(fmt::format("the node there calls itself '{}'", reader_.promise().id));
           } else {
             heard_.promise = reader_.promise();
+            heard_.promise->id = node_.id;
             fail("it answered");  // there is nothing more to hear
           }
           return false;
         case Reader::Found::kBadBody:
-          wrong_one("its answer has what no such message may have (such as an epoch above " +
-                    std::to_string(core::kMaxEpoch) + ")");
+          wrong_one(fmt::format(
+              "its answer has what no such message may have (such as an epoch above {})",
+              core::kMaxEpoch));
           return false;
         default:
           wrong_one("its answer is not a message of the native protocol");

@@ -121,7 +121,7 @@ void HaConnection::take_hello(const core::Hello& hello, Time now) {
   if (!open_) return;
   wire::native::Bytes message = wire::native::encode_answer(answer);
   if (answer.decision == core::Decision::kRefuse) {
-    replica_.refuse({answer.reason, answer.text});
+    replica_.refuse({answer.reason, answer.text + answer.aside});
   } else {
     const wire::native::Bytes after = events_.after_answer(*this);
     message.insert(message.end(), after.begin(), after.end());

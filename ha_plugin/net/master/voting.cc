@@ -84,9 +84,10 @@ core::Promise Voting::judge_prepare(const core::Prepare& prepare, Todo& todo) co
     answer.text = std::move(failed);
   }
   // A master that lacks copies asks every second.
-  parts_.log.log(asks ? HA_LOG_DEBUG : HA_LOG_INFO,
-                 asks ? "questions who may become master" : "nodes that ask to become master",
-                 asked + (answer.granted ? ": it may" : ": refused: " + answer.text));
+  parts_.log.log(
+      asks ? HA_LOG_DEBUG : HA_LOG_INFO,
+      asks ? "questions who may become master" : "nodes that ask to become master",
+      asked + (answer.granted ? ": it may" : ": refused: " + answer.text + answer.aside));
   return answer;
 }
 

@@ -2,11 +2,15 @@
 #include "ha_plugin/net/slave/cut_copy.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <exception>
+#include <filesystem>
+#include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -17,6 +21,7 @@ namespace ha::net {
 namespace {
 
 constexpr std::int64_t kPieceBytes = std::int64_t{1} << 20;
+constexpr std::string_view kPrefix = "ha_cut-";  // of the names that the caller gives
 
 // "" or what failed.
 std::string write_all(int fd, const char* from, std::int64_t size, const std::string& path) {
@@ -100,9 +105,57 @@ std::string CutCopy::write(core::Offset begin, core::Offset end, const std::stri
   }
   if (failed.empty() && ::fsync(fd) != 0) failed = cannot("fsync", path);
   if (::close(fd) != 0 && failed.empty()) failed = cannot("close", path);
-  if (failed.empty()) return sync_directory(directory);
-  remove_file(path);
+  if (failed.empty()) failed = sync_directory(directory);
+  if (failed.empty()) {
+    make_room(directory, path);
+  } else {
+    remove_file(path);
+  }
   return failed;
+}
+
+// Only once the newest is there.
+void CutCopy::make_room(const std::string& directory, const std::string& newest) const {
+  struct Kept {
+    std::filesystem::file_time_type written;
+    std::string path;
+    std::int64_t size;
+  };
+  std::vector<Kept> older;
+  std::int64_t bytes = 0;
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(directory, error), end; !error && at != end;
+       at.increment(error)) {
+    std::error_code gone;
+    if (!at->path().filename().string().starts_with(kPrefix) || at->is_symlink(gone) ||
+        !at->is_regular_file(gone)) {
+      continue;
+    }
+    const auto size = static_cast<std::int64_t>(at->file_size(gone));
+    const auto written = at->last_write_time(gone);
+    if (gone) continue;
+    bytes += size;
+    if (at->path() != newest) older.push_back({written, at->path().string(), size});
+  }
+  std::ranges::sort(older, [](const Kept& a, const Kept& b) {
+    return std::tie(a.written, a.path) < std::tie(b.written, b.path);
+  });
+  std::size_t files = older.size() + 1;
+  for (const Kept& oldest : older) {
+    if (files <= kMostFiles && bytes <= kMostBytes) break;
+    if (std::string failed = remove_file(oldest.path); !failed.empty()) {
+      host_.warn(fmt::format("bytes that were cut before stay: {}", failed));
+      continue;
+    }
+    --files;
+    bytes -= oldest.size;
+    metrics_.cut_copies_removed.add();
+    host_.warn(
+        fmt::format("removed {}, bytes that were cut before, to make room for {}: at most "
+                    "{} such files with {} bytes are kept",
+                    oldest.path, newest, kMostFiles, kMostBytes));
+  }
+  metrics_.cut_copies_bytes.set(bytes);
 }
 
 }  // namespace ha::net

@@ -17,17 +17,7 @@ namespace {
 
 constexpr int kTicksBetweenPending = 10;
 
-constexpr std::size_t kMostWords = 400;  // of a master's sentence that is passed on
-
 std::string text(Offset offset) { return std::to_string(offset.bytes()); }
-
-// What a peer says goes into one line of the host's log.
-std::string one_line(std::string words) {
-  words.resize(std::min(words.size(), kMostWords));
-  std::replace_if(
-      words.begin(), words.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
-  return words;
-}
 
 Refusal lost_is_not_written(const Settings& settings) {
   return {
@@ -144,7 +134,7 @@ Refusal NativeClientWire::on_answer() {
   const core::Answer& answer = reader_.answer();
   if (answer.decision == Decision::kRefuse) {
     return {core::is_refusal(answer.reason) ? answer.reason : Reason::kProtocol,
-            "the master refused this slave: " + one_line(answer.text)};
+            "the master refused this slave: " + answer.text};
   }
   if (Refusal refusal = check_epoch(answer); !refusal.ok()) return refusal;
   if (std::string wrong = core::check_answer(answer, hello_, reader_.greeting()); !wrong.empty()) {
@@ -174,12 +164,26 @@ Refusal NativeClientWire::check_epoch(const core::Answer& answer) const {
                                          "' keeps no epochs: give it the same option 'replicas' as "
                                          "this node"};
   }
-  return core::check_master(
-      epoch, answer.master, terms_.current(),
-      {settings_.replica_id, settings_.replicas.ids(), dialled_, settings_.max_epoch_jump});
+  return core::check_master(epoch, answer.master, terms_.current(),
+                            {settings_.replica_id, settings_.replicas.ids(), dialled_, hello_.end,
+                             settings_.max_epoch_jump});
+}
+
+// Asked before anything is said or thrown away.
+Refusal NativeClientWire::may_reset() const {
+  if (!terms_.keeps_epochs()) return {};
+  ha_bounds bounds{};
+  if (HostResult r = host_.bounds(bounds); !r.ok()) return to_refusal(std::move(r));
+  // Without the hook nobody tells the host what is confirmed, and it shows its readers all.
+  const Offset confirmed = host_.can_confirm() ? Offset(bounds.confirm) : hello_.end;
+  std::string no = core::check_reset(reader_.answer(), hello_, confirmed);
+  // Not final: the master may change, or the option. Until then this node is no copy, and says why.
+  if (no.empty() || settings_.allow_unsafe_truncation) return {};
+  return {Reason::kRequestBelowMin, std::move(no)};
 }
 
 Refusal NativeClientWire::reset(Offset start) {
+  if (Refusal no = may_reset(); !no.ok()) return no;
   on_cut_();
   // The master deleted what this log could go on with; whether what this one holds was in there is
   // known up to the tail's end. An empty log may start below its old place.

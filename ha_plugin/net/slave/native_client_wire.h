@@ -33,7 +33,7 @@ class NativeClientWire final : public ClientWire {
         incarnation_(incarnation),
         on_cut_(std::move(on_cut)),
         on_upstream_(std::move(on_upstream)),
-        cut_copy_(host) {}
+        cut_copy_(host, metrics.client) {}
 
   void dialled(const Address& master) override { dialled_ = settings_.replicas.id_at(master); }
   std::span<const std::byte> open() override;
@@ -57,6 +57,7 @@ class NativeClientWire final : public ClientWire {
   Refusal on_greeting();
   Refusal on_answer();
   Refusal check_epoch(const core::Answer& answer) const;
+  Refusal may_reset() const;
   Refusal reset(core::Offset start);
   Refusal may_cut(core::Offset to, const std::string& range) const;
   Refusal cut(core::Offset to);

@@ -129,13 +129,98 @@ TEST(Handshake, NoTailIsReadBeyondTheAgreedMebibyte) {
   EXPECT_EQ(judge_hello(h, self, never).reason, Reason::kProtocol);
 }
 
+// Whatever it says, a HELLO costs its master at most one look at the log, and none before it is
+// known to come from a node that belongs here.
+TEST(Handshake, AHelloIsHashedOnceAtMost) {
+  int looks = 0;
+  const auto counted = [&](Offset begin, Offset end) -> std::optional<std::uint64_t> {
+    ++looks;
+    EXPECT_LE(end - begin, kTailBytes);
+    return kSameBytes;
+  };
+  const auto looks_at = [&](const Hello& h, const Acceptor& self) {
+    looks = 0;
+    judge_hello(h, self, counted);
+    return looks;
+  };
+  Acceptor self = acceptor();
+  self.replicas = {"a", "b"};
+  EXPECT_EQ(looks_at(hello(0, 3000), self), 1);
+  Hello wrong = hello(0, 3000);
+  ++wrong.tail_hash;
+  EXPECT_EQ(looks_at(wrong, self), 1);
+  for (const auto& spoil : std::vector<void (*)(Hello&)>{
+           [](Hello& h) { h.cluster = "test"; }, [](Hello& h) { h.replica = "evil"; },
+           [](Hello& h) { h.replica = "a"; }, [](Hello& h) { h.set = "a"; },
+           [](Hello& h) { ++h.segment_size; }, [](Hello& h) { h.oldest_version = 9; },
+           [](Hello& h) { h.end = Offset(9000); }}) {
+    Hello h = hello(0, 3000);
+    spoil(h);
+    EXPECT_EQ(looks_at(h, self), 0);
+  }
+}
+
+// A refusal is what a stranger tries first: it must not teach him the names that open the door.
+TEST(Handshake, ARefusalTellsAStrangerNoName) {
+  Acceptor self = acceptor();
+  self.cluster = "secret";
+  self.id = "alpha";
+  self.replicas = {"alpha", "beta"};
+  self.set = "alpha,beta with default_copies 2";
+  self.keeps_epochs = true;
+  self.epoch = 3;
+  self.term = {3, "alpha", {}};
+  const auto is_silent = [](const Answer& answer) {
+    for (const char* name : {"secret", "alpha", "beta"}) {
+      EXPECT_EQ(answer.text.find(name), std::string::npos) << answer.text;
+    }
+    EXPECT_EQ(answer.master, "");
+    EXPECT_EQ(answer.min, Offset(0));
+    EXPECT_EQ(answer.end, Offset(0));
+  };
+  Hello h = hello(0, 3000);
+  h.cluster = "guess";
+  h.replica = "beta";
+  h.promised = 9;
+  h.promised_to = "beta";
+  const Answer other_cluster = judge_hello(h, self, same);
+  EXPECT_EQ(other_cluster.reason, Reason::kCluster);
+  is_silent(other_cluster);
+  h.cluster = "secret";
+  h.replica = "guess";
+  h.set = "guess";
+  const Answer no_member = judge_hello(h, self, same);
+  EXPECT_EQ(no_member.reason, Reason::kUnknownReplica);
+  is_silent(no_member);
+  h.replica = "beta";
+  const Answer member = judge_hello(h, self, same);
+  EXPECT_EQ(member.reason, Reason::kSetDiffers);
+  EXPECT_NE(member.text.find("alpha,beta"), std::string::npos) << "a member is told more";
+}
+
+TEST(Handshake, ALogWithConfirmedBytesIsNotEmptiedOnOneNodesWord) {
+  Answer answer;
+  answer.decision = Decision::kReset;
+  answer.offset = Offset(5000);
+  const Hello h = hello(1000, 1900);
+  EXPECT_EQ(check_reset(answer, h, Offset(0)), "");
+  EXPECT_EQ(check_reset(answer, h, Offset(1000)), "")
+      << "what is confirmed lies below its first byte";
+  EXPECT_EQ(check_reset(answer, hello(1900, 1900), Offset(1900)), "") << "it is empty";
+  const std::string no = check_reset(answer, h, Offset(1001));
+  for (const char* word : {"ends at 1900", "go on at 5000", "confirmed bytes, up to 1001",
+                           "'allow_unsafe_truncation'", "empty the slave's store"}) {
+    EXPECT_NE(no.find(word), std::string::npos) << no;
+  }
+}
+
 TEST(Handshake, WhoMayNotComeInIsToldWhy) {
   Hello h = hello(0, 3000);
   h.cluster = "test";
   const Answer other_cluster = judge_hello(h, acceptor(), same);
   EXPECT_EQ(other_cluster.reason, Reason::kCluster);
-  EXPECT_NE(other_cluster.text.find("'test'"), std::string::npos) << other_cluster.text;
-  EXPECT_NE(other_cluster.text.find("'prod'"), std::string::npos) << other_cluster.text;
+  EXPECT_NE(other_cluster.text.find("another cluster"), std::string::npos) << other_cluster.text;
+  EXPECT_EQ(other_cluster.aside, ": its is 'test', the master's 'prod'") << "for its own log";
 
   h = hello(0, 3000);
   h.replica = "a";

@@ -223,6 +223,8 @@ TEST(NativeCodec, OnlyWhatHasItsPlaceIsTaken) {
   EXPECT_EQ(master.type(), 5);
   master.restart();
   EXPECT_EQ(read_all(master, hello + hello).back(), Found::kBadType);
+  Reader greeted(Side::kSlave);
+  EXPECT_EQ(read_all(greeted, greeting + greeting).back(), Found::kBadType);
   Reader slave(Side::kSlave);
   EXPECT_EQ(read_all(slave, hello).back(), Found::kBadType);
   slave.restart();
@@ -272,6 +274,24 @@ TEST(NativeCodec, SizesAreBounded) {
     EXPECT_EQ(
         found(Side::kMaster, encode_hello(some_hello()), announcing(encode_pending("x"), size)),
         Found::kBadSize);
+  }
+}
+
+// What shows it has nothing left to do.
+TEST(NativeCodec, APeersSentenceIsOneLineWhenItIsRead) {
+  const std::string said = "two\nlines \x1b[2J caf\xe9 " + std::string(60'000, 'x');
+  const Bytes greeting = encode_greeting({2, 2, Offset(5), Offset(6)});
+  Reader candidate(Side::kCandidate);
+  core::Promise promise;
+  promise.text = said;
+  EXPECT_EQ(read_all(candidate, greeting + encode_promise(promise)).back(), Found::kPromise);
+  Reader slave(Side::kSlave);
+  core::Answer answer = some_answer();
+  answer.text = said;
+  EXPECT_EQ(read_all(slave, greeting + encode_answer(answer)).back(), Found::kAnswer);
+  for (const std::string& heard : {candidate.promise().text, slave.answer().text}) {
+    EXPECT_EQ(heard.size(), 400U);
+    EXPECT_TRUE(heard.starts_with("two?lines ?[2J caf? xxx")) << heard;
   }
 }
 

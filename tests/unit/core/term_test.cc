@@ -92,6 +92,7 @@ TEST(Term, StrangersAndJumpsAreRefused) {
   Prepare p = prepare(3);
   p.cluster = "test";
   EXPECT_EQ(judge_prepare(p, term(), voter()).reason, Reason::kCluster);
+  EXPECT_EQ(judge_prepare(p, term(), voter()).aside, ": its is 'test', that of this node 'prod'");
   for (const char* stranger : {"d", "", "b"}) {
     p = prepare(3, Prepare::Mode::kForce);
     p.candidate = stranger;
@@ -99,6 +100,41 @@ TEST(Term, StrangersAndJumpsAreRefused) {
   }
   EXPECT_TRUE(judge_prepare(prepare(2 + kMaxEpochJump), term(), voter()).granted);
   EXPECT_EQ(judge_prepare(prepare(3 + kMaxEpochJump), term(), voter()).reason, Reason::kEpoch);
+}
+
+// A refusal is what a stranger tries first: it must not teach him the names that open the door.
+TEST(Term, ARefusalTellsAStrangerNoName) {
+  Voter self{"secret", "alpha", {"alpha", "beta"}, {2, Offset(1000)}, true};
+  self.set = set_text(self.replicas, 2);
+  const Term mine{5, "beta", up_to(2)};
+  Prepare p = prepare(6, Prepare::Mode::kForce);
+  p.candidate = "guess";
+  const auto is_silent = [](const Promise& answer) {
+    EXPECT_FALSE(answer.granted);
+    EXPECT_FALSE(answer.master);
+    EXPECT_EQ(answer.id, "");
+    for (const char* name : {"secret", "alpha", "beta"}) {
+      EXPECT_EQ(answer.text.find(name), std::string::npos) << answer.text;
+    }
+  };
+  const Promise other_cluster = judge_prepare(p, mine, self);
+  EXPECT_EQ(other_cluster.reason, Reason::kCluster);
+  EXPECT_EQ(other_cluster.known, 0);
+  EXPECT_EQ(other_cluster.position, Position{});
+  is_silent(other_cluster);
+  p.cluster = "secret";
+  const Promise other_set = judge_prepare(p, mine, self);
+  EXPECT_EQ(other_set.reason, Reason::kSetDiffers);
+  EXPECT_NE(other_set.aside.find("alpha,beta"), std::string::npos) << "for its own log";
+  is_silent(other_set);
+  p.set = self.set;
+  const Promise no_member = judge_prepare(p, mine, self);
+  EXPECT_EQ(no_member.reason, Reason::kUnknownReplica);
+  is_silent(no_member);
+  p.candidate = "beta";
+  p.set = "beta";
+  EXPECT_NE(judge_prepare(p, mine, self).text.find("alpha,beta"), std::string::npos)
+      << "a member is told more";
 }
 
 // Whatever is known, heard or asked for: numbers do not run over.
@@ -166,8 +202,16 @@ TEST(Term, AVoterThatPromisedNobodySaysHowToForget) {
   const Term poisoned{1'000'000'000'000, "evil", up_to(2)};
   const Promise answer = judge_prepare(prepare(3), poisoned, voter());
   EXPECT_EQ(answer.reason, Reason::kEpoch);
-  EXPECT_NE(answer.text.find("'forget_promise' set to 1000000000000"), std::string::npos)
-      << answer.text;
+  const char* const words = "start 'b' once with option 'forget_promise' set to 1000000000000";
+  EXPECT_NE(answer.text.find(words), std::string::npos) << answer.text;
+  // It was entered too, without a byte, so that the voter seems to hold more than all others.
+  Term entered = poisoned;
+  ASSERT_TRUE(entered.history.append({poisoned.promised, Offset(1000), "evil"}));
+  Voter ahead = voter();
+  ahead.position.epoch = poisoned.promised;
+  const Promise behind = judge_prepare(prepare(1, Prepare::Mode::kAsk), entered, ahead);
+  EXPECT_EQ(behind.reason, Reason::kBehind);
+  EXPECT_NE(behind.text.find(words), std::string::npos) << behind.text;
   EXPECT_EQ(judge_prepare(prepare(3), {9, "a", up_to(2)}, voter()).text.find("forget_promise"),
             std::string::npos);
 }
