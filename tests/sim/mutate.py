@@ -136,7 +136,7 @@ MUTATIONS = [
     ("stranger-believed", CORE + "handshake.cc",
      ["if (master == expected.id || std::find(all.begin(), all.end(), master) == all.end()) {",
       "if (!expected.dialled.empty() && master != expected.dialled) {"], ["if (false) {", "if (false) {"],
-     "a slave follows whoever says that he is master"),
+     "a slave follows anybody who says that he is master"),
     ("not-a-member-believed", CORE + "handshake.cc",
      "if (master == expected.id || std::find(all.begin(), all.end(), master) == all.end()) {", "if (false) {",
      "a slave follows a master that is not in its list",
