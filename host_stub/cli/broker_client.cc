@@ -11,6 +11,7 @@
 #include "cli/progress.h"
 #include "ha/plugin.h"
 #include "http/text.h"
+#include "http/tls_context.h"
 #include "http/token_file.h"
 
 namespace stub::cli {
@@ -122,10 +123,21 @@ Result<BrokerClient> BrokerClient::open(std::string_view url, const BrokerAccess
     if (auto* error = std::get_if<Error>(&tokens)) return std::move(*error);
     token = std::move(std::get<http::Tokens>(tokens).front());
   }
-  return BrokerClient(http::Client(std::get<http::HostPort>(std::move(parsed)), std::move(token)));
+  auto& broker = std::get<http::BrokerUrl>(parsed);
+  std::shared_ptr<const http::TlsContext> tls;
+  if (broker.tls) {
+    auto loaded = http::TlsContext::load(access.tls, http::TlsContext::Side::kClient,
+                                         {.cert = "cert", .key = "key", .ca = "ca"});
+    if (auto* error = std::get_if<Error>(&loaded)) return std::move(*error);
+    tls = std::get<std::shared_ptr<http::TlsContext>>(std::move(loaded));
+  }
+  return BrokerClient(
+      http::Client(std::move(broker.server), {.token = std::move(token), .tls = std::move(tls)}));
 }
 
-std::string BrokerClient::url() const { return "http://" + http::to_string(connection_.server()); }
+std::string BrokerClient::url() const {
+  return (connection_.uses_tls() ? "https://" : "http://") + http::to_string(connection_.server());
+}
 
 Result<std::string> BrokerClient::call(const http::ClientRequest& request,
                                        std::chrono::milliseconds timeout) {

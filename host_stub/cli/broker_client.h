@@ -12,6 +12,7 @@
 
 #include "broker/broker.h"
 #include "http/client.h"
+#include "http/secret_files.h"
 
 namespace stub::cli {
 
@@ -64,6 +65,7 @@ struct NodeStatus {
 // How a broker lets this program in.
 struct BrokerAccess {
   std::string token_file = {};  // its first token is sent; "" = none
+  http::TlsFiles tls = {};      // for https
 };
 
 class BrokerClient {
@@ -85,7 +87,7 @@ class BrokerClient {
   // wait_ms: how long the broker may wait for a first message.
   Result<ConsumeResult> consume(const ConsumeQuery& query, std::int64_t wait_ms = 0);
 
-  std::string url() const;  // "http://HOST:PORT"
+  std::string url() const;  // "http://HOST:PORT", or https
   http::Client& connection() { return connection_; }
 
  private:

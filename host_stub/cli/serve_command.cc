@@ -72,6 +72,7 @@ int run_serve(const ServeSettings& settings) {
   http::ServerOptions server_options;
   server_options.listen = settings.http;
   server_options.access = settings.access;
+  server_options.tls = settings.tls;
   auto bound = http::Server::bind(server_options);
   if (const auto* error = std::get_if<Error>(&bound)) return fail(*error);
   const auto server = std::get<std::unique_ptr<http::Server>>(std::move(bound));

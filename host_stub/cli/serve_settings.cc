@@ -116,6 +116,16 @@ const std::vector<std::pair<ServeKey, Setter>>& keys() {
        [](auto& s, auto& v) {
          return set_text(s.access.client_token_file, v, "client-token-file");
        }},
+      {{"http-tls-cert", "FILE",
+        "the client API speaks https with this certificate (PEM, with those between it and its "
+        "CA), read again when it changes"},
+       [](auto& s, auto& v) { return set_text(s.tls.cert, v, "http-tls-cert"); }},
+      {{"http-tls-key", "FILE",
+        "its key, without a passphrase; default: in the certificate's file"},
+       [](auto& s, auto& v) { return set_text(s.tls.key, v, "http-tls-key"); }},
+      {{"http-client-ca", "FILE",
+        "a client with a certificate that one of these CAs has signed may do everything"},
+       [](auto& s, auto& v) { return set_text(s.tls.ca, v, "http-client-ca"); }},
       {{"ha-listen", "ADDR:PORT", "where slaves connect; default 0.0.0.0:10912"},
        [](auto& s, auto& v) { return set_address(s.broker.ha_listen, v, "ha-listen"); }},
       {{"master", "ADDR:PORT",
@@ -230,6 +240,12 @@ Result<ServeSettings> resolve(const ServeInput& command_line, const ServeInput& 
   if (values.contains("master") && out.broker.role != Role::kSlave) {
     return invalid("master: " + in_quotes(out.broker.master_address) +
                    " is for --role slave only; leave it out or change the role");
+  }
+  for (const auto* key : {"http-tls-key", "http-client-ca"}) {
+    if (values.contains(key) && out.tls.cert.empty()) {
+      return invalid(std::string(key) + ": " + in_quotes(values.at(key)) +
+                     " needs --http-tls-cert too; without it the client API speaks plain HTTP");
+    }
   }
   // Both sources' options; the plugin judges them. One that both name is the command line's.
   auto& options = out.broker.plugin_options;

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "broker/broker.h"
-#include "http/access.h"
+#include "http/secret_files.h"
 
 namespace stub::cli {
 
@@ -18,6 +18,7 @@ struct ServeSettings {
   BrokerOptions broker;
   std::string http = "127.0.0.1:8080";
   http::AccessOptions access;
+  http::TlsFiles tls;
   std::string log_level = "info";
 };
 

@@ -5,13 +5,10 @@
 
 #include <boost/beast/core/string.hpp>
 
-#include "http/address.h"
 #include "http/errors.h"
 
 namespace stub::http {
 namespace {
-
-namespace asio = boost::asio;
 
 // A scan must not fill the log.
 constexpr std::chrono::seconds kLogPause{10};
@@ -19,6 +16,9 @@ constexpr std::chrono::seconds kLogPause{10};
 constexpr std::string_view kSendToken =
     "send 'Authorization: Bearer TOKEN' (ha_stub: --token-file FILE, or the variable "
     "HA_STUB_TOKEN_FILE)";
+constexpr std::string_view kShowCertificate =
+    "show one over https (ha_stub: --cert FILE --key FILE, or the variables HA_STUB_CERT and "
+    "HA_STUB_KEY)";
 
 // What follows "Bearer", whose case does not matter (RFC 9110, 11.1). Empty: the field is not of
 // that form. It may be a bare token, so no text shows it.
@@ -35,16 +35,9 @@ std::string_view bearer_token(std::string_view field) {
 
 }  // namespace
 
-Peer peer_of(const asio::ip::tcp::endpoint& remote) {
-  auto address = remote.address();
-  if (address.is_v6() && address.to_v6().is_v4_mapped()) {
-    address = asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
-  }
-  return {to_string(HostPort{address.to_string(), remote.port()}), address.is_loopback()};
-}
-
 Result<std::unique_ptr<Access>> Access::open(const AccessOptions& options) {
   auto out = std::make_unique<Access>();
+  out->certificates_ = options.certificates;
   const auto read = [](std::unique_ptr<TokenFile>& into, const std::string& path,
                        std::string_view what) -> std::optional<Error> {
     if (path.empty()) return std::nullopt;
@@ -63,7 +56,13 @@ Result<std::unique_ptr<Access>> Access::open(const AccessOptions& options) {
 std::optional<Response> Access::refuse(Need need, std::string_view path, const Request& request,
                                        const Peer& peer) {
   if (need == Need::kNothing || (need == Need::kData && !client_)) return std::nullopt;
+  if (peer.certified) return std::nullopt;
   const std::string what = request.method + " " + std::string(path);
+  if (need == Need::kControl && !control_ && certificates_) {
+    return refusal(kNoCertificate, path, request, peer,
+                   what + " needs a client certificate that --http-client-ca knows; " +
+                       std::string(kShowCertificate));
+  }
   if (need == Need::kControl && !control_) {
     constexpr std::string_view kWayOut =
         "; start `ha_stub serve` with --control-token-file FILE and send a token";
@@ -114,7 +113,8 @@ Response Access::refusal(Why why, std::string_view path, const Request& request,
 }
 
 void Access::log(Why why, std::string_view path, const Request& request, const Peer& peer) {
-  constexpr std::string_view kWords[kWhys] = {"not on this machine", "no token", "wrong token"};
+  constexpr std::string_view kWords[kWhys] = {"not on this machine", "no client certificate",
+                                              "no token", "wrong token"};
   const auto now = std::chrono::steady_clock::now();
   std::int64_t more = 0;
   {
@@ -133,6 +133,7 @@ void Access::log(Why why, std::string_view path, const Request& request, const P
 
 std::string Access::refused_json() const {
   return "{\"not_local\":" + std::to_string(refused_[kNotLocal]) +
+         ",\"no_certificate\":" + std::to_string(refused_[kNoCertificate]) +
          ",\"no_token\":" + std::to_string(refused_[kNoToken]) +
          ",\"wrong_token\":" + std::to_string(refused_[kWrongToken]) + "}";
 }

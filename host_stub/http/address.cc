@@ -70,12 +70,14 @@ std::string to_string(const HostPort& address) {
   return (v6 ? "[" + address.host + "]" : address.host) + ":" + std::to_string(address.port);
 }
 
-Result<HostPort> parse_broker_url(std::string_view text) {
+Result<BrokerUrl> parse_broker_url(std::string_view text) {
   if (text.find("://") == std::string_view::npos) {
-    return parse_host_port(text.ends_with('/') ? text.substr(0, text.size() - 1) : text,
-                           "broker URL");
+    auto plain =
+        parse_host_port(text.ends_with('/') ? text.substr(0, text.size() - 1) : text, "broker URL");
+    if (auto* error = std::get_if<Error>(&plain)) return std::move(*error);
+    return BrokerUrl{std::get<HostPort>(std::move(plain)), false};
   }
-  const auto fail = [&](std::string_view why) -> Result<HostPort> {
+  const auto fail = [&](std::string_view why) -> Result<BrokerUrl> {
     return invalid("broker URL: " + in_quotes(text) + " " + std::string(why) +
                    " (try http://127.0.0.1:8080)");
   };
@@ -90,13 +92,17 @@ Result<HostPort> parse_broker_url(std::string_view text) {
   }
   const auto url = boost::urls::parse_uri(without_zone);
   if (!url) return fail("is not a URL");
-  if (url->scheme() != "http") return fail("is not http, the only scheme spoken here");
+  // Whatever the case of their letters.
+  const bool tls = url->scheme_id() == boost::urls::scheme::https;
+  if (!tls && url->scheme_id() != boost::urls::scheme::http)
+    return fail("is not http or https, the schemes spoken here");
   if (url->has_userinfo()) return fail("names a user; leave it out");
   if (url->has_query() || url->has_fragment() ||
       (!url->encoded_path().empty() && url->encoded_path() != "/")) {
     return fail("has a path; give the broker's root only");
   }
-  HostPort out{.host = url->host_address() + zone, .port = 80};
+  HostPort out{.host = url->host_address() + zone,
+               .port = static_cast<std::uint16_t>(tls ? 443 : 80)};
   if (out.host.empty()) return fail("has no host");
   if (!zone.empty() && !is_ipv6(out.host)) return fail("has no interface's name behind its %25");
   if (url->has_port()) {
@@ -107,7 +113,7 @@ Result<HostPort> parse_broker_url(std::string_view text) {
       return fail("has no port from 1 to 65535");
     }
   }
-  return out;
+  return BrokerUrl{std::move(out), tls};
 }
 
 }  // namespace stub::http

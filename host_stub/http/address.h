@@ -22,9 +22,14 @@ Result<HostPort> parse_host_port(std::string_view text, std::string_view what);
 // The way back, with brackets around IPv6.
 std::string to_string(const HostPort& address);
 
-// "http://HOST[:PORT][/]", or "HOST:PORT". Port 80 where a URL names none. The zone of a link-local
-// address is "%25eth0" in a URL (RFC 6874) and "%eth0" elsewhere. Errors: another scheme, a path, a
-// query or a user in it, since the API's paths begin at the root.
-Result<HostPort> parse_broker_url(std::string_view text);
+struct BrokerUrl {
+  HostPort server;
+  bool tls = false;
+};
+
+// "http://HOST[:PORT][/]", the same with https, or "HOST:PORT". Port 80, or 443, where a URL names
+// none. The zone of a link-local address is "%25eth0" in a URL (RFC 6874) and "%eth0" elsewhere.
+// Errors: another scheme, a path, a query or a user in it, since the API's paths begin at the root.
+Result<BrokerUrl> parse_broker_url(std::string_view text);
 
 }  // namespace stub::http

@@ -19,6 +19,9 @@
 #include <vector>
 
 #include "ha/plugin.h"
+#include "http/stream.h"
+#include "http/tls_context.h"
+#include "http/tls_error.h"
 
 namespace stub::http {
 namespace {
@@ -77,8 +80,8 @@ constexpr std::size_t kReadBytes = 64 * 1024;
 
 class Client::Impl {
  public:
-  Impl(HostPort server, std::string token)
-      : server_(std::move(server)), token_(std::move(token)), stream_(context_) {}
+  Impl(HostPort server, ClientOptions options)
+      : server_(std::move(server)), options_(std::move(options)), stream_(context_) {}
 
   Result<ClientResponse> call(const ClientRequest& request, Duration timeout) {
     const bool kept = connected_;
@@ -97,7 +100,7 @@ class Client::Impl {
     if (auto* error = std::get_if<Error>(&connected)) return std::move(*error);
     std::string out =
         request.method + " " + request.target + " HTTP/1.1\r\nHost: " + to_string(server_) + "\r\n";
-    if (!token_.empty()) out += "Authorization: Bearer " + token_ + "\r\n";
+    if (!options_.token.empty()) out += "Authorization: Bearer " + options_.token + "\r\n";
     if (!request.body.empty() || request.method == "POST" || request.method == "PUT") {
       out += "Content-Type: " + request.content_type +
              "\r\nContent-Length: " + std::to_string(request.body.size()) + "\r\n";
@@ -106,7 +109,7 @@ class Client::Impl {
     const std::array<asio::const_buffer, 2> buffers = {asio::buffer(out),
                                                        asio::buffer(request.body)};
     ErrorCode error;
-    stream_.expires_after(timeout);
+    stream_.socket().expires_after(timeout);
     asio::async_write(stream_, buffers, [&](ErrorCode result, std::size_t) { error = result; });
     run();
     if (error) return fail("cannot send to", error);
@@ -119,7 +122,7 @@ class Client::Impl {
     parser.body_limit(kMaxAnswerBytes);
     buffer_.reserve(kReadBytes);
     ErrorCode error;
-    stream_.expires_after(timeout);
+    stream_.socket().expires_after(timeout);
     http::async_read(stream_, buffer_, parser,
                      [&](ErrorCode result, std::size_t) { error = result; });
     run();
@@ -136,13 +139,15 @@ class Client::Impl {
     return out;
   }
 
-  int descriptor() { return connected_ ? stream_.socket().native_handle() : -1; }
-  bool has_input() const { return buffer_.size() > 0; }
+  int descriptor() { return connected_ ? stream_.socket().socket().native_handle() : -1; }
+  bool has_input() { return buffer_.size() > 0 || (stream_.tls() && stream_.tls()->pending()); }
+  bool uses_tls() const { return options_.tls != nullptr; }
   const HostPort& server() const { return server_; }
 
   void close() {
     ErrorCode ignored;
-    stream_.socket().close(ignored);
+    stream_.stop_tls();
+    stream_.socket().socket().close(ignored);
     buffer_.clear();
     connected_ = false;
   }
@@ -163,15 +168,23 @@ class Client::Impl {
     // Each address of a name has its share of what is left: one that does not answer must not cost
     // the others theirs.
     for (std::size_t i = 0; i < found.size(); ++i) {
-      stream_.expires_after((end - std::chrono::steady_clock::now()) /
-                            static_cast<int>(found.size() - i));
-      stream_.async_connect(found[i], [&](ErrorCode result) { error = result; });
+      stream_.socket().expires_after((end - std::chrono::steady_clock::now()) /
+                                     static_cast<int>(found.size() - i));
+      stream_.socket().async_connect(found[i], [&](ErrorCode result) { error = result; });
       run();
       if (!error) break;
-      stream_.socket().close();
+      stream_.socket().socket().close();
     }
     if (error) return fail("cannot connect to", error);
-    stream_.socket().set_option(tcp::no_delay(true), error);
+    ErrorCode ignored;
+    stream_.socket().socket().set_option(tcp::no_delay(true), ignored);
+    if (options_.tls) {
+      stream_.start_tls(options_.tls->channel(server_.host));
+      stream_.socket().expires_at(end);
+      stream_.tls()->handshake([&](ErrorCode result, std::size_t) { error = result; });
+      run();
+      if (error) return fail("no TLS with", error);
+    }
     connected_ = true;
     return std::monostate{};
   }
@@ -185,25 +198,29 @@ class Client::Impl {
   Error fail(std::string_view what, const ErrorCode& error) {
     closed_by_peer_ = error == http::error::end_of_stream ||
                       error == asio::error::connection_reset || error == asio::error::broken_pipe;
+    // TLS is there: something answered, and said or was refused what the words tell.
+    const bool answered = is_tls(error);
+    const std::string why = error == beast::error::timeout ? "it took too long"
+                            : stream_.tls() != nullptr     ? stream_.tls()->words(error)
+                                                           : error.message();
     close();
-    const std::string why = error == beast::error::timeout ? "it took too long" : error.message();
     const bool system = error.category() == boost::system::system_category();
     return Error{error == beast::error::timeout ? HA_TIMEOUT : HA_IO, system ? error.value() : 0,
                  std::string(what) + " " + to_string(server_) + ": " + why +
-                     " (is a broker running there?)"};
+                     (answered ? "" : " (is a broker running there?)")};
   }
 
   HostPort server_;
-  std::string token_;
+  ClientOptions options_;
   asio::io_context context_{1};
-  beast::tcp_stream stream_;
+  Stream<beast::tcp_stream> stream_;
   beast::flat_buffer buffer_;
   bool connected_ = false;
   bool closed_by_peer_ = false;
 };
 
-Client::Client(HostPort server, std::string token)
-    : impl_(std::make_unique<Impl>(std::move(server), std::move(token))) {}
+Client::Client(HostPort server, ClientOptions options)
+    : impl_(std::make_unique<Impl>(std::move(server), std::move(options))) {}
 Client::~Client() = default;
 Client::Client(Client&&) noexcept = default;
 Client& Client::operator=(Client&&) noexcept = default;
@@ -219,6 +236,7 @@ Result<ClientResponse> Client::receive(Duration timeout) { return impl_->receive
 int Client::descriptor() const { return impl_->descriptor(); }
 bool Client::has_input() const { return impl_->has_input(); }
 const HostPort& Client::server() const { return impl_->server(); }
+bool Client::uses_tls() const { return impl_->uses_tls(); }
 void Client::close() { impl_->close(); }
 
 std::string percent_encode(std::string_view text) {

@@ -15,6 +15,8 @@
 
 namespace stub::http {
 
+class TlsContext;
+
 struct ClientRequest {
   std::string method = "GET";
   std::string target = "/";  // path and query, percent-encoded
@@ -29,12 +31,16 @@ struct ClientResponse {
   std::string allow;
 };
 
+struct ClientOptions {
+  std::string token = {};  // sent as 'Authorization: Bearer TOKEN'; "" = none
+  std::shared_ptr<const TlsContext> tls = nullptr;  // nullptr = plain HTTP
+};
+
 class Client {
  public:
   using Duration = std::chrono::milliseconds;
 
-  // token: goes with every request as 'Authorization: Bearer TOKEN'. Empty: no such field.
-  explicit Client(HostPort server, std::string token = {});
+  explicit Client(HostPort server, ClientOptions options = {});
   ~Client();
   Client(Client&&) noexcept;
   Client& operator=(Client&&) noexcept;
@@ -57,6 +63,7 @@ class Client {
   int descriptor() const;
   bool has_input() const;
   const HostPort& server() const;
+  bool uses_tls() const;
   void close();
 
  private:

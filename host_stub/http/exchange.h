@@ -24,6 +24,13 @@ struct Request {
   std::string body;
 };
 
+// The other end of a connection.
+struct Peer {
+  std::string address;     // "10.0.0.7:51234"
+  bool certified = false;  // it has shown a certificate that is taken, which lets it do everything
+  bool loopback = false;   // 127.0.0.0/8, ::1, and the former as an IPv6 socket shows it
+};
+
 struct Response {
   int status = 200;
   std::string body;

@@ -17,6 +17,7 @@
 
 #include "http/api.h"
 #include "http/server.h"
+#include "http/tls_context.h"
 #include "http/worker.h"
 
 namespace stub::http {
@@ -30,6 +31,7 @@ struct Shared {
   const ServerOptions options;
   Broker* broker = nullptr;  // this and the rest are set before the first session starts
   std::unique_ptr<Access> access;
+  std::unique_ptr<TlsServer> tls;  // nullptr = plain HTTP
   std::unique_ptr<Api> api;
   std::unique_ptr<Worker> worker;
 
@@ -40,9 +42,17 @@ struct Shared {
     const std::lock_guard lock(ended_mutex);
     ended.notify_all();
   }
+  // Says in the log why TLS with that client did not come about, seldom: a scan must not fill it.
+  void tls_failed(const Peer& peer, const std::string& why);
+
   std::atomic<std::size_t> connections{0};
   std::mutex ended_mutex;
   std::condition_variable ended;
+
+ private:
+  std::mutex log_mutex_;
+  std::chrono::steady_clock::time_point next_line_{};
+  std::int64_t unsaid_ = 0;
 };
 
 class Loop {

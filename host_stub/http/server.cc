@@ -37,6 +37,24 @@ std::chrono::milliseconds sweep_interval(const ServerOptions& options) {
 
 }  // namespace
 
+void Shared::tls_failed(const Peer& peer, const std::string& why) {
+  constexpr std::chrono::seconds kPause{10};
+  const auto now = std::chrono::steady_clock::now();
+  std::int64_t more = 0;
+  {
+    const std::lock_guard lock(log_mutex_);
+    if (now < next_line_) {
+      ++unsaid_;
+      return;
+    }
+    next_line_ = now + kPause;
+    more = std::exchange(unsaid_, 0);
+  }
+  spdlog::warn(
+      "http: no TLS with {}: {}{}", peer.address, why,
+      more == 0 ? "" : " (and " + std::to_string(more) + " more since the last such line)");
+}
+
 // ---- Loop
 // -----------------------------------------------------------------------------------------
 
@@ -94,7 +112,15 @@ class Server::Impl {
   ~Impl() { stop(std::chrono::milliseconds(0)); }
 
   std::optional<Error> bind() {
-    auto access = Access::open(shared_.options.access);
+    const auto& files = shared_.options.tls;
+    if (!files.cert.empty()) {
+      auto tls = TlsServer::open(files);
+      if (auto* fault = std::get_if<Error>(&tls)) return std::move(*fault);
+      shared_.tls = std::get<std::unique_ptr<TlsServer>>(std::move(tls));
+    }
+    auto access_options = shared_.options.access;
+    access_options.certificates = shared_.tls && shared_.tls->knows_clients();
+    auto access = Access::open(access_options);
     if (auto* fault = std::get_if<Error>(&access)) return std::move(*fault);
     shared_.access = std::get<std::unique_ptr<Access>>(std::move(access));
     const auto& text = shared_.options.listen;

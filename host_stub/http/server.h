@@ -14,13 +14,14 @@
 #include <string>
 
 #include "broker/broker.h"
-#include "http/access.h"
+#include "http/secret_files.h"
 
 namespace stub::http {
 
 struct ServerOptions {
   std::string listen = "127.0.0.1:8080";  // "ADDR:PORT", "[v6]:PORT"; port 0 = the system's choice
   AccessOptions access = {};
+  TlsFiles tls = {};  // without a certificate: plain HTTP. With a CA: clients may show certificates
 
   // Two cover a broker whose work is elsewhere (appending, replicating); more would only contend.
   int threads = 2;
@@ -43,7 +44,8 @@ struct ServerOptions {
 
 class Server {
  public:
-  // Reads the token files, binds and listens; clients may connect and are served from start on.
+  // Reads the files of tokens and certificates, binds and listens; clients may connect and are
+  // served from start on.
   static Result<std::unique_ptr<Server>> bind(ServerOptions options);
   ~Server();
   Server(const Server&) = delete;

@@ -9,6 +9,7 @@
 
 #include "ha/plugin.h"
 #include "http/errors.h"
+#include "http/peer.h"
 
 namespace stub::http {
 namespace {
@@ -34,13 +35,16 @@ constexpr std::size_t kKeepAnswerBytes = 1024;
 
 constexpr std::size_t kDropBytes = 16 * 1024;  // at a time, while lingering
 
+// How long a certificate that was taken is taken without a look at its dates.
+constexpr std::chrono::seconds kLookAgain{1};
+
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 }  // namespace
 
 Session::Session(asio::ip::tcp::socket socket, Loop& loop)
     : loop_(loop),
-      socket_(std::move(socket)),
+      stream_(std::move(socket)),
       buffer_(loop.shared().options.max_header_bytes + kBodyReadBytes) {
   loop_.shared().connection_added();
 }
@@ -49,10 +53,48 @@ Session::~Session() { loop_.shared().connection_gone(); }
 
 void Session::start() {
   ErrorCode gone;
-  const auto remote = socket_.remote_endpoint(gone);
+  const auto remote = stream_.socket().remote_endpoint(gone);
   if (!gone) peer_ = peer_of(remote);
-  socket_.set_option(asio::ip::tcp::no_delay(true), gone);
+  stream_.socket().set_option(asio::ip::tcp::no_delay(true), gone);
+  if (loop_.shared().tls) return open_tls();
   read_next();
+}
+
+// The first byte of a client that speaks TLS is 22. One that speaks plain HTTP gets an answer that
+// says so, instead of bytes that it cannot read.
+void Session::open_tls() {
+  constexpr char kHandshakeRecord = 22;
+  reading_ = Reading::kOpening;
+  read_deadline_ = Clock::now() + loop_.shared().options.header_timeout;
+  stream_.socket().async_wait(
+      asio::ip::tcp::socket::wait_read, [self = shared_from_this()](ErrorCode error) {
+        if (self->closed_) return;
+        char first = 0;
+        auto& socket = self->stream_.socket();
+        if (!error) {
+          socket.receive(asio::buffer(&first, 1), asio::ip::tcp::socket::message_peek, error);
+        }
+        if (error) return self->close();
+        if (first == kHandshakeRecord) return self->shake_hands();
+        self->plain_ = true;
+        self->read_next();
+      });
+}
+
+void Session::shake_hands() {
+  tls_context_ = loop_.shared().tls->current();
+  stream_.start_tls(tls_context_->channel());
+  stream_.tls()->handshake([self = shared_from_this()](ErrorCode error, std::size_t) {
+    if (self->closed_) return;
+    if (error) {
+      self->loop_.shared().tls_failed(self->peer_, self->stream_.tls()->words(error));
+      // The client has not read yet why.
+      return self->drop_rest();
+    }
+    self->peer_.certified = self->tls_context_->takes_peer_of(*self->stream_.tls());
+    self->next_look_ = Clock::now() + kLookAgain;
+    self->read_next();
+  });
 }
 
 // ---- reading ------------------------------------------------------------------------------------
@@ -63,17 +105,18 @@ void Session::read_next() {
     reading_ = Reading::kPaused;
     return;
   }
-  if (buffer_.size() > 0) return read_header();
+  const bool has_input = buffer_.size() > 0 || (stream_.tls() && stream_.tls()->pending());
+  if (has_input) return read_header();
   reading_ = Reading::kIdle;
   parser_.reset();
   buffer_.shrink_to_fit();
   if (slots_.empty()) read_deadline_ = Clock::now() + loop_.shared().options.idle_timeout;
-  socket_.async_wait(asio::ip::tcp::socket::wait_read,
-                     [self = shared_from_this()](ErrorCode error) {
-                       if (self->closed_ || self->reading_ != Reading::kIdle) return;
-                       if (error) return self->on_read_error(error);
-                       self->read_header();
-                     });
+  stream_.socket().async_wait(asio::ip::tcp::socket::wait_read,
+                              [self = shared_from_this()](ErrorCode error) {
+                                if (self->closed_ || self->reading_ != Reading::kIdle) return;
+                                if (error) return self->on_read_error(error);
+                                self->read_header();
+                              });
 }
 
 void Session::read_header() {
@@ -85,7 +128,7 @@ void Session::read_header() {
   parser_->body_limit(options.max_body_bytes);
   buffer_.reserve(kHeaderReadBytes);
   http::async_read_header(
-      socket_, buffer_, *parser_,
+      stream_, buffer_, *parser_,
       [self = shared_from_this()](ErrorCode error, std::size_t) { self->on_header(error); });
 }
 
@@ -93,6 +136,10 @@ void Session::on_header(ErrorCode error) {
   if (closed_ || reading_ != Reading::kHeader) return;
   if (error) return on_read_error(error);
   const auto& message = parser_->get();
+  if (plain_) {
+    return answer_now(error_response(400, "TLS_REQUIRED",
+                                     "this port speaks https; put https:// instead of http://"));
+  }
   if (auto refused = refuse_header(message.base())) return answer_now(std::move(*refused));
   const std::string_view method(message.method_string().data(), message.method_string().size());
   const std::string_view target(message.target().data(), message.target().size());
@@ -110,8 +157,7 @@ void Session::on_header(ErrorCode error) {
 
 // Eight megabytes of a client that may not send them are not worth their memory. Without a body
 // dispatch judges, and the connection goes on.
-std::optional<Response> Session::refuse_early(std::string_view method,
-                                              std::string_view target) const {
+std::optional<Response> Session::refuse_early(std::string_view method, std::string_view target) {
   auto& access = *loop_.shared().access;
   if (parser_->is_done() || (Api::may_overlap(method, target) && !access.guards_data())) {
     return std::nullopt;
@@ -120,7 +166,20 @@ std::optional<Response> Session::refuse_early(std::string_view method,
   const auto* request = std::get_if<Request>(&parts);
   const auto place = request != nullptr ? Api::place_of(*request) : std::nullopt;
   if (!place) return std::nullopt;
-  return access.refuse(place->need, place->pattern, *request, peer_);
+  return refuse(*place, *request);
+}
+
+std::optional<Response> Session::refuse(const Api::Place& place, const Request& request) {
+  // What was taken at the handshake may not be any more: the CAs change, certificates expire.
+  if (peer_.certified && place.need != Need::kNothing) {
+    const auto now = loop_.shared().tls->current();
+    if (now != tls_context_ || Clock::now() >= next_look_) {
+      peer_.certified = now->takes_peer_of(*stream_.tls());
+      tls_context_ = now;
+      next_look_ = Clock::now() + kLookAgain;
+    }
+  }
+  return loop_.shared().access->refuse(place.need, place.pattern, request, peer_);
 }
 
 void Session::make_room_for_body() {
@@ -143,7 +202,7 @@ void Session::read_body() {
     write_ready();
   }
   http::async_read(
-      socket_, buffer_, *parser_,
+      stream_, buffer_, *parser_,
       [self = shared_from_this()](ErrorCode error, std::size_t) { self->on_body(error); });
 }
 
@@ -220,8 +279,7 @@ void Session::dispatch(Message message) {
   // of its path gets by.
   const auto place = Api::place_of(request);
   if (place) {
-    auto refused = loop_.shared().access->refuse(place->need, place->pattern, request, peer_);
-    if (refused) return on_reply(number, std::move(*refused));
+    if (auto refused = refuse(*place, request)) return on_reply(number, std::move(*refused));
   }
 
   // Weak, since the broker may keep it for as long as a producer waits, and the client may have
@@ -229,7 +287,7 @@ void Session::dispatch(Message message) {
   const Reply reply = [weak = weak_from_this(), number](Response response) {
     const auto self = weak.lock();
     if (!self) return;
-    asio::dispatch(self->socket_.get_executor(),
+    asio::dispatch(self->stream_.get_executor(),
                    [self, number, response = std::move(response)]() mutable {
                      self->on_reply(number, std::move(response));
                    });
@@ -249,7 +307,7 @@ void Session::dispatch(Message message) {
 
 void Session::start_poll(LongPoll what, std::uint64_t slot) {
   poll_ = std::make_unique<Poll>(
-      Poll{std::move(what), slot, 0, asio::steady_timer(socket_.get_executor())});
+      Poll{std::move(what), slot, 0, asio::steady_timer(stream_.get_executor())});
   const auto weak = weak_from_this();
   poll_->timer.expires_after(poll_->what.wait);
   poll_->timer.async_wait([weak, slot](ErrorCode error) {
@@ -259,7 +317,7 @@ void Session::start_poll(LongPoll what, std::uint64_t slot) {
   // The wake may run inside this very call, and on any thread: it only posts.
   poll_->wait_id = loop_.shared().broker->wait_for_messages(
       poll_->what.topic, poll_->what.queue, poll_->what.cursor,
-      [weak, slot, executor = socket_.get_executor()] {
+      [weak, slot, executor = stream_.get_executor()] {
         asio::post(executor, [weak, slot] {
           if (const auto self = weak.lock()) self->finish_poll(slot);
         });
@@ -297,7 +355,7 @@ void Session::write_ready() {
     writing_.swap(ready_);
     write_deadline_ = Clock::now() + loop_.shared().options.write_timeout;
     asio::async_write(
-        socket_, asio::buffer(writing_),
+        stream_, asio::buffer(writing_),
         [self = shared_from_this()](ErrorCode error, std::size_t) { self->on_written(error); });
   }
   if (closing_) return;
@@ -322,7 +380,7 @@ void Session::finish_if_done() {
   if (closed_ || !writing_.empty()) return;
   // What is unread when a socket is closed makes the system send a reset, which may overtake the
   // answer.
-  if (closing_) return unread_ || buffer_.size() > 0 ? linger() : close();
+  if (closing_) return unread_ || buffer_.size() > 0 || stream_.tls() ? linger() : close();
   const bool over = reading_ == Reading::kEnded || (loop_.draining() && reading_ == Reading::kIdle);
   if (slots_.empty() && over) close();
 }
@@ -331,10 +389,23 @@ void Session::linger() {
   if (reading_ == Reading::kLinger) return;
   reading_ = Reading::kLinger;
   read_deadline_ = Clock::now() + kLingerTime;
-  ErrorCode ignored;
-  socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
   // A pending read ends, but its last steps still use the parser and the buffer: leave them be.
-  socket_.cancel(ignored);
+  ErrorCode ignored;
+  stream_.socket().cancel(ignored);
+  if (!stream_.tls()) return drop_rest();
+  // "Nothing more comes", so that the client can tell the end from a cut.
+  const bool unread = unread_ || buffer_.size() > 0 || stream_.tls()->pending();
+  stream_.tls()->shut_down([self = shared_from_this(), unread](ErrorCode, std::size_t) {
+    if (self->closed_) return;
+    unread ? self->drop_rest() : self->close();
+  });
+}
+
+void Session::drop_rest() {
+  reading_ = Reading::kLinger;
+  read_deadline_ = Clock::now() + kLingerTime;
+  ErrorCode ignored;
+  stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
   dropped_.resize(kDropBytes);
   on_linger({}, 0);
 }
@@ -343,10 +414,11 @@ void Session::on_linger(ErrorCode error, std::size_t bytes) {
   if (closed_) return;
   lingered_ += bytes;
   if (error || lingered_ > kLingerBytes) return close();
-  socket_.async_read_some(asio::buffer(dropped_),
-                          [self = shared_from_this()](ErrorCode failed, std::size_t got) {
-                            self->on_linger(failed, got);
-                          });
+  // Below TLS, if there is any: what comes is not looked at.
+  stream_.socket().async_read_some(asio::buffer(dropped_),
+                                   [self = shared_from_this()](ErrorCode failed, std::size_t got) {
+                                     self->on_linger(failed, got);
+                                   });
 }
 
 // ---- ends
@@ -354,7 +426,8 @@ void Session::on_linger(ErrorCode error, std::size_t bytes) {
 
 void Session::drain() {
   if (poll_) finish_poll(poll_->slot);
-  if (slots_.empty() && writing_.empty() && reading_ == Reading::kIdle) close();
+  const bool unused = reading_ == Reading::kIdle || reading_ == Reading::kOpening;
+  if (slots_.empty() && writing_.empty() && unused) close();
 }
 
 void Session::close() {
@@ -365,7 +438,8 @@ void Session::close() {
     poll_.reset();
   }
   ErrorCode ignored;
-  socket_.close(ignored);
+  stream_.stop_tls();
+  stream_.socket().close(ignored);
   loop_.remove(shared_from_this());
 }
 

@@ -29,6 +29,7 @@
 #include "http/exchange.h"
 #include "http/loop.h"
 #include "http/message.h"
+#include "http/stream.h"
 
 namespace stub::http {
 
@@ -47,9 +48,10 @@ class Session : public std::enable_shared_from_this<Session> {
 
  private:
   enum class Reading {
-    kIdle,    // waits for a first byte
-    kHeader,  // of the next request
-    kHeld,    // a header is here, and its request waits for its turn
+    kOpening,  // TLS: the first byte, then the handshake
+    kIdle,     // waits for a first byte
+    kHeader,   // of the next request
+    kHeld,     // a header is here, and its request waits for its turn
     kBody,
     kPaused,  // max_pipelined answers are outstanding
     kEnded,   // nothing more is read: the client closed its side, or this side will close
@@ -70,6 +72,8 @@ class Session : public std::enable_shared_from_this<Session> {
   };
   using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
 
+  void open_tls();
+  void shake_hands();
   void read_next();
   void read_header();
   void on_header(ErrorCode error);
@@ -78,7 +82,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void on_body(ErrorCode error);
   void on_read_error(ErrorCode error);
   // The answer to a header with a body to come whose client may not do that.
-  std::optional<Response> refuse_early(std::string_view method, std::string_view target) const;
+  std::optional<Response> refuse_early(std::string_view method, std::string_view target);
+  std::optional<Response> refuse(const Api::Place& place, const Request& request);
   void dispatch(Message message);
   void answer_now(Response response);  // to a request that could not be read; ends the connection
   Slot& push_slot();
@@ -91,11 +96,15 @@ class Session : public std::enable_shared_from_this<Session> {
   void on_written(ErrorCode error);
   void finish_if_done();
   void linger();
+  void drop_rest();
   void on_linger(ErrorCode error, std::size_t bytes);
 
   Loop& loop_;
-  boost::asio::ip::tcp::socket socket_;
+  Stream<boost::asio::ip::tcp::socket> stream_;
   Peer peer_;
+  std::shared_ptr<TlsContext> tls_context_;  // that took, or did not take, the client's certificate
+  Clock::time_point next_look_{};            // at the certificate, which may expire
+  bool plain_ = false;                       // plain HTTP came to a port that speaks https
   Reading reading_ = Reading::kIdle;
   boost::beast::flat_buffer buffer_;
   std::optional<Parser> parser_;

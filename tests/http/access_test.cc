@@ -4,6 +4,7 @@
 #include "http/access.h"
 
 #include "http/fixture.h"
+#include "http/peer.h"
 #include "http/secret_file.h"
 
 using namespace std::string_literals;
@@ -317,14 +318,15 @@ TEST_F(AccessTest, RefusalsAreCountedAndSaidInTheLogOnce) {
   EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 1) << log;
   EXPECT_THAT(log, Not(HasSubstr(kControl)));
   EXPECT_THAT(log, Not(HasSubstr(kClient)));
-  EXPECT_THAT(call("GET", "/v1/status").body,
-              HasSubstr(R"("refused":{"not_local":0,"no_token":5,"wrong_token":5})"));
+  EXPECT_THAT(
+      call("GET", "/v1/status").body,
+      HasSubstr(R"("refused":{"not_local":0,"no_certificate":0,"no_token":5,"wrong_token":5})"));
 }
 
 TEST_F(AccessTest, TheClientSendsItsToken) {
   guard();
   const auto address = std::get<http::HostPort>(http::parse_host_port(server_->address(), "s"));
-  http::Client with(address, kControl);
+  http::Client with(address, {.token = kControl});
   for (int i = 0; i < 2; ++i) {
     const auto answer = with.call({"POST", "/v1/demote"}, kPatience);
     ASSERT_TRUE(std::holds_alternative<http::ClientResponse>(answer));
@@ -390,7 +392,7 @@ TEST(Peers, OthersGetNoControlWithoutATokenFileAndLearnTheWayOut) {
   http::Request promote;
   promote.method = "POST";
   promote.authorization = "Bearer " + kControl;
-  const http::Peer other{"10.0.0.7:51234", false};
+  const http::Peer other{.address = "10.0.0.7:51234"};
   const auto refused = access.refuse(Need::kControl, "/v1/promote", promote, other);
   ASSERT_TRUE(refused);
   EXPECT_EQ(refused->status, 403);
@@ -400,8 +402,10 @@ TEST(Peers, OthersGetNoControlWithoutATokenFileAndLearnTheWayOut) {
                         "--control-token-file FILE and send a token"));
   EXPECT_FALSE(access.refuse(Need::kData, "/v1/topics/*/messages", promote, other));
   EXPECT_FALSE(access.refuse(Need::kNothing, "/v1/status", promote, other));
-  EXPECT_FALSE(access.refuse(Need::kControl, "/v1/promote", promote, {"127.0.0.1:1", true}));
-  EXPECT_EQ(access.refused_json(), R"({"not_local":1,"no_token":0,"wrong_token":0})");
+  EXPECT_FALSE(access.refuse(Need::kControl, "/v1/promote", promote,
+                             {.address = "127.0.0.1:1", .loopback = true}));
+  EXPECT_EQ(access.refused_json(),
+            R"({"not_local":1,"no_certificate":0,"no_token":0,"wrong_token":0})");
 }
 
 TEST(Peers, WithATokenFileOnlyTheTokenCounts) {
@@ -411,10 +415,13 @@ TEST(Peers, WithATokenFileOnlyTheTokenCounts) {
   auto& access = *std::get<std::unique_ptr<http::Access>>(opened);
   http::Request promote;
   promote.method = "POST";
-  EXPECT_EQ(access.refuse(Need::kControl, "/v1/promote", promote, {"127.0.0.1:1", true})->status,
+  EXPECT_EQ(access
+                .refuse(Need::kControl, "/v1/promote", promote,
+                        {.address = "127.0.0.1:1", .loopback = true})
+                ->status,
             401);
   promote.authorization = "Bearer " + kControl;
-  EXPECT_FALSE(access.refuse(Need::kControl, "/v1/promote", promote, {"10.0.0.7:1", false}));
+  EXPECT_FALSE(access.refuse(Need::kControl, "/v1/promote", promote, {.address = "10.0.0.7:1"}));
 }
 
 }  // namespace

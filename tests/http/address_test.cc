@@ -14,6 +14,13 @@ std::string text_of(const Result<HostPort>& result) {
   return to_string(std::get<HostPort>(result));
 }
 
+std::string text_of(const Result<BrokerUrl>& result) {
+  const auto* error = std::get_if<Error>(&result);
+  if (error != nullptr) return "error: " + error->text;
+  const auto& url = std::get<BrokerUrl>(result);
+  return (url.tls ? "tls " : "") + to_string(url.server);
+}
+
 TEST(Address, TakesNumbersNamesAndBrackets) {
   EXPECT_EQ(text_of(parse_host_port("127.0.0.1:8080", "x")), "127.0.0.1:8080");
   EXPECT_EQ(text_of(parse_host_port("localhost:0", "x")), "localhost:0");
@@ -36,6 +43,10 @@ TEST(BrokerUrl, TakesUrlsAndBareAddresses) {
   EXPECT_EQ(text_of(parse_broker_url("http://127.0.0.1:8080")), "127.0.0.1:8080");
   EXPECT_EQ(text_of(parse_broker_url("http://127.0.0.1:8080/")), "127.0.0.1:8080");
   EXPECT_EQ(text_of(parse_broker_url("http://broker.example")), "broker.example:80");
+  EXPECT_EQ(text_of(parse_broker_url("https://broker.example")), "tls broker.example:443");
+  EXPECT_EQ(text_of(parse_broker_url("HTTPS://broker.example:8443/")), "tls broker.example:8443");
+  EXPECT_EQ(text_of(parse_broker_url("https://[::1]:8443")), "tls [::1]:8443");
+  EXPECT_EQ(text_of(parse_broker_url("https://[fe80::1%25eth0]")), "tls [fe80::1%eth0]:443");
   EXPECT_EQ(text_of(parse_broker_url("http://[::1]:8080")), "[::1]:8080");
   EXPECT_EQ(text_of(parse_broker_url("127.0.0.1:8080")), "127.0.0.1:8080");
   EXPECT_EQ(text_of(parse_broker_url("http://[fe80::1%25eth0]:8080/")), "[fe80::1%eth0]:8080");
@@ -44,7 +55,8 @@ TEST(BrokerUrl, TakesUrlsAndBareAddresses) {
 }
 
 TEST(BrokerUrl, RefusesWhatItCannotReach) {
-  EXPECT_THAT(text_of(parse_broker_url("https://a:1")), HasSubstr("is not http"));
+  EXPECT_THAT(text_of(parse_broker_url("ftp://a:1")), HasSubstr("is not http or https"));
+  EXPECT_THAT(text_of(parse_broker_url("httpss://a:1")), HasSubstr("is not http or https"));
   EXPECT_THAT(text_of(parse_broker_url("http://a:1/v1")), HasSubstr("has a path"));
   EXPECT_THAT(text_of(parse_broker_url("http://u@a:1")), HasSubstr("names a user"));
   EXPECT_THAT(text_of(parse_broker_url("http://a:0")), HasSubstr("port from 1"));

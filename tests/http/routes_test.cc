@@ -57,7 +57,7 @@ TEST_F(Routes, HealthIsAboutTheProcessAndReadinessAboutTheRole) {
 TEST_F(Routes, StatusAndMetricsComeFromTheBroker) {
   EXPECT_EQ(call("GET", "/v1/status").body,
             "{\"role\":\"master\",\"http\":{\"refused\":"
-            "{\"not_local\":0,\"no_token\":0,\"wrong_token\":0}}}\n");
+            "{\"not_local\":0,\"no_certificate\":0,\"no_token\":0,\"wrong_token\":0}}}\n");
   const auto metrics = call("GET", "/metrics");
   EXPECT_EQ(metrics.body, broker_.metrics_text());
   EXPECT_THAT(metrics.content_type, HasSubstr("text/plain; version=0.0.4"));
