@@ -21,6 +21,20 @@ CLI::App* add_client(CLI::App& app, const char* name, const char* help, BrokerFl
                    "--client-token-file")
       ->type_name("FILE")
       ->envname("HA_STUB_TOKEN_FILE");
+  command
+      ->add_option("--ca", broker.access.tls.ca,
+                   "with https: the CAs that may have signed the broker's certificate, in PEM; "
+                   "default: the system's")
+      ->type_name("FILE")
+      ->envname("HA_STUB_CA");
+  command
+      ->add_option("--cert", broker.access.tls.cert,
+                   "with https: show this certificate; for a broker with --http-client-ca")
+      ->type_name("FILE")
+      ->envname("HA_STUB_CERT");
+  command->add_option("--key", broker.access.tls.key, "its key; default: in the file of --cert")
+      ->type_name("FILE")
+      ->envname("HA_STUB_KEY");
   return command;
 }
 

@@ -42,7 +42,7 @@ struct BrokerFlags {
   BrokerAccess access;
 };
 
-// A verb that talks to a broker: the subcommand with its --broker and --token-file.
+// A verb that talks to a broker: the subcommand with its --broker and what it shows the broker.
 CLI::App* add_client(CLI::App& app, const char* name, const char* help, BrokerFlags& broker);
 Result<BrokerClient> open_client(const BrokerFlags& broker);
 
