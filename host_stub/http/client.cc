@@ -81,7 +81,9 @@ constexpr std::size_t kReadBytes = 64 * 1024;
 class Client::Impl {
  public:
   Impl(HostPort server, ClientOptions options)
-      : server_(std::move(server)), options_(std::move(options)), stream_(context_) {}
+      : server_(std::move(server)),
+        options_(std::move(options)),
+        stream_(beast::tcp_stream(context_)) {}
 
   Result<ClientResponse> call(const ClientRequest& request, Duration timeout) {
     const bool kept = connected_;

@@ -338,7 +338,9 @@ void Session::finish_poll(std::uint64_t slot) {
 void Session::on_reply(std::uint64_t number, Response response) {
   if (closed_) return;
   for (auto& slot : slots_) {
-    if (slot.number == number) slot.response = std::move(response);
+    if (slot.number != number) continue;
+    slot.response = std::move(response);
+    break;
   }
   write_ready();
 }

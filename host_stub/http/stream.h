@@ -20,8 +20,7 @@ class Stream {
  public:
   using executor_type = typename Socket::executor_type;
 
-  template <class Argument>
-  explicit Stream(Argument&& argument) : socket_(std::forward<Argument>(argument)) {}
+  explicit Stream(Socket socket) : socket_(std::move(socket)) {}
   ~Stream() { stop_tls(); }
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;

@@ -255,7 +255,7 @@ bool TlsContext::takes_peer_of(const TlsChannel& channel) const {
 std::string TlsContext::warning() const {
   X509* own = ::SSL_CTX_get0_certificate(context_);
   if (own == nullptr) return "";
-  const auto fault = date_fault(own);
+  auto fault = date_fault(own);
   if (!fault.empty()) return fault;
   int days = 0;
   int seconds = 0;

@@ -22,7 +22,7 @@ std::string text_of(BIO* bio) {
 std::string in_one_line(const X509_NAME* name) {
   BIO* bio = ::BIO_new(::BIO_s_mem());
   ::X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB);
-  const auto out = text_of(bio);
+  auto out = text_of(bio);
   ::BIO_free(bio);
   return out;
 }
