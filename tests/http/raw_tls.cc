@@ -129,6 +129,12 @@ std::string RawTls::read_answer() {
   }
 }
 
+void RawTls::await_close() {
+  char ignored[4096];
+  while (::recv(fd_, ignored, sizeof ignored, 0) > 0) {
+  }
+}
+
 std::string RawTls::read_all() {
   while (fill()) {
   }

@@ -36,6 +36,8 @@ class RawTls {
   // One answer: its header and body. Shorter when the connection ended.
   std::string read_answer();
   std::string read_all();
+  // Until the peer closes the connection below, whatever it sends.
+  void await_close();
   // The peer said that it is done, before it closed.
   bool ended_well() const { return ended_well_; }
 

@@ -274,6 +274,7 @@ TEST_F(Tls, ABadClientCertificateIsSaidOnBothSides) {
       raw.send(request("POST", "/v1/promote"));
       EXPECT_EQ(raw.read_all(), "");
       EXPECT_THAT(raw.error(), HasSubstr("alert")) << "it was cut off instead of told";
+      raw.await_close();  // the log has it by then
     }
     const std::string log = testing::internal::GetCapturedStdout();
     EXPECT_THAT(log, HasSubstr("http: no TLS with 127.0.0.1:"));

@@ -19,6 +19,18 @@ bool has(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
+std::string text_of(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// A thread of its own writes the log, so a line may come after the answer.
+void wait_for_log(const std::filesystem::path& log, const std::string& words) {
+  wait_until(
+      "the log says '" + words + "'", [&] { return has(text_of(log), words); },
+      [&] { return text_of(log); });
+}
+
 class Https : public Cluster {
  protected:
   void SetUp() override {
@@ -109,11 +121,10 @@ TEST_F(Https, EveryCommandWorksOverIt) {
   }
   expect_refused(command(node, {"promote"}, as("stranger")),
                  "the other side says that it does not know who signed our certificate");
-  EXPECT_TRUE(has(node.log_text(),
-                  "the certificate 'CN=stranger' is signed by 'CN=other', which is not in "
-                  "http-client-ca '" +
-                      file("ca.pem") + "'"))
-      << node.log_text();
+  wait_for_log(folder_ / "node.log",
+               "the certificate 'CN=stranger' is signed by 'CN=other', which is not in "
+               "http-client-ca '" +
+                   file("ca.pem") + "'");
 
   ::setenv("HA_STUB_CA", file("ca.pem").c_str(), 1);
   ::setenv("HA_STUB_CERT", file("operator.pem").c_str(), 1);
@@ -170,11 +181,10 @@ TEST_F(Https, ACertificateIsReplacedWhileTheNodeRuns) {
   std::filesystem::rename(folder_ / "next.key", folder_ / "node.key");
   std::filesystem::rename(folder_ / "next.pem", folder_ / "node.pem");
   expect_done(command(node, {"status"}, other));
-  EXPECT_TRUE(has(node.log_text(), "http: the certificate is 'CN=next', valid until 20"))
-      << node.log_text();
+  wait_for_log(folder_ / "node.log", "http: the certificate is 'CN=next', valid until 20");
   std::ofstream(folder_ / "node.pem") << "broken\n";
   expect_done(command(node, {"status"}, other));
-  EXPECT_TRUE(has(node.log_text(), "holds no certificate in PEM")) << node.log_text();
+  wait_for_log(folder_ / "node.log", "holds no certificate in PEM");
 }
 
 }  // namespace
