@@ -120,6 +120,15 @@ void put_node(Sheet& sheet, const HaMetrics& m, std::int64_t now_ns) {
   sheet.put("ha_io_turn_age_seconds", seconds_since(m.io_turned_ns, now_ns));
   sheet.put("ha_append_hints_total", m.appended_hints.value());
   sheet.put("ha_connections", m.connections.value());
+  sheet.put("ha_connections_plaintext", m.tls.plain_connections.value());
+  sheet.put("ha_open_to_all", m.tls.open_to_all.value());
+  sheet.put("ha_tls_handshakes_total", m.tls.handshakes_server.value(), {"server", "ok"});
+  sheet.put("ha_tls_handshakes_total", m.tls.failures_server.value(), {"server", "failed"});
+  sheet.put("ha_tls_handshakes_total", m.tls.handshakes_client.value(), {"client", "ok"});
+  sheet.put("ha_tls_handshakes_total", m.tls.failures_client.value(), {"client", "failed"});
+  sheet.put("ha_tls_reloads_total", m.tls.reloads.value(), {"ok"});
+  sheet.put("ha_tls_reloads_total", m.tls.reload_failures.value(), {"failed"});
+  sheet.put("ha_tls_certificate_not_after_timestamp_seconds", m.tls.not_after_s.value());
   sheet.put("ha_connections_accepted_total", m.connections_accepted.value());
   for (std::int32_t reason = HA_REASON_NONE; reason < kReasons; ++reason) {
     sheet.put("ha_connections_rejected_total", at(m.rejected, reason), {reason_name(reason)});

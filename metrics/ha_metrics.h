@@ -196,6 +196,19 @@ struct ClientMetrics {
   GuardedText last_words;  // why it does not follow, or did not: "reason: sentence"
 };
 
+struct TlsMetrics {
+  // By who began the connection: a slave or candidate here (client), or a peer (server).
+  Counter handshakes_client;
+  Counter handshakes_server;
+  Counter failures_client;
+  Counter failures_server;
+  Gauge not_after_s;  // Unix time at which the own certificate ends; 0 = there is none
+  Counter reloads;
+  Counter reload_failures;
+  Gauge plain_connections;  // open on the HA port, in the clear
+  Gauge open_to_all;        // 1 = it listens beyond loopback, without TLS and without an allow list
+};
+
 struct HaMetrics {
   // More replica ids than this are not kept: the one that is gone the longest makes room, and what
   // it counted goes on in the replica "other". When all are connected, the newcomer itself is
@@ -232,6 +245,7 @@ struct HaMetrics {
   Counter role_changes;
   Counter appended_hints;  // wake-ups by notify_appended that reached the I/O thread
   ClientMetrics client;
+  TlsMetrics tls;
 
   // Finds the replica of that id or makes it. The caller adds to its `connections` before it asks
   // for another id (one without connections may be folded), and bumps it no more once they are back

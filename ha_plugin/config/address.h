@@ -43,6 +43,7 @@ class AllowList {
   // ip: textual IPv4 or IPv6 address; an IPv4-mapped one counts as IPv4.
   bool allows(const std::string& ip) const;
   std::string text() const;
+  bool empty() const { return networks_.empty(); }  // allows all
 
  private:
   using Bytes = std::array<std::uint8_t, 16>;  // IPv4 as ::ffff:a.b.c.d

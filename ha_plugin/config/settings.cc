@@ -109,6 +109,11 @@ constexpr Choice<Wire> kWires[] = {{Wire::kAuto, "auto"},
                                    {Wire::kRocketmq, "rocketmq"},
                                    {Wire::kRocketmqAutoswitch, "rocketmq-autoswitch"}};
 
+constexpr Choice<TlsMode> kTlsModes[] = {{TlsMode::kOff, "off"},
+                                         {TlsMode::kAccept, "accept"},
+                                         {TlsMode::kPrefer, "prefer"},
+                                         {TlsMode::kRequire, "require"}};
+
 template <auto Member, const auto& Choices>
 std::string apply_choice(Settings& s, std::string_view v) {
   std::string names;
@@ -212,6 +217,20 @@ std::string apply_state_dir(Settings& s, std::string_view v) {
   return "";
 }
 
+// Whether the file is good is for those to say who read it.
+template <std::string Settings::*Member>
+std::string apply_path(Settings& s, std::string_view v) {
+  if (v.find('\0') != std::string_view::npos) return "has a NUL byte";
+  s.*Member = v;
+  return "";
+}
+
+std::string apply_tls_reload(Settings& s, std::string_view v) {
+  if (!v.empty() && v != "now") return "is not 'now'";
+  if (!v.empty()) ++s.tls_reloads;
+  return "";
+}
+
 constexpr std::int64_t kHourMs = 3'600'000;
 
 // The order is that of docs/options.md.
@@ -220,6 +239,7 @@ constexpr std::int64_t kHourMs = 3'600'000;
 #define HA_CHOICE(member, choices) \
   apply_choice<&Settings::member, choices>, show_choice<&Settings::member, choices>
 #define HA_FLAG(member) HA_CHOICE(member, kFlags)
+#define HA_PATH(member) apply_path<&Settings::member>, show_text<&Settings::member>
 
 const Spec kSpecs[] = {
     {"listen", "address", "IPv4 or IPv6 address and port; port 0 = the system picks", false,
@@ -419,7 +439,36 @@ const Spec kSpecs[] = {
      "IP address and port; port 0 = the system picks; empty = not served", false,
      "Where GET /metrics is answered in Prometheus' text format.", apply_metrics_listen,
      [](const Settings& s) { return s.metrics_listen; }},
+    {"tls", "choice", "off, accept, prefer, require", true,
+     "TLS 1.3 on the HA port and to other nodes. accept: for peers that come with it. prefer: also "
+     "to the nodes that this one connects to; in the clear only where the peer does not know TLS, "
+     "so it protects from listening but not from an attacker in between. require: always. A node "
+     "that proved itself by TLS once may not come in the clear again. Needs tls_psk_file, or "
+     "tls_cert, tls_key and tls_ca; and cluster_id and replica_id, which are what is proved.",
+     HA_CHOICE(tls, kTlsModes)},
+    {"tls_cert", "file", "PEM; empty = none", false,
+     "This node's certificate, then those between it and the authority. Names it by the URI "
+     "ha:CLUSTER/ID or the DNS name ID.CLUSTER among its alternative names; its common name and IP "
+     "addresses count for nothing. Needs the extended key usages serverAuth and clientAuth.",
+     HA_PATH(tls_cert)},
+    {"tls_key", "file", "PEM, not encrypted, not readable by others; empty = none", false,
+     "The private key of tls_cert.", HA_PATH(tls_key)},
+    {"tls_ca", "file", "PEM; empty = none", false,
+     "The authorities whose certificates are taken from peers. Several while one is replaced.",
+     HA_PATH(tls_ca)},
+    {"tls_crl", "file", "PEM; empty = none", false,
+     "What the authorities have revoked, a list of each. A list that is overdue still counts.",
+     HA_PATH(tls_crl)},
+    {"tls_psk_file", "file", "64 hexadecimal digits a line, mode 0600; empty = none", false,
+     "A key that all nodes of the cluster share, instead of certificates (`ha_stub keygen` writes "
+     "one). The first line is used, all lines are accepted. Everybody who has the file can be any "
+     "node.",
+     HA_PATH(tls_psk_file)},
+    {"tls_reload", "choice", "now; empty = not now", true,
+     "Reads the files of TLS again at once. They are also looked at every 10 s.", apply_tls_reload,
+     [](const Settings&) { return std::string(); }},
 };
+#undef HA_PATH
 #undef HA_NUMBER
 #undef HA_FLAG
 #undef HA_CHOICE
@@ -465,6 +514,7 @@ std::string apply_option(Settings& settings, std::string_view key, std::string_v
   const std::string wrong = spec->apply(settings, value);
   if (wrong.empty()) {
     if (key == "bootstrap") settings.bootstrap_given = true;
+    if (key == "tls") settings.tls_given = true;
     return "";
   }
   const std::string shown(value.substr(0, 128));
@@ -472,6 +522,34 @@ std::string apply_option(Settings& settings, std::string_view key, std::string_v
   if (wrong.starts_with('\'')) return fmt::format("option '{}': {}", key, wrong);
   return fmt::format("option '{}': '{}' {}", key, shown, wrong);
 }
+
+namespace {
+
+std::string check_tls(const Settings& s) {
+  const bool certificates = !s.tls_cert.empty() || !s.tls_key.empty() || !s.tls_ca.empty();
+  if (!s.tls_psk_file.empty() && (certificates || !s.tls_crl.empty())) {
+    return "option 'tls_psk_file' takes the place of certificates: give it, or options 'tls_cert', "
+           "'tls_key' and 'tls_ca'";
+  }
+  if (certificates && (s.tls_cert.empty() || s.tls_key.empty() || s.tls_ca.empty())) {
+    return "options 'tls_cert', 'tls_key' and 'tls_ca' go together, and option '" +
+           std::string(s.tls_cert.empty()  ? "tls_cert"
+                       : s.tls_key.empty() ? "tls_key"
+                                           : "tls_ca") +
+           "' is missing";
+  }
+  if (s.tls == TlsMode::kOff) return "";
+  if (!certificates && s.tls_psk_file.empty()) {
+    return "option 'tls' needs a key file (option 'tls_psk_file', which ha_stub keygen writes), or "
+           "certificates (options 'tls_cert', 'tls_key' and 'tls_ca')";
+  }
+  if (s.cluster_id.empty() || s.replica_id.empty()) {
+    return "option 'tls' needs options 'cluster_id' and 'replica_id': they are what a node proves";
+  }
+  return "";
+}
+
+}  // namespace
 
 std::string check_together(const Settings& s) {
   const auto clash = [](const std::string& a, std::int64_t va, const char* rule,
@@ -531,6 +609,7 @@ std::string check_together(const Settings& s) {
            "journal "
            "of what is acknowledged below policy (such as that of the store)";
   }
+  if (std::string wrong = check_tls(s); !wrong.empty()) return wrong;
   if (s.wire == Wire::kRocketmqAutoswitch && s.state_dir.empty()) {
     return "option 'wire': 'rocketmq-autoswitch' needs option 'state_dir', a directory for the "
            "epochs of this log (such as that of the store)";

@@ -51,6 +51,10 @@ enum class MissingCopies { kFail, kBlock, kDegrade };
 // Where the bytes of a frame come from when the host offers both.
 enum class SendFrom { kMemory, kFile };
 
+// Whether connections of the HA port are encrypted, in both directions. kAccept: to those who come
+// so. kPrefer: wherever the peer can. kRequire: always.
+enum class TlsMode { kOff, kAccept, kPrefer, kRequire };
+
 struct Settings {
   // Not "::", which would take both: it would open a port to networks that the machine's IPv4 rules
   // know nothing of, and it cannot be bound where IPv6 is switched off.
@@ -106,6 +110,14 @@ struct Settings {
   bool ack_durable = false;
   std::int64_t busy_poll_us = 50;
   std::string metrics_listen;
+  TlsMode tls = TlsMode::kOff;
+  bool tls_given = false;
+  std::string tls_cert;
+  std::string tls_key;
+  std::string tls_ca;
+  std::string tls_crl;
+  std::string tls_psk_file;
+  std::int64_t tls_reloads = 0;  // asked for so far
 
   // Nodes of a configured set keep a history of epochs, and change their master by its rules.
   bool keeps_epochs() const { return !replicas.nodes.empty(); }

@@ -29,6 +29,9 @@ namespace {
 // So old an address may be that is used because the resolver fails.
 constexpr auto kRefreshNames = std::chrono::seconds(30);
 
+// Files of TLS are looked at again this often. Ticks, of a second each.
+constexpr std::uint64_t kTicksBetweenTlsFiles = 10;
+
 }  // namespace
 
 HaService::HaService(const ha_host_api* host, void* host_ctx, const Settings& settings)
@@ -46,9 +49,10 @@ HaService::HaService(const ha_host_api* host, void* host_ctx, const Settings& se
       transfer_(
           metrics_, ack_policy(), settings.max_pending_waits, [this] { io_.ring(); }, &degraded_),
       strangers_(host_),
+      tls_(metrics_),
       replicas_(master_parts(), [this](const net::Todo& todo) { act(todo); }),
       accept_(io_.context(), master_parts(), replicas_),
-      client_(io_.context(), resolver_, host_, settings_, metrics_,
+      client_(io_.context(), resolver_, host_, settings_, metrics_, tls_,
               {make_client_wire(),
                // A node with epochs follows nobody that has none.
                settings.wire == Wire::kAuto && !settings.keeps_epochs()
@@ -56,7 +60,7 @@ HaService::HaService(const ha_host_api* host, void* host_ctx, const Settings& se
                    : nullptr},
               {[this] { turn(); },
                [this](const net::Address& master) { changes_.set_master(master); }}),
-      role_({host_, settings_, others_, metrics_, io_, resolver_, terms_, bounds_, degraded_,
+      role_({host_, settings_, others_, metrics_, io_, resolver_, tls_, terms_, bounds_, degraded_,
              transfer_, replicas_, client_},
             changes_, incarnation_, [this] { turn(); }),
       timers_(
@@ -67,7 +71,7 @@ HaService::HaService(const ha_host_api* host, void* host_ctx, const Settings& se
 HaService::~HaService() { stop(0); }
 
 net::MasterParts HaService::master_parts() {
-  return {host_, settings_, bounds_, transfer_, terms_, degraded_, metrics_, strangers_};
+  return {host_, settings_, bounds_, transfer_, terms_, degraded_, metrics_, strangers_, tls_};
 }
 
 std::unique_ptr<net::ClientWire> HaService::make_client_wire() {
@@ -120,6 +124,54 @@ void HaService::warn_of_bootstrap() const {
       "option 'bootstrap' has no effect with option 'replicas': a slave with an empty log starts "
       "at "
       "the first byte that its master holds");
+}
+
+// On the control thread. A node of a set acts on what its peers say: they can take the master's
+// role away, and have log bytes deleted. Whoever can connect could be such a peer.
+Outcome HaService::check_who_may_connect() const {
+  boost::system::error_code error;
+  const auto ip = boost::asio::ip::make_address(settings_.listen.host, error);
+  if (error || ip.is_loopback() || settings_.tls != TlsMode::kOff) return {};
+  if (settings_.keeps_epochs() && !settings_.tls_given) {
+    return {Status::kInvalid,
+            "option 'listen': a node of option 'replicas' that listens on " +
+                settings_.listen.text() +
+                " needs to know who its peers are: write a key file (ha_stub keygen > "
+                "cluster.key), copy it to each node and give options 'tls_psk_file' and 'tls' "
+                "('require'); or give 'tls' ('off') if nobody else can reach that port"};
+  }
+  if (settings_.keeps_epochs() || settings_.allow.empty()) {
+    host_.warn("listening on " + settings_.listen.text() + " without option 'tls'" +
+               (settings_.allow.empty() ? " or 'allow'" : "") +
+               ": everybody who reaches the port can read the log, and act as a replica");
+    metrics_.tls.open_to_all.set(1);
+  }
+  return {};
+}
+
+// On the control thread.
+void HaService::do_chore(RoleChanges::Chore chore) {
+  if (chore == RoleChanges::Chore::kPollForNewerEpoch) return role_.poll_for_newer_epoch();
+  std::string wrong;
+  reload_tls(false, wrong);
+  if (!wrong.empty()) {
+    host_.log(HA_LOG_ERROR,
+              "the files of TLS have changed and cannot be used, so those that were "
+              "read before stay in use: " +
+                  wrong);
+  }
+}
+
+void HaService::reload_tls(bool anyhow, std::string& wrong) {
+  if (!tls_.reload(anyhow, wrong)) return;
+  host_.info("the files of TLS were read again");
+  io_.run_sync([this] { check_tls_again(); });
+}
+
+// On the I/O thread.
+void HaService::check_tls_again() {
+  replicas_.check_tls_again();
+  client_.check_tls_again();
 }
 
 Outcome HaService::wrong_state(const char* call) const {
@@ -184,6 +236,10 @@ Outcome HaService::begin(const RoleChange& role) {
     }
   }
   if (Outcome failed = load_epochs(bounds); !failed.ok()) return failed;
+  if (Outcome failed = check_who_may_connect(); !failed.ok()) return failed;
+  if (std::string wrong = tls_.apply(settings_); !wrong.empty()) {
+    return {Status::kInvalid, std::move(wrong)};
+  }
   int os_errno = 0;
   if (std::string wrong = accept_.open(os_errno); !wrong.empty()) {
     return {os_errno == 0 ? Status::kInvalid : Status::kIo, std::move(wrong), os_errno};
@@ -191,8 +247,8 @@ Outcome HaService::begin(const RoleChange& role) {
   if (Outcome failed = serve_metrics(); !failed.ok()) return failed;
   const net::Address listen = accept_.local_address();
   {
-    const Lock lock(mutex_);
-    addresses_.ha = listen;
+    const Lock lock(listening_.mutex);
+    listening_.ha = listen;
     client_.set_own(listen);
   }
   io_.start(
@@ -211,7 +267,7 @@ Outcome HaService::begin(const RoleChange& role) {
     turn();
   });
   changes_.start([this](const RoleChange& change) { role_.carry_out(change); },
-                 [this] { role_.poll_for_newer_epoch(); });
+                 [this](RoleChanges::Chore chore) { do_chore(chore); });
   host_.info("listening for slaves on " + listen.text());
   warn_of_bootstrap();
   RoleChange first = role;
@@ -228,8 +284,8 @@ Outcome HaService::serve_metrics() {
   if (wrong.empty()) wrong = exporter_.serve(settings_.metrics_listen);
   if (!wrong.empty()) return {Status::kIo, "option 'metrics_listen': " + wrong};
   listen.port = static_cast<std::uint16_t>(exporter_.port());
-  const Lock lock(mutex_);
-  addresses_.metrics = std::move(listen);
+  const Lock lock(listening_.mutex);
+  listening_.metrics = std::move(listen);
   return {};
 }
 
@@ -255,8 +311,8 @@ void HaService::end(bool for_good) {
   metrics_.role.set(HA_ROLE_NONE);
   if (for_good) return;
   changes_.clear();
-  const Lock lock(mutex_);
-  addresses_ = {};
+  const Lock lock(listening_.mutex);
+  listening_.ha = listening_.metrics = {};
 }
 
 // A handler ended half-way, so what it would have armed is not. Connections are closed and made
@@ -374,10 +430,13 @@ Outcome HaService::set_option(const std::string& key, const std::string& value) 
   io_.run_sync([&] { changed = settings_; });
   std::string wrong = apply_option(changed, key, value);
   if (wrong.empty()) wrong = check_together(changed);
+  if (wrong.empty()) wrong = tls_.apply(changed);
+  if (wrong.empty() && value == "now" && key == "tls_reload") reload_tls(true, wrong);
   if (!wrong.empty()) return {Status::kInvalid, std::move(wrong)};
   io_.run_sync([&] {
     settings_ = changed;
     apply_settings();
+    check_tls_again();
     turn();
   });
   host_.info(fmt::format("option '{}' is now '{}'", key, value));
@@ -405,11 +464,11 @@ StatusInput HaService::status_input() const {
   for (const ReplicaList::Node& node : others_) in.others.push_back(node.id);
   const net::Address master = changes_.master();
   in.master_address = master.host.empty() ? "" : master.text();
-  const Lock lock(mutex_);
-  in.listen_address = addresses_.ha.host.empty() ? "" : addresses_.ha.text();
-  in.listen_port = addresses_.ha.port;
-  in.metrics_address = addresses_.metrics.host.empty() ? "" : addresses_.metrics.text();
-  in.metrics_port = addresses_.metrics.port;
+  const Lock lock(listening_.mutex);
+  in.listen_address = listening_.ha.host.empty() ? "" : listening_.ha.text();
+  in.listen_port = listening_.ha.port;
+  in.metrics_address = listening_.metrics.host.empty() ? "" : listening_.metrics.text();
+  in.metrics_port = listening_.metrics.port;
   return in;
 }
 
@@ -440,6 +499,7 @@ void HaService::tick(double seconds) {
   role_.poll_if_short_of_copies();
   client_.tick(seconds);
   if (now - names_refreshed_ >= kRefreshNames) refresh_names(now);
+  if (++ticks_ % kTicksBetweenTlsFiles == 0) changes_.do_soon(RoleChanges::Chore::kReadTlsFiles);
 }
 
 void HaService::act(const net::Todo& todo) {

@@ -23,6 +23,7 @@
 #include "ha_plugin/host/host.h"
 #include "ha_plugin/net/io/io_thread.h"
 #include "ha_plugin/net/io/resolver.h"
+#include "ha_plugin/net/io/tls_policy.h"
 #include "ha_plugin/net/master/accept_service.h"
 #include "ha_plugin/net/slave/client_service.h"
 #include "ha_plugin/service/node_role.h"
@@ -76,6 +77,9 @@ class HaService {
   std::unique_ptr<net::ClientWire> make_client_wire();
   void apply_settings();
   void warn_of_bootstrap() const;
+  Outcome check_who_may_connect() const;
+  void reload_tls(bool anyhow, std::string& wrong);
+  void do_chore(RoleChanges::Chore chore);
   core::AckPolicy ack_policy() const;
   StatusInput status_input() const;
   net::MasterParts master_parts();
@@ -85,6 +89,7 @@ class HaService {
   void tick(double seconds);
   void on_fault(const char* what);
   void act(const net::Todo& todo);
+  void check_tls_again();
   void refresh_names(core::Time now);
 
   const Host host_;
@@ -103,20 +108,22 @@ class HaService {
   RoleChanges changes_;
   TransferService transfer_;
   net::LimitedLog strangers_;
+  net::TlsPolicy tls_;
   net::ReplicaSet replicas_;
   net::AcceptService accept_;
   net::ClientService client_;
   NodeRole role_;
   TurnTimers timers_;
   core::Time names_refreshed_{};  // I/O thread
+  std::uint64_t ticks_ = 0;       // I/O thread
 
   std::atomic<Life> life_{Life::kCreated};
-  mutable Mutex mutex_;
-  struct Addresses {
-    net::Address ha;
-    net::Address metrics;  // empty if they are not served
+  struct Listening {
+    mutable Mutex mutex;
+    net::Address ha HA_GUARDED_BY(mutex);
+    net::Address metrics HA_GUARDED_BY(mutex);  // empty if they are not served
   };
-  Addresses addresses_ HA_GUARDED_BY(mutex_);  // where it listens, once started
+  Listening listening_;  // where, once started
 };
 
 }  // namespace ha

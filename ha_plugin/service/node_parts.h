@@ -8,6 +8,7 @@
 #include "ha_plugin/host/host.h"
 #include "ha_plugin/net/io/io_thread.h"
 #include "ha_plugin/net/io/resolver.h"
+#include "ha_plugin/net/io/tls_policy.h"
 #include "ha_plugin/net/master/replica_set.h"
 #include "ha_plugin/net/slave/client_service.h"
 #include "ha_plugin/state/degraded_keeper.h"
@@ -25,6 +26,7 @@ struct NodeParts {
   metrics::HaMetrics& metrics;
   net::IoThread& io;
   net::Resolver& resolver;
+  net::TlsPolicy& tls;
   TermKeeper& terms;          // I/O thread
   BoundsReader& bounds;       // I/O thread
   DegradedKeeper& degraded;   // I/O thread

@@ -231,7 +231,7 @@ void NodeRole::queue_after_epoch(Role before, RoleChange change) {
 void NodeRole::poll_if_short_of_copies() {
   if (parts_.terms.own_epoch() == 0) return;
   if (parts_.transfer.tracker().replicas() + 1 >= parts_.settings.copies_by_default()) return;
-  changes_.poll_soon();
+  changes_.do_soon(RoleChanges::Chore::kPollForNewerEpoch);
 }
 
 // What slaves hold beyond the new end would stay there, and would be taken for what the host

@@ -128,7 +128,7 @@ Promotion::Result Promotion::enter() {
 
 std::vector<Heard> Promotion::send(Prepare::Mode mode, std::size_t enough) {
   prepare_.mode = mode;
-  return net::ask_nodes(parts_.others, prepare_, timeout_, parts_.resolver, enough,
+  return net::ask_nodes(parts_.others, prepare_, timeout_, parts_.resolver, parts_.tls, enough,
                         [this] { return changes_.stopping(); });
 }
 

@@ -10,9 +10,9 @@ namespace ha {
 using core::Role;
 
 void RoleChanges::start(std::function<void(const RoleChange&)> carry_out,
-                        std::function<void()> poll) {
+                        std::function<void(Chore)> do_chore) {
   carry_out_ = std::move(carry_out);
-  poll_ = std::move(poll);
+  do_chore_ = std::move(do_chore);
   thread_ = net::start_quiet_thread("ha-control", [this] { run(); });
 }
 
@@ -27,7 +27,8 @@ void RoleChanges::stop() {
 
 void RoleChanges::clear() {
   const Lock lock(mutex_);
-  stop_ = poll_due_ = false;
+  stop_ = false;
+  chores_.clear();
   changes_.clear();
   wanted_ = asked_ = Role::kNone;
 }
@@ -41,7 +42,7 @@ void RoleChanges::run() {
   host_.thread_lifecycle().started("ha-control");
   Lock lock(mutex_);
   for (;;) {
-    while (!stop_ && !poll_due_ && changes_.empty()) wake_.wait(lock);
+    while (!stop_ && chores_.empty() && changes_.empty()) wake_.wait(lock);
     if (!changes_.empty()) {
       const RoleChange change = std::move(changes_.front());
       changes_.pop_front();
@@ -50,9 +51,9 @@ void RoleChanges::run() {
     } else if (stop_) {
       break;
     } else {
-      poll_due_ = false;
+      const Chore chore = chores_.extract(chores_.begin()).value();
       lock.unlock();
-      poll_();
+      do_chore_(chore);
     }
     lock.lock();
   }
@@ -85,10 +86,10 @@ void RoleChanges::queue(const std::vector<RoleChange>& changes) {
   wake_.notify_all();
 }
 
-void RoleChanges::poll_soon() {
+void RoleChanges::do_soon(Chore chore) {
   {
     const Lock lock(mutex_);
-    poll_due_ = true;
+    chores_.insert(chore);
   }
   wake_.notify_all();
 }

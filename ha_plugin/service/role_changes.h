@@ -12,6 +12,7 @@
 #include <chrono>
 #include <deque>
 #include <functional>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -25,8 +26,12 @@ class RoleChanges {
  public:
   explicit RoleChanges(const Host& host) : host_(host) {}
 
-  // On the control thread: carry_out runs for each change, poll after poll_soon.
-  void start(std::function<void(const RoleChange&)> carry_out, std::function<void()> poll);
+  // What else the control thread does, when nothing is in the queue: what must not hold up the I/O
+  // thread.
+  enum class Chore { kPollForNewerEpoch, kReadTlsFiles };
+
+  // On the control thread: carry_out runs for each change, do_chore after do_soon.
+  void start(std::function<void(const RoleChange&)> carry_out, std::function<void(Chore)> do_chore);
   // Returns when all that is in the queue is carried out. Nothing comes in any more.
   void stop();
   // After stop: as created.
@@ -37,7 +42,8 @@ class RoleChanges {
   void request(RoleChange change);
   // The plugin itself wants them, in this order.
   void queue(const std::vector<RoleChange>& changes);
-  void poll_soon();
+  // Once, however often it is asked for meanwhile.
+  void do_soon(Chore chore);
   // Returns true if another change came or the thread is to stop, false if the time is up.
   bool wait_for_another(std::chrono::milliseconds timeout);
 
@@ -56,14 +62,14 @@ class RoleChanges {
 
   const Host& host_;
   std::function<void(const RoleChange&)> carry_out_;
-  std::function<void()> poll_;
+  std::function<void(Chore)> do_chore_;
   std::thread thread_;
 
   mutable Mutex mutex_;
   Condition wake_;
   std::deque<RoleChange> changes_ HA_GUARDED_BY(mutex_);
   bool stop_ HA_GUARDED_BY(mutex_) = false;
-  bool poll_due_ HA_GUARDED_BY(mutex_) = false;
+  std::set<Chore> chores_ HA_GUARDED_BY(mutex_);
   core::Role wanted_ HA_GUARDED_BY(mutex_) = core::Role::kNone;  // of the last accepted change
   core::Role asked_ HA_GUARDED_BY(mutex_) = core::Role::kNone;
   net::Address master_ HA_GUARDED_BY(mutex_);

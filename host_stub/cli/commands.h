@@ -22,7 +22,8 @@
   VERB(demote)              \
   VERB(follow)              \
   VERB(set)                 \
-  VERB(verify)
+  VERB(verify)              \
+  VERB(keygen)
 
 namespace stub::cli {
 

@@ -85,7 +85,9 @@ enum ReasonKind : std::uint8_t {
   X(LAG_TIME,             LagTime,            33, kPlain)                              \
   X(LOOP,                 Loop,               34, kUpToMaster)                         \
   X(SET_DIFFERS,          SetDiffers,         35, kRefusal | kUpToMaster)              \
-  X(HOST_MISUSE,          HostMisuse,         36, kFinal)
+  X(HOST_MISUSE,          HostMisuse,         36, kFinal)                              \
+  X(TLS,                  Tls,                37, kUpToMaster)                         \
+  X(IDENTITY,             Identity,           38, kViolation | kRefusal | kUpToMaster)
 // clang-format on
 
 namespace ha::lists {

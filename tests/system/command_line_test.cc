@@ -219,6 +219,18 @@ TEST_F(CommandLine, StatusSaysWhoIsAwayAndWhy) {
       << refused.body;
 }
 
+// What it prints is what the plugin takes, and the file is its owner's alone whatever the umask.
+TEST_F(CommandLine, KeygenWritesAKeyThatASetCanUse) {
+  const std::filesystem::path file = folder_ / "cluster.key";
+  const std::string command = "umask 022; " + program("ha_stub") + " keygen > ";
+  ASSERT_EQ(::system((command + file.string()).c_str()), 0);
+  EXPECT_EQ(std::filesystem::status(file).permissions(), std::filesystem::perms(0600));
+  Node& node = add({.name = "node",
+                    .options = {"tls=require", "tls_psk_file=" + file.string(), "cluster_id=prod",
+                                "replica_id=a"}});
+  EXPECT_EQ(node.terminate(), 0);
+}
+
 TEST_F(CommandLine, VerifyNamesTheFirstFaultWithItsOffset) {
   Node& node = add({.name = "node"});
   ASSERT_EQ(node.produce("T", "whole", "1").status, 200);

@@ -91,7 +91,8 @@ TEST_F(HostilePort, GarbageIsTurnedAwayByReasonWhileTheTrueSlaveGoesOn) {
                 grew("ha_connections_rejected_total{reason=\"network\"}"),
             2 * kKnocks);
   EXPECT_EQ(grew("ha_connections_rejected_total{reason=\"request_above_end\"}"), 2 * kKnocks);
-  EXPECT_EQ(grew("ha_connections_rejected_total{reason=\"protocol\"}"), 2 * kKnocks);
+  EXPECT_EQ(grew("ha_connections_rejected_total{reason=\"protocol\"}"), kKnocks);
+  EXPECT_EQ(grew("ha_connections_rejected_total{reason=\"tls\"}"), kKnocks);
   EXPECT_EQ(grew("ha_connections_accepted_total"), 6 * kKnocks);
   EXPECT_EQ(master.connected_replicas(), 1);
 }

@@ -14,7 +14,10 @@ Member::Member(MemberPlan plan, std::string replicas)
     : plan_(std::move(plan)), replicas_(std::move(replicas)) {
   using std::filesystem::perms;
   std::ofstream(token_file()) << kToken << "\n";
-  std::filesystem::permissions(token_file(), perms::owner_read | perms::owner_write);
+  std::ofstream(key_file()) << std::string(64, 'a') << "\n";
+  for (const auto& file : {token_file(), key_file()}) {
+    std::filesystem::permissions(file, perms::owner_read | perms::owner_write);
+  }
 }
 
 void Member::start(const std::string& role) {
@@ -41,11 +44,12 @@ void Member::start(const std::string& role) {
                                         replicas_,
                                         "--cluster-id",
                                         "torture"};
-  for (const char* option :
-       {"native_heartbeat_ms=100", "native_housekeeping_ms=1000", "wire_probe_ms=500",
-        "connect_timeout_ms=500", "reconnect_max_ms=500", "prepare_timeout_ms=1000"}) {
+  for (const char* option : {"native_heartbeat_ms=100", "native_housekeeping_ms=1000",
+                             "wire_probe_ms=500", "connect_timeout_ms=500", "reconnect_max_ms=500",
+                             "prepare_timeout_ms=1000", "tls=require"}) {
     arguments.insert(arguments.end(), {"--option", option});
   }
+  arguments.insert(arguments.end(), {"--option", "tls_psk_file=" + key_file().string()});
   system::ProcessOptions how;
   how.error_file = log_file();
   how.network = plan_.network;

@@ -59,6 +59,7 @@ class Member {
   static constexpr const char* kToken = "promotions-of-the-torture";
 
   std::filesystem::path token_file() const { return plan_.folder / (plan_.id + ".token"); }
+  std::filesystem::path key_file() const { return plan_.folder / (plan_.id + ".key"); }
   std::filesystem::path log_file() const { return plan_.folder / (plan_.id + ".log"); }
 
   const MemberPlan plan_;

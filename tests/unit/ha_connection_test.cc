@@ -31,7 +31,7 @@ class Surroundings : public ConnectionEvents {
   wire::native::Bytes greeting(const HaConnection&) override { return {}; }
   core::Answer on_hello(HaConnection&, const core::Hello&) override { return {}; }
   wire::native::Bytes after_answer(const HaConnection&) override { return {}; }
-  core::Promise on_prepare(const core::Prepare&) override { return {}; }
+  core::Promise on_prepare(const HaConnection&, const core::Prepare&) override { return {}; }
   std::shared_ptr<metrics::ReplicaMetrics> on_joined(HaConnection&) override {
     return std::make_shared<metrics::ReplicaMetrics>("one");
   }
@@ -97,8 +97,10 @@ TEST(HaConnection, AFrameOfWhichNoByteWentOutCannotBeAcknowledged) {
   Peer slave = listener.accept();
   fill(fd);
 
+  metrics::HaMetrics metrics;
+  TlsPolicy tls(metrics);
   const auto connection = std::make_shared<HaConnection>(
-      std::move(socket), 1, Address{"127.0.0.1", 1}, host, settings, surroundings);
+      std::move(socket), 1, Address{"127.0.0.1", 1}, host, settings, tls, surroundings);
   connection->start();
   ASSERT_TRUE(slave.report(0));
   ASSERT_TRUE(run_until(context, [&] { return surroundings.acked == 0; }));

@@ -362,9 +362,11 @@ TEST_F(NamedSet, AnotherNodeOnOneOfTheAddressesIsNotTheEnd) {
         {{"listen", "127.0.0.3:" + port}, {"replicas", "x@127.0.0.3:" + port}});
   names_.set("a.test", {"127.0.0.3", "127.0.0.1"});
   net::Resolver resolver;
+  metrics::HaMetrics metrics;
+  net::TlsPolicy tls(metrics);
   const core::Prepare prepare{core::Prepare::Mode::kAsk, 1, {}, "prod", "b"};
   const auto heard = net::ask_nodes({{"a", {"a.test", static_cast<std::uint16_t>(a().port)}}},
-                                    prepare, kPatience, resolver);
+                                    prepare, kPatience, resolver, tls);
   ASSERT_TRUE(heard.at(0).promise) << heard.at(0).text;
   EXPECT_EQ(heard.at(0).promise->id, "a");
 }

@@ -74,7 +74,7 @@ TEST(Opening, RefusesWhatIsNotServedHere) {
   const std::vector<std::byte> report(8);
   Settings settings;
   EXPECT_EQ(refused(settings, report), core::Reason::kNone);
-  EXPECT_EQ(refused(settings, bytes_of({0x16, 3, 1, 2, 0, 1, 0, 1})), core::Reason::kProtocol);
+  EXPECT_EQ(refused(settings, bytes_of({0x16, 3, 1, 2, 0, 1, 0, 1})), core::Reason::kTls);
   settings.replicas.nodes = {{"a", {"127.0.0.1", 1}}};
   EXPECT_EQ(refused(settings, report), core::Reason::kUnknownReplica);
   EXPECT_EQ(refused(settings, native_opening()), core::Reason::kNone);

@@ -374,7 +374,7 @@ TEST(Connection, GarbageIsRefusedAndDoesNoHarm) {
     EXPECT_TRUE(garbage.wait_closed()) << text;
   }
   EXPECT_TRUE(host.wait_for_replica(HA_REPLICA_REFUSED, HA_REASON_REQUEST_ABOVE_END, 2));
-  EXPECT_TRUE(host.wait_for_replica(HA_REPLICA_REFUSED, HA_REASON_PROTOCOL));
+  EXPECT_TRUE(host.wait_for_replica(HA_REPLICA_REFUSED, HA_REASON_TLS));
   master.notify(host.grow(500));
   EXPECT_EQ(good.follow_to(1000, 1500), "");
 }

@@ -556,7 +556,9 @@ TEST_F(EpochSet, APromiseIsKeptAcrossARestart) {
         core::Prepare::Mode::kPromise, epoch, {}, "prod", candidate, set_text()};
     net::Address at{"127.0.0.1", static_cast<std::uint16_t>(a().port)};
     net::Resolver resolver;
-    return net::ask_nodes({{"a", at}}, prepare, kPatience, resolver).at(0).promise.value();
+    metrics::HaMetrics metrics;
+    net::TlsPolicy tls(metrics);
+    return net::ask_nodes({{"a", at}}, prepare, kPatience, resolver, tls).at(0).promise.value();
   };
   EXPECT_TRUE(ask("b", 5).granted);
   EXPECT_FALSE(ask("c", 5).granted);
@@ -587,8 +589,10 @@ TEST_F(EpochSet, APromiseThatCannotBeKeptIsRefused) {
   const core::Prepare prepare{core::Prepare::Mode::kPromise, 5, {}, "prod", "b", set_text()};
   net::Address at{"127.0.0.1", static_cast<std::uint16_t>(a().port)};
   net::Resolver resolver;
+  metrics::HaMetrics metrics;
+  net::TlsPolicy tls(metrics);
   const core::Promise answer =
-      net::ask_nodes({{"a", at}}, prepare, kPatience, resolver).at(0).promise.value();
+      net::ask_nodes({{"a", at}}, prepare, kPatience, resolver, tls).at(0).promise.value();
   EXPECT_FALSE(answer.granted);
   EXPECT_EQ(answer.reason, Reason::kHostError);
   EXPECT_NE(answer.text.find("ha_term.json.tmp"), std::string::npos) << answer.text;

@@ -5,17 +5,20 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/asio/error.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/write.hpp>
+#include <cerrno>
 #include <memory>
 #include <span>
 #include <string>
 #include <utility>
 
 #include "ha_plugin/core/handshake.h"
+#include "ha_plugin/net/io/channel.h"
 #include "ha_plugin/net/io/connector.h"
+#include "ha_plugin/net/io/outbox.h"
 #include "ha_plugin/wire/native.h"
 
 namespace ha::net {
@@ -34,10 +37,11 @@ constexpr auto kLookUp = std::chrono::milliseconds(50);
 // One node that is asked: name look-up, connection, opening, greeting, PREPARE, PROMISE.
 class Question {
  public:
-  Question(boost::asio::io_context& context, Resolver& resolver, const ReplicaList::Node& node,
-           const core::Prepare& prepare)
+  Question(boost::asio::io_context& context, Resolver& resolver, TlsPolicy& tls,
+           const ReplicaList::Node& node, const core::Prepare& prepare)
       : connector_(context, resolver),
-        socket_(context),
+        tls_(tls),
+        channel_(tcp::socket(context)),
         pause_(context),
         node_(node),
         prepare_(prepare) {
@@ -47,10 +51,13 @@ class Question {
   void ask() {
     connector_.connect(node_.address, [this](tcp::socket socket, const std::string& failure) {
       if (!failure.empty()) return fail(failure);
-      socket_ = std::move(socket);
+      channel_.reset(std::move(socket));
       reader_.restart();
+      outbox_.clear();
+      proved_ = false;
+      if (auto session = tls_.dial(node_.id, node_.address)) channel_.encrypt(std::move(session));
       const wire::Report opening = wire::native::opening();
-      say({opening.begin(), opening.end()});
+      say(opening);
       hear();
     });
   }
@@ -68,12 +75,12 @@ class Question {
   void fail(const std::string& what, error_code error = {}) {
     heard_.text =
         fmt::format("{}: {}{}", node_.address.text(), what, error ? ": " + error.message() : "");
-    error_code ignored;
-    socket_.close(ignored);
+    channel_.close();
   }
 
   // It is there, but closes: a node that changes its role closes all connections.
   void ask_again(error_code error) {
+    if (channel_.tls() != nullptr && !channel_.tls()->peer_spoke()) tls_.on_mute(node_.address);
     fail("closed the connection", error);
     pause_.expires_after(kAskAgain);
     pause_.async_wait([this](error_code cancelled) {
@@ -87,22 +94,54 @@ class Question {
     if (++wrong_ones_ < connector_.addresses()) ask();
   }
 
-  void say(wire::native::Bytes bytes) {
-    said_ = std::move(bytes);
-    boost::asio::async_write(socket_, boost::asio::buffer(said_),
-                             [](error_code, std::size_t) {});  // a failure shows in what is read
+  void say(std::span<const std::byte> bytes) {
+    outbox_.put(bytes);
+    flush();
+  }
+
+  // A failure shows in what is read.
+  void flush() {
+    if (outbox_.flush(channel_) != 0 || (outbox_.empty() && !channel_.holds_output())) return;
+    channel_.socket().async_wait(tcp::socket::wait_write, [this](error_code error) {
+      if (!error && channel_.socket().is_open()) flush();
+    });
   }
 
   void hear() {
-    socket_.async_read_some(boost::asio::buffer(received_),
-                            [this](error_code error, std::size_t size) {
-                              if (!socket_.is_open()) return;
-                              if (error) return ask_again(error);
-                              if (take(std::span(received_).first(size))) hear();
-                            });
+    channel_.socket().async_wait(tcp::socket::wait_read, [this](error_code error) {
+      if (!channel_.socket().is_open()) return;
+      if (error) return ask_again(error);
+      if (receive()) hear();
+    });
   }
 
-  // True = there is more to come.
+  // Returns true if there is more to come.
+  bool receive() {
+    for (;;) {
+      iovec part{received_.data(), received_.size()};
+      const ssize_t n = channel_.receive(&part, 1);
+      const int failed = errno;
+      if (!proved_ && channel_.tls() != nullptr && channel_.tls()->established()) {
+        proved_ = true;
+        tls_.on_proved(*channel_.tls(), TlsSession::Side::kClient, node_.address);
+      }
+      if (n > 0) {
+        if (!take(std::span(received_).first(static_cast<std::size_t>(n)))) return false;
+        continue;
+      }
+      if (n < 0 && (failed == EAGAIN || failed == EINTR)) return true;
+      if (n < 0 && failed == EPROTO) {
+        tls_.on_failed(TlsSession::Side::kClient);
+        wrong_one(channel_.why(failed, "read").text);
+      } else {
+        ask_again(n == 0 ? error_code(boost::asio::error::eof)
+                         : error_code(failed, boost::system::generic_category()));
+      }
+      return false;
+    }
+  }
+
+  // Returns true if there is more to come.
   bool take(std::span<const std::byte> bytes) {
     while (!bytes.empty()) {
       switch (reader_.take(bytes)) {
@@ -145,12 +184,14 @@ class Question {
 
   Connector connector_;
   std::size_t wrong_ones_ = 0;
-  tcp::socket socket_;
+  TlsPolicy& tls_;
+  Channel channel_;
+  Outbox outbox_;
+  bool proved_ = false;  // the node has, by TLS
   boost::asio::steady_timer pause_;
   const ReplicaList::Node& node_;
   const core::Prepare& prepare_;
   Reader reader_{Reader::Side::kCandidate};
-  wire::native::Bytes said_;
   std::array<std::byte, 4096> received_{};
   core::Heard heard_;
 };
@@ -159,12 +200,12 @@ class Question {
 
 std::vector<core::Heard> ask_nodes(const std::vector<ReplicaList::Node>& nodes,
                                    const core::Prepare& prepare, std::chrono::milliseconds timeout,
-                                   Resolver& resolver, std::size_t enough,
+                                   Resolver& resolver, TlsPolicy& tls, std::size_t enough,
                                    const std::function<bool()>& given_up) {
   boost::asio::io_context context(1);
   std::vector<std::unique_ptr<Question>> questions;
   for (const ReplicaList::Node& node : nodes) {
-    questions.push_back(std::make_unique<Question>(context, resolver, node, prepare));
+    questions.push_back(std::make_unique<Question>(context, resolver, tls, node, prepare));
     questions.back()->ask();
   }
   auto deadline = std::chrono::steady_clock::now() + timeout;

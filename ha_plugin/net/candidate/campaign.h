@@ -10,6 +10,7 @@
 #include "ha_plugin/config/settings.h"
 #include "ha_plugin/core/term.h"
 #include "ha_plugin/net/io/resolver.h"
+#include "ha_plugin/net/io/tls_policy.h"
 
 namespace ha::net {
 
@@ -18,7 +19,8 @@ namespace ha::net {
 // are its own, so any thread but the I/O thread may call it.
 std::vector<core::Heard> ask_nodes(const std::vector<ReplicaList::Node>& nodes,
                                    const core::Prepare& prepare, std::chrono::milliseconds timeout,
-                                   Resolver& resolver, std::size_t enough = SIZE_MAX,
+                                   Resolver& resolver, TlsPolicy& tls,
+                                   std::size_t enough = SIZE_MAX,
                                    const std::function<bool()>& given_up = {});
 
 }  // namespace ha::net

@@ -4,12 +4,12 @@
 // Threads: its owner's.
 #pragma once
 
-#include <sys/socket.h>
-
 #include <cerrno>
 #include <cstddef>
 #include <span>
 #include <vector>
+
+#include "ha_plugin/net/io/channel.h"
 
 namespace ha::net {
 
@@ -23,10 +23,9 @@ class Outbox {
   void clear() { left_ = 0; }
   bool empty() const { return left_ == 0; }
 
-  // Gives the socket what it takes just now. Returns 0, or the errno that ends the connection.
-  int flush(int socket) {
-    const ssize_t n =
-        ::send(socket, bytes_.data() + (bytes_.size() - left_), left_, MSG_DONTWAIT | MSG_NOSIGNAL);
+  // Gives the channel what it takes just now. Returns 0, or the errno that ends the connection.
+  int flush(Channel& channel) {
+    const ssize_t n = channel.send(std::span(bytes_).last(left_));
     if (n < 0) return errno == EAGAIN || errno == EINTR ? 0 : errno;
     left_ -= static_cast<std::size_t>(n);
     return 0;

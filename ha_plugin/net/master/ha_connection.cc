@@ -2,6 +2,7 @@
 #include "ha_plugin/net/master/ha_connection.h"
 
 #include <boost/asio/post.hpp>
+#include <cerrno>
 #include <utility>
 
 #include "ha_plugin/base/clock.h"
@@ -16,18 +17,20 @@ using core::Refusal;
 using core::Time;
 
 HaConnection::HaConnection(boost::asio::ip::tcp::socket socket, Id id, Address remote,
-                           const Host& host, const Settings& settings, ConnectionEvents& events)
-    : socket_(std::move(socket)),
-      timer_(socket_.get_executor()),
+                           const Host& host, const Settings& settings, TlsPolicy& tls,
+                           ConnectionEvents& events)
+    : channel_(std::move(socket)),
+      timer_(channel_.socket().get_executor()),
       id_(id),
       remote_(std::move(remote)),
+      tls_(tls),
       events_(events),
       opening_(settings),
       replica_(host, settings, steady_now()) {}
 
 void HaConnection::start() {
   boost::system::error_code ignored;
-  socket_.set_option(boost::asio::ip::tcp::no_delay(true), ignored);
+  channel_.socket().set_option(boost::asio::ip::tcp::no_delay(true), ignored);
   receive();
   arm_timer(steady_now(), events_.view(*this));
 }
@@ -35,7 +38,7 @@ void HaConnection::start() {
 void HaConnection::receive() {
   // Not async_wait: to re-arm that costs a system call and, once the socket was watched for room to
   // write, a wake-up for nothing.
-  socket_.async_receive(
+  channel_.socket().async_receive(
       boost::asio::buffer(received_),
       [self = shared_from_this()](const boost::system::error_code& error, std::size_t size) {
         if (!self->open_) return;
@@ -43,9 +46,48 @@ void HaConnection::receive() {
           return self->close(Reason::kPeerClosed, "the slave closed the connection");
         }
         if (error) return self->close(Reason::kNetwork, "read: " + error.message());
-        self->on_received(std::span(self->received_).first(size));
+        self->on_bytes(std::span(self->received_).first(size));
         if (self->open_) self->receive();
       });
+}
+
+void HaConnection::on_bytes(std::span<const std::byte> bytes) {
+  if (tls() == nullptr) return on_received(bytes);
+  decrypt(bytes);
+}
+
+void HaConnection::start_tls(std::span<const std::byte> first, std::span<const std::byte> more) {
+  std::unique_ptr<TlsSession> session = tls_.accept();
+  if (!session) return close(Reason::kTls, "option 'tls' is 'off' now");
+  channel_.encrypt(std::move(session));
+  replica_.never_from_file();
+  decrypt(first);  // of a handshake: there is no plaintext in so few bytes
+  opening_.begin_inside_tls();
+  if (open_ && !more.empty()) decrypt(more);
+}
+
+void HaConnection::decrypt(std::span<const std::byte> bytes) {
+  std::array<std::byte, sizeof received_> plain;
+  channel_.feed(bytes);
+  while (open_) {
+    const ssize_t n = channel_.decrypted(plain);
+    const int error = errno;
+    if (!proved_ && tls()->established()) {
+      proved_ = true;
+      tls_.on_proved(*tls(), TlsSession::Side::kServer);
+    }
+    if (n > 0) {
+      on_received(std::span(plain).first(static_cast<std::size_t>(n)));
+    } else if (n == 0) {
+      close(Reason::kPeerClosed, "the slave closed the connection");
+    } else if (error == EAGAIN) {
+      return;
+    } else {
+      if (!proved_) tls_.on_failed(TlsSession::Side::kServer);
+      channel_.linger();
+      close(channel_.why(error, "read"));
+    }
+  }
 }
 
 void HaConnection::on_received(std::span<const std::byte> bytes) {
@@ -68,6 +110,8 @@ bool HaConnection::hear_opening(std::span<const std::byte>& bytes, const MasterV
   const Opening::Heard heard = opening_.take(bytes);
   if (const auto* refusal = std::get_if<Refusal>(&heard)) {
     close(*refusal);
+  } else if (const auto* begun = std::get_if<Opening::Tls>(&heard)) {
+    start_tls(begun->first, std::exchange(bytes, {}));
   } else if (std::holds_alternative<Opening::Native>(heard)) {
     start_native(now);
   } else if (const auto* rocketmq = std::get_if<Opening::Rocketmq>(&heard)) {
@@ -137,7 +181,7 @@ void HaConnection::take_hello(const core::Hello& hello, Time now) {
 void HaConnection::take_prepare(const core::Prepare& prepare, Time now) {
   candidate_ = true;
   replica_.set_message(std::make_shared<const wire::native::Bytes>(
-      wire::native::encode_promise(events_.on_prepare(prepare))));
+      wire::native::encode_promise(events_.on_prepare(*this, prepare))));
   pump_now(now);
 }
 
@@ -174,7 +218,7 @@ void HaConnection::pump(Time now, const MasterView& view) {
 }
 
 void HaConnection::send(Time now, const MasterView& view) {
-  const auto result = replica_.send(socket_.native_handle(), now, view);
+  const auto result = replica_.send(channel_, now, view);
   if (const auto* refusal = std::get_if<Refusal>(&result)) return close(*refusal);
   switch (std::get<ServedReplica::Sent>(result)) {
     case ServedReplica::Sent::kAll:
@@ -189,7 +233,7 @@ void HaConnection::send(Time now, const MasterView& view) {
 // More to send: the others first.
 void HaConnection::yield_and_pump() {
   writable_awaited_ = true;
-  boost::asio::post(socket_.get_executor(), [self = shared_from_this()] {
+  boost::asio::post(channel_.socket().get_executor(), [self = shared_from_this()] {
     self->writable_awaited_ = false;
     if (self->open_) self->pump_now(steady_now());
   });
@@ -202,13 +246,13 @@ void HaConnection::confirm_rose(const MasterView& view) {
 void HaConnection::wait_writable() {
   writable_awaited_ = true;
   IoThread::gather();
-  socket_.async_wait(boost::asio::ip::tcp::socket::wait_write,
-                     [self = shared_from_this()](const boost::system::error_code& error) {
-                       self->writable_awaited_ = false;
-                       if (!self->open_) return;
-                       if (error) return self->close(Reason::kNetwork, error.message());
-                       self->pump_now(steady_now());
-                     });
+  channel_.socket().async_wait(boost::asio::ip::tcp::socket::wait_write,
+                               [self = shared_from_this()](const boost::system::error_code& error) {
+                                 self->writable_awaited_ = false;
+                                 if (!self->open_) return;
+                                 if (error) return self->close(Reason::kNetwork, error.message());
+                                 self->pump_now(steady_now());
+                               });
 }
 
 // A timer that is due too early costs one look; moving it at every frame would cost a system call
@@ -233,8 +277,7 @@ void HaConnection::close(Reason reason, const std::string& text) {
   timer_.cancel();
   // First it counts no longer, then its peer may see that.
   events_.on_closed(*this, reason, text);
-  boost::system::error_code ignored;
-  socket_.close(ignored);
+  channel_.close();
 }
 
 }  // namespace ha::net

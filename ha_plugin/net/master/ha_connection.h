@@ -23,6 +23,8 @@
 #include "ha_plugin/core/handshake.h"
 #include "ha_plugin/core/term.h"
 #include "ha_plugin/host/host.h"
+#include "ha_plugin/net/io/channel.h"
+#include "ha_plugin/net/io/tls_policy.h"
 #include "ha_plugin/net/master/opening.h"
 #include "ha_plugin/net/master/parts.h"
 #include "ha_plugin/net/master/served_replica.h"
@@ -44,7 +46,8 @@ class ConnectionEvents {
   // What a slave that was let in is told before the first log byte.
   virtual wire::native::Bytes after_answer(const HaConnection& connection) = 0;
   // A node that wants to become master asks for this one's promise.
-  virtual core::Promise on_prepare(const core::Prepare& prepare) = 0;
+  virtual core::Promise on_prepare(const HaConnection& connection,
+                                   const core::Prepare& prepare) = 0;
   // The first report was good: the replica counts from now on. Gives it its identity.
   virtual std::shared_ptr<metrics::ReplicaMetrics> on_joined(HaConnection& connection) = 0;
   // Its acks were good. Returns how things are after that.
@@ -62,7 +65,7 @@ class HaConnection : public std::enable_shared_from_this<HaConnection> {
   using Id = std::uint64_t;
 
   HaConnection(boost::asio::ip::tcp::socket socket, Id id, Address remote, const Host& host,
-               const Settings& settings, ConnectionEvents& events);
+               const Settings& settings, TlsPolicy& tls, ConnectionEvents& events);
 
   void start();
   // The log grew, a timer is due or an option changed: send what there is to send.
@@ -81,6 +84,10 @@ class HaConnection : public std::enable_shared_from_this<HaConnection> {
   const ServingWire& wire() const { return replica_.wire(); }
   metrics::ReplicaMetrics* metrics() const { return replica_.metrics(); }
   bool catching_up(const core::LogBounds& log) const { return replica_.catching_up(log); }
+  // It is known what it speaks, inside TLS if it is there.
+  bool heard() const { return opening_.over(); }
+  // Null = it is in the clear.
+  const TlsSession* tls() const { return channel_.tls(); }
   // It asked for a promise, and is no slave.
   bool candidate() const { return candidate_; }
   // Of a native slave that has said who it is; "" = it has no name.
@@ -89,6 +96,9 @@ class HaConnection : public std::enable_shared_from_this<HaConnection> {
 
  private:
   void receive();
+  void on_bytes(std::span<const std::byte> bytes);
+  void start_tls(std::span<const std::byte> first, std::span<const std::byte> more);
+  void decrypt(std::span<const std::byte> bytes);
   void on_received(std::span<const std::byte> bytes);
   bool hear_opening(std::span<const std::byte>& bytes, const MasterView& view, core::Time now);
   void start_native(core::Time now);
@@ -108,10 +118,11 @@ class HaConnection : public std::enable_shared_from_this<HaConnection> {
   void arm_timer(core::Time now, const MasterView& view);
   void close(const core::Refusal& why) { close(why.reason, why.text); }
 
-  boost::asio::ip::tcp::socket socket_;
+  Channel channel_;
   boost::asio::steady_timer timer_;
   const Id id_;
   const Address remote_;
+  TlsPolicy& tls_;
   ConnectionEvents& events_;
   Opening opening_;
   ServedReplica replica_;
@@ -119,6 +130,7 @@ class HaConnection : public std::enable_shared_from_this<HaConnection> {
   std::string name_;
   std::uint64_t incarnation_ = 0;
   core::Time armed_for_ = core::kNever;
+  bool proved_ = false;  // who it is, by TLS
   bool writable_awaited_ = false;
   bool caught_up_ = false;
   bool candidate_ = false;

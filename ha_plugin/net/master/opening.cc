@@ -16,16 +16,27 @@ Opening::Heard Opening::take(std::span<const std::byte>& bytes) {
     // Without the native wire they are what a RocketMQ master takes them for: no report yet.
     if (native && !settings_.accept.native) continue;
     over_ = true;
-    return native ? Native{} : judge_rocketmq();
+    return judge();
   }
   return Nothing{};
 }
 
-Opening::Heard Opening::judge_rocketmq() const {
+Opening::Heard Opening::judge() const {
   const auto first = first_.bytes();
   if (first[0] == std::byte{0x16} && first[1] == std::byte{0x03}) {
-    return Refusal{Reason::kProtocol, "the slave speaks TLS, which this version does not support"};
+    if (inside_tls_) return Refusal{Reason::kProtocol, "the slave speaks TLS inside TLS"};
+    if (settings_.tls != TlsMode::kOff) return Tls{first};
+    return Refusal{Reason::kTls, "the slave speaks TLS, and the master's option 'tls' is 'off'"};
   }
+  if (!inside_tls_ && settings_.tls == TlsMode::kRequire) {
+    return Refusal{Reason::kTls,
+                   "the slave speaks without TLS, and the master's option 'tls' is 'require'"};
+  }
+  if (wire::native::is_opening(first)) return Native{};
+  return judge_rocketmq();
+}
+
+Opening::Heard Opening::judge_rocketmq() const {
   if (!settings_.accept.rocketmq) {
     return Refusal{Reason::kNotAllowed,
                    fmt::format("the slave speaks the RocketMQ wire (option 'accept': '{}')",
@@ -36,7 +47,7 @@ Opening::Heard Opening::judge_rocketmq() const {
                    "the slave speaks the RocketMQ wire, which has no names, so it cannot be one of "
                    "option 'replicas'"};
   }
-  return Rocketmq{first};
+  return Rocketmq{first_.bytes()};
 }
 
 }  // namespace ha::net

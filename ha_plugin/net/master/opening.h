@@ -2,8 +2,9 @@
 // The first 8 bytes of a connection, which tell what its peer speaks.
 //
 // A RocketMQ slave's are its first report. A node of our own kind sends 0xFF eight times and waits
-// to be greeted. Whatever else a port scanner or a browser sends is taken for a report, and refused
-// as one later on.
+// to be greeted. TLS begins with a handshake record; inside it the same is asked once more.
+// Whatever else a port scanner or a browser sends is taken for a report, and refused as one later
+// on.
 //
 // It only looks and decides, and sends nothing. Threads: the I/O thread.
 #pragma once
@@ -21,11 +22,14 @@ class Opening {
  public:
   struct Nothing {};  // too few bytes yet
   struct Native {};
+  struct Tls {
+    std::span<const std::byte> first;  // valid until the next take
+  };
   struct Rocketmq {
     std::span<const std::byte> report;  // valid until the next take
   };
   // A Refusal says why the connection must close.
-  using Heard = std::variant<Nothing, Native, Rocketmq, core::Refusal>;
+  using Heard = std::variant<Nothing, Native, Tls, Rocketmq, core::Refusal>;
 
   explicit Opening(const Settings& settings) : settings_(settings) {}
 
@@ -33,12 +37,20 @@ class Opening {
   bool over() const { return over_; }
   // Takes bytes off the front until that is so. REQUIRES: it is not over.
   Heard take(std::span<const std::byte>& bytes);
+  // What comes from now on is what was inside TLS.
+  void begin_inside_tls() {
+    inside_tls_ = true;
+    over_ = false;
+    first_ = {};
+  }
 
  private:
+  Heard judge() const;
   Heard judge_rocketmq() const;
 
   const Settings& settings_;
   wire::ReportGather first_;
+  bool inside_tls_ = false;
   bool over_ = false;
 };
 

@@ -91,17 +91,18 @@ std::int64_t OutgoingFrame::body_written() const {
   return std::max<std::int64_t>(written_ - header_size_, 0);
 }
 
-ssize_t OutgoingFrame::write(int socket) {
+ssize_t OutgoingFrame::write(Channel& channel) {
   const bool from_file = segment_ && written_ >= header_size_ && body_size_ > 0;
-  const ssize_t n = from_file ? write_from_file(socket) : write_from_memory(socket);
+  const ssize_t n =
+      from_file ? write_from_file(channel.socket().native_handle()) : write_from_memory(channel);
   if (n > 0) written_ += n;
   if (written_ == header_size_ + body_size_) release();
   return n;
 }
 
-ssize_t OutgoingFrame::write_from_memory(int socket) {
+ssize_t OutgoingFrame::write_from_memory(Channel& channel) {
   iovec parts[2];
-  int count = 0;
+  std::size_t count = 0;
   if (written_ < header_size_) {
     parts[count++] = {header_.data() + written_, static_cast<std::size_t>(header_size_ - written_)};
   }
@@ -109,11 +110,8 @@ ssize_t OutgoingFrame::write_from_memory(int socket) {
     parts[count++] = {const_cast<std::byte*>(memory_) + body_written(),
                       static_cast<std::size_t>(body_size_ - body_written())};
   }
-  msghdr message{};
-  message.msg_iov = parts;
-  message.msg_iovlen = static_cast<std::size_t>(count);
   // MSG_MORE: the body follows by sendfile; without it the header would be a packet of its own.
-  return ::sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT | (segment_ ? MSG_MORE : 0));
+  return channel.send(parts, count, segment_ ? MSG_MORE : 0);
 }
 
 // sendfile has no MSG_NOSIGNAL; it runs on the I/O thread only, which blocks SIGPIPE.

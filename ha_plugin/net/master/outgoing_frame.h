@@ -19,6 +19,7 @@
 #include "ha_plugin/config/settings.h"
 #include "ha_plugin/core/replica_session.h"
 #include "ha_plugin/host/host.h"
+#include "ha_plugin/net/io/channel.h"
 #include "ha_plugin/wire/native.h"
 #include "ha_plugin/wire/rocketmq.h"
 
@@ -33,6 +34,9 @@ class OutgoingFrame {
   OutgoingFrame(const OutgoingFrame&) = delete;
   OutgoingFrame& operator=(const OutgoingFrame&) = delete;
 
+  // The bytes will be encrypted, so they must be seen.
+  void never_from_file() { from_file_ = false; }
+
   // Takes hold of the bytes. The host may give fewer than asked: frame.size is then less.
   // REQUIRES: not active.
   core::Status open(core::Frame& frame);
@@ -46,7 +50,7 @@ class OutgoingFrame {
 
   // Writes what the socket takes without blocking. -1 sets errno. When it was the last byte, the
   // frame is released.
-  ssize_t write(int socket);
+  ssize_t write(Channel& channel);
 
   // Lets go of the body.
   void release();
@@ -54,12 +58,12 @@ class OutgoingFrame {
  private:
   core::Status take_hold(core::Frame& frame, bool from_file);
   void begin(std::span<const std::byte> header, std::int64_t body_size);
-  ssize_t write_from_memory(int socket);
+  ssize_t write_from_memory(Channel& channel);
   ssize_t write_from_file(int socket);
   std::int64_t body_written() const;
 
   const Host& host_;
-  const bool from_file_;
+  bool from_file_;
   bool active_ = false;
   wire::native::DataStart header_{};  // the longest there is
   std::int64_t header_size_ = 0;

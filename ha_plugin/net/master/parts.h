@@ -9,6 +9,7 @@
 #include "ha_plugin/core/types.h"
 #include "ha_plugin/host/bounds_reader.h"
 #include "ha_plugin/host/host.h"
+#include "ha_plugin/net/io/tls_policy.h"
 #include "ha_plugin/net/master/limited_log.h"
 #include "ha_plugin/state/degraded_keeper.h"
 #include "ha_plugin/state/term_keeper.h"
@@ -26,6 +27,7 @@ struct MasterParts {
   const DegradedKeeper& degraded;
   metrics::HaMetrics& metrics;
   LimitedLog& log;
+  TlsPolicy& tls;
 };
 
 // What a connection goes by while it handles one event: as it is at that moment.

@@ -45,7 +45,7 @@ void ReplicaSet::add(boost::asio::ip::tcp::socket socket, const Address& remote)
   const HaConnection::Id id = next_id_++;
   auto connection =
       std::make_shared<HaConnection>(std::move(socket), id, remote, parts_.host, parts_.settings,
-                                     static_cast<ConnectionEvents&>(*this));
+                                     parts_.tls, static_cast<ConnectionEvents&>(*this));
   connections_[id].connection = connection;
   parts_.metrics.connections.set(static_cast<std::int64_t>(connections_.size()));
   connection->start();
@@ -73,7 +73,35 @@ wire::native::Bytes ReplicaSet::greeting(const HaConnection& connection) {
   return message;
 }
 
+// Whoever is in the cluster may say a name; it must be the one that it proved.
+core::Refusal ReplicaSet::check_identity(const HaConnection& connection,
+                                         const std::string& claimed) const {
+  if (connection.tls() == nullptr) {
+    std::string wrong = parts_.tls.refuse_plain(claimed);
+    return wrong.empty() ? core::Refusal{} : core::Refusal{Reason::kTls, std::move(wrong)};
+  }
+  std::string wrong = core::check_claim(connection.tls()->proved(), claimed);
+  return wrong.empty() ? core::Refusal{} : core::Refusal{Reason::kIdentity, std::move(wrong)};
+}
+
+void ReplicaSet::check_tls_again() {
+  std::vector<std::pair<std::shared_ptr<HaConnection>, std::string>> distrusted;
+  for (const auto& [id, entry] : connections_) {
+    const HaConnection& one = *entry.connection;
+    if (!one.heard()) continue;  // its first bytes say whether it may go on
+    std::string wrong = parts_.tls.check_again(one.tls(), one.name());
+    if (!wrong.empty()) distrusted.emplace_back(entry.connection, std::move(wrong));
+  }
+  for (const auto& [connection, wrong] : distrusted) connection->close(Reason::kTls, wrong);
+}
+
 core::Answer ReplicaSet::on_hello(HaConnection& connection, const core::Hello& hello) {
+  if (core::Refusal wrong = check_identity(connection, hello.replica); !wrong.ok()) {
+    core::Answer answer;
+    answer.reason = wrong.reason == Reason::kTls ? Reason::kIdentity : wrong.reason;
+    answer.text = std::move(wrong.text);
+    return answer;
+  }
   Todo todo;
   core::Answer answer = voting_.judge_hello(hello, todo);
   do_now(todo);
@@ -109,7 +137,14 @@ wire::native::Bytes ReplicaSet::after_answer(const HaConnection& connection) {
   return side_.after_answer(connections_.at(connection.id()).sent);
 }
 
-core::Promise ReplicaSet::on_prepare(const core::Prepare& prepare) {
+core::Promise ReplicaSet::on_prepare(const HaConnection& connection, const core::Prepare& prepare) {
+  if (core::Refusal wrong = check_identity(connection, prepare.candidate); !wrong.ok()) {
+    core::Promise answer;
+    answer.reason = wrong.reason;
+    answer.id = parts_.settings.replica_id;
+    answer.text = std::move(wrong.text);
+    return answer;
+  }
   Todo todo;
   core::Promise answer = voting_.judge_prepare(prepare, todo);
   do_now(todo);
@@ -119,6 +154,8 @@ core::Promise ReplicaSet::on_prepare(const core::Prepare& prepare) {
 // The lowest free number: a slave that comes back takes up its old name, and names stay few.
 std::string ReplicaSet::identity_of(const HaConnection& connection) {
   if (!connection.name().empty()) return connection.name();
+  // A RocketMQ slave behind a TLS proxy of its own has a name all the same.
+  if (connection.tls() != nullptr) return connection.tls()->proved().ids.front();
   const std::string& ip = connection.remote().host;
   const ReplicaIdentity option = parts_.settings.rocketmq_replica_identity;
   if (option == ReplicaIdentity::kAddress ||
@@ -326,11 +363,14 @@ void ReplicaSet::tick(Time now, const core::LogBounds& log, double seconds) {
   watch_.measure_growth(log.end, seconds);
   pump(now, log);
   send_beside_the_log();
+  std::int64_t plain = 0;
   for (auto& [id, entry] : connections_) {
+    if (entry.connection->tls() == nullptr) ++plain;
     if (entry.replica_id.empty()) continue;
     look(entry, log, now);
     watch_.measure(entry, log, now, seconds);
   }
+  parts_.metrics.tls.plain_connections.set(plain);
   hold_.update(log, serving_, watch_.growth().smoothed());
   watch_.end_tick(log.end);
 }

@@ -39,6 +39,8 @@ class ReplicaSet : private ConnectionEvents {
   void close_all(core::Reason reason) { close_some(reason, false); }
   // All but those that have not joined, such as a candidate's.
   void close_replicas(core::Reason reason) { close_some(reason, true); }
+  // Ends the connections that the options and files of TLS would not let begin now.
+  void check_tls_again();
   // Says which replicas do not hold all of the log.
   void warn_of_lacking();
 
@@ -65,6 +67,7 @@ class ReplicaSet : private ConnectionEvents {
   };
 
   void close_some(core::Reason reason, bool joined_only);
+  core::Refusal check_identity(const HaConnection& connection, const std::string& claimed) const;
   std::string identity_of(const HaConnection& connection);
   void replace_older(HaConnection& connection, const core::Hello& hello, core::Answer& answer);
   void do_now(const Todo& todo) const;
@@ -77,7 +80,7 @@ class ReplicaSet : private ConnectionEvents {
   wire::native::Bytes greeting(const HaConnection& connection) override;
   core::Answer on_hello(HaConnection& connection, const core::Hello& hello) override;
   wire::native::Bytes after_answer(const HaConnection& connection) override;
-  core::Promise on_prepare(const core::Prepare& prepare) override;
+  core::Promise on_prepare(const HaConnection& connection, const core::Prepare& prepare) override;
   std::shared_ptr<metrics::ReplicaMetrics> on_joined(HaConnection& connection) override;
   MasterView on_ack(HaConnection& connection) override;
   void on_pending(HaConnection& connection, std::span<const std::byte> pending) override;

@@ -113,22 +113,21 @@ void ServedReplica::set_pace(Time now, const MasterView& view) {
                       catching_up(view.log) ? settings_.catch_up_bytes_per_s : 0, view.growth));
 }
 
-std::variant<ServedReplica::Sent, Refusal> ServedReplica::send(int socket, Time now,
+std::variant<ServedReplica::Sent, Refusal> ServedReplica::send(Channel& channel, Time now,
                                                                const MasterView& view) {
+  const auto failed = [&](int error) -> std::variant<Sent, Refusal> {
+    if (error == EAGAIN || error == EINTR) return Sent::kBlocked;
+    return channel.why(error, "write");
+  };
   const std::int64_t most = catching_up(view.log) ? kMostPerCatchUpTurn : kMostPerTurn;
   std::int64_t sent = 0;
   while (sent < most) {
     if (!frame_.active()) {
       if (Refusal why = open_next(now, view); !why.ok()) return why;
-      if (!frame_.active()) return Sent::kAll;
+      if (!frame_.active()) return channel.flush() == 0 ? Sent::kAll : failed(errno);
     }
-    const ssize_t n = frame_.write(socket);
-    if (n < 0) {
-      const int error = errno;
-      if (error == EAGAIN || error == EINTR) return Sent::kBlocked;
-      return Refusal{error == EIO ? Reason::kHostError : Reason::kNetwork,
-                     "write: " + std::generic_category().message(error)};
-    }
+    const ssize_t n = frame_.write(channel);
+    if (n < 0) return failed(errno);
     // Only now: a frame that waits behind a full socket has been given to nobody, and an ack of it
     // would be false.
     if (unstarted_) on_frame_started(*std::exchange(unstarted_, std::nullopt));

@@ -20,6 +20,7 @@
 #include "ha_plugin/core/replica_session.h"
 #include "ha_plugin/core/token_bucket.h"
 #include "ha_plugin/host/host.h"
+#include "ha_plugin/net/io/channel.h"
 #include "ha_plugin/net/master/outgoing_frame.h"
 #include "ha_plugin/net/master/parts.h"
 #include "ha_plugin/net/master/serving_wire.h"
@@ -72,7 +73,9 @@ class ServedReplica {
     kShare,    // its share of this turn: the other replicas are next
   };
   // A Refusal says why the connection must close.
-  std::variant<Sent, core::Refusal> send(int socket, core::Time now, const MasterView& view);
+  std::variant<Sent, core::Refusal> send(Channel& channel, core::Time now, const MasterView& view);
+  // From now on what it is sent will be encrypted.
+  void never_from_file() { frame_.never_from_file(); }
   // As fast as options and the log's growth allow from now on.
   void set_pace(core::Time now, const MasterView& view);
   // When there is something to do without an event. can_send: the socket takes bytes.

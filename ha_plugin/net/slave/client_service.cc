@@ -5,6 +5,7 @@
 #include <netinet/tcp.h>
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -30,23 +31,22 @@ constexpr std::int64_t kMostPerTurn = std::int64_t{4} << 20;
 // While a burst goes on the master hears of it this often.
 constexpr std::int64_t kReportEvery = 256 * 1024;
 
-std::string errno_text(int error) { return std::generic_category().message(error); }
-
 std::chrono::milliseconds ms(std::int64_t count) { return std::chrono::milliseconds(count); }
 
 }  // namespace
 
 ClientService::ClientService(boost::asio::io_context& context, Resolver& resolver, const Host& host,
-                             const Settings& settings, metrics::HaMetrics& metrics,
+                             const Settings& settings, metrics::HaMetrics& metrics, TlsPolicy& tls,
                              ClientWires wires, Events events)
     : context_(context),
-      socket_(context),
+      channel_(tcp::socket(context)),
       connector_(context, resolver),
       timer_(context),
       answer_timer_(context),
       host_(host),
       settings_(settings),
       metrics_(metrics.client),
+      tls_(tls),
       wires_(std::move(wires)),
       wire_(wires_.first.get()),
       events_(std::move(events)),
@@ -85,7 +85,7 @@ void ClientService::note(Reason reason, const std::string& text) {
 // A connection to an address of this machine comes from that same address.
 bool ClientService::leads_back(const tcp::endpoint& local) const {
   boost::system::error_code error;
-  const tcp::endpoint remote = socket_.remote_endpoint(error);
+  const tcp::endpoint remote = channel_.socket().remote_endpoint(error);
   if (error || remote.port() != own_.port || remote.address() != local.address()) return false;
   const auto own = boost::asio::ip::make_address(own_.host, error);
   if (error) return false;
@@ -142,7 +142,7 @@ void ClientService::connect() {
   });
   connector_.connect(master_, [this](tcp::socket socket, const std::string& failure) {
     if (!failure.empty()) return close(Reason::kNetwork, failure);
-    socket_ = std::move(socket);
+    channel_.reset(std::move(socket));
     on_connected();
   });
 }
@@ -151,11 +151,11 @@ void ClientService::on_connected() {
   boost::system::error_code error;
   // Asio goes on watching a socket that it connected for room to write, and wakes for it after
   // every read. To adopt the descriptor again ends that.
-  const tcp::endpoint local = socket_.local_endpoint(error);
+  const tcp::endpoint local = channel_.socket().local_endpoint(error);
   if (!error) {
-    const int fd = socket_.release(error);
-    socket_ = tcp::socket(context_);
-    if (!error) adopt_descriptor(socket_, local.protocol(), fd, error);
+    const int fd = channel_.socket().release(error);
+    channel_.reset(tcp::socket(context_));
+    if (!error) adopt_descriptor(channel_.socket(), local.protocol(), fd, error);
   }
   if (error) return close(Reason::kNetwork, "cannot take up the connection: " + error.message());
   if (leads_back(local)) {
@@ -166,7 +166,7 @@ void ClientService::on_connected() {
   }
   metrics_.connects.add();
   boost::system::error_code ignored;
-  socket_.set_option(tcp::no_delay(true), ignored);
+  channel_.socket().set_option(tcp::no_delay(true), ignored);
   const Time now = steady_now();
   follower_.emplace(now);
   outbox_.clear();
@@ -176,6 +176,10 @@ void ClientService::on_connected() {
   wire_ = wires_.first.get();
   wire_->dialled(master_);
   host_.info("connected to master " + master_.text());
+  proved_ = false;
+  if (auto session = tls_.dial(settings_.replicas.id_at(master_), master_)) {
+    channel_.encrypt(std::move(session));
+  }
   if (const Refusal refusal = begin_wire(now); !refusal.ok()) return close_if(refusal);
   arm_timer();
   wait_for_answer();
@@ -222,6 +226,13 @@ Time ClientService::housekeeping() const {
 
 void ClientService::close(Reason reason, const std::string& text) {
   const bool was_connected = follower_.has_value();
+  if (was_connected && channel_.tls() != nullptr && !proved_) {
+    tls_.on_failed(TlsSession::Side::kClient);
+    const bool mute = !channel_.tls()->peer_spoke();
+    if (mute && (reason == Reason::kPeerClosed || reason == Reason::kNetwork)) {
+      tls_.on_mute(master_);
+    }
+  }
   const bool got_nothing = was_connected && follower_->state() == State::kHandshake;
   if (receiver_.untold() > 0) search_.on_progress();
   drop_link();
@@ -259,8 +270,7 @@ void ClientService::drop_link() {
   timer_.cancel();
   answer_timer_.cancel();
   connector_.cancel();
-  boost::system::error_code ignored;
-  socket_.close(ignored);
+  channel_.close();
 }
 
 void ClientService::schedule_retry(Reason reason) {
@@ -277,12 +287,17 @@ void ClientService::schedule_retry(Reason reason) {
 
 void ClientService::wait_readable() {
   const std::uint64_t attempt = attempt_;
-  socket_.async_wait(tcp::socket::wait_read,
-                     [this, attempt](const boost::system::error_code& error) {
-                       if (attempt != attempt_) return;
-                       if (error) return close(Reason::kNetwork, error.message());
-                       on_readable();
-                     });
+  if (channel_.holds_input()) {  // decrypted already, or about to be: the socket says nothing of it
+    return boost::asio::post(context_, [this, attempt] {
+      if (attempt == attempt_) on_readable();
+    });
+  }
+  channel_.socket().async_wait(tcp::socket::wait_read,
+                               [this, attempt](const boost::system::error_code& error) {
+                                 if (attempt != attempt_) return;
+                                 if (error) return close(Reason::kNetwork, error.message());
+                                 on_readable();
+                               });
 }
 
 void ClientService::on_readable() {
@@ -295,7 +310,8 @@ void ClientService::on_readable() {
 Refusal ClientService::receive(Time now) {
   std::int64_t taken = 0;
   while (taken < kMostPerTurn) {
-    const auto received = receiver_.receive(socket_.native_handle());
+    const auto received = receiver_.receive(channel_);
+    if (!proved_ && channel_.tls() != nullptr && channel_.tls()->established()) on_proved();
     if (!received) return received.error();
     if (received->bytes > 0) follower_->on_bytes(now);
     if (Refusal refusal = take(received->rest, now); !refusal.ok()) return refusal;
@@ -306,6 +322,18 @@ Refusal ClientService::receive(Time now) {
     }
   }
   return report_if_due(now);
+}
+
+void ClientService::on_proved() {
+  proved_ = true;
+  tls_.on_proved(*channel_.tls(), TlsSession::Side::kClient, master_);
+  wires_.first->on_proved(channel_.tls()->proved());
+}
+
+void ClientService::check_tls_again() {
+  if (!follower_) return;
+  const std::string wrong = tls_.check_again(channel_.tls(), "");
+  if (!wrong.empty()) close(Reason::kTls, wrong);
 }
 
 Refusal ClientService::take(std::span<const std::byte> bytes, Time now) {
@@ -352,7 +380,7 @@ Refusal ClientService::report_if_due(Time now) {
   }
   if (Refusal refusal = make_durable(); !refusal.ok()) return refusal;
   // What the socket took in part must go out whole before the next.
-  if (!outbox_.empty()) {
+  if (!outbox_.empty() || channel_.holds_output()) {
     if (Refusal refusal = flush(now); !refusal.ok()) return refusal;
   }
   if (!outbox_.empty() || !may_report()) return {};
@@ -411,16 +439,14 @@ Refusal ClientService::send(std::span<const std::byte> bytes, Time now) {
 }
 
 Refusal ClientService::flush(Time now) {
-  if (const int error = outbox_.flush(socket_.native_handle()); error != 0) {
-    return {Reason::kNetwork, "write: " + errno_text(error)};
-  }
-  if (!outbox_.empty()) {
+  if (const int error = outbox_.flush(channel_); error != 0) return channel_.why(error, "write");
+  if (!outbox_.empty() || channel_.holds_output()) {
     const std::uint64_t attempt = attempt_;
-    socket_.async_wait(tcp::socket::wait_write,
-                       [this, attempt](const boost::system::error_code& error) {
-                         if (error || attempt != attempt_ || outbox_.empty()) return;
-                         close_if(report_if_due(steady_now()));
-                       });
+    channel_.socket().async_wait(tcp::socket::wait_write,
+                                 [this, attempt](const boost::system::error_code& error) {
+                                   if (error || attempt != attempt_) return;
+                                   close_if(report_if_due(steady_now()));
+                                 });
     return {};
   }
   if (reporting_) {

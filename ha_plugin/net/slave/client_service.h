@@ -29,8 +29,10 @@
 #include "ha_plugin/config/settings.h"
 #include "ha_plugin/core/follower.h"
 #include "ha_plugin/host/host.h"
+#include "ha_plugin/net/io/channel.h"
 #include "ha_plugin/net/io/connector.h"
 #include "ha_plugin/net/io/outbox.h"
+#include "ha_plugin/net/io/tls_policy.h"
 #include "ha_plugin/net/slave/client_wire.h"
 #include "ha_plugin/net/slave/frame_receiver.h"
 #include "ha_plugin/net/slave/log_flusher.h"
@@ -49,8 +51,8 @@ class ClientService {
   };
 
   ClientService(boost::asio::io_context& context, Resolver& resolver, const Host& host,
-                const Settings& settings, metrics::HaMetrics& metrics, ClientWires wires,
-                Events events);
+                const Settings& settings, metrics::HaMetrics& metrics, TlsPolicy& tls,
+                ClientWires wires, Events events);
 
   // Follows that master from now on; ends the connection to another one.
   void follow(const Address& master);
@@ -62,6 +64,9 @@ class ClientService {
   void stop(core::Reason reason);
   // After the last stop: returns when no thread of this service runs any more. Control thread.
   void join();
+
+  // Ends a connection that the options and files of TLS would not let begin now.
+  void check_tls_again();
 
   // The host's log is durable below that.
   void on_durable(core::Offset durable);
@@ -80,6 +85,7 @@ class ClientService {
   void drop_link();
   void schedule_retry(core::Reason reason);
   void set_state(core::State state);
+  void on_proved();
   bool leads_back(const boost::asio::ip::tcp::endpoint& local) const;
   void note(core::Reason reason, const std::string& text);
 
@@ -103,13 +109,14 @@ class ClientService {
   void arm_timer();
 
   boost::asio::io_context& context_;
-  boost::asio::ip::tcp::socket socket_;
+  Channel channel_;
   Connector connector_;
   boost::asio::steady_timer timer_;
   boost::asio::steady_timer answer_timer_;
   const Host& host_;
   const Settings& settings_;
   metrics::ClientMetrics& metrics_;
+  TlsPolicy& tls_;
   const ClientWires wires_;
   ClientWire* wire_;  // the one of the two that is spoken
   const Events events_;
@@ -118,6 +125,7 @@ class ClientService {
   Address master_;  // of this attempt
   MasterSearch search_;
   core::State state_ = core::State::kReady;
+  bool proved_ = false;                 // the master has, by TLS
   std::uint64_t attempt_ = 0;           // handlers of an earlier one see that they are late
   std::uint64_t followed_at_tick_ = 0;  // the attempt that followed then
   std::uint64_t bytes_at_tick_ = 0;

@@ -19,6 +19,7 @@
 
 #include "ha_plugin/config/address.h"
 #include "ha_plugin/core/follower.h"
+#include "ha_plugin/core/identity.h"
 #include "ha_plugin/core/types.h"
 #include "ha_plugin/host/host.h"
 
@@ -40,6 +41,8 @@ class ClientWire {
 
   // Before open: whose connection it will be, as this node was told.
   virtual void dialled(const Address& /*master*/) {}
+  // Who the master has proved to be, before its first word. Not called on a connection without TLS.
+  virtual void on_proved(const core::ProvedNames& /*names*/) {}
   // A connection stands. What to say first; empty = the first report is the beginning.
   virtual std::span<const std::byte> open() = 0;
   // Has the master said anything on this wire? Where silence is a RocketMQ master's way it always

@@ -2,12 +2,10 @@
 #include "ha_plugin/net/slave/frame_receiver.h"
 
 #include <fmt/format.h>
-#include <sys/socket.h>
 #include <sys/uio.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <system_error>
 #include <utility>
 
 namespace ha::net {
@@ -87,7 +85,7 @@ Result<std::span<const std::byte>> FrameReceiver::begin(ClientWire& wire,
 
 void FrameReceiver::end() { whole_.drop(); }
 
-Result<FrameReceiver::Received> FrameReceiver::receive(int socket) {
+Result<FrameReceiver::Received> FrameReceiver::receive(Channel& channel) {
   if (buffer_.empty()) buffer_.resize(kBufferBytes);
   void* lent = nullptr;
   std::int64_t room = 0;
@@ -105,10 +103,8 @@ Result<FrameReceiver::Received> FrameReceiver::receive(int socket) {
   // What follows the body may only be taken together with all of it.
   const bool with_rest = !direct || room == body_left_;
   iovec parts[2] = {{lent, static_cast<std::size_t>(room)}, {buffer_.data(), buffer_.size()}};
-  msghdr message{};
-  message.msg_iov = direct ? parts : parts + 1;
-  message.msg_iovlen = direct && with_rest ? 2 : 1;
-  const ssize_t n = ::recvmsg(socket, &message, MSG_DONTWAIT);
+  const ssize_t n =
+      channel.receive(direct ? parts : parts + 1, direct && with_rest ? std::size_t{2} : 1);
   const int error = errno;
   const std::int64_t in_place = direct ? std::clamp<std::int64_t>(n, 0, room) : 0;
   Refusal refusal;
@@ -122,9 +118,7 @@ Result<FrameReceiver::Received> FrameReceiver::receive(int socket) {
   if (!refusal.ok()) return refusal;
   if (n == 0) return Refusal{Reason::kPeerClosed, "the master closed the connection"};
   if (n < 0 && (error == EAGAIN || error == EINTR)) return Received{0, true, {}};
-  if (n < 0) {
-    return Refusal{Reason::kNetwork, "read: " + std::generic_category().message(error)};
-  }
+  if (n < 0) return channel.why(error, "read");
   const std::int64_t asked = room + (with_rest ? static_cast<std::int64_t>(buffer_.size()) : 0);
   return Received{n, n < asked, {buffer_.data(), static_cast<std::size_t>(n - in_place)}};
 }

@@ -21,6 +21,7 @@
 
 #include "ha_plugin/core/tail_check.h"
 #include "ha_plugin/host/host.h"
+#include "ha_plugin/net/io/channel.h"
 #include "ha_plugin/net/slave/client_wire.h"
 #include "ha_plugin/net/slave/whole_frame.h"
 #include "metrics/ha_metrics.h"
@@ -51,7 +52,7 @@ class FrameReceiver {
     bool drained = false;             // the socket has no more just now
     std::span<const std::byte> rest;  // not stored yet: for take()
   };
-  Result<Received> receive(int socket);
+  Result<Received> receive(Channel& channel);
 
   enum class Event {
     kNothing,    // more bytes are needed

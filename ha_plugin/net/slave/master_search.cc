@@ -37,7 +37,8 @@ MasterSearch::Retry MasterSearch::on_end(Reason reason, core::Time longest) {
   const bool about_to_be = reason == Reason::kNotServing && tries_ == 0 && ++waited_ < kPatience;
   if (!about_to_be) ++tries_;
   // Where there are others to try, a node that is not master is no reason to wait long.
-  const bool wrong_node = reason == Reason::kNotServing || reason == Reason::kEpoch;
+  const bool wrong_node = reason == Reason::kNotServing || reason == Reason::kEpoch ||
+                          reason == Reason::kTls || reason == Reason::kIdentity;
   const bool patient = core::is_up_to_the_master(reason) && !(wrong_node && candidates_.size() > 1);
   return {.patient = patient, .pause = patient ? longest : backoff_.next(random_(), longest)};
 }

@@ -31,6 +31,7 @@ Refusal lost_is_not_written(const Settings& settings) {
 
 std::span<const std::byte> NativeClientWire::open() {
   ready_ = false;
+  proved_ = {};
   durable_ = {};
   confirm_ = told_confirm_ = core::kNoOffset;
   all_well_ = false;
@@ -132,6 +133,9 @@ Refusal NativeClientWire::on_greeting() {
 
 Refusal NativeClientWire::on_answer() {
   const core::Answer& answer = reader_.answer();
+  if (std::string wrong = core::check_claim(proved_, answer.master); !wrong.empty()) {
+    return {Reason::kIdentity, "the master's answer: " + wrong};
+  }
   if (answer.decision == Decision::kRefuse) {
     return {core::is_refusal(answer.reason) ? answer.reason : Reason::kProtocol,
             "the master refused this slave: " + answer.text};

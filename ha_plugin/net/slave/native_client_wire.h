@@ -36,6 +36,7 @@ class NativeClientWire final : public ClientWire {
         cut_copy_(host, metrics.client) {}
 
   void dialled(const Address& master) override { dialled_ = settings_.replicas.id_at(master); }
+  void on_proved(const core::ProvedNames& names) override { proved_ = names; }
   std::span<const std::byte> open() override;
   std::span<const std::byte> reply() override;
   bool answered() const override { return reader_.greeted(); }
@@ -77,6 +78,7 @@ class NativeClientWire final : public ClientWire {
   std::string dialled_;  // whose address it is in the set; "" = nobody's
   wire::native::Reader reader_{wire::native::Reader::Side::kSlave};
   wire::Report opening_{};
+  core::ProvedNames proved_;  // the master's, by TLS
   core::Hello hello_;
   wire::native::Bytes reply_;
   wire::native::Bytes said_;

@@ -69,7 +69,7 @@ TEST(Follower, OnlyWhatReconnectingCannotFixIsFinal) {
   const std::set<Reason> patient{Reason::kOffsetMismatch,  Reason::kEpoch,    Reason::kProtocol,
                                  Reason::kRequestAboveEnd, Reason::kVersion,  Reason::kCluster,
                                  Reason::kUnknownReplica,  Reason::kReplaced, Reason::kLoop,
-                                 Reason::kSetDiffers};
+                                 Reason::kSetDiffers,      Reason::kTls,      Reason::kIdentity};
   for (std::size_t r = 0; r <= lists::kReasonSlots; ++r) {  // the last is no reason
     const auto reason = static_cast<Reason>(r);
     EXPECT_EQ(is_final(reason), final.contains(reason)) << "reason " << r;

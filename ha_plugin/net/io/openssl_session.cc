@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ha_plugin/net/io/openssl_session.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "ha_plugin/core/one_line.h"
+
+namespace ha::net {
+
+OpenSslSession::OpenSslSession(std::shared_ptr<const OpenSslContext> context, Side side,
+                               std::string dialled)
+    : context_(std::move(context)), side_(side), dialled_(std::move(dialled)) {
+  ERR_clear_error();
+  ssl_.reset(SSL_new(context_->context_.get()));
+  BIO* bio = ssl_ ? BIO_new(context_->buffers_.get()) : nullptr;
+  if (bio == nullptr) {
+    fail("OpenSSL has no room for a connection: " + error_text());
+    return;
+  }
+  BIO_set_data(bio, this);
+  BIO_set_init(bio, 1);
+  SSL_set_bio(ssl_.get(), bio, bio);
+  SSL_set_app_data(ssl_.get(), this);
+  if (side == Side::kServer) {
+    SSL_set_accept_state(ssl_.get());
+  } else {
+    SSL_set_connect_state(ssl_.get());
+  }
+}
+
+OpenSslSession::Read OpenSslSession::read(std::span<std::byte> into, std::size_t& size) {
+  size = 0;
+  if (!failure_.empty()) return Read::kFailed;
+  ERR_clear_error();
+  const int done = SSL_read_ex(ssl_.get(), into.data(), into.size(), &size);
+  // Before anything else is asked of the connection, which would change the answer.
+  const int error = done == 1 ? SSL_ERROR_NONE : SSL_get_error(ssl_.get(), done);
+  if (!established() && SSL_is_init_finished(ssl_.get()) == 1) {
+    establish();
+    if (!failure_.empty()) return Read::kFailed;
+    if (!early_.empty() && !write(std::exchange(early_, {}))) return Read::kFailed;
+  }
+  switch (error) {
+    case SSL_ERROR_NONE:
+      return Read::kBytes;
+    case SSL_ERROR_WANT_READ:
+    case SSL_ERROR_WANT_WRITE:
+      return Read::kWantsMore;
+    case SSL_ERROR_ZERO_RETURN:
+      return Read::kClosed;
+    default:
+      break;
+  }
+  const std::string text = error_text();
+  if (!refused_because_.empty()) {
+    fail(refused_because_);
+  } else if (text.find("alert") != std::string::npos) {
+    // In TLS 1.3 a client is done before its server has judged its certificate: the answer is this.
+    fail("it did not take what this node proved itself with (" + text + "): its log says why");
+  } else if (context_->uses_keys()) {
+    fail(text + " (is the file of option 'tls_psk_file' the same on both nodes?)");
+  } else {
+    fail(text);
+  }
+  return Read::kFailed;
+}
+
+void OpenSslSession::establish() {
+  if (context_->uses_keys()) {
+    // Without a certificate and without a key nothing is proved, whatever the handshake says.
+    if (SSL_session_reused(ssl_.get()) != 1) return fail("it has no key");
+    const std::string& id = side_ == Side::kServer ? offered_ : dialled_;
+    proved_.ids = {id};
+    proved_.any = id.empty();
+    proved_.shown = id.empty() ? "a node with the key file" : "'" + id + "' by the key file";
+    return;
+  }
+  X509* certificate = SSL_get0_peer_certificate(ssl_.get());
+  if (certificate == nullptr) return fail("it has no certificate");
+  proved_ = context_->names_of(certificate);
+  if (proved_.empty()) {
+    return fail(
+        fmt::format("its certificate is for {}, and for no node of this cluster, ha:{}/ID or ID.{}",
+                    OpenSslContext::describe(certificate), context_->cluster_, context_->cluster_));
+  }
+  if (const std::string wrong = core::check_dialled(proved_, dialled_); !wrong.empty()) fail(wrong);
+}
+
+std::string OpenSslSession::check_again(const TlsContext& other) const {
+  const auto& context = static_cast<const OpenSslContext&>(other);
+  if (context.uses_keys() != context_->uses_keys()) return "it proved itself in another way";
+  if (context.uses_keys()) {
+    const bool known = std::any_of(context.keys_.begin(), context.keys_.end(),
+                                   [&](const auto& key) { return key.name == key_name_; });
+    return known ? "" : "its key was removed from the file of option 'tls_psk_file'";
+  }
+  X509* certificate = SSL_get0_peer_certificate(ssl_.get());
+  const Owned<X509_STORE_CTX> check(X509_STORE_CTX_new());
+  if (certificate == nullptr || !check ||
+      X509_STORE_CTX_init(check.get(), SSL_CTX_get_cert_store(context.context_.get()), certificate,
+                          SSL_get_peer_cert_chain(ssl_.get())) != 1) {
+    return "its certificate cannot be checked again";
+  }
+  const bool good = X509_verify_cert(check.get()) == 1;
+  const int error = X509_STORE_CTX_get_error(check.get());
+  ERR_clear_error();
+  // One that has ended since was good when it was shown: it lets nobody in any more, and throws
+  // nobody out.
+  if (good || error == X509_V_ERR_CERT_HAS_EXPIRED || error == X509_V_ERR_CRL_HAS_EXPIRED)
+    return "";
+  return fmt::format("its certificate, for {}, is no longer good: {}",
+                     OpenSslContext::describe(certificate), X509_verify_cert_error_string(error));
+}
+
+bool OpenSslSession::write(std::span<const std::byte> bytes) {
+  if (!failure_.empty()) return false;
+  if (!established()) {
+    early_.insert(early_.end(), bytes.begin(), bytes.end());
+    return true;
+  }
+  ERR_clear_error();
+  written_ += bytes.size();
+  if (written_ >= context_->rekey_bytes_) {
+    written_ = 0;
+    SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_NOT_REQUESTED);
+  }
+  std::size_t size = 0;
+  if (SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &size) == 1 && size == bytes.size()) {
+    return true;
+  }
+  fail("OpenSSL could not encrypt: " + error_text());
+  return false;
+}
+
+void OpenSslSession::sent(std::size_t bytes) {
+  out_begin_ += bytes;
+  if (out_begin_ < out_.size()) return;
+  out_.clear();
+  out_begin_ = 0;
+}
+
+void OpenSslSession::fail(const std::string& what) {
+  // A peer chose some of these words: the names in its certificate.
+  if (failure_.empty()) failure_ = core::one_line(what);
+}
+
+int OpenSslSession::bio_read(BIO* bio, char* into, std::size_t room, std::size_t* size) {
+  auto* self = static_cast<OpenSslSession*>(BIO_get_data(bio));
+  *size = std::min(room, self->in_.size());
+  if (*size == 0) {
+    BIO_set_retry_read(bio);
+    return 0;
+  }
+  BIO_clear_retry_flags(bio);
+  // The first byte of a record is its type: an alert (21) may be all that an old node, or a load
+  // balancer, ever says.
+  self->peer_spoke_ = true;
+  std::memcpy(into, self->in_.data(), *size);
+  self->in_ = self->in_.subspan(*size);
+  return 1;
+}
+
+int OpenSslSession::bio_write(BIO* bio, const char* from, std::size_t bytes, std::size_t* size) {
+  auto* self = static_cast<OpenSslSession*>(BIO_get_data(bio));
+  const auto* first = reinterpret_cast<const std::byte*>(from);
+  self->out_.insert(self->out_.end(), first, first + bytes);
+  *size = bytes;
+  return 1;
+}
+
+long OpenSslSession::bio_ctrl(BIO*, int command, long, void*) {
+  return command == BIO_CTRL_FLUSH ? 1 : 0;
+}
+
+}  // namespace ha::net

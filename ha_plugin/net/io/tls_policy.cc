@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ha_plugin/net/io/tls_policy.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <utility>
+
+namespace ha::net {
+namespace {
+
+// Strangers cannot add to it; members are few.
+constexpr std::size_t kMostRemembered = 1024;
+
+void remember(std::set<std::string>& in, const std::string& what) {
+  if (!what.empty() && in.size() < kMostRemembered) in.insert(what);
+}
+
+}  // namespace
+
+std::string TlsPolicy::apply(const Settings& settings) {
+  const Lock lock(mutex_);
+  const TlsFiles files{settings.tls_cert, settings.tls_key, settings.tls_ca, settings.tls_crl,
+                       settings.tls_psk_file};
+  const TlsMode mode = std::exchange(mode_, settings.tls);
+  const TlsFiles before = std::exchange(files_, files);
+  cluster_ = settings.cluster_id;
+  id_ = settings.replica_id;
+  if (mode_ == TlsMode::kOff || (context_ && files == before)) return "";
+  std::string wrong = make();
+  if (!wrong.empty()) {
+    mode_ = mode;
+    files_ = before;
+  }
+  return wrong;
+}
+
+std::string TlsPolicy::make() {
+  // Before they are read: what changes meanwhile is then read once more.
+  std::string read_as = fingerprint();
+  std::string wrong;
+  std::shared_ptr<TlsContext> made = TlsContext::make(files_, cluster_, id_, wrong);
+  if (!made) return wrong;
+  context_ = std::move(made);
+  read_as_ = std::move(read_as);
+  metrics_.tls.not_after_s.set(context_->not_after());
+  return "";
+}
+
+// Kubernetes replaces a directory behind a symbolic link: another inode, whatever the times say.
+std::string TlsPolicy::fingerprint() const {
+  std::string text;
+  for (const std::string* path :
+       {&files_.cert, &files_.key, &files_.ca, &files_.crl, &files_.psk}) {
+    struct stat about {};
+    if (path->empty() || ::stat(path->c_str(), &about) != 0) {
+      text += "-;";
+      continue;
+    }
+    text += fmt::format("{}:{}:{}:{}.{}:{}.{};", about.st_dev, about.st_ino, about.st_size,
+                        about.st_mtim.tv_sec, about.st_mtim.tv_nsec, about.st_ctim.tv_sec,
+                        about.st_ctim.tv_nsec);
+  }
+  return text;
+}
+
+bool TlsPolicy::reload(bool anyhow, std::string& wrong) {
+  const Lock lock(mutex_);
+  wrong.clear();
+  if (mode_ == TlsMode::kOff) return false;
+  const std::string now = fingerprint();
+  if (!anyhow && now == read_as_) return false;
+  wrong = make();
+  read_as_ = now;  // bad files are complained of once, not every ten seconds
+  (wrong.empty() ? metrics_.tls.reloads : metrics_.tls.reload_failures).add();
+  return wrong.empty();
+}
+
+TlsMode TlsPolicy::mode() const {
+  const Lock lock(mutex_);
+  return mode_;
+}
+
+std::unique_ptr<TlsSession> TlsPolicy::accept() {
+  const Lock lock(mutex_);
+  return mode_ == TlsMode::kOff ? nullptr : context_->accept();
+}
+
+std::unique_ptr<TlsSession> TlsPolicy::dial(const std::string& dialled, const Address& address) {
+  const Lock lock(mutex_);
+  const bool once = proved_.contains(dialled) || proved_at_.contains(address.text());
+  const bool plain_next = mute_at_.erase(address.text()) > 0 && mode_ == TlsMode::kPrefer && !once;
+  if (mode_ == TlsMode::kOff || (mode_ == TlsMode::kAccept && !once) || plain_next) return nullptr;
+  return context_->dial(dialled);
+}
+
+void TlsPolicy::on_mute(const Address& address) {
+  const Lock lock(mutex_);
+  remember(mute_at_, address.text());
+}
+
+void TlsPolicy::on_proved(const TlsSession& session, TlsSession::Side side,
+                          const Address& address) {
+  const bool client = side == TlsSession::Side::kClient;
+  (client ? metrics_.tls.handshakes_client : metrics_.tls.handshakes_server).add();
+  const Lock lock(mutex_);
+  for (const std::string& id : session.proved().ids) remember(proved_, id);
+  if (client) remember(proved_at_, address.text());
+}
+
+void TlsPolicy::on_failed(TlsSession::Side side) {
+  (side == TlsSession::Side::kClient ? metrics_.tls.failures_client : metrics_.tls.failures_server)
+      .add();
+}
+
+std::string TlsPolicy::refuse_plain_locked(const std::string& claimed) const {
+  if (mode_ == TlsMode::kRequire) return "it speaks without TLS, and option 'tls' is 'require'";
+  if (mode_ != TlsMode::kOff && !claimed.empty() && proved_.contains(claimed)) {
+    return fmt::format(
+        "'{}' has proved itself by TLS since this node started, and now comes without: set its "
+        "option 'tls' as it was, or this node's to 'off'",
+        claimed);
+  }
+  return "";
+}
+
+std::string TlsPolicy::refuse_plain(const std::string& claimed) const {
+  const Lock lock(mutex_);
+  return refuse_plain_locked(claimed);
+}
+
+std::string TlsPolicy::check_again(const TlsSession* session, const std::string& claimed) const {
+  const Lock lock(mutex_);
+  if (session == nullptr) return refuse_plain_locked(claimed);
+  if (mode_ == TlsMode::kOff) return "option 'tls' is 'off' now";
+  return session->established() ? session->check_again(*context_) : "";
+}
+
+}  // namespace ha::net

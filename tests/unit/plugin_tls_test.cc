@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nodes of a set that prove to each other who they are, and strangers that try to be one.
+#include <gmock/gmock.h>
+
+#include "tests/unit/authority.h"
+#include "tests/unit/epoch_set.h"
+#include "tests/unit/native_peer.h"
+
+namespace ha::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr char kKey1[] = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n";
+constexpr char kKey2[] = "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100\n";
+
+class TlsSet : public EpochSet {
+ protected:
+  Options with_keys(Node& node, const std::string& mode, const std::string& keys = kKey1) {
+    return {{"tls", mode}, {"tls_psk_file", write_file(node.state.path(), "cluster.key", keys)}};
+  }
+  Options with_certificate(Node& node, const std::string& names, const std::string& mode) {
+    const Authority::Issued issued = ca_.issue(node.id, {names});
+    return {{"tls", mode},
+            {"tls_cert", write_file(node.state.path(), "node.crt", issued.certificate, 0644)},
+            {"tls_key", write_file(node.state.path(), "node.key", issued.key)},
+            {"tls_ca", write_file(node.state.path(), "ca.crt", ca_.pem(), 0644)}};
+  }
+  static bool follows(Node& slave) {
+    return Instance::eventually(
+        [&] { return slave.plugin->snapshot().total.client_state == HA_STATE_TRANSFER; });
+  }
+  // A master and a slave without a set, in those modes.
+  static Options without_set(const std::string& id, const Options& tls) {
+    Options all = native({{"cluster_id", "prod"}, {"replica_id", id}, {"reconnect_max_ms", "50"}});
+    all.insert(all.end(), tls.begin(), tls.end());
+    return all;
+  }
+  static ::testing::AssertionResult all_is_encrypted(Node& node) {
+    const bool it_is =
+        Instance::eventually([&] { return node.plugin->sample("ha_connections_plaintext") == 0; });
+    return it_is ? ::testing::AssertionSuccess() : ::testing::AssertionFailure();
+  }
+
+  Authority ca_{"ha-ca"};
+};
+
+TEST_F(TlsSet, AKeyFileOnEachNodeIsAllThatASetNeeds) {
+  make(3);
+  start(a(), HA_ROLE_MASTER, with_keys(a(), "require"));
+  for (Node* node : {&b(), &c()}) follow(*node, address(a()), with_keys(*node, "require"));
+  ASSERT_TRUE(a().host.wait_for_role(HA_ROLE_MASTER)) << last_role(a()).text;
+  spread(a(), 100'000);
+  EXPECT_TRUE(all_is_encrypted(a()));
+  EXPECT_GE(a().plugin->sample(R"(ha_tls_handshakes_total{side="server",result="ok"})"), 2);
+
+  // And through a change of master.
+  promote(b());
+  spread(b(), 1000);
+  EXPECT_TRUE(all_is_encrypted(b()));
+}
+
+TEST_F(TlsSet, CertificatesToo) {
+  make(2);
+  start(a(), HA_ROLE_MASTER, with_certificate(a(), "URI:ha:prod/a", "require"));
+  follow(b(), address(a()), with_certificate(b(), "DNS:b.prod", "require"));
+  spread(a(), 5'000'000);
+  EXPECT_TRUE(all_is_encrypted(a()));
+}
+
+// Rows: what the slave is set to. Columns: the master.
+TEST_F(TlsSet, EachModeMeetsEachOther) {
+  const std::vector<std::string> modes = {"off", "accept", "prefer", "require"};
+  const auto meets = [](const std::string& slave, const std::string& master) {
+    if (slave == "require") return master != "off";
+    if (master == "require") return slave == "prefer";
+    return true;
+  };
+  const auto encrypted = [](const std::string& slave, const std::string& master) {
+    return (slave == "prefer" || slave == "require") && master != "off";
+  };
+  make(2);
+  for (const std::string& slave : modes) {
+    for (const std::string& master : modes) {
+      SCOPED_TRACE(slave + " follows " + master);
+      MemoryHost master_host;
+      MemoryHost slave_host;
+      Instance one(master_host, without_set("a", with_keys(a(), master)));
+      one.start_master();
+      Instance two(slave_host, without_set("b", with_keys(b(), slave)));
+      two.start_slave(address_of(one));
+      if (!meets(slave, master)) {
+        EXPECT_TRUE(slave_host.wait_for_log("link to master"));
+        EXPECT_NE(two.snapshot().total.client_state, HA_STATE_TRANSFER);
+        continue;
+      }
+      ASSERT_TRUE(slave_host.wait_for_log("answered"));
+      one.notify(master_host.grow(10'000));
+      ASSERT_TRUE(slave_host.wait_for_end(10'000));
+      EXPECT_TRUE(Instance::eventually([&] {
+        return one.sample("ha_connections_plaintext") == (encrypted(slave, master) ? 0 : 1);
+      }));
+    }
+  }
+}
+
+TEST_F(TlsSet, AStrangerWithoutAKeyGetsNothing) {
+  make(2);
+  start_and_hold(a(), HA_ROLE_NONE, with_keys(a(), "require"));
+  for (const std::byte byte : {std::byte{0xFF}, std::byte{0}}) {
+    Peer stranger = Peer::to(a().port);
+    ASSERT_TRUE(stranger.send(std::vector<std::byte>(8, byte)));
+    std::byte answer{};
+    EXPECT_FALSE(stranger.read(&answer, 1));
+  }
+  EXPECT_TRUE(a().host.wait_for_log("speaks without TLS", 2));
+}
+
+// What one node is told by another depends on the name that it says: it must be the proved one.
+TEST_F(TlsSet, AMemberCannotBeAnother) {
+  make(2);
+  MemoryHost master_host;
+  MemoryHost slave_host;
+  Instance master(master_host, without_set("a", with_certificate(a(), "URI:ha:prod/a", "require")));
+  master.start_master();
+  // Its certificate has two names, so it starts under either, and may use both.
+  Options both = with_certificate(b(), "URI:ha:prod/b,URI:ha:prod/c", "require");
+  {
+    Instance slave(slave_host, without_set("c", both));
+    slave.start_slave(address_of(master));
+    EXPECT_TRUE(slave_host.wait_for_log("answered"));
+  }
+  // c's file, at a node that is set up as b: it does not even start.
+  Instance other(slave_host, without_set("b", with_certificate(b(), "URI:ha:prod/c", "require")));
+  EXPECT_EQ(other.start(HA_ROLE_NONE), HA_INVALID);
+  EXPECT_THAT(other.error().text, HasSubstr("ha:prod/b"));
+}
+
+TEST_F(TlsSet, KeysAreReadAgainWithoutARestart) {
+  make(2);
+  start(a(), HA_ROLE_MASTER, with_keys(a(), "require"));
+  follow(b(), address(a()), with_keys(b(), "require"));
+  ASSERT_TRUE(follows(b()));
+  const auto write_keys = [](Node& node, const std::string& keys) {
+    write_file(node.state.path(), "cluster.key", keys);
+    return node.plugin->set_option("tls_reload", "now");
+  };
+  const std::string one = kKey1;
+  const std::string two = kKey2;
+  for (Node* node : {&a(), &b()}) EXPECT_EQ(write_keys(*node, one + two), HA_OK);
+  for (Node* node : {&a(), &b()}) EXPECT_EQ(write_keys(*node, two + one), HA_OK);
+  spread(a(), 1000);
+  // What was made with the key that is gone ends, and is made again with the other one.
+  for (Node* node : {&b(), &a()}) EXPECT_EQ(write_keys(*node, two), HA_OK);
+  EXPECT_TRUE(Instance::eventually([&] {
+    const std::string words = "was removed from the file";
+    return a().host.count_logs(words) + b().host.count_logs(words) > 0;
+  }));
+  spread(a(), 1000);
+
+  EXPECT_EQ(write_keys(a(), "hunter2"), HA_INVALID);
+  EXPECT_THAT(a().plugin->error().text, HasSubstr("line 1"));
+  spread(a(), 1000);
+  EXPECT_EQ(a().plugin->sample(R"(ha_tls_reloads_total{result="failed"})"), 1);
+}
+
+TEST_F(TlsSet, ARevokedNodeIsThrownOut) {
+  make(2);
+  Options of_a = with_certificate(a(), "URI:ha:prod/a", "require");  // serial number 2
+  of_a.emplace_back("tls_crl", write_file(a().state.path(), "ca.crl", ca_.revocations({}), 0644));
+  start(a(), HA_ROLE_MASTER, of_a);
+  follow(b(), address(a()), with_certificate(b(), "URI:ha:prod/b", "require"));  // 3
+  ASSERT_TRUE(follows(b()));
+  write_file(a().state.path(), "ca.crl", ca_.revocations({3}), 0644);
+  ASSERT_EQ(a().plugin->set_option("tls_reload", "now"), HA_OK);
+  EXPECT_TRUE(a().host.wait_for_log("no longer good: certificate revoked"));
+  EXPECT_TRUE(b().host.wait_for_log("alert certificate revoked"));
+}
+
+TEST_F(TlsSet, ANodeThatProvedItselfMayNotComeInTheClearAgain) {
+  make(2);
+  MemoryHost slave_host;
+  MemoryHost master_host;
+  Instance master(master_host, without_set("a", with_keys(a(), "accept")));
+  master.start_master();
+  Instance slave(slave_host, without_set("b", with_keys(b(), "require")));
+  slave.start_slave(address_of(master));
+  ASSERT_TRUE(slave_host.wait_for_log("answered"));
+  ASSERT_EQ(slave.set_option("tls", "off"), HA_OK);
+  EXPECT_TRUE(slave_host.wait_for_log("has proved itself by TLS"));
+}
+
+TEST_F(TlsSet, TheModeChangesWhileMessagesFlow) {
+  make(2);
+  start(a(), HA_ROLE_MASTER, with_keys(a(), "off"));
+  follow(b(), address(a()), with_keys(b(), "off"));
+  for (const char* mode : {"accept", "prefer", "require"}) {
+    for (Node* node : {&a(), &b()}) {
+      ASSERT_EQ(node->plugin->set_option("tls", mode), HA_OK) << node->plugin->error().text;
+      spread(a(), 1000);
+    }
+  }
+  EXPECT_TRUE(all_is_encrypted(a()));
+}
+
+// ---- what a start refuses --------------------------------------------------------------------
+
+TEST_F(TlsSet, ASetThatAnybodyCanReachDoesNotStartWithoutAWord) {
+  make(2);
+  const std::string everywhere = "0.0.0.0:" + std::to_string(a().port);
+  load(a(), {{"listen", everywhere}});
+  EXPECT_EQ(a().plugin->start(HA_ROLE_NONE), HA_INVALID);
+  EXPECT_THAT(a().plugin->error().text, HasSubstr("ha_stub keygen"));
+  EXPECT_THAT(a().plugin->error().text, HasSubstr("'tls' ('off')"));
+  load(a(), {{"listen", everywhere}, {"tls", "off"}});
+  EXPECT_EQ(a().plugin->start(HA_ROLE_NONE), HA_OK) << a().plugin->error().text;
+  EXPECT_TRUE(a().host.wait_for_log("everybody who reaches the port"));
+  EXPECT_EQ(a().plugin->sample("ha_open_to_all"), 1);
+  Options closed = with_keys(b(), "require");
+  closed.emplace_back("listen", "0.0.0.0:" + std::to_string(b().port));
+  load(b(), closed);
+  EXPECT_EQ(b().plugin->start(HA_ROLE_NONE), HA_OK) << b().plugin->error().text;
+  EXPECT_EQ(b().plugin->sample("ha_open_to_all"), 0);
+}
+
+}  // namespace
+}  // namespace ha::testing
