@@ -251,8 +251,9 @@ const Spec kSpecs[] = {
      "connections stay. The RocketMQ wire has no other protection.",
      apply_allow, [](const Settings& s) { return s.allow.text(); }},
     {"max_connections", "count", "1 to 4096", false,
-     "The most connections on the HA port at a time. Also limits how many copies a wait can ask "
-     "for.",
+     "The most connections on the HA port at a time. One more takes the place of the oldest that "
+     "has "
+     "not said who it is, or is refused. Also limits how many copies a wait can ask for.",
      HA_NUMBER(max_connections, 1, 4096)},
     {"heartbeat_ms", "milliseconds", "10 to 3600000", true,
      "A side that has sent nothing for this long sends a heartbeat. 7 s, because slaves up to "

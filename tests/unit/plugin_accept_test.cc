@@ -66,6 +66,19 @@ TEST(Accept, OneConnectionMoreThanTheLimitIsTurnedAway) {
   EXPECT_TRUE(host.wait_for_replica(HA_REPLICA_JOINED, HA_REASON_NONE, 3));
 }
 
+TEST(Accept, SilentConnectionsMakeRoomTheOldestFirst) {
+  MemoryHost host;
+  Instance master(host, {{"max_connections", "2"}});
+  master.start_master();
+  Peer slave = master.join(0);
+  Peer first = Peer::to(master.port());
+  Peer second = Peer::to(master.port());
+  EXPECT_TRUE(first.wait_closed());
+  ASSERT_TRUE(second.report(0));
+  EXPECT_TRUE(host.wait_for_replica(HA_REPLICA_JOINED, HA_REASON_NONE, 2));
+  EXPECT_TRUE(host.wait_for_log("had not said who it is"));
+}
+
 TEST(Accept, TheAllowListIsObeyedAndCanChange) {
   MemoryHost host;
   Instance master(host, {{"allow", "10.0.0.0/8,fd00::/8"}});

@@ -51,6 +51,20 @@ void ReplicaSet::add(boost::asio::ip::tcp::socket socket, const Address& remote)
   connection->start();
 }
 
+bool ReplicaSet::make_room() {
+  // Connections are numbered as they come.
+  for (const auto& [id, entry] : connections_) {
+    if (!entry.replica_id.empty()) continue;
+    const std::shared_ptr<HaConnection> oldest = entry.connection;
+    oldest->close(Reason::kConnectionLimit,
+                  fmt::format("option 'max_connections': {} were open when another one came, and "
+                              "this one had not said who it is",
+                              connections_.size()));
+    return true;
+  }
+  return false;
+}
+
 // What follows is done here and now, before the caller's answer leaves: a promise that went out
 // while this node still completes waits of the epoch before could lose what they acknowledge.
 void ReplicaSet::do_now(const Todo& todo) const {

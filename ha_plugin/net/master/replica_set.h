@@ -32,6 +32,11 @@ class ReplicaSet : private ConnectionEvents {
   std::size_t connections() const { return connections_.size(); }
   void add(boost::asio::ip::tcp::socket socket, const Address& remote);
 
+  // Ends the oldest connection that has not joined. Silent strangers may not keep slaves out, nor a
+  // candidate that asks for a promise: those say who they are within a round trip. Returns false if
+  // all have joined.
+  bool make_room();
+
   // Whether this node has a role; to close the connections of the one before is the caller's part.
   void set_serving(bool serving);
   bool serving() const { return serving_; }
