@@ -91,6 +91,7 @@ TEST_F(TlsSet, EachModeMeetsEachOther) {
       two.start_slave(address_of(one));
       if (!meets(slave, master)) {
         EXPECT_TRUE(slave_host.wait_for_log("link to master"));
+        EXPECT_TRUE(slave != "require" || slave_host.wait_for_log("does not speak TLS"));
         EXPECT_NE(two.snapshot().total.client_state, HA_STATE_TRANSFER);
         continue;
       }

@@ -85,6 +85,7 @@ namespace ha::net {
   X(ERR_clear_error)                 \
   X(ERR_get_error)                   \
   X(ERR_reason_error_string)         \
+  X(EVP_MD_get_size)                 \
   X(EVP_PKEY_free)                   \
   X(EVP_sha256)                      \
   X(GENERAL_NAMES_free)              \

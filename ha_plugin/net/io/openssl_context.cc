@@ -438,10 +438,8 @@ int OpenSslContext::on_use_key(SSL* ssl, const EVP_MD* md, const unsigned char**
   *session = nullptr;
   *identity = nullptr;
   *size = 0;
-  // After a HelloRetryRequest the suite is known, and none of ours but those with SHA-256 fits.
-  if (md != nullptr && md != EVP_sha256()) {
-    return 1;
-  }
+  // After a HelloRetryRequest the suite's hash is known, and a key of ours goes with SHA-256 only.
+  if (md != nullptr && EVP_MD_get_size(md) != static_cast<int>(std::tuple_size_v<Key>)) return 1;
   const NamedKey& key = context.keys_.front();
   self->key_name_ = key.name;
   self->key_identity_ =

@@ -226,11 +226,13 @@ Time ClientService::housekeeping() const {
 
 void ClientService::close(Reason reason, const std::string& text) {
   const bool was_connected = follower_.has_value();
+  std::string words = text;
   if (was_connected && channel_.tls() != nullptr && !proved_) {
     tls_.on_failed(TlsSession::Side::kClient);
-    const bool mute = !channel_.tls()->peer_spoke();
-    if (mute && (reason == Reason::kPeerClosed || reason == Reason::kNetwork)) {
+    const bool closed = reason == Reason::kPeerClosed || reason == Reason::kNetwork;
+    if (closed && !channel_.tls()->peer_spoke()) {
       tls_.on_mute(master_);
+      words += ", as a node does that does not speak TLS (option 'tls' there)";
     }
   }
   const bool got_nothing = was_connected && follower_->state() == State::kHandshake;
@@ -243,7 +245,6 @@ void ClientService::close(Reason reason, const std::string& text) {
   if (!was_connected) metrics_.connect_failures.add();
   if (reason == Reason::kOffsetMismatch) metrics_.mismatches.add();
 
-  std::string words = text;
   if (search_.looks_refused(got_nothing && reason == Reason::kPeerClosed)) {
     words += fmt::format(
         "; it keeps closing before it sends anything: its log says why (this log ends at {})",
