@@ -20,7 +20,6 @@ namespace ha::net {
 using boost::asio::ip::tcp;
 using core::Reason;
 using core::State;
-using core::Status;
 using core::Time;
 
 namespace {
