@@ -220,6 +220,7 @@ std::vector<core::Heard> ask_nodes(const std::vector<ReplicaList::Node>& nodes,
     deadline = std::min(deadline, std::chrono::steady_clock::now() + kMoment);
   }
   std::vector<core::Heard> heard;
+  heard.reserve(questions.size());
   for (auto& question : questions) heard.push_back(question->take());
   return heard;
 }

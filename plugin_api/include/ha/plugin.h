@@ -176,7 +176,7 @@ typedef struct ha_span {
 #define HA_REASON_SET_DIFFERS 35 /* the two nodes' replicas or default_copies differ */
 #define HA_REASON_HOST_MISUSE 36 /* a host hook said OK and did not do it, or answered nonsense */
 #define HA_REASON_TLS 37         /* no TLS where it is required, or it failed; the text has more */
-#define HA_REASON_IDENTITY 38    /* it proved to be another node than it says, or than was dialled */
+#define HA_REASON_IDENTITY 38 /* it proved to be another node than it says, or than was dialled */
 
 /* ---- log levels --------------------------------------------------------------------------- */
 
