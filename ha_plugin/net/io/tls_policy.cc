@@ -16,42 +16,10 @@ void remember(std::set<std::string>& in, const std::string& what) {
   if (!what.empty() && in.size() < kMostRemembered) in.insert(what);
 }
 
-}  // namespace
-
-std::string TlsPolicy::apply(const Settings& settings) {
-  const Lock lock(mutex_);
-  const TlsFiles files{settings.tls_cert, settings.tls_key, settings.tls_ca, settings.tls_crl,
-                       settings.tls_psk_file};
-  const TlsMode mode = std::exchange(mode_, settings.tls);
-  const TlsFiles before = std::exchange(files_, files);
-  cluster_ = settings.cluster_id;
-  id_ = settings.replica_id;
-  if (mode_ == TlsMode::kOff || (context_ && files == before)) return "";
-  std::string wrong = make();
-  if (!wrong.empty()) {
-    mode_ = mode;
-    files_ = before;
-  }
-  return wrong;
-}
-
-std::string TlsPolicy::make() {
-  // Before they are read: what changes meanwhile is then read once more.
-  std::string read_as = fingerprint();
-  std::string wrong;
-  std::shared_ptr<TlsContext> made = TlsContext::make(files_, cluster_, id_, wrong);
-  if (!made) return wrong;
-  context_ = std::move(made);
-  read_as_ = std::move(read_as);
-  metrics_.tls.not_after_s.set(context_->not_after());
-  return "";
-}
-
 // Kubernetes replaces a directory behind a symbolic link: another inode, whatever the times say.
-std::string TlsPolicy::fingerprint() const {
+std::string fingerprint(const TlsFiles& files) {
   std::string text;
-  for (const std::string* path :
-       {&files_.cert, &files_.key, &files_.ca, &files_.crl, &files_.psk}) {
+  for (const std::string* path : {&files.cert, &files.key, &files.ca, &files.crl, &files.psk}) {
     struct stat about {};
     if (path->empty() || ::stat(path->c_str(), &about) != 0) {
       text += "-;";
@@ -64,14 +32,59 @@ std::string TlsPolicy::fingerprint() const {
   return text;
 }
 
-bool TlsPolicy::reload(bool anyhow, std::string& wrong) {
+}  // namespace
+
+std::string TlsPolicy::apply(const Settings& settings) {
+  const TlsFiles files{settings.tls_cert, settings.tls_key, settings.tls_ca, settings.tls_crl,
+                       settings.tls_psk_file};
+  bool known = false;
+  {
+    const Lock lock(mutex_);
+    known = context_ && files == files_;
+  }
+  if (settings.tls != TlsMode::kOff && !known) {
+    std::string wrong = read(files, settings.cluster_id, settings.replica_id);
+    if (!wrong.empty()) return wrong;
+  }
   const Lock lock(mutex_);
+  mode_ = settings.tls;
+  return "";
+}
+
+// Only good ones take the place of those in use.
+std::string TlsPolicy::read(const TlsFiles& files, const std::string& cluster,
+                            const std::string& id) {
+  // Before they are read: what changes meanwhile is then read once more.
+  std::string read_as = fingerprint(files);
+  std::string wrong;
+  std::shared_ptr<TlsContext> made = TlsContext::make(files, cluster, id, wrong);
+  const Lock lock(mutex_);
+  read_as_ = std::move(read_as);  // bad files are complained of once, not every ten seconds
+  if (!made) return wrong;
+  context_ = std::move(made);
+  files_ = files;
+  cluster_ = cluster;
+  id_ = id;
+  metrics_.tls.not_after_s.set(context_->not_after());
+  return "";
+}
+
+bool TlsPolicy::reload(bool anyhow, std::string& wrong) {
   wrong.clear();
-  if (mode_ == TlsMode::kOff) return false;
-  const std::string now = fingerprint();
-  if (!anyhow && now == read_as_) return false;
-  wrong = make();
-  read_as_ = now;  // bad files are complained of once, not every ten seconds
+  TlsFiles files;
+  std::string cluster;
+  std::string id;
+  std::string read_as;
+  {
+    const Lock lock(mutex_);
+    if (mode_ == TlsMode::kOff) return false;
+    files = files_;
+    cluster = cluster_;
+    id = id_;
+    read_as = read_as_;
+  }
+  if (!anyhow && fingerprint(files) == read_as) return false;
+  wrong = read(files, cluster, id);
   (wrong.empty() ? metrics_.tls.reloads : metrics_.tls.reload_failures).add();
   return wrong.empty();
 }

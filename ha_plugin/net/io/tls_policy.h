@@ -9,7 +9,8 @@
 // more, nor be dialled so, in whichever mode: else whoever stands in between could undo TLS by
 // breaking it.
 //
-// Threads: any.
+// Threads: any. apply and reload read files and are the control thread's; no lock is held
+// meanwhile, so a file system that hangs holds up nothing else.
 #pragma once
 
 #include <cstdint>
@@ -62,8 +63,7 @@ class TlsPolicy {
 
  private:
   std::string refuse_plain_locked(const std::string& claimed) const HA_HOLDS(mutex_);
-  std::string fingerprint() const HA_HOLDS(mutex_);
-  std::string make() HA_HOLDS(mutex_);
+  std::string read(const TlsFiles& files, const std::string& cluster, const std::string& id);
 
   metrics::HaMetrics& metrics_;
   mutable Mutex mutex_;
