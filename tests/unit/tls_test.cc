@@ -153,6 +153,7 @@ TEST_F(Tls, ANodeElsewhereThanDialledIsRefused) {
   Pair pair = Tls::pair(*b, *a, "c");
   pair.shake_hands();
   EXPECT_THAT(pair.client->failure(), AllOf(HasSubstr("ha:prod/a"), HasSubstr("'c'")));
+  EXPECT_FALSE(pair.client->established()) << "it is not the one that was meant";
 }
 
 // A peer with OpenSSL of its own, which checks nothing and shows whatever it was given.
@@ -294,6 +295,14 @@ TEST_F(Tls, RevokedOnesAreRefusedAndThrownOut) {
   files.crl = write_file(dir_.path(), "ca.crl", ca_.revocations({}, -60), 0644);
   const auto overdue = make(files, "a");
   EXPECT_EQ(open.server->check_again(*overdue), "") << "a list that is overdue locks nobody out";
+  files.crl = write_file(dir_.path(), "ca.crl", ca_.revocations({serials_["b"]}, -60), 0644);
+  const auto still = make(files, "a");
+  EXPECT_THAT(open.server->check_again(*still), HasSubstr("revoked")) << "and still counts";
+  files.crl = write_file(dir_.path(), "ca.crl", ca_.revocations({serials_["a"]}, -60), 0644);
+  EXPECT_THAT(refused(files), HasSubstr("revoked")) << "of this node too";
+  Authority other("other-ca");
+  files.crl = write_file(dir_.path(), "ca.crl", other.revocations({}), 0644);
+  EXPECT_THAT(refused(files), HasSubstr("CRL")) << "a list of another authority says nothing";
 }
 
 // ---- a key file ------------------------------------------------------------------------------

@@ -104,6 +104,7 @@ namespace ha::net {
   X(X509_STORE_CTX_get_ex_data)      \
   X(X509_STORE_CTX_init)             \
   X(X509_STORE_CTX_new)              \
+  X(X509_STORE_CTX_set_verify_cb)    \
   X(X509_STORE_add_cert)             \
   X(X509_STORE_add_crl)              \
   X(X509_STORE_set_flags)            \

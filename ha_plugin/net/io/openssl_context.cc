@@ -250,10 +250,10 @@ std::string OpenSslContext::check_own(X509* leaf, const std::string& shown) cons
       X509_STORE_CTX_init(check.get(), SSL_CTX_get_cert_store(context_.get()), leaf, chain) != 1) {
     return wrong("cannot be checked: " + error_text());
   }
+  X509_STORE_CTX_set_verify_cb(check.get(), pass_over_overdue_list);
   if (X509_verify_cert(check.get()) == 1) return "";
   const int error = X509_STORE_CTX_get_error(check.get());
   ERR_clear_error();
-  if (error == X509_V_ERR_UNABLE_TO_GET_CRL || error == X509_V_ERR_CRL_HAS_EXPIRED) return "";
   return wrong(fmt::format("is not good by option 'tls_ca': {} ({}; {})",
                            X509_verify_cert_error_string(error), describe(leaf), this_clock()));
 }
@@ -364,11 +364,18 @@ std::string OpenSslContext::describe(X509* certificate) {
                      name_text(X509_get_issuer_name(certificate)));
 }
 
-int OpenSslContext::on_verify(int good, X509_STORE_CTX* store) {
-  if (good == 1) return 1;
+int OpenSslContext::pass_over_overdue_list(int good, X509_STORE_CTX* store) {
+  return X509_STORE_CTX_get_error(store) == X509_V_ERR_CRL_HAS_EXPIRED ? 1 : good;
+}
+
+int OpenSslContext::pass_over_dates(int good, X509_STORE_CTX* store) {
   const int error = X509_STORE_CTX_get_error(store);
-  // A list that should have been replaced still says who was revoked before.
-  if (error == X509_V_ERR_CRL_HAS_EXPIRED) return 1;
+  return error == X509_V_ERR_CERT_HAS_EXPIRED ? 1 : pass_over_overdue_list(good, store);
+}
+
+int OpenSslContext::on_verify(int good, X509_STORE_CTX* store) {
+  if (pass_over_overdue_list(good, store) == 1) return 1;
+  const int error = X509_STORE_CTX_get_error(store);
   auto* ssl =
       static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
   auto* session = static_cast<OpenSslSession*>(SSL_get_app_data(ssl));

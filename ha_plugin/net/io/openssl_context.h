@@ -48,6 +48,11 @@ class OpenSslContext final : OpenSsl,
   core::ProvedNames names_of(X509* certificate) const;
   static std::string describe(X509* certificate);
 
+  // Of a certificate that was good once: that it has ended since lets it in nowhere, and throws it
+  // out nowhere. A list that should have been replaced still says who was revoked before.
+  static int pass_over_dates(int good, X509_STORE_CTX* store);
+  static int pass_over_overdue_list(int good, X509_STORE_CTX* store);
+
   // OpenSSL's, which find the session in the SSL.
   static int on_verify(int good, X509_STORE_CTX* store);
   static int on_alpn(SSL* ssl, const unsigned char** out, unsigned char* out_size,

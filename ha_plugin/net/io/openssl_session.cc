@@ -81,13 +81,16 @@ void OpenSslSession::establish() {
   }
   X509* certificate = SSL_get0_peer_certificate(ssl_.get());
   if (certificate == nullptr) return fail("it has no certificate");
-  proved_ = context_->names_of(certificate);
-  if (proved_.empty()) {
+  core::ProvedNames names = context_->names_of(certificate);
+  if (names.empty()) {
     return fail(
         fmt::format("its certificate is for {}, and for no node of this cluster, ha:{}/ID or ID.{}",
                     OpenSslContext::describe(certificate), context_->cluster_, context_->cluster_));
   }
-  if (const std::string wrong = core::check_dialled(proved_, dialled_); !wrong.empty()) fail(wrong);
+  if (const std::string wrong = core::check_dialled(names, dialled_); !wrong.empty()) {
+    return fail(wrong);
+  }
+  proved_ = std::move(names);
 }
 
 std::string OpenSslSession::check_again(const TlsContext& other) const {
@@ -105,13 +108,11 @@ std::string OpenSslSession::check_again(const TlsContext& other) const {
                           SSL_get_peer_cert_chain(ssl_.get())) != 1) {
     return "its certificate cannot be checked again";
   }
+  X509_STORE_CTX_set_verify_cb(check.get(), OpenSslContext::pass_over_dates);
   const bool good = X509_verify_cert(check.get()) == 1;
   const int error = X509_STORE_CTX_get_error(check.get());
   ERR_clear_error();
-  // One that has ended since was good when it was shown: it lets nobody in any more, and throws
-  // nobody out.
-  if (good || error == X509_V_ERR_CERT_HAS_EXPIRED || error == X509_V_ERR_CRL_HAS_EXPIRED)
-    return "";
+  if (good) return "";
   return fmt::format("its certificate, for {}, is no longer good: {}",
                      OpenSslContext::describe(certificate), X509_verify_cert_error_string(error));
 }
