@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "http/access.h"
 
-#include <spdlog/spdlog.h>
-
 #include <boost/beast/core/string.hpp>
 
 #include "http/errors.h"
@@ -11,7 +9,6 @@ namespace stub::http {
 namespace {
 
 // A scan must not fill the log.
-constexpr std::chrono::seconds kLogPause{10};
 
 constexpr std::string_view kSendToken =
     "send 'Authorization: Bearer TOKEN' (ha_stub: --token-file FILE, or the variable "
@@ -115,20 +112,9 @@ Response Access::refusal(Why why, std::string_view path, const Request& request,
 void Access::log(Why why, std::string_view path, const Request& request, const Peer& peer) {
   constexpr std::string_view kWords[kWhys] = {"not on this machine", "no client certificate",
                                               "no token", "wrong token"};
-  const auto now = std::chrono::steady_clock::now();
-  std::int64_t more = 0;
-  {
-    const std::lock_guard lock(log_mutex_);
-    if (now < next_line_) {
-      ++unsaid_;
-      return;
-    }
-    next_line_ = now + kLogPause;
-    more = std::exchange(unsaid_, 0);
-  }
-  spdlog::warn(
-      "http: refused {} {} from {}: {}{}", request.method, path, peer.address, kWords[why],
-      more == 0 ? "" : " (and " + std::to_string(more) + " more since the last such line)");
+  std::string text = "http: refused ";
+  text.append(request.method).append(" ").append(path).append(" from ").append(peer.address);
+  warning_.log(text.append(": ").append(kWords[why]));
 }
 
 std::string Access::refused_json() const {

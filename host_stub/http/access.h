@@ -9,15 +9,14 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "broker/broker.h"
 #include "http/exchange.h"
+#include "http/limited_warning.h"
 #include "http/secret_files.h"
 #include "http/token_file.h"
 
@@ -53,9 +52,7 @@ class Access {
   std::unique_ptr<TokenFile> control_;
   std::unique_ptr<TokenFile> client_;
   std::atomic<std::int64_t> refused_[kWhys] = {};
-  std::mutex log_mutex_;
-  std::chrono::steady_clock::time_point next_line_{};
-  std::int64_t unsaid_ = 0;
+  LimitedWarning warning_;
 };
 
 }  // namespace stub::http

@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "http/api.h"
+#include "http/limited_warning.h"
 #include "http/server.h"
 #include "http/tls_context.h"
 #include "http/worker.h"
@@ -43,16 +44,11 @@ struct Shared {
     ended.notify_all();
   }
   // Says in the log why TLS with that client did not come about, seldom: a scan must not fill it.
-  void tls_failed(const Peer& peer, const std::string& why);
+  LimitedWarning tls_failed;
 
   std::atomic<std::size_t> connections{0};
   std::mutex ended_mutex;
   std::condition_variable ended;
-
- private:
-  std::mutex log_mutex_;
-  std::chrono::steady_clock::time_point next_line_{};
-  std::int64_t unsaid_ = 0;
 };
 
 class Loop {

@@ -37,24 +37,6 @@ std::chrono::milliseconds sweep_interval(const ServerOptions& options) {
 
 }  // namespace
 
-void Shared::tls_failed(const Peer& peer, const std::string& why) {
-  constexpr std::chrono::seconds kPause{10};
-  const auto now = std::chrono::steady_clock::now();
-  std::int64_t more = 0;
-  {
-    const std::lock_guard lock(log_mutex_);
-    if (now < next_line_) {
-      ++unsaid_;
-      return;
-    }
-    next_line_ = now + kPause;
-    more = std::exchange(unsaid_, 0);
-  }
-  spdlog::warn(
-      "http: no TLS with {}: {}{}", peer.address, why,
-      more == 0 ? "" : " (and " + std::to_string(more) + " more since the last such line)");
-}
-
 // ---- Loop
 // -----------------------------------------------------------------------------------------
 

@@ -87,7 +87,8 @@ void Session::shake_hands() {
   stream_.tls()->handshake([self = shared_from_this()](ErrorCode error, std::size_t) {
     if (self->closed_) return;
     if (error) {
-      self->loop_.shared().tls_failed(self->peer_, self->stream_.tls()->words(error));
+      self->loop_.shared().tls_failed.log("http: no TLS with " + self->peer_.address + ": " +
+                                          self->stream_.tls()->words(error));
       // The client has not read yet why.
       return self->drop_rest();
     }
