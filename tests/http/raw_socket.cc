@@ -78,23 +78,23 @@ bool RawSocket::fill() {
   return true;
 }
 
-std::string RawSocket::read_answer() {
+std::optional<std::string> take_answer(std::string& input) {
   constexpr std::string_view kLength = "Content-Length: ";
+  const auto end = input.find("\r\n\r\n");
+  if (end == std::string::npos) return std::nullopt;
+  const auto field = input.find(kLength);
+  std::size_t size = end + 4;
+  if (field < end) size += std::strtoul(input.c_str() + field + kLength.size(), nullptr, 10);
+  if (input.size() < size) return std::nullopt;
+  auto answer = input.substr(0, size);
+  input.erase(0, size);
+  if (input.empty()) input.shrink_to_fit();
+  return answer;
+}
+
+std::string RawSocket::read_answer() {
   while (true) {
-    const auto end = input_.find("\r\n\r\n");
-    if (end != std::string::npos) {
-      const auto field = input_.find(kLength);
-      std::size_t size = end + 4;
-      if (field < end) {
-        size += std::strtoul(input_.c_str() + field + kLength.size(), nullptr, 10);
-      }
-      if (input_.size() >= size) {
-        auto answer = input_.substr(0, size);
-        input_.erase(0, size);
-        if (input_.empty()) input_.shrink_to_fit();
-        return answer;
-      }
-    }
+    if (auto answer = take_answer(input_)) return *std::move(answer);
     if (!fill()) return std::move(input_);
   }
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -36,6 +37,8 @@ class RawSocket {
 };
 
 // The status in an answer's first line; 0 when there is none.
+// Takes the first whole answer off the front; nothing while there is none.
+std::optional<std::string> take_answer(std::string& input);
 int status_of(std::string_view answer);
 // What follows its header.
 std::string body_of(std::string_view answer);

@@ -11,6 +11,8 @@
 
 #include <cstdlib>
 
+#include "http/raw_socket.h"
+
 namespace stub::test {
 namespace {
 
@@ -110,21 +112,8 @@ bool RawTls::fill() {
 }
 
 std::string RawTls::read_answer() {
-  constexpr std::string_view kLength = "Content-Length: ";
   while (true) {
-    const auto end = input_.find("\r\n\r\n");
-    if (end != std::string::npos) {
-      const auto field = input_.find(kLength);
-      std::size_t size = end + 4;
-      if (field < end) {
-        size += std::strtoul(input_.c_str() + field + kLength.size(), nullptr, 10);
-      }
-      if (input_.size() >= size) {
-        auto answer = input_.substr(0, size);
-        input_.erase(0, size);
-        return answer;
-      }
-    }
+    if (auto answer = take_answer(input_)) return *std::move(answer);
     if (!fill()) return std::move(input_);
   }
 }

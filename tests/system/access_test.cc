@@ -5,11 +5,10 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include "tests/system/cluster.h"
 #include "tests/system/command.h"
+#include "tests/system/log_file.h"
 #include "tests/system/network.h"
 #include "tests/system/privilege.h"
 
@@ -19,22 +18,6 @@ namespace {
 const std::string kControl = "control-token-0123456789";
 const std::string kClient = "client-token-0123456789";
 const std::string kNext = "next-token-0123456789";
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
-std::string text_of(const std::filesystem::path& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-// A thread of its own writes the log, so a line may come after the answer.
-void wait_for_log(const std::filesystem::path& log, const std::string& words) {
-  wait_until(
-      "the log says '" + words + "'", [&] { return has(text_of(log), words); },
-      [&] { return text_of(log); });
-}
 
 class AccessTest : public Cluster {
  protected:

@@ -11,25 +11,10 @@
 #include "tests/system/cluster.h"
 #include "tests/system/command.h"
 #include "tests/system/lines.h"
+#include "tests/system/log_file.h"
 
 namespace ha::system {
 namespace {
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
-std::string text_of(const std::filesystem::path& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-// A thread of its own writes the log, so a line may come after the answer.
-void wait_for_log(const std::filesystem::path& log, const std::string& words) {
-  wait_until(
-      "the log says '" + words + "'", [&] { return has(text_of(log), words); },
-      [&] { return text_of(log); });
-}
 
 class Https : public Cluster {
  protected:
