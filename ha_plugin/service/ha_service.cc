@@ -26,10 +26,9 @@ using core::Time;
 
 namespace {
 
-// So old an address may be that is used because the resolver fails.
-constexpr auto kRefreshNames = std::chrono::seconds(30);
-
-// Files of TLS are looked at again this often. Ticks, of a second each.
+// In ticks, of a second each. An address that is used because the resolver fails may be this old.
+constexpr std::uint64_t kTicksBetweenNames = 30;
+// Files of TLS are looked at again this often.
 constexpr std::uint64_t kTicksBetweenTlsFiles = 10;
 
 }  // namespace
@@ -149,23 +148,13 @@ Outcome HaService::check_who_may_connect() const {
   return {};
 }
 
-// On the control thread.
-void HaService::do_chore(RoleChanges::Chore chore) {
-  if (chore == RoleChanges::Chore::kPollForNewerEpoch) return role_.poll_for_newer_epoch();
+// On the control thread. "" or why new files were not taken.
+std::string HaService::reload_tls(bool anyhow) {
   std::string wrong;
-  reload_tls(false, wrong);
-  if (!wrong.empty()) {
-    host_.log(HA_LOG_ERROR,
-              "the files of TLS have changed and cannot be used, so those that were "
-              "read before stay in use: " +
-                  wrong);
-  }
-}
-
-void HaService::reload_tls(bool anyhow, std::string& wrong) {
-  if (!tls_.reload(anyhow, wrong)) return;
+  if (!tls_.reload(anyhow, wrong)) return wrong;
   host_.info("the files of TLS were read again");
   io_.run_sync([this] { check_tls_again(); });
+  return "";
 }
 
 // On the I/O thread.
@@ -262,12 +251,22 @@ Outcome HaService::begin(const RoleChange& role) {
       [this](const char* what) { on_fault(what); });
   io_.run_sync([this] {
     accept_.start();
-    refresh_names(net::steady_now());
+    refresh_names();
     timers_.start();
     turn();
   });
   changes_.start([this](const RoleChange& change) { role_.carry_out(change); },
-                 [this](RoleChanges::Chore chore) { do_chore(chore); });
+                 [this](RoleChanges::Chore chore) {
+                   if (chore == RoleChanges::Chore::kPollForNewerEpoch) {
+                     return role_.poll_for_newer_epoch();
+                   }
+                   const std::string wrong = reload_tls(false);
+                   if (wrong.empty()) return;
+                   host_.log(HA_LOG_ERROR,
+                             "the files of TLS have changed and cannot be used, so those that were "
+                             "read before stay in use: " +
+                                 wrong);
+                 });
   host_.info("listening for slaves on " + listen.text());
   warn_of_bootstrap();
   RoleChange first = role;
@@ -431,7 +430,7 @@ Outcome HaService::set_option(const std::string& key, const std::string& value) 
   std::string wrong = apply_option(changed, key, value);
   if (wrong.empty()) wrong = check_together(changed);
   if (wrong.empty()) wrong = tls_.apply(changed);
-  if (wrong.empty() && value == "now" && key == "tls_reload") reload_tls(true, wrong);
+  if (wrong.empty() && value == "now" && key == "tls_reload") wrong = reload_tls(true);
   if (!wrong.empty()) return {Status::kInvalid, std::move(wrong)};
   io_.run_sync([&] {
     settings_ = changed;
@@ -498,8 +497,8 @@ void HaService::tick(double seconds) {
   replicas_.tick(now, bounds_.last(), seconds);
   role_.poll_if_short_of_copies();
   client_.tick(seconds);
-  if (now - names_refreshed_ >= kRefreshNames) refresh_names(now);
-  if (++ticks_ % kTicksBetweenTlsFiles == 0) changes_.do_soon(RoleChanges::Chore::kReadTlsFiles);
+  if (++ticks_ % kTicksBetweenNames == 0) refresh_names();
+  if (ticks_ % kTicksBetweenTlsFiles == 0) changes_.do_soon(RoleChanges::Chore::kReadTlsFiles);
 }
 
 void HaService::act(const net::Todo& todo) {
@@ -514,8 +513,7 @@ void HaService::act(const net::Todo& todo) {
 
 // A slave speaks to its master only. When it is promoted it needs the others' addresses too, and
 // what took the master away may have taken the resolver with it.
-void HaService::refresh_names(Time now) {
-  names_refreshed_ = now;
+void HaService::refresh_names() {
   for (const ReplicaList::Node& node : others_) {
     if (!node.address.is_number()) resolver_.refresh(node.address.host);
   }

@@ -78,8 +78,7 @@ class HaService {
   void apply_settings();
   void warn_of_bootstrap() const;
   Outcome check_who_may_connect() const;
-  void reload_tls(bool anyhow, std::string& wrong);
-  void do_chore(RoleChanges::Chore chore);
+  std::string reload_tls(bool anyhow);
   core::AckPolicy ack_policy() const;
   StatusInput status_input() const;
   net::MasterParts master_parts();
@@ -90,7 +89,7 @@ class HaService {
   void on_fault(const char* what);
   void act(const net::Todo& todo);
   void check_tls_again();
-  void refresh_names(core::Time now);
+  void refresh_names();
 
   const Host host_;
   const Wire wire_;                              // of settings_, for any thread
@@ -114,8 +113,7 @@ class HaService {
   net::ClientService client_;
   NodeRole role_;
   TurnTimers timers_;
-  core::Time names_refreshed_{};  // I/O thread
-  std::uint64_t ticks_ = 0;       // I/O thread
+  std::uint64_t ticks_ = 0;  // I/O thread
 
   std::atomic<Life> life_{Life::kCreated};
   struct Listening {

@@ -54,8 +54,7 @@ class Question {
       channel_.reset(std::move(socket));
       reader_.restart();
       outbox_.clear();
-      proved_ = false;
-      if (auto session = tls_.dial(node_.id, node_.address)) channel_.encrypt(std::move(session));
+      tls_.dial(channel_, node_.id, node_.address);
       const wire::Report opening = wire::native::opening();
       say(opening);
       hear();
@@ -80,7 +79,7 @@ class Question {
 
   // It is there, but closes: a node that changes its role closes all connections.
   void ask_again(error_code error) {
-    if (channel_.tls() != nullptr && !channel_.tls()->peer_spoke()) tls_.on_mute(node_.address);
+    tls_.on_closed_by_peer(channel_, node_.address);
     fail("closed the connection", error);
     pause_.expires_after(kAskAgain);
     pause_.async_wait([this](error_code cancelled) {
@@ -121,17 +120,12 @@ class Question {
       iovec part{received_.data(), received_.size()};
       const ssize_t n = channel_.receive(&part, 1);
       const int failed = errno;
-      if (!proved_ && channel_.tls() != nullptr && channel_.tls()->established()) {
-        proved_ = true;
-        tls_.on_proved(*channel_.tls(), TlsSession::Side::kClient, node_.address);
-      }
       if (n > 0) {
         if (!take(std::span(received_).first(static_cast<std::size_t>(n)))) return false;
         continue;
       }
       if (n < 0 && (failed == EAGAIN || failed == EINTR)) return true;
       if (n < 0 && failed == EPROTO) {
-        tls_.on_failed(TlsSession::Side::kClient);
         wrong_one(channel_.why(failed, "read").text);
       } else {
         ask_again(n == 0 ? error_code(boost::asio::error::eof)
@@ -187,7 +181,6 @@ class Question {
   TlsPolicy& tls_;
   Channel channel_;
   Outbox outbox_;
-  bool proved_ = false;  // the node has, by TLS
   boost::asio::steady_timer pause_;
   const ReplicaList::Node& node_;
   const core::Prepare& prepare_;

@@ -24,6 +24,7 @@ constexpr std::size_t kCipherBytes = 128 * 1024;
 
 void Channel::reset(boost::asio::ip::tcp::socket socket) {
   tls_.reset();
+  on_over_ = nullptr;
   more_ = false;
   socket_ = std::move(socket);
 }
@@ -43,8 +44,10 @@ void Channel::linger() {
   ::shutdown(socket_.native_handle(), SHUT_WR);
 }
 
-void Channel::encrypt(std::unique_ptr<TlsSession> session) {
+void Channel::encrypt(std::unique_ptr<TlsSession> session,
+                      std::function<void(const TlsSession&)> on_over) {
   tls_ = std::move(session);
+  on_over_ = std::move(on_over);
   more_ = false;
   std::byte none[1];
   decrypted(none);  // nothing came yet: a client begins, a server waits
@@ -95,6 +98,9 @@ ssize_t Channel::send_encrypted(const iovec* parts, std::size_t count) {
 ssize_t Channel::decrypted(std::span<std::byte> into) {
   std::size_t size = 0;
   const TlsSession::Read read = tls_->read(into, size);
+  if (on_over_ && (tls_->established() || read == TlsSession::Read::kFailed)) {
+    std::exchange(on_over_, nullptr)(*tls_);
+  }
   // Answers to what came, such as the handshake's: short, and a socket that does not take them now
   // does so with what is sent next.
   if (flush() != 0 && errno != EAGAIN) return -1;

@@ -15,6 +15,7 @@
 
 #include <boost/asio/ip/tcp.hpp>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -38,8 +39,12 @@ class Channel {
   void linger();
 
   // From now on; a client's first words go out. What is sent before the handshake is over waits for
-  // its end.
-  void encrypt(std::unique_ptr<TlsSession> session);
+  // its end. on_over runs once, then, before any plaintext comes out: the peer has proved who it is
+  // (established()), or TLS has failed.
+  void encrypt(std::unique_ptr<TlsSession> session,
+               std::function<void(const TlsSession& session)> on_over);
+  // Encrypted, and on_over has not run.
+  bool shaking_hands() const { return on_over_ != nullptr; }
   // Null while it is in the clear.
   const TlsSession* tls() const { return tls_.get(); }
 
@@ -85,6 +90,7 @@ class Channel {
   boost::asio::ip::tcp::socket socket_;
   std::unique_ptr<TlsSession> tls_;
   std::vector<std::byte> cipher_;  // as it came from the socket
+  std::function<void(const TlsSession&)> on_over_;
   bool more_ = false;
 };
 

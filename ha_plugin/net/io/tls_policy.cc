@@ -94,36 +94,54 @@ TlsMode TlsPolicy::mode() const {
   return mode_;
 }
 
-std::unique_ptr<TlsSession> TlsPolicy::accept() {
-  const Lock lock(mutex_);
-  return mode_ == TlsMode::kOff ? nullptr : context_->accept();
+bool TlsPolicy::accept(Channel& channel) {
+  std::unique_ptr<TlsSession> session;
+  {
+    const Lock lock(mutex_);
+    if (mode_ == TlsMode::kOff) return false;
+    session = context_->accept();
+  }
+  channel.encrypt(std::move(session), [this](const TlsSession& over) { on_over(over, nullptr); });
+  return true;
 }
 
-std::unique_ptr<TlsSession> TlsPolicy::dial(const std::string& dialled, const Address& address) {
-  const Lock lock(mutex_);
-  const bool once = proved_.contains(dialled) || proved_at_.contains(address.text());
-  const bool plain_next = mute_at_.erase(address.text()) > 0 && mode_ == TlsMode::kPrefer && !once;
-  if (mode_ == TlsMode::kOff || (mode_ == TlsMode::kAccept && !once) || plain_next) return nullptr;
-  return context_->dial(dialled);
+void TlsPolicy::dial(Channel& channel, const std::string& dialled, const Address& address,
+                     std::function<void(const core::ProvedNames&)> then) {
+  std::unique_ptr<TlsSession> session;
+  {
+    const Lock lock(mutex_);
+    const bool once = proved_.contains(dialled) || proved_at_.contains(address.text());
+    const bool plain_next =
+        mute_at_.erase(address.text()) > 0 && mode_ == TlsMode::kPrefer && !once;
+    if (mode_ == TlsMode::kOff || (mode_ == TlsMode::kAccept && !once) || plain_next) return;
+    session = context_->dial(dialled);
+  }
+  channel.encrypt(std::move(session),
+                  [this, address, then = std::move(then)](const TlsSession& over) {
+                    on_over(over, &address);
+                    if (over.established() && then) then(over.proved());
+                  });
 }
 
-void TlsPolicy::on_mute(const Address& address) {
-  const Lock lock(mutex_);
-  remember(mute_at_, address.text());
-}
-
-void TlsPolicy::on_proved(const TlsSession& session, TlsSession::Side side,
-                          const Address& address) {
-  const bool client = side == TlsSession::Side::kClient;
+void TlsPolicy::on_over(const TlsSession& session, const Address* address) {
+  const bool client = address != nullptr;
+  if (!session.established()) {
+    (client ? metrics_.tls.failures_client : metrics_.tls.failures_server).add();
+    return;
+  }
   (client ? metrics_.tls.handshakes_client : metrics_.tls.handshakes_server).add();
   const Lock lock(mutex_);
   for (const std::string& id : session.proved().ids) remember(proved_, id);
-  if (client) remember(proved_at_, address.text());
+  if (client) remember(proved_at_, address->text());
 }
 
-void TlsPolicy::on_failed(TlsSession::Side side) {
-  (side == TlsSession::Side::kClient ? metrics_.tls.failures_client : metrics_.tls.failures_server)
-      .add();
+bool TlsPolicy::on_closed_by_peer(const Channel& channel, const Address& address) {
+  if (!channel.shaking_hands()) return false;
+  metrics_.tls.failures_client.add();
+  if (channel.tls()->peer_spoke()) return false;
+  const Lock lock(mutex_);
+  remember(mute_at_, address.text());
+  return true;
 }
 
 std::string TlsPolicy::refuse_plain_locked(const std::string& claimed) const {

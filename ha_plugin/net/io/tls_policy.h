@@ -20,7 +20,7 @@
 #include <string>
 
 #include "ha_plugin/config/settings.h"
-#include "ha_plugin/core/types.h"
+#include "ha_plugin/net/io/channel.h"
 #include "ha_plugin/net/io/tls_context.h"
 #include "ha_plugin/net/io/tls_session.h"
 #include "metrics/ha_metrics.h"
@@ -41,19 +41,17 @@ class TlsPolicy {
 
   TlsMode mode() const;
 
-  // For a connection that was accepted and begins like TLS; null = not spoken here.
-  std::unique_ptr<TlsSession> accept();
-  // For one that was made to that address, where the node dialled is to be ("" = not known); null =
-  // in the clear.
-  std::unique_ptr<TlsSession> dial(const std::string& dialled, const Address& address);
-  // A connection that was dialled ended in its handshake before the peer had said a word of TLS, as
-  // a node does that does not know it. Mode prefer tries the next one in the clear.
-  void on_mute(const Address& address);
+  // Encrypts a connection that was accepted and begins like TLS. Returns false if that is not
+  // spoken here.
+  bool accept(Channel& channel);
+  // Encrypts one that was made to that address, where the node dialled is to be ("" = not known),
+  // or leaves it in the clear. then: the node has proved who it is.
+  void dial(Channel& channel, const std::string& dialled, const Address& address,
+            std::function<void(const core::ProvedNames&)> then = {});
+  // One that was dialled was closed by its peer. Returns true if that said nothing of TLS, as a
+  // node does that does not know it: mode prefer tries the next one to that address in the clear.
+  bool on_closed_by_peer(const Channel& channel, const Address& address);
 
-  // A peer has proved who it is; address: that was dialled, of a client.
-  void on_proved(const TlsSession& session, TlsSession::Side side, const Address& address = {});
-  // A handshake failed.
-  void on_failed(TlsSession::Side side);
   // "" or why a connection in the clear may not go on. claimed: as its peer calls itself; "" = it
   // has no name, or has not said it yet.
   std::string refuse_plain(const std::string& claimed) const;
@@ -62,6 +60,8 @@ class TlsPolicy {
   std::string check_again(const TlsSession* session, const std::string& claimed) const;
 
  private:
+  // Counts a handshake, and remembers who the peer has proved to be. address: that was dialled.
+  void on_over(const TlsSession& session, const Address* address);
   std::string refuse_plain_locked(const std::string& claimed) const HA_HOLDS(mutex_);
   std::string read(const TlsFiles& files, const std::string& cluster, const std::string& id);
 

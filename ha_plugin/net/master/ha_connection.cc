@@ -46,20 +46,18 @@ void HaConnection::receive() {
           return self->close(Reason::kPeerClosed, "the slave closed the connection");
         }
         if (error) return self->close(Reason::kNetwork, "read: " + error.message());
-        self->on_bytes(std::span(self->received_).first(size));
+        const auto bytes = std::span(self->received_).first(size);
+        if (self->tls() == nullptr) {
+          self->on_received(bytes);
+        } else {
+          self->decrypt(bytes);
+        }
         if (self->open_) self->receive();
       });
 }
 
-void HaConnection::on_bytes(std::span<const std::byte> bytes) {
-  if (tls() == nullptr) return on_received(bytes);
-  decrypt(bytes);
-}
-
 void HaConnection::start_tls(std::span<const std::byte> first, std::span<const std::byte> more) {
-  std::unique_ptr<TlsSession> session = tls_.accept();
-  if (!session) return close(Reason::kTls, "option 'tls' is 'off' now");
-  channel_.encrypt(std::move(session));
+  if (!tls_.accept(channel_)) return close(Reason::kTls, "option 'tls' is 'off' now");
   replica_.never_from_file();
   decrypt(first);  // of a handshake: there is no plaintext in so few bytes
   opening_.begin_inside_tls();
@@ -72,10 +70,6 @@ void HaConnection::decrypt(std::span<const std::byte> bytes) {
   while (open_) {
     const ssize_t n = channel_.decrypted(plain);
     const int error = errno;
-    if (!proved_ && tls()->established()) {
-      proved_ = true;
-      tls_.on_proved(*tls(), TlsSession::Side::kServer);
-    }
     if (n > 0) {
       on_received(std::span(plain).first(static_cast<std::size_t>(n)));
     } else if (n == 0) {
@@ -83,7 +77,6 @@ void HaConnection::decrypt(std::span<const std::byte> bytes) {
     } else if (error == EAGAIN) {
       return;
     } else {
-      if (!proved_) tls_.on_failed(TlsSession::Side::kServer);
       channel_.linger();
       close(channel_.why(error, "read"));
     }

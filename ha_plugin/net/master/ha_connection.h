@@ -84,8 +84,6 @@ class HaConnection : public std::enable_shared_from_this<HaConnection> {
   const ServingWire& wire() const { return replica_.wire(); }
   metrics::ReplicaMetrics* metrics() const { return replica_.metrics(); }
   bool catching_up(const core::LogBounds& log) const { return replica_.catching_up(log); }
-  // It is known what it speaks, inside TLS if it is there.
-  bool heard() const { return opening_.over(); }
   // Null = it is in the clear.
   const TlsSession* tls() const { return channel_.tls(); }
   // It asked for a promise, and is no slave.
@@ -96,7 +94,6 @@ class HaConnection : public std::enable_shared_from_this<HaConnection> {
 
  private:
   void receive();
-  void on_bytes(std::span<const std::byte> bytes);
   void start_tls(std::span<const std::byte> first, std::span<const std::byte> more);
   void decrypt(std::span<const std::byte> bytes);
   void on_received(std::span<const std::byte> bytes);
@@ -130,7 +127,6 @@ class HaConnection : public std::enable_shared_from_this<HaConnection> {
   std::string name_;
   std::uint64_t incarnation_ = 0;
   core::Time armed_for_ = core::kNever;
-  bool proved_ = false;  // who it is, by TLS
   bool writable_awaited_ = false;
   bool caught_up_ = false;
   bool candidate_ = false;

@@ -101,9 +101,7 @@ core::Refusal ReplicaSet::check_identity(const HaConnection& connection,
 void ReplicaSet::check_tls_again() {
   std::vector<std::pair<std::shared_ptr<HaConnection>, std::string>> distrusted;
   for (const auto& [id, entry] : connections_) {
-    const HaConnection& one = *entry.connection;
-    if (!one.heard()) continue;  // its first bytes say whether it may go on
-    std::string wrong = parts_.tls.check_again(one.tls(), one.name());
+    std::string wrong = parts_.tls.check_again(entry.connection->tls(), entry.connection->name());
     if (!wrong.empty()) distrusted.emplace_back(entry.connection, std::move(wrong));
   }
   for (const auto& [connection, wrong] : distrusted) connection->close(Reason::kTls, wrong);

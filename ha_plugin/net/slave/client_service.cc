@@ -175,10 +175,8 @@ void ClientService::on_connected() {
   wire_ = wires_.first.get();
   wire_->dialled(master_);
   host_.info("connected to master " + master_.text());
-  proved_ = false;
-  if (auto session = tls_.dial(settings_.replicas.id_at(master_), master_)) {
-    channel_.encrypt(std::move(session));
-  }
+  tls_.dial(channel_, settings_.replicas.id_at(master_), master_,
+            [this](const core::ProvedNames& names) { wires_.first->on_proved(names); });
   if (const Refusal refusal = begin_wire(now); !refusal.ok()) return close_if(refusal);
   arm_timer();
   wait_for_answer();
@@ -215,24 +213,12 @@ void ClientService::fall_back() {
   arm_timer();
 }
 
-Time ClientService::heartbeat() const {
-  return ms(wire_->is_native() ? settings_.native_heartbeat_ms : settings_.heartbeat_ms);
-}
-
-Time ClientService::housekeeping() const {
-  return ms(wire_->is_native() ? settings_.native_housekeeping_ms : settings_.housekeeping_ms);
-}
-
 void ClientService::close(Reason reason, const std::string& text) {
   const bool was_connected = follower_.has_value();
   std::string words = text;
-  if (was_connected && channel_.tls() != nullptr && !proved_) {
-    tls_.on_failed(TlsSession::Side::kClient);
-    const bool closed = reason == Reason::kPeerClosed || reason == Reason::kNetwork;
-    if (closed && !channel_.tls()->peer_spoke()) {
-      tls_.on_mute(master_);
-      words += ", as a node does that does not speak TLS (option 'tls' there)";
-    }
+  if ((reason == Reason::kPeerClosed || reason == Reason::kNetwork) &&
+      tls_.on_closed_by_peer(channel_, master_)) {
+    words += ", as a node does that does not speak TLS (option 'tls' there)";
   }
   const bool got_nothing = was_connected && follower_->state() == State::kHandshake;
   if (receiver_.untold() > 0) search_.on_progress();
@@ -311,7 +297,6 @@ Refusal ClientService::receive(Time now) {
   std::int64_t taken = 0;
   while (taken < kMostPerTurn) {
     const auto received = receiver_.receive(channel_);
-    if (!proved_ && channel_.tls() != nullptr && channel_.tls()->established()) on_proved();
     if (!received) return received.error();
     if (received->bytes > 0) follower_->on_bytes(now);
     if (Refusal refusal = take(received->rest, now); !refusal.ok()) return refusal;
@@ -322,12 +307,6 @@ Refusal ClientService::receive(Time now) {
     }
   }
   return report_if_due(now);
-}
-
-void ClientService::on_proved() {
-  proved_ = true;
-  tls_.on_proved(*channel_.tls(), TlsSession::Side::kClient, master_);
-  wires_.first->on_proved(channel_.tls()->proved());
 }
 
 void ClientService::check_tls_again() {
@@ -388,7 +367,7 @@ Refusal ClientService::report_if_due(Time now) {
   const core::Offset flushed = std::max(core::Offset(0), std::min(receiver_.log_end(), durable_));
   const core::Offset position = wire_->position(held_back ? flushed : receiver_.next());
   const bool more_durable = wire_->is_native() && durable_ > reported_durable_;
-  if (!more_durable && !follower_->report_due(now, position, heartbeat())) return {};
+  if (!more_durable && !follower_->report_due(now, position, timing().heartbeat)) return {};
   reporting_ = position;
   reported_durable_ = durable_;
   return send(wire_->report(position), now);
@@ -459,14 +438,15 @@ Refusal ClientService::flush(Time now) {
 
 void ClientService::arm_timer() {
   const std::uint64_t attempt = attempt_;
-  const Time due =
-      follower_->next_check(heartbeat(), housekeeping(), outbox_.empty() && may_report());
+  const Time due = follower_->next_check(timing().heartbeat, timing().housekeeping,
+                                         outbox_.empty() && may_report());
   timer_.expires_at(to_time_point(due));
   timer_.async_wait([this, attempt](const boost::system::error_code& error) {
     if (error || attempt != attempt_) return;
     const Time now = steady_now();
-    if (follower_->silent(now, housekeeping())) {
-      const auto pause = std::chrono::duration_cast<std::chrono::milliseconds>(housekeeping());
+    if (follower_->silent(now, timing().housekeeping)) {
+      const auto pause =
+          std::chrono::duration_cast<std::chrono::milliseconds>(timing().housekeeping);
       return close(Reason::kHousekeeping,
                    fmt::format("nothing from the master for {} ms", pause.count()));
     }
@@ -478,16 +458,16 @@ void ClientService::arm_timer() {
 void ClientService::tick(double seconds) {
   const std::uint64_t bytes = metrics_.bytes_received.value();
   metrics_.bytes_per_s.set(
-      static_cast<std::int64_t>(static_cast<double>(bytes - bytes_at_tick_) / seconds));
-  bytes_at_tick_ = bytes;
+      static_cast<std::int64_t>(static_cast<double>(bytes - last_tick_.bytes) / seconds));
+  last_tick_.bytes = bytes;
   // Not at once: a link that comes and goes with every try does not follow.
   const std::uint64_t following = state_ == State::kTransfer ? attempt_ : 0;
-  if (following != 0 && following == followed_at_tick_) {
+  if (following != 0 && following == last_tick_.followed) {
     metrics_.not_following_since_ns.set(0);
     metrics_.refused.set(0);
     search_.on_following();
   }
-  followed_at_tick_ = following;
+  last_tick_.followed = following;
   if (!follower_) return;
   if (outbox_.empty()) {
     if (const auto beside = wire_->beside_the_log(); !beside.empty()) {

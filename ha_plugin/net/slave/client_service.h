@@ -85,7 +85,6 @@ class ClientService {
   void drop_link();
   void schedule_retry(core::Reason reason);
   void set_state(core::State state);
-  void on_proved();
   bool leads_back(const boost::asio::ip::tcp::endpoint& local) const;
   void note(core::Reason reason, const std::string& text);
 
@@ -97,8 +96,7 @@ class ClientService {
   Refusal begin_wire(core::Time now);
   void wait_for_answer();
   void fall_back();
-  core::Time heartbeat() const;
-  core::Time housekeeping() const;
+  ClientWire::Timing timing() const { return wire_->timing(settings_); }
   bool may_report() const;
   Refusal make_durable();
   Refusal on_flushed(const LogFlusher::Request& request, HostResult result);
@@ -125,10 +123,11 @@ class ClientService {
   Address master_;  // of this attempt
   MasterSearch search_;
   core::State state_ = core::State::kReady;
-  bool proved_ = false;                 // the master has, by TLS
-  std::uint64_t attempt_ = 0;           // handlers of an earlier one see that they are late
-  std::uint64_t followed_at_tick_ = 0;  // the attempt that followed then
-  std::uint64_t bytes_at_tick_ = 0;
+  std::uint64_t attempt_ = 0;  // handlers of an earlier one see that they are late
+  struct {
+    std::uint64_t followed = 0;  // the attempt that followed then
+    std::uint64_t bytes = 0;
+  } last_tick_;
   std::optional<core::Follower> follower_;  // while connected
   FrameReceiver receiver_;
   Outbox outbox_;

@@ -18,6 +18,7 @@
 #include <string>
 
 #include "ha_plugin/config/address.h"
+#include "ha_plugin/config/settings.h"
 #include "ha_plugin/core/follower.h"
 #include "ha_plugin/core/identity.h"
 #include "ha_plugin/core/types.h"
@@ -55,6 +56,14 @@ class ClientWire {
   // checksum, so that a body becomes part of the log only as a whole: its bytes are given to body()
   // as they come, and body_is_whole() says whether they may.
   virtual bool is_native() const { return false; }
+  struct Timing {
+    core::Time heartbeat;     // a side that has sent nothing for this long says so
+    core::Time housekeeping;  // and is given up after this
+  };
+  virtual Timing timing(const Settings& settings) const {
+    return {std::chrono::milliseconds(settings.heartbeat_ms),
+            std::chrono::milliseconds(settings.housekeeping_ms)};
+  }
   virtual void body(std::span<const std::byte>) {}
   virtual bool body_is_whole() { return true; }
 

@@ -37,7 +37,7 @@ std::span<const std::byte> NativeClientWire::open() {
   all_well_ = false;
   reader_.restart();
   reply_.clear();
-  sent_pending_.clear();
+  pending_.sent.clear();
   opening_ = wire::native::opening();
   return opening_;
 }
@@ -311,17 +311,17 @@ std::span<const std::byte> NativeClientWire::beside_the_log() {
   if (!ready_ || !host_.metadata().hands_up()) return {};
   std::string state;
   if (const HostResult r = host_.metadata().pending(state); !r.ok()) {
-    if (!std::exchange(pending_failed_, true))
+    if (!std::exchange(pending_.failed, true))
       host_.warn("what is pending here is not handed up: " + r.text + "; trying again");
     return {};
   }
-  pending_failed_ = false;
-  const bool sent = state == sent_pending_;
-  if (state.empty() || (sent && ++ticks_since_pending_ < kTicksBetweenPending)) return {};
-  ticks_since_pending_ = 0;
-  pending_ = wire::native::encode_pending(state);
-  sent_pending_ = std::move(state);
-  return pending_;
+  pending_.failed = false;
+  const bool sent = state == pending_.sent;
+  if (state.empty() || (sent && ++pending_.ticks_since < kTicksBetweenPending)) return {};
+  pending_.ticks_since = 0;
+  pending_.message = wire::native::encode_pending(state);
+  pending_.sent = std::move(state);
+  return pending_.message;
 }
 
 Refusal NativeClientWire::on_upstream() {

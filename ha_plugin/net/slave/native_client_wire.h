@@ -41,6 +41,10 @@ class NativeClientWire final : public ClientWire {
   std::span<const std::byte> reply() override;
   bool answered() const override { return reader_.greeted(); }
   bool is_native() const override { return true; }
+  Timing timing(const Settings& settings) const override {
+    return {std::chrono::milliseconds(settings.native_heartbeat_ms),
+            std::chrono::milliseconds(settings.native_housekeeping_ms)};
+  }
   std::int64_t epoch() const override { return reader_.greeting().epoch; }
   bool wants_tail_check() const override { return false; }
   bool ready() const override { return ready_; }
@@ -83,10 +87,12 @@ class NativeClientWire final : public ClientWire {
   wire::native::Bytes reply_;
   wire::native::Bytes said_;
   wire::native::AckBytes ack_{};
-  std::string sent_pending_;  // the host's, as this master was sent it last
-  int ticks_since_pending_ = 0;
-  bool pending_failed_ = false;
-  wire::native::Bytes pending_;
+  struct {
+    std::string sent;  // the host's state, as this master was sent it last
+    int ticks_since = 0;
+    bool failed = false;
+    wire::native::Bytes message;
+  } pending_;
   core::EpochHistory told_;    // the master's
   core::Offset confirm_;       // the newest that the master told
   core::Offset told_confirm_;  // and that the host was told
