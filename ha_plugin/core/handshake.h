@@ -163,9 +163,8 @@ struct Expected {
 // Why a slave must not follow that master, if it must not: it is not the node of the set that was
 // dialled, its epoch cannot be, its time is over, or the slave has promised its epoch to another. A
 // slave that follows has promised that epoch, so what a stranger says here would bind the set. (Two
-// candidates may both find enough nodes for one epoch where twice that many are no more than all.
-// That is harmless as long as no slave serves both: a slave that acknowledges for one has no
-// promise for the other.)
+// candidates may both win one epoch when half of the nodes are enough. That is harmless as long as
+// no slave serves both: a slave that acknowledges for one has no promise for the other.)
 Refusal check_master(std::int64_t epoch, const std::string& master, const Term& term,
                      const Expected& expected);
 

@@ -25,8 +25,8 @@
 
 namespace ha::core {
 
-// A candidate or master whose epoch is this far above all that is known here is no node of this
-// cluster, or a broken one: the numbers must not run out because of it. A node that was away while
+// A candidate or master whose epoch is this far above all that is known here is broken, or belongs
+// to another cluster: the numbers must not run out because of it. A node that was away while
 // its set had a change of master a minute may still come back after two years.
 inline constexpr std::int64_t kMaxEpochJump = std::int64_t{1} << 20;
 
