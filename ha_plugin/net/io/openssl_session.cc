@@ -61,8 +61,9 @@ OpenSslSession::Read OpenSslSession::read(std::span<std::byte> into, std::size_t
   } else if (text.find("alert") != std::string::npos) {
     // In TLS 1.3 a client is done before its server has judged its certificate: the answer is this.
     fail("it did not take what this node proved itself with (" + text + "): its log says why");
-  } else if (context_->uses_keys()) {
-    fail(text + " (is the file of option 'tls_psk_file' the same on both nodes?)");
+  } else if (context_->uses_keys() && text.find("no suitable") != std::string::npos) {
+    // What OpenSSL says when it would need a certificate because no key was offered.
+    fail("it offered no key: give it the same file as option 'tls_psk_file'");
   } else {
     fail(text);
   }
