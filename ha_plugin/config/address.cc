@@ -57,6 +57,15 @@ std::string Address::text() const {
   return v6 ? fmt::format("[{}]:{}", host, port) : fmt::format("{}:{}", host, port);
 }
 
+std::string origin_of(const std::string& ip) {
+  in6_addr v6{};
+  // An address with a zone is of the link: each machine there has its own.
+  if (inet_pton(AF_INET6, ip.c_str(), &v6) != 1) return ip;
+  std::memset(v6.s6_addr + 8, 0, 8);
+  char text[INET6_ADDRSTRLEN];
+  return std::string(inet_ntop(AF_INET6, &v6, text, sizeof text)) + "/64";
+}
+
 std::string missing_interface(const std::string& host) {
   const std::size_t percent = host.find('%');
   if (percent == std::string::npos) return "";

@@ -23,6 +23,10 @@ struct Address {
   bool is_number() const;
 };
 
+// What whoever is at that IP address has at hand: the address itself, or of IPv6 the network of 64
+// bits that one machine is given.
+std::string origin_of(const std::string& ip);
+
 // "" or why this machine cannot use the address now: its zone names no interface here.
 std::string missing_interface(const std::string& host);
 

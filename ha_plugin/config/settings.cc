@@ -252,9 +252,12 @@ const Spec kSpecs[] = {
      apply_allow, [](const Settings& s) { return s.allow.text(); }},
     {"max_connections", "count", "1 to 4096", false,
      "The most connections on the HA port at a time. One more takes the place of the oldest that "
-     "has "
-     "not said who it is, or is refused. Also limits how many copies a wait can ask for.",
+     "has not said who it is, or is refused. Also limits how many copies a wait can ask for.",
      HA_NUMBER(max_connections, 1, 4096)},
+    {"connections_per_address", "count", "0 = no limit, to 4096", true,
+     "The most connections on the HA port from one address, or one IPv6 network of 64 bits; more "
+     "are refused. Raise it where many slaves come through one proxy.",
+     HA_NUMBER(connections_per_address, 0, 4096)},
     {"heartbeat_ms", "milliseconds", "10 to 3600000", true,
      "A side that has sent nothing for this long sends a heartbeat. 7 s, because slaves up to "
      "RocketMQ 4.5.1 fall silent when a master sends heartbeats every 5 s or faster.",
@@ -375,13 +378,12 @@ const Spec kSpecs[] = {
     {"allow_unsafe_truncation", "flag", "true, false", true,
      "With replicas: let a slave cut what its readers may have seen when its master's log differs. "
      "Otherwise it stops. What is cut is kept in state_dir either way. Also: let it empty a log "
-     "that "
-     "holds confirmed bytes when the master has deleted what follows; of that nothing is kept.",
+     "that holds confirmed bytes when the master has deleted what follows; of that nothing is "
+     "kept.",
      HA_FLAG(allow_unsafe_truncation)},
     {"max_epoch_jump", "count", "1 to 4611686018427387904", true,
      "With replicas: a master whose epoch is further than this above all that the slave knows of "
-     "is "
-     "not believed.",
+     "is not believed.",
      HA_NUMBER(max_epoch_jump, 1, core::kMaxEpoch)},
     {"forget_promise", "count", "0 = none, or 1 to 9223372036854775807", false,
      "With replicas: the node starts without its promise of this epoch, which no node of the set "

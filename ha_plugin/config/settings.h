@@ -61,6 +61,7 @@ struct Settings {
   net::Address listen{"0.0.0.0", 10912};
   net::AllowList allow;
   std::int64_t max_connections = 128;
+  std::int64_t connections_per_address = 16;
   std::int64_t heartbeat_ms = 7000;
   std::int64_t housekeeping_ms = 20000;
   std::int64_t first_report_timeout_ms = 20000;

@@ -133,8 +133,8 @@ TEST_F(HostilePort, ReportThatGoesBackEndsTheConnection) {
 
 TEST_F(HostilePort, ThoseWhoNeverReportAreBoundedAndDropped) {
   constexpr int kMost = 20;
-  Node& master =
-      add_master({"max_connections=" + std::to_string(kMost), "first_report_timeout_ms=10000"});
+  Node& master = add_master({"max_connections=" + std::to_string(kMost),
+                             "connections_per_address=0", "first_report_timeout_ms=10000"});
   add_slave(master, "slave");
   master.wait_for_replicas(1);
   const std::size_t sockets = settled_sockets(master);

@@ -31,7 +31,7 @@ std::future<HttpResponse> produce_async(const Node& node, int copies, int timeou
 }
 
 TEST_F(ManySlaves, AreServedByTheSameThreadsAndEachCountsOnce) {
-  Node& master = add_master({"max_connections=128"});
+  Node& master = add_master({"max_connections=128", "connections_per_address=0"});
   ASSERT_EQ(master.produce("T", "first", "1").status, 200);
   const std::size_t threads = thread_count(master.process().pid());
   for (int i = 0; i < kReal; ++i) add_slave(master, "slave" + std::to_string(i));
@@ -78,7 +78,8 @@ TEST_F(ManySlaves, AreServedByTheSameThreadsAndEachCountsOnce) {
 }
 
 TEST_F(ManySlaves, FromOneAddressAreOneCopyWhereTheAddressIsTheIdentity) {
-  Node& master = add_master({"max_connections=128", "rocketmq_replica_identity=address"});
+  Node& master = add_master(
+      {"max_connections=128", "connections_per_address=0", "rocketmq_replica_identity=address"});
   ASSERT_EQ(master.produce("T", "first", "1").status, 200);
   std::vector<std::unique_ptr<Peer>> peers;
   for (int i = 0; i < 3; ++i) {

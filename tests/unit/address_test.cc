@@ -59,6 +59,15 @@ TEST(Address, SaysWhatIsWrong) {
   EXPECT_NE(refusal(std::string(254, 'a') + ":1").find("253"), std::string::npos);
 }
 
+// Of IPv6 one machine has a network of 64 bits, but one address of the link.
+TEST(Address, AnOriginIsWhatOneMachineHas) {
+  EXPECT_EQ(origin_of("10.0.0.7"), "10.0.0.7");
+  EXPECT_EQ(origin_of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
+  EXPECT_EQ(origin_of("2001:db8:1:2::"), origin_of("2001:db8:1:2:ffff::1"));
+  EXPECT_NE(origin_of("2001:db8:1:2::1"), origin_of("2001:db8:1:3::1"));
+  EXPECT_EQ(origin_of("fe80::1%eth0"), "fe80::1%eth0");
+}
+
 AllowList allow(std::string_view text) {
   AllowList list;
   EXPECT_EQ(AllowList::parse(text, list), "");

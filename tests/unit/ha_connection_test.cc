@@ -28,6 +28,7 @@ class Surroundings : public ConnectionEvents {
   MasterView view(const HaConnection&) override {
     return {.log = {core::Offset(host_.min()), core::Offset(host_.end()), 4096}};
   }
+  core::Refusal may_work(const HaConnection&) override { return {}; }
   wire::native::Bytes greeting(const HaConnection&) override { return {}; }
   core::Answer on_hello(HaConnection&, const core::Hello&) override { return {}; }
   wire::native::Bytes after_answer(const HaConnection&) override { return {}; }

@@ -13,6 +13,10 @@
 namespace ha::net {
 namespace {
 
+using std::chrono::seconds;
+
+constexpr core::Time kStart = seconds(100);
+
 std::vector<std::byte> native_opening() {
   const auto bytes = wire::native::opening();
   return {bytes.begin(), bytes.end()};
@@ -25,7 +29,7 @@ std::vector<std::byte> bytes_of(std::initializer_list<int> values) {
 }
 
 core::Reason refused(const Settings& settings, const std::vector<std::byte>& first) {
-  Opening opening(settings);
+  Opening opening(settings, kStart);
   std::span<const std::byte> bytes(first);
   const Opening::Heard heard = opening.take(bytes);
   const auto* refusal = std::get_if<core::Refusal>(&heard);
@@ -34,7 +38,7 @@ core::Reason refused(const Settings& settings, const std::vector<std::byte>& fir
 
 TEST(Opening, IsOverWithTheEighthByteAndTakesNoMore) {
   const Settings settings;
-  Opening opening(settings);
+  Opening opening(settings, kStart);
   std::vector<std::byte> sent = native_opening();
   sent.push_back(std::byte{1});
   std::span<const std::byte> first = std::span(sent).first(7);
@@ -49,7 +53,7 @@ TEST(Opening, IsOverWithTheEighthByteAndTakesNoMore) {
 
 TEST(Opening, ARocketmqSlavesFirstBytesAreItsReport) {
   const Settings settings;
-  Opening opening(settings);
+  Opening opening(settings, kStart);
   const std::vector<std::byte> sent = bytes_of({0, 0, 0, 0, 0, 0, 0x10, 0});
   std::span<const std::byte> bytes(sent);
   const Opening::Heard heard = opening.take(bytes);
@@ -62,7 +66,7 @@ TEST(Opening, ARocketmqSlavesFirstBytesAreItsReport) {
 TEST(Opening, WithoutTheNativeWireItsOpeningIsPassedOver) {
   Settings settings;
   settings.accept.native = false;
-  Opening opening(settings);
+  Opening opening(settings, kStart);
   std::vector<std::byte> sent = native_opening();
   sent.resize(16);
   std::span<const std::byte> bytes(sent);
@@ -80,6 +84,33 @@ TEST(Opening, RefusesWhatIsNotServedHere) {
   EXPECT_EQ(refused(settings, native_opening()), core::Reason::kNone);
   settings.accept.rocketmq = false;
   EXPECT_EQ(refused(settings, report), core::Reason::kNotAllowed);
+}
+
+TEST(Opening, InASetStrangersHaveTwoSecondsToSayWhatTheySpeak) {
+  Settings settings;
+  EXPECT_EQ(Opening(settings, kStart).due(), core::kNever);
+  settings.replicas.nodes = {{"a", {"127.0.0.1", 1}}};
+  Opening opening(settings, kStart);
+  std::vector<std::byte> sent = native_opening();
+  std::span<const std::byte> some(sent.data(), 7);
+  opening.take(some);
+  EXPECT_TRUE(opening.check_silence(kStart + seconds(2) - core::Time(1)).ok());
+  EXPECT_EQ(opening.check_silence(kStart + seconds(2)).reason, core::Reason::kFirstReportTimeout);
+  std::span<const std::byte> last(sent.data(), 1);
+  opening.take(last);
+  EXPECT_EQ(opening.due(), core::kNever);
+}
+
+// A RocketMQ slave is silent for 5 s, but its TLS proxy is not.
+TEST(Opening, TlsMustBeginSoonAndInASetEndSoon) {
+  Settings settings;
+  settings.tls = TlsMode::kRequire;
+  Opening opening(settings, kStart);
+  EXPECT_EQ(opening.due(), kStart + seconds(2));
+  opening.begin_inside_tls();
+  EXPECT_EQ(opening.due(), core::kNever);
+  settings.replicas.nodes = {{"a", {"127.0.0.1", 1}}};
+  EXPECT_EQ(opening.due(), kStart + seconds(5));
 }
 
 }  // namespace

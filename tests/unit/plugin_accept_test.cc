@@ -79,6 +79,23 @@ TEST(Accept, SilentConnectionsMakeRoomTheOldestFirst) {
   EXPECT_TRUE(host.wait_for_log("had not said who it is"));
 }
 
+// Whoever speaks RocketMQ's wire counts after 8 bytes: one address may not take all places.
+TEST(Accept, OneAddressHoldsItsShareOfConnections) {
+  MemoryHost host;
+  Instance master(host, {{"connections_per_address", "2"}});
+  master.start_master();
+  Peer first = master.join(0);
+  Peer second = Peer::to(master.port());
+  Peer third = Peer::to(master.port());
+  EXPECT_TRUE(third.wait_closed());
+  EXPECT_TRUE(host.wait_for_log("option 'connections_per_address': 2 of 127.0.0.1 are open"));
+  ASSERT_TRUE(host.wait_for_replica(HA_REPLICA_REFUSED, HA_REASON_CONNECTION_LIMIT));
+  ASSERT_EQ(master.set_option("connections_per_address", "0"), HA_OK);
+  Peer fourth = Peer::to(master.port());
+  ASSERT_TRUE(fourth.report(0));
+  EXPECT_TRUE(host.wait_for_replica(HA_REPLICA_JOINED, HA_REASON_NONE, 2));
+}
+
 TEST(Accept, TheAllowListIsObeyedAndCanChange) {
   MemoryHost host;
   Instance master(host, {{"allow", "10.0.0.0/8,fd00::/8"}});
@@ -196,7 +213,7 @@ TEST(Accept, AFreedNumberIsTakenUpAgain) {
 TEST(Accept, ManySlavesNeedAsManyThreadsAsOne) {
   MemoryHost host;
   host.grow(20'000);
-  Instance master(host, {{"bootstrap", "earliest"}});
+  Instance master(host, {{"bootstrap", "earliest"}, {"connections_per_address", "0"}});
   master.start_master();
   const std::int64_t threads = threads_of_this_process();
   constexpr std::size_t kSlaves = 64;

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "tests/unit/instance.h"
 #include "tests/unit/memory_host.h"
@@ -51,6 +53,24 @@ TEST(Native, DurableIsUnsupportedWhileOnlyRocketmqSlavesAreThere) {
   EXPECT_EQ(master.check_acks(2, HA_DURABILITY_DURABLE), HA_UNSUPPORTED);
   EXPECT_EQ(master.check_acks(1, HA_DURABILITY_DURABLE), HA_OK);
   EXPECT_EQ(master.sample("ha_replica_durable_offset_bytes{id=\"127.0.0.1#1\"}"), -1);
+}
+
+// Each HELLO may cost a mebibyte of reading and hashing.
+TEST(Native, WhoSaysHelloAllTheTimeIsRefused) {
+  MemoryHost host;
+  Instance master(host, native({{"max_connections", "256"}, {"connections_per_address", "0"}}));
+  master.start_master();
+  const auto opening = wire::native::opening();
+  std::vector<Peer> peers;
+  for (int i = 0; i < 200; ++i) {
+    peers.push_back(Peer::to(master.port()));
+    const auto hello = wire::native::encode_hello(hello_of("b" + std::to_string(i), 0, 0));
+    ASSERT_TRUE(peers.back().send(opening));
+    ASSERT_TRUE(peers.back().send(hello));
+  }
+  ASSERT_TRUE(host.wait_for_replica(HA_REPLICA_REFUSED, HA_REASON_CONNECTION_LIMIT));
+  EXPECT_TRUE(host.wait_for_log("127.0.0.1 asks more than 50 times a second"));
+  EXPECT_EQ(host.replicas().front().event, HA_REPLICA_JOINED);
 }
 
 TEST(Native, AStrangerIsToldWhyAndClosed) {

@@ -74,6 +74,7 @@ TEST(Settings, NumbersHaveBounds) {
   };
   const Bound bounds[] = {
       {"max_connections", 1, 4096},
+      {"connections_per_address", 0, 4096},
       {"heartbeat_ms", 10, 3'600'000},
       {"housekeeping_ms", 20, 3'600'000},
       {"first_report_timeout_ms", 10'000, 3'600'000},

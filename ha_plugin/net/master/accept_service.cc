@@ -143,10 +143,8 @@ void AcceptService::admit(tcp::socket socket, const Address& remote) {
   if (!replicas_.serving() && !parts_.terms.keeps_epochs()) {
     return reject(remote, Reason::kNotServing, "this node has no role yet");
   }
-  if (replicas_.connections() >= static_cast<std::size_t>(settings.max_connections) &&
-      !replicas_.make_room()) {
-    return reject(remote, Reason::kConnectionLimit,
-                  fmt::format("option 'max_connections': {} are open", settings.max_connections));
+  if (const core::Refusal full = replicas_.make_room(remote); !full.ok()) {
+    return reject(remote, full.reason, full.text);
   }
   replicas_.add(std::move(socket), remote);
 }

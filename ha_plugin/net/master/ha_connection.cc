@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ha_plugin/net/master/ha_connection.h"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <cerrno>
 #include <utility>
@@ -25,7 +26,7 @@ HaConnection::HaConnection(boost::asio::ip::tcp::socket socket, Id id, Address r
       remote_(std::move(remote)),
       tls_(tls),
       events_(events),
-      opening_(settings),
+      opening_(settings, steady_now()),
       replica_(host, settings, steady_now()) {}
 
 void HaConnection::start() {
@@ -57,6 +58,7 @@ void HaConnection::receive() {
 }
 
 void HaConnection::start_tls(std::span<const std::byte> first, std::span<const std::byte> more) {
+  if (Refusal busy = events_.may_work(*this); !busy.ok()) return close(busy);
   if (!tls_.accept(channel_)) return close(Reason::kTls, "option 'tls' is 'off' now");
   replica_.never_from_file();
   decrypt(first);  // of a handshake: there is no plaintext in so few bytes
@@ -204,7 +206,9 @@ bool HaConnection::send_message(std::shared_ptr<const wire::native::Bytes> messa
 
 void HaConnection::pump(Time now, const MasterView& view) {
   if (!open_) return;
-  if (const Refusal silent = replica_.check_silence(now); !silent.ok()) return close(silent);
+  Refusal silent = opening_.check_silence(now);
+  if (silent.ok()) silent = replica_.check_silence(now);
+  if (!silent.ok()) return close(silent);
   replica_.set_pace(now, view);
   if (!writable_awaited_) send(now, view);
   if (open_) arm_timer(now, view);
@@ -251,7 +255,7 @@ void HaConnection::wait_writable() {
 // A timer that is due too early costs one look; moving it at every frame would cost a system call
 // each. So it is only ever moved to an earlier time.
 void HaConnection::arm_timer(Time now, const MasterView& view) {
-  const Time due = replica_.next_due(now, view, !writable_awaited_);
+  const Time due = std::min(opening_.due(), replica_.next_due(now, view, !writable_awaited_));
   if (due >= armed_for_) return;
   armed_for_ = due;
   timer_.expires_at(to_time_point(due));

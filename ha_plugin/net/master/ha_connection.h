@@ -39,6 +39,8 @@ class ConnectionEvents {
  public:
   virtual ~ConnectionEvents() = default;
   virtual MasterView view(const HaConnection& connection) = 0;
+  // Not ok: its origin asks too often for what costs this node more than it.
+  virtual core::Refusal may_work(const HaConnection& connection) = 0;
   // What this node says of itself first, and then of where its log comes from.
   virtual wire::native::Bytes greeting(const HaConnection& connection) = 0;
   // A native slave said who it is. What becomes of it; unless refused, on_joined follows.

@@ -10,6 +10,14 @@ namespace ha::net {
 using core::Reason;
 using core::Refusal;
 
+namespace {
+
+// A peer that says at once what it speaks needs a round trip or two, with TLS some more.
+constexpr core::Time kTime = std::chrono::seconds(2);
+constexpr core::Time kTlsTime = std::chrono::seconds(5);
+
+}  // namespace
+
 Opening::Heard Opening::take(std::span<const std::byte>& bytes) {
   while (first_.take(bytes)) {
     const bool native = wire::native::is_opening(first_.bytes());
@@ -19,6 +27,19 @@ Opening::Heard Opening::take(std::span<const std::byte>& bytes) {
     return judge();
   }
   return Nothing{};
+}
+
+core::Time Opening::due() const {
+  const bool set = !settings_.replicas.nodes.empty();
+  if (over_ || (!set && (inside_tls_ || settings_.tls != TlsMode::kRequire))) return core::kNever;
+  return opened_ + (inside_tls_ ? kTlsTime : kTime);
+}
+
+Refusal Opening::check_silence(core::Time now) const {
+  if (now < due()) return {};
+  return {Reason::kFirstReportTimeout, inside_tls_
+                                           ? "the slave's TLS handshake did not come to an end"
+                                           : "the slave did not say what it speaks"};
 }
 
 Opening::Heard Opening::judge() const {

@@ -31,12 +31,18 @@ class Opening {
   // A Refusal says why the connection must close.
   using Heard = std::variant<Nothing, Native, Tls, Rocketmq, core::Refusal>;
 
-  explicit Opening(const Settings& settings) : settings_(settings) {}
+  // now: of the connection's first moment.
+  Opening(const Settings& settings, core::Time now) : settings_(settings), opened_(now) {}
 
   // It has been heard what the peer speaks.
   bool over() const { return over_; }
   // Takes bytes off the front until that is so. REQUIRES: it is not over.
   Heard take(std::span<const std::byte>& bytes);
+  // When it must be over, so that strangers who say nothing, or a byte a second, are gone soon.
+  // kNever where a RocketMQ slave may come: it is silent for its first 5 s.
+  core::Time due() const;
+  // Not ok: it is not over by then.
+  core::Refusal check_silence(core::Time now) const;
   // What comes from now on is what was inside TLS.
   void begin_inside_tls() {
     inside_tls_ = true;
@@ -49,6 +55,7 @@ class Opening {
   Heard judge_rocketmq() const;
 
   const Settings& settings_;
+  const core::Time opened_;
   wire::ReportGather first_;
   bool inside_tls_ = false;
   bool over_ = false;

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/ip/address.hpp>
 #include <utility>
 #include <vector>
@@ -47,22 +48,31 @@ void ReplicaSet::add(boost::asio::ip::tcp::socket socket, const Address& remote)
       std::make_shared<HaConnection>(std::move(socket), id, remote, parts_.host, parts_.settings,
                                      parts_.tls, static_cast<ConnectionEvents&>(*this));
   connections_[id].connection = connection;
+  connections_[id].origin = origin_of(remote.host);
   parts_.metrics.connections.set(static_cast<std::int64_t>(connections_.size()));
   connection->start();
 }
 
-bool ReplicaSet::make_room() {
-  // Connections are numbered as they come.
-  for (const auto& [id, entry] : connections_) {
-    if (!entry.replica_id.empty()) continue;
-    const std::shared_ptr<HaConnection> oldest = entry.connection;
-    oldest->close(Reason::kConnectionLimit,
-                  fmt::format("option 'max_connections': {} were open when another one came, and "
-                              "this one had not said who it is",
-                              connections_.size()));
-    return true;
+core::Refusal ReplicaSet::make_room(const Address& remote) {
+  const Settings& settings = parts_.settings;
+  const std::string origin = origin_of(remote.host);
+  const auto of_one = std::count_if(connections_.begin(), connections_.end(),
+                                    [&](const auto& each) { return each.second.origin == origin; });
+  if (settings.connections_per_address > 0 && of_one >= settings.connections_per_address) {
+    return {Reason::kConnectionLimit,
+            fmt::format("option 'connections_per_address': {} of {} are open", of_one, origin)};
   }
-  return false;
+  if (connections_.size() < static_cast<std::size_t>(settings.max_connections)) return {};
+  const std::string full =
+      fmt::format("option 'max_connections': {} are open", connections_.size());
+  // Connections are numbered as they come.
+  const auto oldest = std::find_if(connections_.begin(), connections_.end(),
+                                   [](const auto& each) { return each.second.replica_id.empty(); });
+  if (oldest == connections_.end()) return {Reason::kConnectionLimit, full};
+  const std::shared_ptr<HaConnection> connection = oldest->second.connection;
+  connection->close(Reason::kConnectionLimit,
+                    full + ", another one came, and this one had not said who it is");
+  return {};
 }
 
 // What follows is done here and now, before the caller's answer leaves: a promise that went out
@@ -78,6 +88,13 @@ MasterView ReplicaSet::view_of(const Entry& entry, const core::LogBounds& log) c
 
 MasterView ReplicaSet::view(const HaConnection& connection) {
   return view_of(connections_.at(connection.id()), parts_.bounds.read());
+}
+
+core::Refusal ReplicaSet::may_work(const HaConnection& connection) {
+  const std::string& origin = connections_.at(connection.id()).origin;
+  if (work_.take(origin, steady_now())) return {};
+  return {Reason::kConnectionLimit,
+          fmt::format("{} asks more than {} times a second", origin, WorkLimit::kPerSecond)};
 }
 
 wire::native::Bytes ReplicaSet::greeting(const HaConnection& connection) {
@@ -112,6 +129,12 @@ core::Answer ReplicaSet::on_hello(HaConnection& connection, const core::Hello& h
     core::Answer answer;
     answer.reason = wrong.reason == Reason::kTls ? Reason::kIdentity : wrong.reason;
     answer.text = std::move(wrong.text);
+    return answer;
+  }
+  if (core::Refusal busy = may_work(connection); !busy.ok()) {
+    core::Answer answer;
+    answer.reason = busy.reason;
+    answer.text = std::move(busy.text);
     return answer;
   }
   Todo todo;

@@ -21,6 +21,7 @@
 #include "ha_plugin/net/master/retention_hold.h"
 #include "ha_plugin/net/master/side_channel.h"
 #include "ha_plugin/net/master/voting.h"
+#include "ha_plugin/net/master/work_limit.h"
 
 namespace ha::net {
 
@@ -29,13 +30,11 @@ class ReplicaSet : private ConnectionEvents {
   // act does what follows from an event, before its answer leaves.
   ReplicaSet(const MasterParts& parts, std::function<void(const Todo&)> act);
 
-  std::size_t connections() const { return connections_.size(); }
+  // Before add: a Refusal if too many are open. Ends the oldest that has not joined if that helps:
+  // silent strangers may not keep slaves out, nor a candidate that asks for a promise, for those
+  // say who they are within a round trip.
+  core::Refusal make_room(const Address& remote);
   void add(boost::asio::ip::tcp::socket socket, const Address& remote);
-
-  // Ends the oldest connection that has not joined. Silent strangers may not keep slaves out, nor a
-  // candidate that asks for a promise: those say who they are within a round trip. Returns false if
-  // all have joined.
-  bool make_room();
 
   // Whether this node has a role; to close the connections of the one before is the caller's part.
   void set_serving(bool serving);
@@ -67,6 +66,7 @@ class ReplicaSet : private ConnectionEvents {
 
  private:
   struct Entry : ReplicaWatch::Watched {
+    std::string origin;
     wire::native::Bytes pending;  // of its host, to be merged with the next tick
     SideChannel::Sent sent;
   };
@@ -82,6 +82,7 @@ class ReplicaSet : private ConnectionEvents {
   static void count_closed(metrics::ReplicaMetrics& replica, core::Reason reason);
 
   MasterView view(const HaConnection& connection) override;
+  core::Refusal may_work(const HaConnection& connection) override;
   wire::native::Bytes greeting(const HaConnection& connection) override;
   core::Answer on_hello(HaConnection& connection, const core::Hello& hello) override;
   wire::native::Bytes after_answer(const HaConnection& connection) override;
@@ -98,6 +99,7 @@ class ReplicaSet : private ConnectionEvents {
   SideChannel side_;
   RetentionHold hold_;
   ReplicaWatch watch_;
+  WorkLimit work_;
   bool serving_ = false;
   HaConnection::Id next_id_ = 1;
   std::map<HaConnection::Id, Entry> connections_;

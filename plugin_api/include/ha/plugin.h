@@ -146,7 +146,7 @@ typedef struct ha_span {
 #define HA_REASON_NETWORK 5      /* the system reported an error; connect failed, reset, ... */
 #define HA_REASON_HOUSEKEEPING 6 /* silent for longer than housekeeping_ms */
 #define HA_REASON_FIRST_REPORT_TIMEOUT 7 /* no report within first_report_timeout_ms */
-#define HA_REASON_CONNECTION_LIMIT 8     /* max_connections reached */
+#define HA_REASON_CONNECTION_LIMIT 8     /* too many connections are open, or come too often */
 #define HA_REASON_NOT_ALLOWED 9          /* the address is not on the allow list */
 #define HA_REASON_REPORT_AHEAD 10        /* acknowledged bytes that were never sent */
 #define HA_REASON_REPORT_BACKWARD 11     /* acknowledged less than before */

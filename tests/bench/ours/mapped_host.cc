@@ -151,7 +151,9 @@ Instance start(MappedHost& host, const RoleRequest& role, std::vector<Option> op
       return detail::find_extension<MappedHost>(ctx, id);
     };
   }
-  options.insert(options.begin(), {{"listen", "127.0.0.1:0"}, {"bootstrap", "earliest"}});
+  options.insert(
+      options.begin(),
+      {{"listen", "127.0.0.1:0"}, {"bootstrap", "earliest"}, {"connections_per_address", "0"}});
   auto plugin = Plugin::load(plugin_path(), binding);
   if (!plugin) bench_die("%s", plugin.error().text.c_str());
   auto instance = Instance::create(*plugin, binding, options);
