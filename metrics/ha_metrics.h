@@ -113,6 +113,7 @@ struct ReplicaMetrics {
   Gauge sent_offset;             // end of what was handed to the socket
   Gauge ack_offset;              // -1 before the first report
   Gauge durable_offset;          // what of it survives a loss of power; -1 = its wire does not tell
+  Gauge encrypted;               // 1 = the present connection is under TLS
   Gauge native;                  // 1 = the present connection speaks the native protocol
   Gauge in_sync;                 // 1 or 0
   Gauge in_sync_left_for;        // HA_REASON_*: why it left the in-sync set last; 0 = it has not

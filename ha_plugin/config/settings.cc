@@ -620,6 +620,12 @@ std::string check_together(const Settings& s) {
   return "";
 }
 
+std::string name_of(TlsMode mode) {
+  Settings settings;
+  settings.tls = mode;
+  return show_choice<&Settings::tls, kTlsModes>(settings);
+}
+
 std::string Accept::text() const {
   return std::string(native ? "native" : "") + (native && rocketmq ? "," : "") +
          (rocketmq ? "rocketmq" : "");

@@ -55,6 +55,8 @@ enum class SendFrom { kMemory, kFile };
 // so. kPrefer: wherever the peer can. kRequire: always.
 enum class TlsMode { kOff, kAccept, kPrefer, kRequire };
 
+std::string name_of(TlsMode mode);
+
 struct Settings {
   // Not "::", which would take both: it would open a port to networks that the machine's IPv4 rules
   // know nothing of, and it cannot be bound where IPv6 is switched off.

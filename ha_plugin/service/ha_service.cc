@@ -151,10 +151,14 @@ Outcome HaService::check_who_may_connect() const {
 // On the control thread. "" or why new files were not taken.
 std::string HaService::reload_tls(bool anyhow) {
   std::string wrong;
-  if (!tls_.reload(anyhow, wrong)) return wrong;
-  host_.info("the files of TLS were read again");
-  io_.run_sync([this] { check_tls_again(); });
-  return "";
+  if (tls_.reload(anyhow, wrong)) {
+    host_.info("the files of TLS were read again");
+    io_.run_sync([this] { check_tls_again(); });
+  }
+  if (const std::string ends = tls_.certificate_ends(net::unix_now_ms() / 1000); !ends.empty()) {
+    host_.warn(ends);
+  }
+  return wrong;
 }
 
 // On the I/O thread.
@@ -267,6 +271,7 @@ Outcome HaService::begin(const RoleChange& role) {
                              "read before stay in use: " +
                                  wrong);
                  });
+  reload_tls(false);
   host_.info("listening for slaves on " + listen.text());
   warn_of_bootstrap();
   RoleChange first = role;
@@ -459,7 +464,9 @@ Status HaService::wait_replicated(const ha_wait_request& request) {
 }
 
 StatusInput HaService::status_input() const {
-  StatusInput in{metrics_, net::steady_now(), wire_ == Wire::kRocketmqAutoswitch, {}, 0, {}, 0, {}};
+  StatusInput in{.metrics = metrics_, .now = net::steady_now()};
+  in.learner = wire_ == Wire::kRocketmqAutoswitch;
+  in.tls = name_of(tls_.mode());
   for (const ReplicaList::Node& node : others_) in.others.push_back(node.id);
   const net::Address master = changes_.master();
   in.master_address = master.host.empty() ? "" : master.text();

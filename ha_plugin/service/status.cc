@@ -125,6 +125,7 @@ json::array replicas_json(const StatusInput& in) {
         {"address", s.address},
         {"connected", there},
         {"state", metrics::state_name(s.state)},
+        {"encrypted", r->encrypted.value() != 0},
         {"wire", r->native.value() != 0 ? "native" : "rocketmq"},
         {"in_sync", s.in_sync == 1},
         {"in_sync_left_for",
@@ -193,6 +194,14 @@ json::object client_json(const StatusInput& in) {
   return out;
 }
 
+json::object tls_json(const StatusInput& in) {
+  const metrics::TlsMetrics& tls = in.metrics.tls;
+  const std::int64_t ends = tls.not_after_s.value();
+  return {{"mode", in.tls},
+          {"certificate_ends_s", ends == 0 ? json::value() : json::value(ends)},
+          {"plaintext_connections", tls.plain_connections.value()}};
+}
+
 json::array warnings_json(const StatusInput& in) {
   json::array all;
   const metrics::HaMetrics& m = in.metrics;
@@ -200,6 +209,10 @@ json::array warnings_json(const StatusInput& in) {
       !connected(m).empty()) {
     all.emplace_back(
         "in_sync_replicas is 1: slaves are attached, but waits with default acks wait for nobody");
+  }
+  if (m.tls.open_to_all.value() != 0) {
+    all.emplace_back(
+        "the HA port is open to everybody who reaches it: options 'tls' and 'allow' are not given");
   }
   if (m.metadata_failed.value() != 0) {
     all.emplace_back(
@@ -296,6 +309,7 @@ std::string make_status_json(const StatusInput& in) {
       {"blocked", blocked_json(in)},
       {"degraded", degraded_json(in)},
       {"client", client_json(in)},
+      {"tls", tls_json(in)},
       {"warnings", warnings_json(in)},
       {"ha_runtime_info", runtime_info_json(in)}};
   return json::serialize(status);

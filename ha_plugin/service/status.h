@@ -16,11 +16,12 @@ struct StatusInput {
   const metrics::HaMetrics& metrics;
   core::Time now;
   bool learner = false;  // follows a master in controller mode
-  std::string listen_address;
+  std::string listen_address = {};
   std::int64_t listen_port = 0;
-  std::string metrics_address;
+  std::string metrics_address = {};
   std::int64_t metrics_port = 0;
-  std::string master_address;
+  std::string master_address = {};
+  std::string tls = {};                  // option tls
   std::vector<std::string> others = {};  // of the configured set, this node left out
 };
 

@@ -191,6 +191,21 @@ TEST_F(TlsSet, ANodeThatProvedItselfMayNotComeInTheClearAgain) {
   EXPECT_TRUE(slave_host.wait_for_log("has proved itself by TLS"));
 }
 
+TEST_F(TlsSet, TheStatusSaysHowEachReplicaIsConnected) {
+  make(2);
+  start(a(), HA_ROLE_MASTER, with_certificate(a(), "URI:ha:prod/a", "accept"));
+  follow(b(), address(a()), with_keys(b(), "off"));
+  EXPECT_TRUE(follows(b()));
+  EXPECT_TRUE(
+      Instance::eventually([&] { return a().plugin->sample("ha_connections_plaintext") == 1; }));
+  const boost::json::value status = a().plugin->status();
+  EXPECT_FALSE(status.at_pointer("/replicas/0/encrypted").as_bool());
+  EXPECT_EQ(status.at_pointer("/tls/mode").as_string(), "accept");
+  EXPECT_EQ(status.at_pointer("/tls/plaintext_connections").as_int64(), 1);
+  EXPECT_GT(status.at_pointer("/tls/certificate_ends_s").as_int64(), std::time(nullptr));
+  EXPECT_TRUE(a().host.wait_for_log("the certificate of option 'tls_cert' ends on 20"));
+}
+
 TEST_F(TlsSet, TheModeChangesWhileMessagesFlow) {
   make(2);
   start(a(), HA_ROLE_MASTER, with_keys(a(), "off"));

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "ha_plugin/net/io/tls_context.h"
+#include "ha_plugin/net/io/tls_policy.h"
 #include "tests/unit/authority.h"
 #include "tests/unit/state_dir.h"
 
@@ -100,6 +101,42 @@ class Tls : public ::testing::Test {
   Authority ca_{"ha-ca"};
   std::map<std::string, long> serials_;
 };
+
+// It would also be said when the clock jumps over a day on which it was due.
+TEST_F(Tls, TheEndOfTheOwnCertificateIsSaidAMonthAndAWeekBeforeAndThen) {
+  constexpr std::int64_t kDay = 86400;
+  const std::int64_t now = std::time(nullptr);
+  metrics::HaMetrics metrics;
+  TlsPolicy policy(metrics);
+  Settings settings;
+  settings.cluster_id = "prod";
+  settings.replica_id = "a";
+  const auto use = [&](long until_s) {
+    const TlsFiles files = files_of("a", ca_, {.names = "URI:ha:prod/a", .until_s = until_s});
+    settings.tls_cert = files.cert;
+    settings.tls_key = files.key;
+    settings.tls_ca = files.ca;
+    std::string wrong;
+    if (settings.tls == TlsMode::kOff) {
+      settings.tls = TlsMode::kRequire;
+      EXPECT_EQ(policy.apply(settings), "");
+    } else {
+      EXPECT_TRUE(policy.reload(true, wrong)) << wrong;
+    }
+  };
+  EXPECT_EQ(policy.certificate_ends(now), "");
+  use(100 * kDay);
+  EXPECT_EQ(policy.certificate_ends(now + 60 * kDay), "");
+  EXPECT_THAT(policy.certificate_ends(now + 71 * kDay), HasSubstr("ends on 20"));
+  EXPECT_EQ(policy.certificate_ends(now + 80 * kDay), "");
+  EXPECT_THAT(policy.certificate_ends(now + 95 * kDay + 3600), HasSubstr("in 4 days"));
+  EXPECT_EQ(policy.certificate_ends(now + 99 * kDay), "");
+  EXPECT_THAT(policy.certificate_ends(now + 101 * kDay), HasSubstr("ended on 20"));
+  EXPECT_EQ(policy.certificate_ends(now + 200 * kDay), "");
+  use(100 * kDay);
+  EXPECT_EQ(policy.certificate_ends(now), "");
+  EXPECT_THAT(policy.certificate_ends(now + 300 * kDay), HasSubstr("ended on 20"));
+}
 
 TEST_F(Tls, CertificatesProveWhoBothSidesAre) {
   const auto a = make(files_of("a"), "a");

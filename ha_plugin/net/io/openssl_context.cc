@@ -13,6 +13,8 @@
 #include <system_error>
 #include <utility>
 
+#include "ha_plugin/base/clock.h"
+#include "ha_plugin/base/date.h"
 #include "ha_plugin/net/io/openssl_session.h"
 
 namespace ha::net {
@@ -83,17 +85,13 @@ int hex(char c) {
   return -1;
 }
 
-std::string date_of(const std::tm& time) {
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", time.tm_year + 1900, time.tm_mon + 1,
-                     time.tm_mday, time.tm_hour, time.tm_min, time.tm_sec);
+// Of a date in a certificate; 0 = it is none.
+std::int64_t unix_of(const ASN1_TIME* date) {
+  std::tm time{};
+  return ASN1_TIME_to_tm(date, &time) == 1 ? ::timegm(&time) : 0;
 }
 
-std::string this_clock() {
-  const std::time_t now = std::time(nullptr);
-  std::tm time{};
-  ::gmtime_r(&now, &time);
-  return "this clock says " + date_of(time);
-}
+std::string this_clock() { return "this clock says " + date_of(unix_now_ms() / 1000); }
 
 }  // namespace
 
@@ -221,8 +219,7 @@ std::string OpenSslContext::load_certificate(const TlsFiles& files) {
     return fmt::format("option 'tls_key': '{}' does not belong to the certificate in '{}'",
                        files.key, files.cert);
   }
-  std::tm end{};
-  if (ASN1_TIME_to_tm(X509_get0_notAfter(leaf.get()), &end) == 1) not_after_ = ::timegm(&end);
+  not_after_ = unix_of(X509_get0_notAfter(leaf.get()));
   return "";
 }
 
@@ -381,18 +378,16 @@ int OpenSslContext::on_verify(int good, X509_STORE_CTX* store) {
   auto* session = static_cast<OpenSslSession*>(SSL_get_app_data(ssl));
   X509* certificate = X509_STORE_CTX_get_current_cert(store);
   const std::string which = certificate == nullptr ? "no name" : describe(certificate);
-  std::tm time{};
   switch (error) {
     case X509_V_ERR_CERT_HAS_EXPIRED:
-      ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &time);
       session->refused_because_ =
           fmt::format("its certificate, for {}, expired {}: renew it there; {}", which,
-                      date_of(time), this_clock());
+                      date_of(unix_of(X509_get0_notAfter(certificate))), this_clock());
       break;
     case X509_V_ERR_CERT_NOT_YET_VALID:
-      ASN1_TIME_to_tm(X509_get0_notBefore(certificate), &time);
-      session->refused_because_ = fmt::format("its certificate, for {}, is not valid before {}; {}",
-                                              which, date_of(time), this_clock());
+      session->refused_because_ =
+          fmt::format("its certificate, for {}, is not valid before {}; {}", which,
+                      date_of(unix_of(X509_get0_notBefore(certificate))), this_clock());
       break;
     case X509_V_ERR_CERT_REVOKED:
       session->refused_because_ = fmt::format("its certificate, for {}, was revoked", which);

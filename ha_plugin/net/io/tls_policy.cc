@@ -6,6 +6,8 @@
 
 #include <utility>
 
+#include "ha_plugin/base/date.h"
+
 namespace ha::net {
 namespace {
 
@@ -65,6 +67,7 @@ std::string TlsPolicy::read(const TlsFiles& files, const std::string& cluster,
   files_ = files;
   cluster_ = cluster;
   id_ = id;
+  days_said_ = INT_MAX;
   metrics_.tls.not_after_s.set(context_->not_after());
   return "";
 }
@@ -87,6 +90,27 @@ bool TlsPolicy::reload(bool anyhow, std::string& wrong) {
   wrong = read(files, cluster, id);
   (wrong.empty() ? metrics_.tls.reloads : metrics_.tls.reload_failures).add();
   return wrong.empty();
+}
+
+std::string TlsPolicy::certificate_ends(std::int64_t unix_now_s) {
+  const Lock lock(mutex_);
+  if (mode_ == TlsMode::kOff || context_->not_after() == 0) return "";
+  const std::int64_t left_s = context_->not_after() - unix_now_s;
+  const std::int64_t days = left_s / 86400;
+  const int say = left_s <= 0 ? 0 : days < 7 ? 7 : days < 30 ? 30 : INT_MAX;
+  if (say >= days_said_) return "";
+  days_said_ = say;
+  const std::string when = date_of(context_->not_after());
+  if (left_s <= 0) {
+    return fmt::format(
+        "the certificate of option 'tls_cert' ended on {}: no new connection is made until the "
+        "file has another; open ones stay",
+        when);
+  }
+  return fmt::format(
+      "the certificate of option 'tls_cert' ends on {}, in {} days: put a new one into that file, "
+      "it is read without a restart",
+      when, days);
 }
 
 TlsMode TlsPolicy::mode() const {

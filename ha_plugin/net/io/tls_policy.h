@@ -13,6 +13,7 @@
 // meanwhile, so a file system that hangs holds up nothing else.
 #pragma once
 
+#include <climits>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -38,6 +39,9 @@ class TlsPolicy {
   // Reads the files again if they have changed, or anyhow. wrong: why they were not taken. Returns
   // true if new ones are in use.
   bool reload(bool anyhow, std::string& wrong);
+
+  // A sentence when the own certificate has 30 days left, 7, and none: each once. "" otherwise.
+  std::string certificate_ends(std::int64_t unix_now_s);
 
   TlsMode mode() const;
 
@@ -73,6 +77,7 @@ class TlsPolicy {
   std::string id_ HA_GUARDED_BY(mutex_);
   std::string read_as_ HA_GUARDED_BY(mutex_);  // the files' fingerprint when they were read last
   std::shared_ptr<TlsContext> context_ HA_GUARDED_BY(mutex_);
+  int days_said_ HA_GUARDED_BY(mutex_) = INT_MAX;          // by certificate_ends
   std::set<std::string> proved_ HA_GUARDED_BY(mutex_);     // ids
   std::set<std::string> proved_at_ HA_GUARDED_BY(mutex_);  // addresses that were dialled
   std::set<std::string> mute_at_ HA_GUARDED_BY(mutex_);    // tried in the clear next

@@ -213,6 +213,7 @@ std::shared_ptr<metrics::ReplicaMetrics> ReplicaSet::on_joined(HaConnection& con
   replica->set_address(connection.remote().text());
   replica->connections.add(1);
   replica->connects.add();
+  replica->encrypted.set(connection.tls() != nullptr ? 1 : 0);
   replica->connected_at_ns.set(now.count());
   replica->catch_up_stalled.set(0);
   replica->disconnected_at_ns.set(0);
