@@ -4,6 +4,7 @@
 #include <prometheus/text_serializer.h>
 
 #include <chrono>
+#include <utility>
 
 #include "metrics/families.h"
 #include "metrics/scrape_server.h"
@@ -28,8 +29,9 @@ Exporter::Exporter(const HaMetrics& metrics)
     : metrics_(metrics), server_(std::make_unique<ScrapeServer>()) {}
 Exporter::~Exporter() = default;
 
-std::string Exporter::serve(const std::string& address) {
-  return server_->start(address, [this] { return text(); });
+std::string Exporter::serve(const std::string& address, std::unique_ptr<ScrapeDoor> door) {
+  return server_->start(
+      address, [this] { return text(); }, std::move(door));
 }
 
 void Exporter::stop() { server_->stop(); }

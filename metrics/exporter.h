@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "metrics/ha_metrics.h"
+#include "metrics/scrape_door.h"
 
 namespace ha::metrics {
 
@@ -31,10 +32,10 @@ class Exporter {
   Exporter(const Exporter&) = delete;
   Exporter& operator=(const Exporter&) = delete;
 
-  // Serves GET /metrics on "ADDR:PORT" or "[V6]:PORT" (port 0: the system picks). Returns "" or one
-  // sentence: the address, why it cannot be served, and the way out. Threads: one of its own; see
-  // scrape_server.h. serve and stop: one thread at a time.
-  std::string serve(const std::string& address);
+  // Serves GET /metrics on "ADDR:PORT" or "[V6]:PORT" (port 0: the system picks), to those whom
+  // door lets in. Returns "" or one sentence: the address, why it cannot be served, and the way
+  // out. Threads: one of its own; see scrape_server.h. serve and stop: one thread at a time.
+  std::string serve(const std::string& address, std::unique_ptr<ScrapeDoor> door = nullptr);
   // Ends serving and joins its thread. Nothing happens when not serving.
   void stop();
   // 0 when not serving.

@@ -5,11 +5,13 @@
 #include <signal.h>
 #include <sys/socket.h>
 
+#include <array>
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/system/system_error.hpp>
@@ -19,6 +21,7 @@
 #include <exception>
 #include <list>
 #include <optional>
+#include <sstream>
 #include <string_view>
 #include <thread>
 #include <utility>
@@ -70,7 +73,8 @@ std::string_view path_of(std::string_view target) { return target.substr(0, targ
 // What runs on the server's thread.
 class ScrapeServer::Loop {
  public:
-  explicit Loop(std::function<std::string()> text) : text_(std::move(text)) {}
+  Loop(std::function<std::string()> text, std::unique_ptr<ScrapeDoor> door)
+      : text_(std::move(text)), door_(std::move(door)) {}
   ~Loop() {
     context_.stop();
     if (thread_.joinable()) thread_.join();
@@ -90,6 +94,7 @@ class ScrapeServer::Loop {
   // First, since it goes last: what is in it refers to the rest.
   asio::io_context context_{1};
   const std::function<std::string()> text_;
+  const std::unique_ptr<ScrapeDoor> door_;  // null lets in everybody
   tcp::acceptor acceptor_{context_};
   asio::steady_timer pause_{context_};
   std::list<std::shared_ptr<Session>> sessions_;  // the oldest first
@@ -103,13 +108,9 @@ class ScrapeServer::Loop::Session : public std::enable_shared_from_this<Session>
 
   void start(std::list<std::shared_ptr<Session>>::iterator place) {
     place_ = place;
+    if (loop_.door_) tls_ = loop_.door_->open();
     stream_.expires_after(kFirstByte);
-    stream_.async_read_some(buffer_.prepare(kPiece),
-                            [self = shared_from_this()](error_code error, std::size_t size) {
-                              if (error) return self->end();
-                              self->buffer_.commit(size);
-                              self->read_header();
-                            });
+    read();
   }
 
   void end() {
@@ -119,27 +120,48 @@ class ScrapeServer::Loop::Session : public std::enable_shared_from_this<Session>
   }
 
  private:
-  void read_header() {
-    stream_.expires_after(kWholeHeader);
-    http::async_read_header(
-        stream_, buffer_, parser_,
-        [self = shared_from_this()](error_code error, std::size_t) { self->on_header(error); });
+  void read() {
+    stream_.async_read_some(asio::buffer(piece_),
+                            [self = shared_from_this()](error_code error, std::size_t size) {
+                              if (error) return self->end();
+                              if (!std::exchange(self->any_, true))
+                                self->stream_.expires_after(kWholeHeader);
+                              self->on_bytes({self->piece_.data(), size});
+                            });
   }
 
-  void on_header(error_code error) {
-    if (error == http::error::header_limit || error == http::error::buffer_overflow) {
+  void on_bytes(std::string_view bytes) {
+    bool good = true;
+    if (tls_) {
+      good = tls_->take(bytes, plain_);
+      sending_ += tls_->output();
+    } else {
+      plain_ += bytes;
+    }
+    if (good && !plain_.empty()) parse();
+    if (!answered_) send(good ? &Session::read : &Session::end);
+  }
+
+  void parse() {
+    error_code error;
+    plain_.erase(0, parser_.put(asio::buffer(plain_), error));
+    if (error == http::error::need_more) {
+      if (plain_.size() < kMostBuffered) return;
+      error = http::error::header_limit;
+    }
+    if (error == http::error::header_limit) {
       return answer(http::status::request_header_fields_too_large, "the header is too long\n");
     }
-    if (error && error.category() == http::make_error_code(http::error::bad_method).category()) {
-      if (error == http::error::end_of_stream || error == http::error::partial_message) {
-        return end();
-      }
+    if (error) {
       return answer(http::status::bad_request, "this is not HTTP: " + error.message() + "\n");
     }
-    if (error) return end();
     const auto& request = parser_.get();
     const std::string_view target(request.target().data(), request.target().size());
-    if (path_of(target) != "/metrics") {
+    const auto authorization = request[http::field::authorization];
+    if (loop_.door_ && !loop_.door_->admits({authorization.data(), authorization.size()})) {
+      response_.set(http::field::www_authenticate, "Basic realm=\"metrics\"");
+      answer(http::status::unauthorized, "a user and password are needed here\n");
+    } else if (path_of(target) != "/metrics") {
       answer(http::status::not_found, "only /metrics is here\n");
     } else if (request.method() != http::verb::get && request.method() != http::verb::head) {
       answer(http::status::method_not_allowed, "only GET and HEAD\n");
@@ -149,6 +171,7 @@ class ScrapeServer::Loop::Session : public std::enable_shared_from_this<Session>
   }
 
   void answer(http::status status, std::string body) {
+    answered_ = true;
     response_.result(status);
     response_.version(11);
     response_.keep_alive(false);
@@ -157,21 +180,40 @@ class ScrapeServer::Loop::Session : public std::enable_shared_from_this<Session>
     response_.body() = std::move(body);
     response_.prepare_payload();
     if (parser_.get().method() == http::verb::head) response_.body().clear();
+    std::ostringstream text;
+    text << response_;
+    if (!tls_) {
+      sending_ = std::move(text).str();
+    } else if (tls_->give(text.view())) {
+      sending_ += tls_->output();
+    } else {
+      return end();
+    }
     stream_.expires_after(kAnswerTaken);
-    http::async_write(stream_, response_,
-                      [self = shared_from_this()](error_code error, std::size_t) {
+    send(&Session::finish);
+  }
+
+  // All of what is to be sent, then goes on.
+  void send(void (Session::*then)()) {
+    if (sending_.empty()) return (this->*then)();
+    asio::async_write(stream_, asio::buffer(sending_),
+                      [self = shared_from_this(), then](error_code error, std::size_t) {
                         if (error) return self->end();
-                        error_code ignored;
-                        self->stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
-                        self->stream_.expires_after(kDrain);
-                        self->drain();
+                        self->sending_.clear();
+                        (self.get()->*then)();
                       });
+  }
+
+  void finish() {
+    error_code ignored;
+    stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+    stream_.expires_after(kDrain);
+    drain();
   }
 
   // A close with unread bytes would reset the connection, and the client might lose the answer.
   void drain() {
-    buffer_.clear();
-    stream_.async_read_some(buffer_.prepare(kPiece),
+    stream_.async_read_some(asio::buffer(piece_),
                             [self = shared_from_this()](error_code error, std::size_t) {
                               if (error) return self->end();
                               self->drain();
@@ -180,10 +222,15 @@ class ScrapeServer::Loop::Session : public std::enable_shared_from_this<Session>
 
   Loop& loop_;
   beast::tcp_stream stream_;
-  beast::flat_buffer buffer_{kMostBuffered};
+  std::unique_ptr<ScrapeDoor::Tls> tls_;  // null: in the clear
+  std::array<char, kPiece> piece_;
+  std::string plain_;    // of the request, not parsed yet
+  std::string sending_;  // as it goes to the socket
   http::request_parser<http::empty_body> parser_;
   http::response<http::string_body> response_;
   std::list<std::shared_ptr<Session>>::iterator place_;
+  bool any_ = false;  // bytes have come
+  bool answered_ = false;
   bool ended_ = false;
 };
 
@@ -266,7 +313,8 @@ void ScrapeServer::Loop::take() {
 ScrapeServer::ScrapeServer() = default;
 ScrapeServer::~ScrapeServer() { stop(); }
 
-std::string ScrapeServer::start(const std::string& address, std::function<std::string()> text) {
+std::string ScrapeServer::start(const std::string& address, std::function<std::string()> text,
+                                std::unique_ptr<ScrapeDoor> door) {
   const std::string subject = "cannot serve metrics on '" + address + "': ";
   if (loop_) return subject + "already serving on '" + address_ + "' (stop that first)";
   const auto endpoint = parse(address);
@@ -276,7 +324,7 @@ std::string ScrapeServer::start(const std::string& address, std::function<std::s
            "port 0 lets the system pick)";
   }
   try {
-    auto loop = std::make_unique<Loop>(std::move(text));
+    auto loop = std::make_unique<Loop>(std::move(text), std::move(door));
     if (const error_code error = loop->listen(*endpoint)) {
       return subject + error.message() +
              " (choose another address or port; port 0 lets the system pick one)";

@@ -17,6 +17,8 @@
 #include <memory>
 #include <string>
 
+#include "metrics/scrape_door.h"
+
 namespace ha::metrics {
 
 class ScrapeServer {
@@ -29,9 +31,11 @@ class ScrapeServer {
   ScrapeServer& operator=(const ScrapeServer&) = delete;
 
   // Serves what text returns, which is called on the server's thread, on "ADDR:PORT" or "[V6]:PORT"
-  // (names are not looked up; "[::]" takes IPv4 too). Returns "" or one sentence: the address, why
-  // not, and the way out. Throws nothing but bad_alloc.
-  std::string start(const std::string& address, std::function<std::string()> text);
+  // (names are not looked up; "[::]" takes IPv4 too), to those whom door lets in; null:
+  // everybody. Returns "" or one sentence: the address, why not, and the
+  // way out. Throws nothing but bad_alloc.
+  std::string start(const std::string& address, std::function<std::string()> text,
+                    std::unique_ptr<ScrapeDoor> door = nullptr);
   // Closes every connection and ends the thread, without waiting for a client.
   void stop();
   int port() const;  // 0 when not serving

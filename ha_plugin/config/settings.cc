@@ -442,6 +442,21 @@ const Spec kSpecs[] = {
      "IP address and port; port 0 = the system picks; empty = not served", false,
      "Where GET /metrics is answered in Prometheus' text format.", apply_metrics_listen,
      [](const Settings& s) { return s.metrics_listen; }},
+    {"metrics_tls_cert", "file", "PEM; empty = none", false,
+     "Serves the metrics by https, TLS 1.3, with this certificate. This file and the next three "
+     "are "
+     "read again when they change, at the next scrape.",
+     HA_PATH(metrics_tls_cert)},
+    {"metrics_tls_key", "file", "PEM, not encrypted, not readable by others; empty = none", false,
+     "The private key of metrics_tls_cert.", HA_PATH(metrics_tls_key)},
+    {"metrics_tls_client_ca", "file", "PEM; empty = none", false,
+     "Only clients with a certificate of these authorities may scrape, whatever its name.",
+     HA_PATH(metrics_tls_client_ca)},
+    {"metrics_users_file", "file", "lines USER:BCRYPT, not readable by others; empty = none", false,
+     "Only these users, with their passwords (HTTP basic authentication), may scrape. `htpasswd "
+     "-nB "
+     "USER` writes a line.",
+     HA_PATH(metrics_users_file)},
     {"tls", "choice", "off, accept, prefer, require", true,
      "TLS 1.3 on the HA port and to other nodes. accept: for peers that come with it. prefer: also "
      "to the nodes that this one connects to; in the clear only where the peer does not know TLS, "
@@ -552,6 +567,20 @@ std::string check_tls(const Settings& s) {
   return "";
 }
 
+std::string check_metrics(const Settings& s) {
+  if (s.metrics_tls_cert.empty() != s.metrics_tls_key.empty()) {
+    return "options 'metrics_tls_cert' and 'metrics_tls_key' go together";
+  }
+  if (!s.metrics_tls_client_ca.empty() && s.metrics_tls_cert.empty()) {
+    return "option 'metrics_tls_client_ca' needs options 'metrics_tls_cert' and 'metrics_tls_key'";
+  }
+  if (s.metrics_listen.empty() && !(s.metrics_tls_cert.empty() && s.metrics_users_file.empty())) {
+    return "options 'metrics_tls_cert' and 'metrics_users_file' are for an endpoint: give option "
+           "'metrics_listen'";
+  }
+  return "";
+}
+
 }  // namespace
 
 std::string check_together(const Settings& s) {
@@ -613,6 +642,7 @@ std::string check_together(const Settings& s) {
            "of what is acknowledged below policy (such as that of the store)";
   }
   if (std::string wrong = check_tls(s); !wrong.empty()) return wrong;
+  if (std::string wrong = check_metrics(s); !wrong.empty()) return wrong;
   if (s.wire == Wire::kRocketmqAutoswitch && s.state_dir.empty()) {
     return "option 'wire': 'rocketmq-autoswitch' needs option 'state_dir', a directory for the "
            "epochs of this log (such as that of the store)";

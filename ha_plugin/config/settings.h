@@ -113,6 +113,10 @@ struct Settings {
   bool ack_durable = false;
   std::int64_t busy_poll_us = 50;
   std::string metrics_listen;
+  std::string metrics_tls_cert;
+  std::string metrics_tls_key;
+  std::string metrics_tls_client_ca;
+  std::string metrics_users_file;
   TlsMode tls = TlsMode::kOff;
   bool tls_given = false;
   std::string tls_cert;

@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "ha_plugin/base/clock.h"
+#include "ha_plugin/net/io/scrape_door.h"
 #include "ha_plugin/net/slave/autoswitch_client_wire.h"
 #include "ha_plugin/net/slave/native_client_wire.h"
 #include "ha_plugin/net/slave/rocketmq_client_wire.h"
@@ -284,8 +285,13 @@ Outcome HaService::serve_metrics() {
   if (settings_.metrics_listen.empty()) return {};
   net::Address listen;
   net::parse_address(settings_.metrics_listen, true, listen);
+  auto door = std::make_unique<net::ScrapeDoor>(
+      settings_, [this](std::int32_t level, const std::string& text) { host_.log(level, text); });
+  if (std::string wrong = door->check(); !wrong.empty()) {
+    return {Status::kInvalid, std::move(wrong)};
+  }
   std::string wrong = net::missing_interface(listen.host);
-  if (wrong.empty()) wrong = exporter_.serve(settings_.metrics_listen);
+  if (wrong.empty()) wrong = exporter_.serve(settings_.metrics_listen, std::move(door));
   if (!wrong.empty()) return {Status::kIo, "option 'metrics_listen': " + wrong};
   listen.port = static_cast<std::uint16_t>(exporter_.port());
   const Lock lock(listening_.mutex);

@@ -1,20 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ha_plugin/net/io/openssl_context.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <ctime>
-#include <system_error>
 #include <utility>
 
 #include "ha_plugin/base/clock.h"
 #include "ha_plugin/base/date.h"
+#include "ha_plugin/net/io/checked_file.h"
 #include "ha_plugin/net/io/openssl_session.h"
 
 namespace ha::net {
@@ -30,51 +26,9 @@ constexpr unsigned char kSuiteOfKeys[] = {0x13, 0x01};
 // mistake, or is sent here, is told apart.
 constexpr unsigned char kProtocol[] = {4, 'h', 'a', '/', '1'};
 
-// Far more than any chain, and a bound for a file that is not what it should be.
-constexpr std::size_t kMostFileBytes = std::size_t{1} << 20;
-
 // A key of 32 bytes cannot be guessed; longer ones are not better.
 constexpr std::size_t kKeyBytes = 32;
 constexpr std::size_t kMostKeys = 16;  // for rotation two are enough
-
-enum class Readers { kAnybody, kNotOthers, kOwner };
-
-// "" or what is wrong with the file.
-std::string read_file(const std::string& option, const std::string& path, Readers readers,
-                      std::string& out) {
-  const auto wrong = [&](const std::string& what) {
-    return fmt::format("option '{}': '{}' {}", option, path, what);
-  };
-  // Not blocking: a FIFO without a writer would hold everything up.
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return wrong("cannot be read: " + std::generic_category().message(errno));
-  struct stat about {};
-  std::string failed;
-  if (::fstat(fd, &about) != 0) {
-    failed = wrong("cannot be read: " + std::generic_category().message(errno));
-  } else if (!S_ISREG(about.st_mode)) {
-    failed = wrong("is not a regular file");
-  } else if ((readers == Readers::kNotOthers && (about.st_mode & 0007) != 0) ||
-             (readers == Readers::kOwner && (about.st_mode & 0077) != 0)) {
-    failed = wrong(fmt::format("has mode {:04o}, so that others may use it (try chmod 600)",
-                               about.st_mode & 07777));
-  } else if (about.st_size > static_cast<off_t>(kMostFileBytes)) {
-    failed = wrong(fmt::format("has more than {} bytes", kMostFileBytes));
-  }
-  out.resize(failed.empty() ? kMostFileBytes : 0);
-  std::size_t have = 0;
-  while (failed.empty()) {
-    const ssize_t n = ::read(fd, out.data() + have, out.size() - have);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) failed = wrong("cannot be read: " + std::generic_category().message(errno));
-    if (n <= 0) break;
-    have += static_cast<std::size_t>(n);
-  }
-  ::close(fd);
-  out.resize(have);
-  if (failed.empty() && out.empty()) failed = wrong("is empty");
-  return failed;
-}
 
 int no_pass_phrase(char*, int, int, void*) { return -1; }
 
@@ -103,7 +57,14 @@ std::shared_ptr<TlsContext> TlsContext::make(const TlsFiles& files, const std::s
   return wrong.empty() ? made : nullptr;
 }
 
-std::string OpenSslContext::build(const TlsFiles& files) {
+std::shared_ptr<TlsContext> TlsContext::make_endpoint(const TlsFiles& files, std::string& wrong) {
+  auto made = std::make_shared<OpenSslContext>("", "", kRekeyBytes);
+  wrong = made->build_endpoint(files);
+  return wrong.empty() ? made : nullptr;
+}
+
+// What both have.
+std::string OpenSslContext::begin() {
   if (std::string wrong = load(); !wrong.empty()) return wrong;
   ERR_clear_error();
   // OpenSSL's own library context and not one of ours: each thread that computes keeps a note of it
@@ -124,6 +85,24 @@ std::string OpenSslContext::build(const TlsFiles& files) {
   SSL_CTX_set_num_tickets(context, 0);
   SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
   SSL_CTX_set_mode(context, SSL_MODE_AUTO_RETRY | SSL_MODE_RELEASE_BUFFERS);
+  return "";
+}
+
+std::string OpenSslContext::build_endpoint(const TlsFiles& files) {
+  if (std::string wrong = begin(); !wrong.empty()) return wrong;
+  endpoint_ = true;
+  options_ = {"metrics_tls_cert", "metrics_tls_key", "metrics_tls_client_ca"};
+  if (!files.ca.empty()) {
+    SSL_CTX_set_verify(context_.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+                       on_verify);
+    if (std::string wrong = load_authorities(files); !wrong.empty()) return wrong;
+  }
+  return load_certificate(files);
+}
+
+std::string OpenSslContext::build(const TlsFiles& files) {
+  if (std::string wrong = begin(); !wrong.empty()) return wrong;
+  SSL_CTX* context = context_.get();
   SSL_CTX_set_alpn_protos(context, kProtocol, sizeof kProtocol);
   SSL_CTX_set_alpn_select_cb(context, on_alpn, nullptr);
   if (!files.psk.empty()) {
@@ -140,7 +119,8 @@ std::string OpenSslContext::build(const TlsFiles& files) {
 
 std::string OpenSslContext::load_authorities(const TlsFiles& files) {
   std::string text;
-  if (std::string wrong = read_file("tls_ca", files.ca, Readers::kAnybody, text); !wrong.empty()) {
+  if (std::string wrong = read_checked(options_.ca, files.ca, Readers::kAnybody, text);
+      !wrong.empty()) {
     return wrong;
   }
   const Owned<BIO> bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
@@ -151,14 +131,15 @@ std::string OpenSslContext::load_authorities(const TlsFiles& files) {
     ++found;
   }
   ERR_clear_error();  // the end of the file is one
-  if (found == 0) return fmt::format("option 'tls_ca': '{}' holds no PEM certificate", files.ca);
+  if (found == 0)
+    return fmt::format("option '{}': '{}' holds no PEM certificate", options_.ca, files.ca);
   return "";
 }
 
 std::string OpenSslContext::load_revoked(const TlsFiles& files) {
   if (files.crl.empty()) return "";
   std::string text;
-  if (std::string wrong = read_file("tls_crl", files.crl, Readers::kAnybody, text);
+  if (std::string wrong = read_checked("tls_crl", files.crl, Readers::kAnybody, text);
       !wrong.empty()) {
     return wrong;
   }
@@ -180,7 +161,7 @@ std::string OpenSslContext::load_revoked(const TlsFiles& files) {
 
 std::string OpenSslContext::load_certificate(const TlsFiles& files) {
   std::string text;
-  if (std::string wrong = read_file("tls_cert", files.cert, Readers::kAnybody, text);
+  if (std::string wrong = read_checked(options_.cert, files.cert, Readers::kAnybody, text);
       !wrong.empty()) {
     return wrong;
   }
@@ -188,10 +169,11 @@ std::string OpenSslContext::load_certificate(const TlsFiles& files) {
   Owned<BIO> bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
   const Owned<X509> leaf(PEM_read_bio_X509(bio.get(), nullptr, no_pass_phrase, nullptr));
   if (!leaf) {
-    return fmt::format("option 'tls_cert': '{}' holds no PEM certificate", files.cert);
+    return fmt::format("option '{}': '{}' holds no PEM certificate", options_.cert, files.cert);
   }
   if (SSL_CTX_use_certificate(context, leaf.get()) != 1) {
-    return fmt::format("option 'tls_cert': '{}' cannot be used: {}", files.cert, error_text());
+    return fmt::format("option '{}': '{}' cannot be used: {}", options_.cert, files.cert,
+                       error_text());
   }
   while (Owned<X509> more{PEM_read_bio_X509(bio.get(), nullptr, no_pass_phrase, nullptr)}) {
     SSL_CTX_add1_chain_cert(context, more.get());
@@ -199,35 +181,44 @@ std::string OpenSslContext::load_certificate(const TlsFiles& files) {
   ERR_clear_error();
   const std::string shown = fmt::format("'{}'", files.cert);
   if (std::string wrong = check_own(leaf.get(), shown); !wrong.empty()) return wrong;
+  not_after_ = unix_of(X509_get0_notAfter(leaf.get()));
+  return load_key(files);
+}
 
-  if (std::string wrong = read_file("tls_key", files.key, Readers::kNotOthers, text);
+std::string OpenSslContext::load_key(const TlsFiles& files) {
+  std::string text;
+  if (std::string wrong = read_checked(options_.key, files.key, Readers::kNotOthers, text);
       !wrong.empty()) {
     return wrong;
   }
-  bio.reset(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+  const Owned<BIO> bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
   const Owned<EVP_PKEY> key(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_pass_phrase, nullptr));
   OPENSSL_cleanse(text.data(), text.size());
   if (!key) {
     ERR_clear_error();
     return fmt::format(
-        "option 'tls_key': '{}' holds no PEM private key, or one with a pass phrase, which nobody "
-        "could type in",
-        files.key);
+        "option '{}': '{}' holds no PEM private key, or one with a pass phrase, which nobody could "
+        "type in",
+        options_.key, files.key);
   }
-  if (SSL_CTX_use_PrivateKey(context, key.get()) != 1 || SSL_CTX_check_private_key(context) != 1) {
+  if (SSL_CTX_use_PrivateKey(context_.get(), key.get()) != 1 ||
+      SSL_CTX_check_private_key(context_.get()) != 1) {
     ERR_clear_error();
-    return fmt::format("option 'tls_key': '{}' does not belong to the certificate in '{}'",
+    return fmt::format("option '{}': '{}' does not belong to the certificate in '{}'", options_.key,
                        files.key, files.cert);
   }
-  not_after_ = unix_of(X509_get0_notAfter(leaf.get()));
   return "";
 }
 
 // Whatever a peer would refuse it for is better said here.
 std::string OpenSslContext::check_own(X509* leaf, const std::string& shown) const {
   const auto wrong = [&](const std::string& what) {
-    return fmt::format("option 'tls_cert': {} {}", shown, what);
+    return fmt::format("option '{}': {} {}", options_.cert, shown, what);
   };
+  if (endpoint_) {
+    if (X509_check_purpose(leaf, X509_PURPOSE_SSL_SERVER, 0) == 1) return "";
+    return wrong("may not be used as a server's: it needs the extended key usage serverAuth");
+  }
   if (!names_of(leaf).has(id_)) {
     return wrong(fmt::format(
         "is for {}; this node needs the URI ha:{}/{} or the DNS name {}.{} among its alternative "
@@ -257,7 +248,8 @@ std::string OpenSslContext::check_own(X509* leaf, const std::string& shown) cons
 
 std::string OpenSslContext::load_keys(const std::string& path) {
   std::string text;
-  if (std::string wrong = read_file("tls_psk_file", path, Readers::kOwner, text); !wrong.empty()) {
+  if (std::string wrong = read_checked("tls_psk_file", path, Readers::kOwner, text);
+      !wrong.empty()) {
     return wrong;
   }
   std::string wrong;
@@ -398,9 +390,9 @@ int OpenSslContext::on_verify(int good, X509_STORE_CTX* store) {
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
       session->refused_because_ = fmt::format(
-          "its certificate, for {}, was signed by an authority that option 'tls_ca' does not name: "
+          "its certificate, for {}, was signed by an authority that option '{}' does not name: "
           "append that one to the file, which is read again by itself",
-          which);
+          which, session->context_->options_.ca);
       break;
     default:
       session->refused_because_ = fmt::format("its certificate, for {}, is not good: {}", which,

@@ -23,8 +23,9 @@ class OpenSslContext final : OpenSsl,
   OpenSslContext(std::string cluster, std::string id, std::uint64_t rekey_bytes)
       : cluster_(std::move(cluster)), id_(std::move(id)), rekey_bytes_(rekey_bytes) {}
 
-  // Once, before anything else. "" or what is wrong.
+  // One of these, once, before anything else. "" or what is wrong.
   std::string build(const TlsFiles& files);
+  std::string build_endpoint(const TlsFiles& files);
 
   std::unique_ptr<TlsSession> accept() override;
   std::unique_ptr<TlsSession> dial(const std::string& dialled) override;
@@ -39,8 +40,17 @@ class OpenSslContext final : OpenSsl,
     std::vector<unsigned char> key;
   };
 
+  // The options that the files are from.
+  struct Names {
+    const char* cert = "tls_cert";
+    const char* key = "tls_key";
+    const char* ca = "tls_ca";
+  };
+
+  std::string begin();
   std::string load_certificate(const TlsFiles& files);
-  std::string check_own(X509* leaf, const std::string& option) const;
+  std::string load_key(const TlsFiles& files);
+  std::string check_own(X509* leaf, const std::string& shown) const;
   std::string load_authorities(const TlsFiles& files);
   std::string load_revoked(const TlsFiles& files);
   std::string load_keys(const std::string& path);
@@ -66,6 +76,8 @@ class OpenSslContext final : OpenSsl,
   const std::string cluster_;
   const std::string id_;
   const std::uint64_t rekey_bytes_;
+  Names options_;
+  bool endpoint_ = false;
   std::vector<NamedKey> keys_;  // the first one is used, all are accepted
   std::int64_t not_after_ = 0;
   // In this order: what stands below was made with what stands above.

@@ -37,6 +37,9 @@ class TlsContext {
   static std::shared_ptr<TlsContext> make(const TlsFiles& files, const std::string& cluster,
                                           const std::string& id, std::string& wrong,
                                           std::uint64_t rekey_bytes = kRekeyBytes);
+  // Of an endpoint for clients that are no nodes: cert and key are shown to them, and where there
+  // is a ca, they need a certificate of it, with whatever name. The options are metrics_tls_....
+  static std::shared_ptr<TlsContext> make_endpoint(const TlsFiles& files, std::string& wrong);
   TlsContext() = default;
   TlsContext(const TlsContext&) = delete;
   TlsContext& operator=(const TlsContext&) = delete;

@@ -2,11 +2,11 @@
 #include "ha_plugin/net/io/tls_policy.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <utility>
 
 #include "ha_plugin/base/date.h"
+#include "ha_plugin/net/io/checked_file.h"
 
 namespace ha::net {
 namespace {
@@ -18,18 +18,10 @@ void remember(std::set<std::string>& in, const std::string& what) {
   if (!what.empty() && in.size() < kMostRemembered) in.insert(what);
 }
 
-// Kubernetes replaces a directory behind a symbolic link: another inode, whatever the times say.
 std::string fingerprint(const TlsFiles& files) {
   std::string text;
   for (const std::string* path : {&files.cert, &files.key, &files.ca, &files.crl, &files.psk}) {
-    struct stat about {};
-    if (path->empty() || ::stat(path->c_str(), &about) != 0) {
-      text += "-;";
-      continue;
-    }
-    text += fmt::format("{}:{}:{}:{}.{}:{}.{};", about.st_dev, about.st_ino, about.st_size,
-                        about.st_mtim.tv_sec, about.st_mtim.tv_nsec, about.st_ctim.tv_sec,
-                        about.st_ctim.tv_nsec);
+    text += fingerprint_of(*path) + ";";
   }
   return text;
 }
