@@ -39,12 +39,6 @@ int hex(char c) {
   return -1;
 }
 
-// Of a date in a certificate; 0 = it is none.
-std::int64_t unix_of(const ASN1_TIME* date) {
-  std::tm time{};
-  return ASN1_TIME_to_tm(date, &time) == 1 ? ::timegm(&time) : 0;
-}
-
 std::string this_clock() { return "this clock says " + date_of(unix_now_ms() / 1000); }
 
 }  // namespace
@@ -351,6 +345,11 @@ std::string OpenSslContext::describe(X509* certificate) {
   return fmt::format("{} (subject '{}', issuer '{}')", names.empty() ? "no name" : names,
                      name_text(X509_get_subject_name(certificate)),
                      name_text(X509_get_issuer_name(certificate)));
+}
+
+std::int64_t OpenSslContext::unix_of(const ASN1_TIME* date) {
+  std::tm time{};
+  return ASN1_TIME_to_tm(date, &time) == 1 ? ::timegm(&time) : 0;
 }
 
 int OpenSslContext::pass_over_overdue_list(int good, X509_STORE_CTX* store) {

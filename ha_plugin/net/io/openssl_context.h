@@ -57,6 +57,8 @@ class OpenSslContext final : OpenSsl,
   Key derive(const NamedKey& key, const std::string& client, const std::string& server) const;
   core::ProvedNames names_of(X509* certificate) const;
   static std::string describe(X509* certificate);
+  // Of a date in a certificate; 0 = it is none.
+  static std::int64_t unix_of(const ASN1_TIME* date);
 
   // Of a certificate that was good once: that it has ended since lets it in nowhere, and throws it
   // out nowhere. A list that should have been replaced still says who was revoked before.
