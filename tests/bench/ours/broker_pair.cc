@@ -3,7 +3,6 @@
 
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -13,6 +12,7 @@
 
 #include "ha/plugin.h"
 #include "tests/bench/ours/mapped_host.h"
+#include "tests/bench/ours/tls_options.h"
 
 namespace ha::bench {
 namespace {
@@ -31,6 +31,7 @@ std::unique_ptr<stub::Broker> open(const PairOptions& options, stub::Role role, 
                                    std::string master) {
   log_to_stderr();
   stub::BrokerOptions broker;
+  const std::string key_file = store + ".key";
   broker.store_dir = std::move(store);
   broker.segment_bytes = options.segment_bytes;
   if (options.sync_flush && role == stub::Role::kMaster) broker.flush = stub::FlushPolicy::kSync;
@@ -39,6 +40,12 @@ std::unique_ptr<stub::Broker> open(const PairOptions& options, stub::Role role, 
   broker.role = role;
   broker.master_address = std::move(master);
   broker.plugin_options = options.plugin_options;
+  if (options.tls) {
+    const std::string id = role == stub::Role::kMaster ? "master" : "slave";
+    for (auto& option : tls_options(id, key_file)) {
+      broker.plugin_options.emplace_back(option.key, option.value);
+    }
+  }
   auto opened = stub::Broker::open(std::move(broker));
   if (const auto* error = std::get_if<stub::Error>(&opened)) {
     std::fprintf(stderr, "%s\n", error->text.c_str());
@@ -65,15 +72,6 @@ bool spare_segment_there(const std::string& store) {
 }
 
 }  // namespace
-
-ScratchDir::ScratchDir(const std::string& parent) : path_(parent + "/ha_bench.XXXXXX") {
-  if (::mkdtemp(path_.data()) == nullptr) bench_die("cannot make a directory '%s'", path_.c_str());
-}
-
-ScratchDir::~ScratchDir() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
 
 BrokerPair::BrokerPair(PairOptions options)
     : options_(std::move(options)),
@@ -136,6 +134,7 @@ PairOptions pair_options(int argc, char** argv) {
   bench_pin(master_cpu);
   options.parent = bench_text(argc, argv, "--dir", "/dev/shm");
   options.slave_parent = bench_text(argc, argv, "--slave-dir", options.parent.c_str());
+  options.tls = bench_flag(argc, argv, "--tls") != 0;
   options.sync_flush = bench_flag(argc, argv, "--sync-flush") != 0;
   options.segment_bytes = bench_number(argc, argv, "--segment-mib", 1024) * kMiB;
   for (const auto& option : plugin_options(argc, argv))

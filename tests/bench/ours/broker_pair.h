@@ -15,21 +15,9 @@
 
 #include "broker/broker.h"
 #include "tests/bench/common/bench.h"
+#include "tests/bench/ours/scratch_dir.h"
 
 namespace ha::bench {
-
-// Removed with its owner. In /dev/shm, or under --dir.
-class ScratchDir {
- public:
-  explicit ScratchDir(const std::string& parent);
-  ~ScratchDir();
-  ScratchDir(const ScratchDir&) = delete;
-  ScratchDir& operator=(const ScratchDir&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 struct PairOptions {
   std::string parent = "/dev/shm";
@@ -37,6 +25,7 @@ struct PairOptions {
   bool slave = true;
   int slave_cpu = -1;
   std::int64_t segment_bytes = std::int64_t{1} << 30;
+  bool tls = false;
   bool sync_flush = false;  // the master answers when its own copy is durable too
   std::vector<std::pair<std::string, std::string>> plugin_options;
 };
@@ -72,7 +61,7 @@ class BrokerPair {
 };
 
 // The options that all programs with a pair share: --dir, --slave-dir, --segment-mib,
-// --sync-flush, --option, --cpus (pins this process too).
+// --sync-flush, --tls, --option, --cpus (pins this process too).
 PairOptions pair_options(int argc, char** argv);
 
 }  // namespace ha::bench
