@@ -61,6 +61,18 @@ TEST(Unload, TheLibraryGoesWithItsLastUserAndComesBack) {
   }
 }
 
+// OpenSSL stays, and must hold on to nothing of the plugin.
+TEST(Unload, TheLibraryGoesUnderTlsToo) {
+  for (int round = 0; round < 3; ++round) {
+    {
+      Pair pair(under_tls("a"), under_tls("b"));
+      const std::int64_t end = pair.master.produce("x\n");
+      EXPECT_EQ(pair.master.instance.wait_blocking({.end = end, .acks = 2}), HA_OK);
+    }
+    ASSERT_FALSE(is_mapped()) << "round " << round;
+  }
+}
+
 TEST(Unload, AnInstanceKeepsItsLibrary) {
   MemoryLog log;
   const HostBinding host = bind_host(log);

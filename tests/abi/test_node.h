@@ -3,7 +3,10 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -52,9 +55,18 @@ class BasicTestNode {
 
 using TestNode = BasicTestNode<MemoryLog>;
 
+// Of a node under TLS; all have the same key file.
+inline Options under_tls(const std::string& id) {
+  const std::filesystem::path path = testing::TempDir() + "ha_abi_" + std::to_string(::getpid());
+  std::ofstream(path) << std::string(64, 'a');
+  std::filesystem::permissions(path, std::filesystem::perms::owner_read);
+  return {{"tls", "require"}, {"tls_psk_file", path}, {"cluster_id", "test"}, {"replica_id", id}};
+}
+
 // A master and a slave that has joined it.
 struct Pair {
-  explicit Pair(Options options = {}) : master(options), slave(std::move(options)) {
+  explicit Pair(const Options& options = {}) : Pair(options, options) {}
+  Pair(const Options& masters, const Options& slaves) : master(masters), slave(slaves) {
     master.start(HA_ROLE_MASTER);
     slave.start(HA_ROLE_SLAVE, master.address());
     if (!master.log.expect_event(HA_REPLICA_JOINED)) {
