@@ -150,6 +150,16 @@ Done full_disk(World& world, Tally&) {
   return "no space for " + quoted(world, kNodes - 1);
 }
 
+// Who is asleep or cut off reads its file later: for some seconds it knows other keys than the
+// rest.
+Done rotate(World& world, Tally&) {
+  std::string done = world.rotate_keys();
+  for (const int node : world.shuffled()) {
+    if (world.working(node)) set_option(world.node(node).endpoint(), "tls_reload", "now");
+  }
+  return done;
+}
+
 void count(Tally& tally, const Promotion& promotion) {
   ++(promotion.accepted ? tally.accepted : tally.refused);
 }
@@ -223,7 +233,7 @@ struct Fault {
   int weight;
   Done (*inject)(World&, Tally&);
 };
-constexpr std::array<Fault, 18> kFaults = {{{"kill the master", 4, kill_master},
+constexpr std::array<Fault, 19> kFaults = {{{"kill the master", 4, kill_master},
                                             {"kill a slave", 2, kill_slave},
                                             {"kill all", 1, kill_all},
                                             {"stop the master", 4, stop_master},
@@ -236,6 +246,7 @@ constexpr std::array<Fault, 18> kFaults = {{{"kill the master", 4, kill_master},
                                             {"slow link", 2, slow},
                                             {"full disk", 2, full_disk},
                                             {"silent name", 3, silent_name},
+                                            {"rotate keys", 3, rotate},
                                             {"duel", 2, duel},
                                             {"kill the candidate", 3, kill_candidate},
                                             {"stop the candidate", 3, stop_candidate},

@@ -9,16 +9,25 @@
 #include "tests/system/node.h"
 
 namespace ha::torture {
+namespace {
+
+// Readers see all of it, or what was there before.
+void write_secret(const std::filesystem::path& path, const std::string& text) {
+  using std::filesystem::perms;
+  const std::filesystem::path next = path.string() + ".next";
+  std::ofstream(next) << text;
+  std::filesystem::permissions(next, perms::owner_read | perms::owner_write);
+  std::filesystem::rename(next, path);
+}
+
+}  // namespace
 
 Member::Member(MemberPlan plan, std::string replicas)
     : plan_(std::move(plan)), replicas_(std::move(replicas)) {
-  using std::filesystem::perms;
-  std::ofstream(token_file()) << kToken << "\n";
-  std::ofstream(key_file()) << std::string(64, 'a') << "\n";
-  for (const auto& file : {token_file(), key_file()}) {
-    std::filesystem::permissions(file, perms::owner_read | perms::owner_write);
-  }
+  write_secret(token_file(), std::string(kToken) + "\n");
 }
+
+void Member::write_keys(const std::string& lines) const { write_secret(key_file(), lines); }
 
 void Member::start(const std::string& role) {
   const std::string http = plan_.ip + ":" + std::to_string(plan_.http_port);

@@ -47,6 +47,9 @@ class Member {
   // The exit code of a node that ended though nobody ended it.
   std::optional<int> ended_by_itself();
 
+  // The key file, which is read at the start and now and then.
+  void write_keys(const std::string& lines) const;
+
   const std::string& id() const { return plan_.id; }
   const std::filesystem::path& store() const { return plan_.store; }
   Endpoint endpoint() const { return {{plan_.ip, plan_.http_port}, plan_.network, kToken}; }

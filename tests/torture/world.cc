@@ -55,6 +55,9 @@ std::string time_text() {
   return text;
 }
 
+// A line of a key file.
+std::string key(int number) { return std::string(64, "0123456789abcdef"[number % 16]) + "\n"; }
+
 }  // namespace
 
 void catch_signals() {
@@ -108,6 +111,7 @@ World::World(const WorldOptions& options) : folder_(options.folder), random_(opt
   }
   for (MemberPlan& plan : plans) {
     members_.push_back(std::make_unique<Member>(std::move(plan), replicas));
+    members_.back()->write_keys(key(0));
   }
 }
 
@@ -223,6 +227,18 @@ void World::say(const std::string& line) const {
   const std::string whole = time_text() + " " + line + "\n";
   std::cerr << whole;
   std::ofstream(folder_ / "operator.log", std::ios::app) << whole;
+}
+
+std::string World::rotate_keys() {
+  const int number = rotation_ / 3;
+  const std::string now = key(number);
+  const std::string next = key(number + 1);
+  const int step = rotation_++ % 3;
+  const std::string lines = step == 0 ? now + next : step == 1 ? next + now : next;
+  for (const auto& member : members_) member->write_keys(lines);
+  return "the cluster's next key " + std::string(step == 0   ? "is appended"
+                                                 : step == 1 ? "is put first"
+                                                             : "is the only one");
 }
 
 std::string World::portrait() {

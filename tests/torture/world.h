@@ -63,6 +63,10 @@ class World {
   // Takes back all that is broken, and starts what is down.
   void heal();
 
+  // Replaces the cluster's key a step further: the next one is appended on all nodes, then put
+  // first, then alone. Says what it did.
+  std::string rotate_keys();
+
   // One line for whoever watches, and for the file operator.log.
   void say(const std::string& line) const;
   // What all nodes say of themselves, and the ends of their logs.
@@ -81,6 +85,7 @@ class World {
   bool disk_was_full_ = false;  // since all was healed
   std::vector<std::unique_ptr<Member>> members_;
   std::vector<Due> due_;
+  int rotation_ = 0;  // steps so far
 };
 
 // Makes SIGINT and SIGTERM end the run in order.
