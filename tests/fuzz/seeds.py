@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Writes the seeds of the fuzz targets: of native and wire from the worked examples of
-ha_plugin/wire/README.md, of http and files from what stands here.
+ha_plugin/wire/README.md, of the others from what stands here.
 
-  tests/fuzz/seeds.py DIR      DIR/native, DIR/wire, DIR/http and DIR/files
+  tests/fuzz/seeds.py DIR      DIR/native, DIR/wire, DIR/opening, DIR/http and DIR/files
 """
 import pathlib
 import sys
@@ -95,9 +95,21 @@ FILES = {
 }
 
 
+# The first two bytes say how the node is set up and the input cut, unless it is a name: opening_fuzz.cc.
+TLS = bytes.fromhex("1603010005010000")
+OPENING = {
+    "native": bytes([0x1c, 7]) + b"\xff" * 8,
+    "rocketmq": bytes([0x0c, 0]) + bytes(8),
+    "tls": bytes([0x0f, 15]) + TLS + b"\xff" * 8,
+    "tls_in_tls": bytes([0x0e, 2]) + TLS + TLS,
+    "uri": b"ha:prod/a",
+    "dns": b"A.Prod",
+}
+
+
 def main():
     out = pathlib.Path(sys.argv[1])
-    for name, seeds in (("http", HTTP), ("files", FILES)):
+    for name, seeds in (("opening", OPENING), ("http", HTTP), ("files", FILES)):
         (out / name).mkdir(parents=True, exist_ok=True)
         for seed, content in seeds.items():
             (out / name / seed).write_bytes(content)
