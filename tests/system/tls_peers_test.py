@@ -303,9 +303,9 @@ class TlsPeers(unittest.TestCase):
         def follow(name):
             return self.follow(True, f"--x509certfile={name}.pem", f"--x509keyfile={name}.key",
                                "--x509cafile=our.pem", "--require-client-cert", "--verify-client-cert")
-        self.assertNotIn("(tls)", follow("our_a"))
+        self.assertEqual("", follow("our_a"))
         another = follow("our_c")
-        self.assertRegex(another, r"\(tls\): it proved to be 'ha:prod/c' .*, and 'a' was to be there")
+        self.assertRegex(another, r"\(identity\): it proved to be 'ha:prod/c' .*, and 'a' was to be there")
         foreign = follow("foreign_a")
         self.assertRegex(foreign, r"\(tls\): its certificate, .* issuer 'CN=foreign'\), was signed by")
         self.assertNotIn("(peer_closed)", another + foreign)
@@ -317,7 +317,7 @@ class TlsPeers(unittest.TestCase):
         def follow(key):
             pathlib.Path("psk_passwd").write_text(f"#{identity.encode().hex()}:{key}\n")
             return self.follow(False, "--pskpasswd=psk_passwd", f"--priority={GNUTLS_KEYS}+ECDHE-PSK")
-        self.assertNotIn("(tls)", follow(key))
+        self.assertEqual("", follow(key))
         wrong_key = follow(key_for("c", "a")[1])
         self.assertIn("(tls): it did not take what this node proved itself with", wrong_key)
         # It has the right name, but a certificate proves nothing here.

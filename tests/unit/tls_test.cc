@@ -144,7 +144,7 @@ TEST_F(Tls, CertificatesProveWhoBothSidesAre) {
   Pair pair = Tls::pair(*b, *a, "a");
   pair.client->write(std::as_bytes(std::span("early", 5)));
   pair.shake_hands();
-  ASSERT_TRUE(pair.good()) << pair.client->failure() << pair.server->failure();
+  ASSERT_TRUE(pair.good()) << pair.client->failure().text << pair.server->failure().text;
   EXPECT_THAT(pair.client->proved().ids, ElementsAre("a"));
   EXPECT_THAT(pair.server->proved().ids, ElementsAre("b"));
 }
@@ -164,9 +164,9 @@ TEST_F(Tls, BytesComeThroughInWhateverPieces) {
     EXPECT_EQ(heard, "early") << piece;
     const std::string large(300'000, 'x');
     ASSERT_TRUE(pair.server->write(std::as_bytes(std::span(large.data(), large.size()))))
-        << pair.server->failure();
+        << pair.server->failure().text;
     EXPECT_TRUE(carry(*pair.server, *pair.client, piece) == large)
-        << piece << pair.client->failure();
+        << piece << pair.client->failure().text;
   }
 }
 
@@ -179,8 +179,8 @@ TEST_F(Tls, AnotherAuthorityIsRefusedAndBothSidesSayWhy) {
   Pair pair = Tls::pair(*b, *a, "a");
   pair.shake_hands();
   EXPECT_FALSE(pair.server->established());
-  EXPECT_THAT(pair.server->failure(), AllOf(HasSubstr("old-ca"), HasSubstr("'tls_ca'")));
-  EXPECT_THAT(pair.client->failure(),
+  EXPECT_THAT(pair.server->failure().text, AllOf(HasSubstr("old-ca"), HasSubstr("'tls_ca'")));
+  EXPECT_THAT(pair.client->failure().text,
               AllOf(HasSubstr("unknown ca"), HasSubstr("did not take what this node proved")));
 }
 
@@ -189,7 +189,8 @@ TEST_F(Tls, ANodeElsewhereThanDialledIsRefused) {
   const auto b = make(files_of("b"), "b");
   Pair pair = Tls::pair(*b, *a, "c");
   pair.shake_hands();
-  EXPECT_THAT(pair.client->failure(), AllOf(HasSubstr("ha:prod/a"), HasSubstr("'c'")));
+  EXPECT_THAT(pair.client->failure().text, AllOf(HasSubstr("ha:prod/a"), HasSubstr("'c'")));
+  EXPECT_EQ(pair.client->failure().reason, core::Reason::kIdentity);
   EXPECT_FALSE(pair.client->established()) << "it is not the one that was meant";
 }
 
@@ -271,13 +272,13 @@ TEST_F(Tls, CertificatesThatAreNotGoodAreRefusedInWords) {
     const auto server = a->accept();
     stranger.meet(*server);
     EXPECT_FALSE(server->established()) << one.wish.names;
-    EXPECT_THAT(server->failure(), HasSubstr(one.says)) << one.wish.names;
+    EXPECT_THAT(server->failure().text, HasSubstr(one.says)) << one.wish.names;
   }
   const Authority::Issued good = ca_.issue("x", {"URI:ha:prod/b"});
   Stranger member(&good);
   const auto server = a->accept();
   member.meet(*server);
-  EXPECT_TRUE(server->established()) << server->failure();
+  EXPECT_TRUE(server->established()) << server->failure().text;
 }
 
 TEST_F(Tls, WhoShowsNothingIsRefused) {
@@ -288,7 +289,7 @@ TEST_F(Tls, WhoShowsNothingIsRefused) {
     const auto server = context->accept();
     stranger.meet(*server);
     EXPECT_FALSE(server->established());
-    EXPECT_NE(server->failure(), "");
+    EXPECT_NE(server->failure().text, "");
   }
 }
 
@@ -302,7 +303,7 @@ TEST_F(Tls, GarbageIsCalledThat) {
   std::byte room[64];
   std::size_t size = 0;
   EXPECT_EQ(server->read(room, size), TlsSession::Read::kFailed);
-  EXPECT_THAT(server->failure(), ::testing::Not(HasSubstr("tls_psk_file")));
+  EXPECT_THAT(server->failure().text, ::testing::Not(HasSubstr("tls_psk_file")));
 }
 
 TEST_F(Tls, OlderVersionsAndOtherProtocolsAreRefused) {
@@ -313,7 +314,7 @@ TEST_F(Tls, OlderVersionsAndOtherProtocolsAreRefused) {
     SSL_CTX_set_max_proto_version(old.context(), TLS1_2_VERSION);
     const auto server = a->accept();
     old.meet(*server);
-    EXPECT_THAT(server->failure(), HasSubstr("unsupported protocol"));
+    EXPECT_THAT(server->failure().text, HasSubstr("unsupported protocol"));
   }
   {
     Stranger browser(&issued);
@@ -322,7 +323,7 @@ TEST_F(Tls, OlderVersionsAndOtherProtocolsAreRefused) {
     const auto server = a->accept();
     browser.meet(*server);
     EXPECT_FALSE(server->established());
-    EXPECT_THAT(server->failure(), HasSubstr("no application protocol"));
+    EXPECT_THAT(server->failure().text, HasSubstr("no application protocol"));
   }
 }
 
@@ -340,7 +341,7 @@ TEST_F(Tls, RevokedOnesAreRefusedAndThrownOut) {
   EXPECT_THAT(open.server->check_again(*after), HasSubstr("revoked"));
   Pair again = Tls::pair(*b, *after, "a");
   again.shake_hands();
-  EXPECT_THAT(again.server->failure(), HasSubstr("revoked"));
+  EXPECT_THAT(again.server->failure().text, HasSubstr("revoked"));
 
   files.crl = write_file(dir_.path(), "ca.crl", ca_.revocations({}, -60), 0644);
   const auto overdue = make(files, "a");
@@ -362,7 +363,7 @@ TEST_F(Tls, AKeyFileProvesWhoBothSidesAre) {
   const auto b = make(key_file("b", kKey1), "b");
   Pair pair = Tls::pair(*b, *a, "a");
   pair.shake_hands();
-  ASSERT_TRUE(pair.good()) << pair.client->failure() << pair.server->failure();
+  ASSERT_TRUE(pair.good()) << pair.client->failure().text << pair.server->failure().text;
   EXPECT_THAT(pair.client->proved().ids, ElementsAre("a"));
   EXPECT_THAT(pair.server->proved().ids, ElementsAre("b"));
   Pair unnamed = Tls::pair(*b, *a, "");
@@ -377,7 +378,7 @@ TEST_F(Tls, AnotherKeyClusterOrNodeIsRefused) {
     Pair pair = Tls::pair(client, *a, dialled);
     pair.shake_hands();
     EXPECT_FALSE(pair.server->established());
-    return pair.server->failure();
+    return pair.server->failure().text;
   };
   EXPECT_THAT(fails(*make(key_file("b", kKey2), "b"), "a"), HasSubstr("is not in the file"));
   EXPECT_THAT(fails(*make(key_file("b", kKey1), "b", "test"), "a"), HasSubstr("another cluster"));

@@ -158,7 +158,7 @@ ssize_t Channel::receive_encrypted(iovec* parts, std::size_t count) {
 }
 
 core::Refusal Channel::why(int error, const char* what) const {
-  if (tls_ && !tls_->failure().empty()) return {core::Reason::kTls, tls_->failure()};
+  if (tls_ && !tls_->failure().ok()) return tls_->failure();
   return {error == EIO ? core::Reason::kHostError : core::Reason::kNetwork,
           std::string(what) + ": " + std::generic_category().message(error)};
 }

@@ -10,6 +10,7 @@
 
 #include "ha_plugin/base/clock.h"
 #include "ha_plugin/base/date.h"
+#include "ha_plugin/core/one_line.h"
 #include "ha_plugin/net/io/checked_file.h"
 #include "ha_plugin/net/io/openssl_session.h"
 
@@ -79,8 +80,8 @@ std::string OpenSslContext::begin() {
   SSL_CTX_set_num_tickets(context, 0);
   // Our order of suites: with a client's, one whose hash is not a key's could come first, and the
   // key would be passed over.
-  SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION |
-                                   SSL_OP_CIPHER_SERVER_PREFERENCE);
+  SSL_CTX_set_options(context,
+                      SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
   SSL_CTX_set_mode(context, SSL_MODE_AUTO_RETRY | SSL_MODE_RELEASE_BUFFERS);
   return "";
 }
@@ -345,9 +346,9 @@ std::string OpenSslContext::describe(X509* certificate) {
     const int n = BIO_read(bio.get(), text, sizeof text);
     return std::string(text, static_cast<std::size_t>(std::max(n, 0)));
   };
-  return fmt::format("{} (subject '{}', issuer '{}')", names.empty() ? "no name" : names,
-                     name_text(X509_get_subject_name(certificate)),
-                     name_text(X509_get_issuer_name(certificate)));
+  return core::one_line(fmt::format(
+      "{} (subject '{}', issuer '{}')", names.empty() ? "no name" : names,
+      name_text(X509_get_subject_name(certificate)), name_text(X509_get_issuer_name(certificate))));
 }
 
 std::int64_t OpenSslContext::unix_of(const ASN1_TIME* date) {

@@ -34,14 +34,14 @@ OpenSslSession::OpenSslSession(std::shared_ptr<const OpenSslContext> context, Si
 
 OpenSslSession::Read OpenSslSession::read(std::span<std::byte> into, std::size_t& size) {
   size = 0;
-  if (!failure_.empty()) return Read::kFailed;
+  if (!failure_.ok()) return Read::kFailed;
   ERR_clear_error();
   const int done = SSL_read_ex(ssl_.get(), into.data(), into.size(), &size);
   // Before anything else is asked of the connection, which would change the answer.
   const int error = done == 1 ? SSL_ERROR_NONE : SSL_get_error(ssl_.get(), done);
   if (!established() && SSL_is_init_finished(ssl_.get()) == 1) {
     establish();
-    if (!failure_.empty()) return Read::kFailed;
+    if (!failure_.ok()) return Read::kFailed;
     if (!early_.empty() && !write(std::exchange(early_, {}))) return Read::kFailed;
   }
   switch (error) {
@@ -90,10 +90,11 @@ void OpenSslSession::establish() {
   if (names.empty()) {
     return fail(
         fmt::format("its certificate is for {}, and for no node of this cluster, ha:{}/ID or ID.{}",
-                    OpenSslContext::describe(certificate), context_->cluster_, context_->cluster_));
+                    OpenSslContext::describe(certificate), context_->cluster_, context_->cluster_),
+        core::Reason::kIdentity);
   }
   if (const std::string wrong = core::check_dialled(names, dialled_); !wrong.empty()) {
-    return fail(wrong);
+    return fail(wrong, core::Reason::kIdentity);
   }
   proved_ = std::move(names);
 }
@@ -123,7 +124,7 @@ std::string OpenSslSession::check_again(const TlsContext& other) const {
 }
 
 bool OpenSslSession::write(std::span<const std::byte> bytes) {
-  if (!failure_.empty()) return false;
+  if (!failure_.ok()) return false;
   if (!established()) {
     early_.insert(early_.end(), bytes.begin(), bytes.end());
     return true;
@@ -149,9 +150,9 @@ void OpenSslSession::sent(std::size_t bytes) {
   out_begin_ = 0;
 }
 
-void OpenSslSession::fail(const std::string& what) {
+void OpenSslSession::fail(const std::string& what, core::Reason reason) {
   // A peer chose some of these words: the names in its certificate.
-  if (failure_.empty()) failure_ = core::one_line(what);
+  if (failure_.ok()) failure_ = {reason, core::one_line(what)};
 }
 
 int OpenSslSession::bio_read(BIO* bio, char* into, std::size_t room, std::size_t* size) {

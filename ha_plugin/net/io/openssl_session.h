@@ -27,14 +27,14 @@ class OpenSslSession final : OpenSsl, public TlsSession {
   void sent(std::size_t bytes) override;
   const core::ProvedNames& proved() const override { return proved_; }
   std::string check_again(const TlsContext& context) const override;
-  const std::string& failure() const override { return failure_; }
+  const core::Refusal& failure() const override { return failure_; }
   bool peer_spoke() const override { return peer_spoke_; }
 
  private:
   friend class OpenSslContext;
 
   void establish();
-  void fail(const std::string& what);
+  void fail(const std::string& what, core::Reason reason = core::Reason::kTls);
 
   // OpenSSL's, as a BIO.
   static int bio_read(BIO* bio, char* into, std::size_t room, std::size_t* size);
@@ -55,7 +55,7 @@ class OpenSslSession final : OpenSsl, public TlsSession {
   std::string offered_;          // whose key the server found last
   std::string key_name_;         // which line of the key file is in use
   std::string refused_because_;  // what on_verify had against the peer's certificate
-  std::string failure_;
+  core::Refusal failure_;
   bool peer_spoke_ = false;
 };
 

@@ -41,7 +41,7 @@ class MemoryTls final : public metrics::ScrapeDoor::Tls {
         case TlsSession::Read::kClosed:
           return false;
         case TlsSession::Read::kFailed:
-          failed_(session_->failure());
+          failed_(session_->failure().text);
           return false;
       }
     }

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "ha_plugin/core/identity.h"
+#include "ha_plugin/core/types.h"
 
 namespace ha::net {
 
@@ -46,8 +47,9 @@ class TlsSession {
   // "" or why that context would not let the peer in. REQUIRES: established().
   virtual std::string check_again(const TlsContext& context) const = 0;
 
-  // One clause, once something has failed: what is wrong and the way out.
-  virtual const std::string& failure() const = 0;
+  // Once something has failed: kTls, or kIdentity if the peer is a good one and not this one. text:
+  // one clause, what is wrong and the way out.
+  virtual const core::Refusal& failure() const = 0;
   // The peer said something. If not, it may be a node that does not know TLS.
   virtual bool peer_spoke() const = 0;
 };
