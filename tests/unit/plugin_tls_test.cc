@@ -2,48 +2,18 @@
 // Nodes of a set that prove to each other who they are, and strangers that try to be one.
 #include <gmock/gmock.h>
 
-#include "tests/unit/authority.h"
-#include "tests/unit/epoch_set.h"
-#include "tests/unit/native_peer.h"
+#include "tests/unit/tls_set.h"
 
 namespace ha::testing {
 namespace {
 
 using ::testing::HasSubstr;
 
-constexpr char kKey1[] = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n";
-constexpr char kKey2[] = "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100\n";
-
-class TlsSet : public EpochSet {
- protected:
-  Options with_keys(Node& node, const std::string& mode, const std::string& keys = kKey1) {
-    return {{"tls", mode}, {"tls_psk_file", write_file(node.state.path(), "cluster.key", keys)}};
-  }
-  Options with_certificate(Node& node, const std::string& names, const std::string& mode) {
-    const Authority::Issued issued = ca_.issue(node.id, {names});
-    return {{"tls", mode},
-            {"tls_cert", write_file(node.state.path(), "node.crt", issued.certificate, 0644)},
-            {"tls_key", write_file(node.state.path(), "node.key", issued.key)},
-            {"tls_ca", write_file(node.state.path(), "ca.crt", ca_.pem(), 0644)}};
-  }
-  static bool follows(Node& slave) {
-    return Instance::eventually(
-        [&] { return slave.plugin->snapshot().total.client_state == HA_STATE_TRANSFER; });
-  }
-  // A master and a slave without a set, in those modes.
-  static Options without_set(const std::string& id, const Options& tls) {
-    Options all = native({{"cluster_id", "prod"}, {"replica_id", id}, {"reconnect_max_ms", "50"}});
-    all.insert(all.end(), tls.begin(), tls.end());
-    return all;
-  }
-  static ::testing::AssertionResult all_is_encrypted(Node& node) {
-    const bool it_is =
-        Instance::eventually([&] { return node.plugin->sample("ha_connections_plaintext") == 0; });
-    return it_is ? ::testing::AssertionSuccess() : ::testing::AssertionFailure();
-  }
-
-  Authority ca_{"ha-ca"};
-};
+::testing::AssertionResult all_is_encrypted(Instance& node) {
+  const bool it_is =
+      Instance::eventually([&] { return node.sample("ha_connections_plaintext") == 0; });
+  return it_is ? ::testing::AssertionSuccess() : ::testing::AssertionFailure();
+}
 
 TEST_F(TlsSet, AKeyFileOnEachNodeIsAllThatASetNeeds) {
   make(3);
@@ -51,13 +21,13 @@ TEST_F(TlsSet, AKeyFileOnEachNodeIsAllThatASetNeeds) {
   for (Node* node : {&b(), &c()}) follow(*node, address(a()), with_keys(*node, "require"));
   ASSERT_TRUE(a().host.wait_for_role(HA_ROLE_MASTER)) << last_role(a()).text;
   spread(a(), 100'000);
-  EXPECT_TRUE(all_is_encrypted(a()));
+  EXPECT_TRUE(all_is_encrypted(*a().plugin));
   EXPECT_GE(a().plugin->sample(R"(ha_tls_handshakes_total{side="server",result="ok"})"), 2);
 
   // And through a change of master.
   promote(b());
   spread(b(), 1000);
-  EXPECT_TRUE(all_is_encrypted(b()));
+  EXPECT_TRUE(all_is_encrypted(*b().plugin));
 }
 
 TEST_F(TlsSet, CertificatesToo) {
@@ -65,7 +35,7 @@ TEST_F(TlsSet, CertificatesToo) {
   start(a(), HA_ROLE_MASTER, with_certificate(a(), "URI:ha:prod/a", "require"));
   follow(b(), address(a()), with_certificate(b(), "DNS:b.prod", "require"));
   spread(a(), 5'000'000);
-  EXPECT_TRUE(all_is_encrypted(a()));
+  EXPECT_TRUE(all_is_encrypted(*a().plugin));
 }
 
 // Rows: what the slave is set to. Columns: the master.
@@ -216,7 +186,7 @@ TEST_F(TlsSet, TheModeChangesWhileMessagesFlow) {
       spread(a(), 1000);
     }
   }
-  EXPECT_TRUE(all_is_encrypted(a()));
+  EXPECT_TRUE(all_is_encrypted(*a().plugin));
 }
 
 // ---- what a start refuses --------------------------------------------------------------------
