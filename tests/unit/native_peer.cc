@@ -114,6 +114,14 @@ std::string NativeSlave::follow_to(std::int64_t from, std::int64_t end) {
   return "";
 }
 
+std::optional<core::Promise> NativeCandidate::ask(const core::Prepare& prepare) {
+  if (!peer_.send(wire::native::opening())) return std::nullopt;
+  if (!read_one(peer_, reader_, Reader::Found::kGreeting)) return std::nullopt;
+  if (!peer_.send(wire::native::encode_prepare(prepare))) return std::nullopt;
+  if (!read_one(peer_, reader_, Reader::Found::kPromise)) return std::nullopt;
+  return reader_.promise();
+}
+
 bool NativeMaster::read_message(Reader::Found want) { return read_one(peer_, reader_, want); }
 
 std::optional<core::Hello> NativeMaster::greet(const core::Greeting& greeting) {

@@ -81,6 +81,20 @@ class NativeMaster {
   wire::native::Reader reader_{wire::native::Reader::Side::kMaster};
 };
 
+// A node that asks to become master.
+class NativeCandidate {
+ public:
+  explicit NativeCandidate(std::int64_t port) : peer_(Peer::to(port)) {}
+
+  // Opens, is greeted, asks; the answer.
+  std::optional<core::Promise> ask(const core::Prepare& prepare);
+  Peer& peer() { return peer_; }
+
+ private:
+  Peer peer_;
+  wire::native::Reader reader_{wire::native::Reader::Side::kCandidate};
+};
+
 // The bytes of a frame of what stands in every test log.
 wire::native::Bytes native_frame(std::int64_t offset, std::int64_t size, std::int64_t epoch = 0);
 

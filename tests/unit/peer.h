@@ -67,6 +67,7 @@ class Listener {
   std::int64_t port() const { return port_; }
   std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
   Peer accept();
+  int fd() const { return fd_; }
 
  private:
   int fd_ = -1;
