@@ -5,7 +5,8 @@
 documents.py ROOT HA_STUB follows every link, #anchors included, and looks up what stands in backticks and
 in code blocks: flags in the help of HA_STUB's commands, verbs of ./run in its usage, options in the table
 of docs/options.md, metrics in those of metrics/README.md (both are generated from the code), and every
-other snake_case or HA_ name in the sources. Paths are readme_paths.py's job.
+other snake_case or HA_ name in the sources. In SECURITY.md also tests, by suite and name. Paths are
+readme_paths.py's job.
 """
 import functools
 import pathlib
@@ -21,6 +22,8 @@ TABLE_NAME = re.compile(r"^\| `(\w+)` \|", re.M)
 FOREIGN = {"read_ahead_kb"}  # the kernel's
 OURS = re.compile(r"^(?:\$ )?(?:\./run|(?:build/)?ha_\w+|tests/\S+\.py)\b")
 COMMAND = re.compile(r"^(?:\$ )?(?:build/)?ha_stub +([a-z]+)(.*)", re.S)
+TEST = re.compile(r"^TEST(?:_[FP])?\(\s*(\w+),\s*(\w+)\)", re.M)
+TEST_NAME = re.compile(r"[A-Z]\w*\.[A-Z]\w*")
 SOURCES = (".h", ".hpp", ".cc", ".c", ".py", ".txt", ".cmake", ".in", ".yml", ".json", ".java", ".sh")
 
 
@@ -64,6 +67,7 @@ class Known:
         # What logs and labels make of HA_REASON_SET_DIFFERS.
         self.words |= {name.lower() for name in re.findall(r"\bHA_(?:REASON_|STATE_|REPLICA_)?([A-Z_]+)\b", code)}
         self.flags = set(FLAG.findall(code))
+        self.tests = {".".join(found) for found in TEST.findall(code)}
         self.options = set(TABLE_NAME.findall((root / "docs/options.md").read_text()))
         self.metrics = {name for name in TABLE_NAME.findall((root / "metrics/README.md").read_text())
                         if name.startswith("ha_")}
@@ -123,6 +127,12 @@ def unknown_names(known, text):
             yield f"option `{option}`, which does not exist"
 
 
+def unknown_tests(known, text):
+    for is_line, piece in code_pieces(text):
+        if not is_line and TEST_NAME.fullmatch(piece) and piece not in known.tests:
+            yield f"test `{piece}`, which does not exist"
+
+
 def main(root, stub):
     pages = [page for page in sorted(root.rglob("*.md")) if not is_built(root, page)]
     known = Known(root, stub)
@@ -130,6 +140,8 @@ def main(root, stub):
     for page in pages:
         text = page.read_text()
         named = [] if page.name == "CHANGELOG.md" else unknown_names(known, text)  # it names what has gone
+        if page == root / "SECURITY.md":
+            named = [*named, *unknown_tests(known, text)]
         for fault in sorted({*broken_links(root, page, text), *named}):
             wrong.append(f"{page.relative_to(root)}: {fault}")
     print(*wrong, f"{len(pages)} pages, {len(known.options)} options, {len(known.metrics)} metrics, "
