@@ -149,6 +149,17 @@ TEST_F(Tls, CertificatesProveWhoBothSidesAre) {
   EXPECT_THAT(pair.server->proved().ids, ElementsAre("b"));
 }
 
+// An authority may sign anything. What it signed is shown in the log.
+TEST_F(Tls, ANameThatIsShownIsOneLine) {
+  const auto a = make(files_of("a"), "a");
+  const auto b = make(files_of("b", ca_, {"URI:ha:prod/b,DNS:x\x1b[2Jy"}), "b");
+  Pair pair = Tls::pair(*b, *a, "a");
+  pair.shake_hands();
+  ASSERT_TRUE(pair.good());
+  EXPECT_EQ(pair.server->proved().shown.find('\x1b'), std::string::npos)
+      << pair.server->proved().shown;
+}
+
 TEST_F(Tls, BytesComeThroughInWhateverPieces) {
   const auto a = make(files_of("a"), "a");
   const auto b = make(files_of("b"), "b");
