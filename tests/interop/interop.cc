@@ -179,7 +179,8 @@ void Interop::produce(Driver::Produce what) {
   EXPECT_EQ(outcomes, (Driver::Outcomes{{"SEND_OK", count}}));
 }
 
-void Interop::register_our_master(const Node& master, const std::string& topic, int queues) {
+void Interop::register_our_master(const Node& master, const std::string& topic, int queues,
+                                  const std::string& ha) {
   constexpr int kRegisterBroker = 103;
   const json::object body = {{"filterServerList", json::array()},
                              {"topicConfigSerializeWrapper", topic_table(topic, queues)}};
@@ -187,7 +188,7 @@ void Interop::register_our_master(const Node& master, const std::string& topic, 
                                     {{"brokerName", "b"},
                                      {"brokerAddr", "127.0.0.1:" + std::to_string(free_ports(1))},
                                      {"clusterName", "C"},
-                                     {"haServerAddr", master.ha()},
+                                     {"haServerAddr", ha.empty() ? master.ha() : ha},
                                      {"brokerId", "0"},
                                      {"compressed", "false"}},
                                     json::serialize(body));

@@ -49,8 +49,10 @@ class Interop : public system::Cluster, public testing::WithParamInterface<const
   // The same for a slave of ours and a real master.
   void expect_copy(const Broker& master, const system::Node& slave);
   // Tells the name server of our master what a real one would tell it: that it is broker "b" with
-  // id 0, where its HA port is and which topics it has. Until the driver's release.
-  void register_our_master(const system::Node& master, const std::string& topic, int queues);
+  // id 0, where its HA port is and which topics it has. Until the driver's release. ha: another
+  // address of that port.
+  void register_our_master(const system::Node& master, const std::string& topic, int queues,
+                           const std::string& ha = "");
   // Appends messages with keys, mostly small, to all queues; each waits for in_sync_replicas.
   void produce_to(const system::Node& master, const std::string& topic, int count);
 
