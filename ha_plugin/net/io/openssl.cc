@@ -7,8 +7,8 @@ namespace ha::net {
 namespace {
 
 // DEEPBIND: a host that carries an OpenSSL of its own, and exports it, would otherwise take calls
-// between these two libraries over. Address sanitizer refuses the flag.
-#ifdef __SANITIZE_ADDRESS__
+// between these two libraries over. The sanitizers refuse the flag.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr int kFlags = RTLD_NOW | RTLD_LOCAL;
 #else
 constexpr int kFlags = RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND;
