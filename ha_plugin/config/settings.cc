@@ -444,8 +444,7 @@ const Spec kSpecs[] = {
      [](const Settings& s) { return s.metrics_listen; }},
     {"metrics_tls_cert", "file", "PEM; empty = none", false,
      "Serves the metrics by https, TLS 1.3, with this certificate. This file and the next three "
-     "are "
-     "read again when they change, at the next scrape.",
+     "are read again when they change, at the next scrape.",
      HA_PATH(metrics_tls_cert)},
     {"metrics_tls_key", "file", "PEM, not encrypted, not readable by others; empty = none", false,
      "The private key of metrics_tls_cert.", HA_PATH(metrics_tls_key)},
@@ -454,8 +453,7 @@ const Spec kSpecs[] = {
      HA_PATH(metrics_tls_client_ca)},
     {"metrics_users_file", "file", "lines USER:BCRYPT, not readable by others; empty = none", false,
      "Only these users, with their passwords (HTTP basic authentication), may scrape. `htpasswd "
-     "-nB "
-     "USER` writes a line.",
+     "-nB USER` writes a line.",
      HA_PATH(metrics_users_file)},
     {"tls", "choice", "off, accept, prefer, require", true,
      "TLS 1.3 on the HA port and to other nodes. accept: for peers that come with it. prefer: also "

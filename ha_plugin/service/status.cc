@@ -212,7 +212,7 @@ json::array warnings_json(const StatusInput& in) {
   }
   if (m.tls.open_to_all.value() != 0) {
     all.emplace_back(
-        "the HA port is open to everybody who reaches it: options 'tls' and 'allow' are not given");
+        "the HA port has no TLS: everybody who reaches it can read the log, and act as a replica");
   }
   if (m.metadata_failed.value() != 0) {
     all.emplace_back(

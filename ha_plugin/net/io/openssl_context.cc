@@ -58,6 +58,10 @@ std::shared_ptr<TlsContext> TlsContext::make_endpoint(const TlsFiles& files, std
   return wrong.empty() ? made : nullptr;
 }
 
+OpenSslContext::~OpenSslContext() {
+  for (NamedKey& key : keys_) OPENSSL_cleanse(key.key.data(), key.key.size());
+}
+
 // What both have.
 std::string OpenSslContext::begin() {
   if (std::string wrong = load(); !wrong.empty()) return wrong;
@@ -260,6 +264,7 @@ std::string OpenSslContext::load_keys(const std::string& path) {
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (line.empty() || line.front() == '#') continue;
     NamedKey key;
+    key.key.reserve(kKeyBytes);  // to grow would leave copies behind
     for (std::size_t i = 0; i + 1 < line.size() && hex(line[i]) >= 0 && hex(line[i + 1]) >= 0;
          i += 2) {
       key.key.push_back(static_cast<unsigned char>(hex(line[i]) * 16 + hex(line[i + 1])));

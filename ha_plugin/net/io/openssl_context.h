@@ -22,6 +22,7 @@ class OpenSslContext final : OpenSsl,
  public:
   OpenSslContext(std::string cluster, std::string id, std::uint64_t rekey_bytes)
       : cluster_(std::move(cluster)), id_(std::move(id)), rekey_bytes_(rekey_bytes) {}
+  ~OpenSslContext() override;
 
   // One of these, once, before anything else. "" or what is wrong.
   std::string build(const TlsFiles& files);
