@@ -114,7 +114,7 @@ std::optional<store::QueueCounters> QueueOffsets::load(std::int64_t log_min) {
   store::QueueCounters out;
   bool good = false;
   const auto failed = read_side_file(path_, kWithout, [&](std::string_view text) {
-    const std::string wrong = parse_queue_counters(text, out);
+    std::string wrong = parse_queue_counters(text, out);
     good = wrong.empty();
     return wrong;
   });

@@ -30,7 +30,7 @@ namespace json = boost::json;
 constexpr std::chrono::seconds kReadyTimeout{30};
 constexpr int kStopMs = 6000;
 
-Error system_failure(std::string what) {
+Error system_failure(const std::string& what) {
   const int error = errno;
   return Error{HA_IO, error, what + ": " + std::strerror(error)};
 }
