@@ -177,8 +177,9 @@ std::optional<LongPoll> Api::produce(const Call& call) {
     call.reply(error_response(*query.error()));
     return std::nullopt;
   }
-  broker_.produce(std::move(out),
-                  [reply = call.reply](ProduceResult result) { reply(produce_response(result)); });
+  broker_.produce(std::move(out), [reply = call.reply](const ProduceResult& result) {
+    reply(produce_response(result));
+  });
   return std::nullopt;
 }
 

@@ -108,7 +108,7 @@ std::shared_ptr<Segment> SegmentTable::pop_oldest(
     const std::function<void(std::int64_t)>& publish) {
   const std::lock_guard lock(mutex_);
   if (segments_.size() < 2) return nullptr;
-  const std::shared_ptr<Segment> oldest = segments_.front();
+  std::shared_ptr<Segment> oldest = segments_.front();
   const bool lent = std::any_of(slots_.begin(), slots_.end(), [&](const Slot& slot) {
     return slot.used && slot.kind == Kind::kLent && slot.lease.segment == oldest;
   });
