@@ -23,8 +23,7 @@ struct Address {
   bool is_number() const;
 };
 
-// What whoever is at that IP address has at hand: the address itself, or of IPv6 the network of 64
-// bits that one machine is given.
+// What one machine can send from: an IPv4 address, or the IPv6 network of 64 bits that it is in.
 std::string origin_of(const std::string& ip);
 
 // "" or why this machine cannot use the address now: its zone names no interface here.

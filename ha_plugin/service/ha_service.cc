@@ -272,7 +272,7 @@ Outcome HaService::begin(const RoleChange& role) {
                              "read before stay in use: " +
                                  wrong);
                  });
-  reload_tls(false);
+  reload_tls(false);  // warns if the certificate ends soon
   host_.info("listening for slaves on " + listen.text());
   warn_of_bootstrap();
   RoleChange first = role;

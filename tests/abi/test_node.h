@@ -55,12 +55,30 @@ class BasicTestNode {
 
 using TestNode = BasicTestNode<MemoryLog>;
 
+// Removed when the process ends.
+class KeyFile {
+ public:
+  KeyFile() {
+    std::ofstream(path_) << std::string(64, 'a');
+    std::filesystem::permissions(path_, std::filesystem::perms::owner_read);
+  }
+  ~KeyFile() {
+    std::error_code ignored;
+    std::filesystem::remove(path_, ignored);
+  }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_ = testing::TempDir() + "ha_abi_" + std::to_string(::getpid());
+};
+
 // Of a node under TLS; all have the same key file.
 inline Options under_tls(const std::string& id) {
-  const std::filesystem::path path = testing::TempDir() + "ha_abi_" + std::to_string(::getpid());
-  std::ofstream(path) << std::string(64, 'a');
-  std::filesystem::permissions(path, std::filesystem::perms::owner_read);
-  return {{"tls", "require"}, {"tls_psk_file", path}, {"cluster_id", "test"}, {"replica_id", id}};
+  static const KeyFile file;
+  return {{"tls", "require"},
+          {"tls_psk_file", file.path()},
+          {"cluster_id", "test"},
+          {"replica_id", id}};
 }
 
 // A master and a slave that has joined it.

@@ -119,7 +119,7 @@ def put_busy_poll():
 def drain_tls():
     def contenders(s):
         mib = ("--mib", s.pick(2048, 256))
-        return [("limit", "OpenSSL alone", Program(s, "ha_limit_drain_tls", *mib)),
+        return [("limit", "", Program(s, "ha_limit_drain", *mib, "--tls")),
                 ("in the clear", "", Program(s, "ha_bench_drain", *mib)),
                 ("ours", "", Program(s, "ha_bench_drain", *mib, "--tls"))]
     return Row("drain under TLS", contenders, [

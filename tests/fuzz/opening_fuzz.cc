@@ -3,7 +3,7 @@
 //
 // The first byte of an input says how the node is set up, the second how the rest is cut. What must
 // hold: it is heard what the peer speaks with the eighth byte and not before; nothing is let in
-// that the options shut out; TLS is heard once. A name of another cluster is nobody's.
+// that the options shut out; TLS is heard once. A name of another cluster gives no id.
 #include <cstdint>
 #include <string>
 #include <variant>

@@ -2,27 +2,18 @@
 // Case 9: RocketMQ's HA protocol knows no TLS, so stunnel stands beside the real broker and speaks
 // it for it. Our node asks for TLS and is told who is there by the certificate.
 
-#include <signal.h>
-
 #include <fstream>
-#include <sstream>
 
 #include "tests/interop/interop.h"
-#include "tests/system/deadline.h"
+#include "tests/system/log_file.h"
 
 namespace ha::interop {
 namespace {
 
 using system::Node;
-using system::wait_until;
+using system::text_of;
 
 constexpr int kQueues = 4;
-
-std::string text_of(const std::filesystem::path& file) {
-  std::ostringstream text;
-  text << std::ifstream(file).rdbuf();
-  return std::move(text).str();
-}
 
 class Case9TlsProxy : public Interop {
  protected:
@@ -70,8 +61,7 @@ class Case9TlsProxy : public Interop {
     proxy_ =
         std::make_unique<system::Process>(std::vector<std::string>{"stunnel", file("stunnel.conf")},
                                           system::ProcessOptions{.error_file = log});
-    wait_until("stunnel listens",
-               [&] { return text_of(log).find("Configuration successful") != std::string::npos; });
+    system::wait_for_log(log, "Configuration successful");
     return at;
   }
 

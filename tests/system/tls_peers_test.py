@@ -409,7 +409,7 @@ class TlsPeers(unittest.TestCase):
                     lines = node.lines(address)
                     self.assertEqual(len(lines), 1, lines)
                     self.assertIn("(tls)", lines[0])
-                    self.assertNotIn("tls_psk_file", lines[0])  # nobody's key file is wrong
+                    self.assertNotIn("tls_psk_file", lines[0])  # the key file is not at fault
 
 
 def main():

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What somebody on the network has who is no node: roads on which bytes change, and a port that
-// says what it likes. Both have a thread of their own and end with their objects.
+// An attacker's tools: a relay that can change bytes on the way, and a port that answers whatever
+// the test wants. Each has a thread of its own, which ends with the object.
 #pragma once
 
 #include <atomic>

@@ -79,7 +79,8 @@ TEST(Accept, SilentConnectionsMakeRoomTheOldestFirst) {
   EXPECT_TRUE(host.wait_for_log("had not said who it is"));
 }
 
-// Whoever speaks RocketMQ's wire counts after 8 bytes: one address may not take all places.
+// On RocketMQ's wire 8 bytes make a replica, which is never evicted. One address must not fill all
+// connections with them.
 TEST(Accept, OneAddressHoldsItsShareOfConnections) {
   MemoryHost host;
   Instance master(host, {{"connections_per_address", "2"}});

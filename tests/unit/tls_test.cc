@@ -304,7 +304,7 @@ TEST_F(Tls, WhoShowsNothingIsRefused) {
   }
 }
 
-// Bytes that only begin like TLS are no matter of keys.
+// Garbage that begins like TLS must not be blamed on the key file.
 TEST_F(Tls, GarbageIsCalledThat) {
   const auto server = make(key_file("a", kKey1), "a")->accept();
   std::vector<std::byte> garbage(300, std::byte{'A'});

@@ -9,11 +9,12 @@ namespace ha::net {
 // Who may read it. kNotOthers: its owner and its group, as Debian's ssl-cert does.
 enum class Readers { kAnybody, kNotOthers, kOwner };
 
-// All of it, at most a mebibyte. "" or what is wrong with it, for whoever set that option.
+// Reads the whole file, at most 1 MiB. Returns "" or a sentence with the option, the path and what
+// is wrong.
 std::string read_checked(const std::string& option, const std::string& path, Readers readers,
                          std::string& out);
 
-// Another one once the file has changed. "" is a path too: of no file.
+// Another text once the file has changed. path may be "", for an option that is not given.
 std::string fingerprint_of(const std::string& path);
 
 }  // namespace ha::net

@@ -44,6 +44,14 @@ std::string this_clock() { return "this clock says " + date_of(unix_now_ms() / 1
 
 }  // namespace
 
+std::string TlsFiles::fingerprint() const {
+  std::string text;
+  for (const std::string* path : {&cert, &key, &ca, &crl, &psk}) {
+    text += fingerprint_of(*path) + ";";
+  }
+  return text;
+}
+
 std::shared_ptr<TlsContext> TlsContext::make(const TlsFiles& files, const std::string& cluster,
                                              const std::string& id, std::string& wrong,
                                              std::uint64_t rekey_bytes) {
@@ -62,7 +70,7 @@ OpenSslContext::~OpenSslContext() {
   for (NamedKey& key : keys_) OPENSSL_cleanse(key.key.data(), key.key.size());
 }
 
-// What both have.
+// What a node and the metrics endpoint have in common.
 std::string OpenSslContext::begin() {
   if (std::string wrong = load(); !wrong.empty()) return wrong;
   ERR_clear_error();

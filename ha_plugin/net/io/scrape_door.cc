@@ -16,9 +16,6 @@
 namespace ha::net {
 namespace {
 
-// What an unknown user's password is compared with, so that it takes as long as a known one's.
-constexpr char kNobodysHash[] = "$2b$10$abcdefghijklmnopqrstuuJHxDs.l9KvQJw7BykdI2nSzUHNLZfOa";
-
 // Far more than people type, and a bound for what a stranger can have hashed.
 constexpr std::size_t kMostCredentials = 1024;
 
@@ -146,13 +143,9 @@ std::string ScrapeDoor::check() {
   return users_.empty() ? "" : read_users(users_, text);
 }
 
-std::string ScrapeDoor::fingerprint() const {
-  return fingerprint_of(files_.cert) + fingerprint_of(files_.key) + fingerprint_of(files_.ca);
-}
-
 // Only good ones take the place of those in use.
 std::string ScrapeDoor::read_tls() {
-  read_as_ = fingerprint();
+  read_as_ = files_.fingerprint();
   std::string wrong;
   if (auto made = TlsContext::make_endpoint(files_, wrong)) context_ = std::move(made);
   return wrong;
@@ -160,7 +153,7 @@ std::string ScrapeDoor::read_tls() {
 
 std::unique_ptr<metrics::ScrapeDoor::Tls> ScrapeDoor::open() {
   if (files_.cert.empty()) return nullptr;
-  if (fingerprint() != read_as_) {
+  if (files_.fingerprint() != read_as_) {
     if (const std::string wrong = read_tls(); !wrong.empty()) {
       complain_(HA_LOG_ERROR,
                 "the files of the metrics' TLS have changed and cannot be used, so "
@@ -190,13 +183,12 @@ bool ScrapeDoor::admits(std::string_view authorization) {
   // The function that hashes would take a NUL for the end.
   if (colon == std::string::npos || given.find('\0') != std::string::npos) return false;
   const std::string user = given.substr(0, colon);
-  std::string hash = kNobodysHash;
+  // An unknown user's password is hashed too, with somebody's salt, so that it takes as long.
+  std::string hash;
   bool known = false;
   for_each_user(text, [&](int, std::string_view name, std::string_view of_name) {
-    if (name == user) {
-      hash = of_name;
-      known = true;
-    }
+    known = known || name == user;
+    if (hash.empty() || name == user) hash = of_name;
     return std::string();
   });
   if (is_password(given.substr(colon + 1), hash) && known) return true;

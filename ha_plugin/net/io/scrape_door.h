@@ -33,7 +33,6 @@ class ScrapeDoor final : public metrics::ScrapeDoor {
 
  private:
   std::string read_tls();
-  std::string fingerprint() const;
   void complain(const std::string& kind, const std::string& text);
 
   const TlsFiles files_;

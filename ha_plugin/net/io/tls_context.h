@@ -24,6 +24,9 @@ struct TlsFiles {
   std::string crl;  // "" = nothing is revoked
   std::string psk;  // instead of the four above
 
+  // Another text once one of them has changed.
+  std::string fingerprint() const;
+
   friend bool operator==(const TlsFiles&, const TlsFiles&) = default;
 };
 
@@ -37,8 +40,8 @@ class TlsContext {
   static std::shared_ptr<TlsContext> make(const TlsFiles& files, const std::string& cluster,
                                           const std::string& id, std::string& wrong,
                                           std::uint64_t rekey_bytes = kRekeyBytes);
-  // Of an endpoint for clients that are no nodes: cert and key are shown to them, and where there
-  // is a ca, they need a certificate of it, with whatever name. The options are metrics_tls_....
+  // For the metrics endpoint, whose clients are not nodes: with a ca they need a certificate that
+  // it signed, for any name. Options metrics_tls_cert, metrics_tls_key, metrics_tls_client_ca.
   static std::shared_ptr<TlsContext> make_endpoint(const TlsFiles& files, std::string& wrong);
   TlsContext() = default;
   TlsContext(const TlsContext&) = delete;

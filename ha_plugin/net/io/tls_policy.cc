@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "ha_plugin/base/date.h"
-#include "ha_plugin/net/io/checked_file.h"
 
 namespace ha::net {
 namespace {
@@ -16,14 +15,6 @@ constexpr std::size_t kMostRemembered = 1024;
 
 void remember(std::set<std::string>& in, const std::string& what) {
   if (!what.empty() && in.size() < kMostRemembered) in.insert(what);
-}
-
-std::string fingerprint(const TlsFiles& files) {
-  std::string text;
-  for (const std::string* path : {&files.cert, &files.key, &files.ca, &files.crl, &files.psk}) {
-    text += fingerprint_of(*path) + ";";
-  }
-  return text;
 }
 
 }  // namespace
@@ -49,7 +40,7 @@ std::string TlsPolicy::apply(const Settings& settings) {
 std::string TlsPolicy::read(const TlsFiles& files, const std::string& cluster,
                             const std::string& id) {
   // Before they are read: what changes meanwhile is then read once more.
-  std::string read_as = fingerprint(files);
+  std::string read_as = files.fingerprint();
   std::string wrong;
   std::shared_ptr<TlsContext> made = TlsContext::make(files, cluster, id, wrong);
   const Lock lock(mutex_);
@@ -78,7 +69,7 @@ bool TlsPolicy::reload(bool anyhow, std::string& wrong) {
     id = id_;
     read_as = read_as_;
   }
-  if (!anyhow && fingerprint(files) == read_as) return false;
+  if (!anyhow && files.fingerprint() == read_as) return false;
   wrong = read(files, cluster, id);
   (wrong.empty() ? metrics_.tls.reloads : metrics_.tls.reload_failures).add();
   return wrong.empty();
