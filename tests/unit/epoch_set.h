@@ -61,6 +61,18 @@ class EpochSet : public ::testing::Test {
     options.insert(options.end(), more.begin(), more.end());
     node.plugin = std::make_unique<Instance>(node.host, options);
   }
+  // The report that answers this change: one of the start may still be on its way.
+  RoleSeen ask_to_be_master(Node& node, std::uint32_t flags) {
+    EXPECT_EQ(node.plugin->set_role(HA_ROLE_MASTER, "", flags, ++asked_), HA_OK);
+    RoleSeen answer{};
+    EXPECT_TRUE(Instance::eventually([&] {
+      for (const RoleSeen& told : node.host.roles()) {
+        if (told.number == asked_) answer = told;
+      }
+      return answer.number == asked_;
+    }));
+    return answer;
+  }
   void start(Node& node, std::int32_t role, const Options& more = {}) {
     load(node, more);
     ASSERT_EQ(node.plugin->start(role), HA_OK) << node.plugin->error().text;
@@ -86,20 +98,15 @@ class EpochSet : public ::testing::Test {
     make(3);
     start_all(more);
   }
-  static std::int64_t promote(Node& node, std::uint32_t flags = 0) {
-    const std::size_t before = node.host.roles().size();
-    EXPECT_EQ(node.plugin->set_role(HA_ROLE_MASTER, "", flags), HA_OK);
-    EXPECT_TRUE(node.host.wait_for_role(HA_ROLE_MASTER, before + 1)) << last_role(node).text;
-    return last_role(node).epoch;
+  std::int64_t promote(Node& node, std::uint32_t flags = 0) {
+    const RoleSeen told = ask_to_be_master(node, flags);
+    EXPECT_EQ(told.role, HA_ROLE_MASTER) << told.text;
+    EXPECT_EQ(told.status, HA_OK) << told.text;
+    return told.epoch;
   }
   static RoleSeen last_role(const Node& node) { return node.host.roles().back(); }
   // What the promotion of a node that may not become master is told.
-  static RoleSeen refused(Node& node) {
-    const std::size_t before = node.host.roles().size();
-    EXPECT_EQ(node.plugin->set_role(HA_ROLE_MASTER), HA_OK);
-    EXPECT_TRUE(Instance::eventually([&] { return node.host.roles().size() > before; }));
-    return node.host.roles()[before];
-  }
+  RoleSeen refused(Node& node, std::uint32_t flags = 0) { return ask_to_be_master(node, flags); }
   static std::int64_t grow(Node& node, std::int64_t size) {
     const std::int64_t end = node.host.grow(size);
     node.plugin->notify(end);
@@ -124,6 +131,7 @@ class EpochSet : public ::testing::Test {
 
   std::vector<std::unique_ptr<Node>> nodes_;
   std::string replicas_;
+  std::int64_t asked_ = 0;  // changes of roles, over all nodes
 };
 
 }  // namespace ha::testing

@@ -40,10 +40,7 @@ TEST_F(DifferentSets, AListThatIsTooShortNeitherFollowsNorIsPromoted) {
   const std::int64_t end = grow(a(), 100);
   ASSERT_TRUE(c().host.wait_for_end(end));
   for (const std::uint32_t flags : {0U, HA_ROLE_CHANGE_FORCE}) {
-    const std::size_t before = b().host.roles().size();
-    ASSERT_EQ(b().plugin->set_role(HA_ROLE_MASTER, "", flags), HA_OK);
-    ASSERT_TRUE(Instance::eventually([&] { return b().host.roles().size() > before; }));
-    const RoleSeen told = b().host.roles()[before];
+    const RoleSeen told = refused(b(), flags);
     EXPECT_EQ(told.status, HA_CONFLICT);
     EXPECT_EQ(told.reason, HA_REASON_SET_DIFFERS);
     EXPECT_NE(told.text.find("the candidate's set is a,b with default_copies 2, that of 'a' is "
