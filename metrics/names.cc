@@ -28,13 +28,13 @@ consteval Word word(std::int32_t number, std::string_view name) {
   return word;
 }
 
-constexpr Word kReasons[] = {
+constexpr Word kReasonWords[] = {
 #define HA_ROW(name, enumerator, number, kinds) word(number, #name),
     HA_REASONS(HA_ROW)
 #undef HA_ROW
 };
 
-constexpr Word kStatuses[] = {
+constexpr Word kStatusWords[] = {
 #define HA_ROW(name, enumerator, number) word(number, #name),
     HA_STATUSES(HA_ROW)
 #undef HA_ROW
@@ -49,14 +49,14 @@ HA_STATUSES(HA_ROW)
 
 consteval bool count_from_0() {
   for (std::size_t i = 0; i < kReasonSlots; ++i) {
-    if (kReasons[i].number != static_cast<std::int32_t>(i)) return false;
+    if (kReasonWords[i].number != static_cast<std::int32_t>(i)) return false;
   }
   return true;
 }
-static_assert(count_from_0() && std::size(kReasons) == kReasonSlots);
+static_assert(count_from_0() && std::size(kReasonWords) == kReasonSlots);
 
 const Word* find_status(std::int32_t status) {
-  for (const Word& word : kStatuses) {
+  for (const Word& word : kStatusWords) {
     if (word.number == status) return &word;
   }
   return nullptr;
@@ -66,7 +66,7 @@ const Word* find_status(std::int32_t status) {
 
 const char* reason_name(std::int32_t reason) noexcept {
   if (reason < 0 || reason >= static_cast<std::int32_t>(kReasonSlots)) return "unknown";
-  return kReasons[reason].lower.data();
+  return kReasonWords[reason].lower.data();
 }
 
 const char* event_name(std::int32_t event) noexcept {

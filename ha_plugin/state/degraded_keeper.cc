@@ -18,8 +18,8 @@ using core::Offset;
 
 namespace {
 
-constexpr std::int64_t kFormat = 1;
-constexpr const char* kName = "ha_degraded.json";
+constexpr std::int64_t kDegradedFormat = 1;
+constexpr const char* kDegradedFile = "ha_degraded.json";
 
 // Each try blocks the I/O thread for a disk that says no.
 constexpr auto kPause = std::chrono::seconds(1);
@@ -33,11 +33,11 @@ DegradedKeeper::DegradedKeeper(const Host& host, const Settings& settings,
 std::string DegradedKeeper::load(Offset log_end) {
   if (settings_.state_dir.empty()) return "";
   std::string content;
-  if (std::string failed = store_.load(kName, content); !failed.empty()) return failed;
+  if (std::string failed = store_.load(kDegradedFile, content); !failed.empty()) return failed;
   if (content.empty()) return "";
   DegradedState state;
   if (const std::string wrong = parse_degraded(content, state); !wrong.empty()) {
-    return fmt::format("'{}' is damaged: {}", store_.path(kName), wrong);
+    return fmt::format("'{}' is damaged: {}", store_.path(kDegradedFile), wrong);
   }
   journal_ = core::DegradedJournal(state.ranges, log_end, state.told, net::unix_now_ms());
   if (journal_.ranges() != state.ranges) {
@@ -59,7 +59,7 @@ bool DegradedKeeper::allow(Offset held, Offset end, core::Time now) {
         HA_LOG_ERROR,
         fmt::format("degraded: copies are missing, and waits are answered anyway from {} on "
                     "(option 'missing_copies': 'degrade'); what is acknowledged is kept in {}",
-                    journal_.open()->from.bytes(), store_.path(kName)));
+                    journal_.open()->from.bytes(), store_.path(kDegradedFile)));
   }
   return true;
 }
@@ -154,7 +154,7 @@ void DegradedKeeper::adopt(core::DegradedJournal next) {
 
 bool DegradedKeeper::save(const core::DegradedJournal& next) {
   if (settings_.state_dir.empty()) return true;
-  std::string failed = store_.save(kName, format_degraded({next.ranges(), next.told()}));
+  std::string failed = store_.save(kDegradedFile, format_degraded({next.ranges(), next.told()}));
   if (!failed.empty() && !unsaved_) {
     host_.log(HA_LOG_ERROR,
               "the journal of degraded answers cannot be written, so none is "
@@ -199,7 +199,7 @@ DegradedRange from_json(const json::object& r) {
 std::string format_degraded(const DegradedState& state) {
   json::array all;
   for (const DegradedRange& r : state.ranges) all.push_back(to_json(r));
-  json::object object{{"format", kFormat}, {"ranges", std::move(all)}};
+  json::object object{{"format", kDegradedFormat}, {"ranges", std::move(all)}};
   if (state.told) object["told"] = to_json(*state.told);
   return json::serialize(object) + "\n";
 }
@@ -209,8 +209,8 @@ std::string parse_degraded(std::string_view content, DegradedState& out) {
   try {
     const json::object object =
         json::parse(json::string_view(content.data(), content.size())).as_object();
-    if (const std::int64_t format = object.at("format").as_int64(); format != kFormat) {
-      return fmt::format("its format is {}; this version reads {}", format, kFormat);
+    if (const std::int64_t format = object.at("format").as_int64(); format != kDegradedFormat) {
+      return fmt::format("its format is {}; this version reads {}", format, kDegradedFormat);
     }
     for (const json::value& value : object.at("ranges").as_array()) {
       out.ranges.push_back(from_json(value.as_object()));

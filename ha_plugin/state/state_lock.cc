@@ -17,7 +17,7 @@
 namespace ha {
 namespace {
 
-constexpr const char* kName = "/ha_state.lock";
+constexpr const char* kLockFile = "/ha_state.lock";
 
 std::string holder_of(int fd) {
   std::array<char, 24> text{};
@@ -34,7 +34,7 @@ std::string holder_of(int fd) {
 }  // namespace
 
 std::string StateLock::acquire(const std::string& directory) {
-  const std::string path = directory + kName;
+  const std::string path = directory + kLockFile;
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (fd < 0) return cannot("open", path) + " (the plugin must be able to write there)";
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {

@@ -15,8 +15,8 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::int64_t kFormat = 1;
-constexpr const char* kName = "ha_term.json";
+constexpr std::int64_t kTermFormat = 1;
+constexpr const char* kTermFile = "ha_term.json";
 
 std::string checksum_of(const json::object& object) {
   const std::string text = json::serialize(object);
@@ -44,19 +44,19 @@ core::Term term_of(const json::object& object) {
 
 }  // namespace
 
-std::string TermFile::path() const { return store_.path(kName); }
+std::string TermFile::path() const { return store_.path(kTermFile); }
 
 std::string TermFile::load(core::Term& out) const {
   out = {};
   std::string text;
-  if (std::string failed = store_.load(kName, text); !failed.empty()) return failed;
+  if (std::string failed = store_.load(kTermFile, text); !failed.empty()) return failed;
   if (text.empty()) return "";
   const std::string wrong = parse_term(text, out);
   return wrong.empty() ? "" : fmt::format("'{}' is damaged: {}", path(), wrong);
 }
 
 std::string TermFile::save(const core::Term& term) const {
-  return store_.save(kName, format_term(term));
+  return store_.save(kTermFile, format_term(term));
 }
 
 std::string format_term(const core::Term& term) {
@@ -65,7 +65,7 @@ std::string format_term(const core::Term& term) {
     epochs.push_back(json::object{
         {"epoch", entry.epoch}, {"start", entry.start.bytes()}, {"master", entry.master}});
   }
-  json::object object{{"format", kFormat},
+  json::object object{{"format", kTermFormat},
                       {"promised", term.promised},
                       {"promised_to", term.promised_to},
                       {"epochs", std::move(epochs)}};
@@ -81,8 +81,8 @@ std::string parse_term(std::string_view text, core::Term& out) {
     if (const std::string real = checksum_of(object); real != checksum) {
       return fmt::format("its checksum is {}, not {}", real, checksum);
     }
-    if (const std::int64_t format = object.at("format").as_int64(); format != kFormat) {
-      return fmt::format("its format is {}; this version reads {}", format, kFormat);
+    if (const std::int64_t format = object.at("format").as_int64(); format != kTermFormat) {
+      return fmt::format("its format is {}; this version reads {}", format, kTermFormat);
     }
     out = term_of(object);
     return "";

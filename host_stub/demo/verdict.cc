@@ -8,7 +8,7 @@
 namespace stub::demo {
 namespace {
 
-constexpr std::int64_t kPage = 5000;
+constexpr std::int64_t kMessagesPerRead = 5000;
 
 }  // namespace
 
@@ -24,7 +24,7 @@ Result<Verdict> judge(const std::string& broker_url, const Input& input, const F
   std::vector<bool> seen(static_cast<std::size_t>(input.lines()), false);
   ConsumeQuery query;
   query.topic = kTopic;
-  query.max = kPage;
+  query.max = kMessagesPerRead;
   while (true) {
     if (interrupt.raised()) return Error{HA_SHUTDOWN, 0, "interrupted"};
     auto page = client.consume(query);
