@@ -17,6 +17,7 @@
 namespace stub {
 namespace {
 
+using namespace std::string_literals;
 using store::TempDir;
 
 std::int64_t nowhere(const std::string&, int) { return INT64_MAX; }
@@ -174,7 +175,7 @@ TEST(GroupOffsets, AFileThatIsNotATableIsMovedAsideAndTheBrokerStarts) {
                                         "{\"offsetTable\":7}",
                                         "{\"offsetTable\":{\"t@g\":{0:1",
                                         "{\"offsetTable\":{\"t@caf\xE9\":{0:1}}}",
-                                        std::string("{\"offsetTable\":{\"t@g\0\":{0:1}}}", 32),
+                                        "{\"offsetTable\":{\"t@g\0\":{0:1}}}"s,
                                         std::string(100, '\0'),
                                         std::string(10'000, '[')};
   const TempDir dir;
