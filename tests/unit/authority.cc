@@ -30,6 +30,10 @@ std::string pem_of(Write write) {
   return text;
 }
 
+std::string pem_of_certificate(X509* certificate) {
+  return pem_of([&](BIO* bio) { PEM_write_bio_X509(bio, certificate); });
+}
+
 void extend(X509* certificate, X509* issuer, int nid, const std::string& value) {
   X509V3_CTX context;
   X509V3_set_ctx(&context, issuer, certificate, nullptr, nullptr, 0);
@@ -56,24 +60,30 @@ Certificate blank(const std::string& name, long serial, long from_s, long until_
 struct Authority::Parts {
   Key key = new_key();
   Certificate certificate{nullptr, X509_free};
+  std::string chain = {};  // PEM
   long next_serial = 2;
+
+  Parts(const std::string& name, const Parts* above) {
+    constexpr long kYear = 365L * 86400;
+    const Parts& issuer = above == nullptr ? *this : *above;
+    certificate = blank(name, 1, -kYear, kYear, key.get());
+    X509* own = certificate.get();
+    X509_set_issuer_name(own, X509_get_subject_name(issuer.certificate.get()));
+    extend(own, own, NID_basic_constraints, "critical,CA:TRUE");
+    extend(own, own, NID_key_usage, "critical,keyCertSign,cRLSign");
+    extend(own, own, NID_subject_key_identifier, "hash");
+    X509_sign(own, issuer.key.get(), EVP_sha256());
+    if (above != nullptr) chain = pem_of_certificate(own) + above->chain;
+  }
 };
 
-Authority::Authority(const std::string& name) : parts_(std::make_unique<Parts>()) {
-  constexpr long kYear = 365L * 86400;
-  X509* issuer = (parts_->certificate = blank(name, 1, -kYear, kYear, parts_->key.get())).get();
-  X509_set_issuer_name(issuer, X509_get_subject_name(issuer));
-  extend(issuer, issuer, NID_basic_constraints, "critical,CA:TRUE");
-  extend(issuer, issuer, NID_key_usage, "critical,keyCertSign,cRLSign");
-  extend(issuer, issuer, NID_subject_key_identifier, "hash");
-  X509_sign(issuer, parts_->key.get(), EVP_sha256());
-}
+Authority::Authority(const std::string& name) : parts_(std::make_unique<Parts>(name, nullptr)) {}
+Authority::Authority(const std::string& name, const Authority& above)
+    : parts_(std::make_unique<Parts>(name, above.parts_.get())) {}
 
 Authority::~Authority() = default;
 
-std::string Authority::pem() const {
-  return pem_of([&](BIO* bio) { PEM_write_bio_X509(bio, parts_->certificate.get()); });
-}
+std::string Authority::pem() const { return pem_of_certificate(parts_->certificate.get()); }
 
 Authority::Issued Authority::issue(const std::string& common_name, const CertificateWish& wish) {
   const Key key = new_key();
@@ -84,7 +94,7 @@ Authority::Issued Authority::issue(const std::string& common_name, const Certifi
   if (!wish.names.empty()) extend(leaf.get(), issuer, NID_subject_alt_name, wish.names);
   if (!wish.usage.empty()) extend(leaf.get(), issuer, NID_ext_key_usage, wish.usage);
   X509_sign(leaf.get(), parts_->key.get(), EVP_sha256());
-  return {pem_of([&](BIO* bio) { PEM_write_bio_X509(bio, leaf.get()); }), pem_of([&](BIO* bio) {
+  return {pem_of_certificate(leaf.get()) + parts_->chain, pem_of([&](BIO* bio) {
             PEM_write_bio_PrivateKey(bio, key.get(), nullptr, nullptr, 0, nullptr, nullptr);
           }),
           serial};

@@ -39,7 +39,10 @@ TEST_F(TlsSet, CertificatesToo) {
 }
 
 // Rows: what the slave is set to. Columns: the master.
-TEST_F(TlsSet, EachModeMeetsEachOther) {
+class TlsModes : public TlsSet, public ::testing::WithParamInterface<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Wires, TlsModes, ::testing::Values("native", "auto", "rocketmq"));
+
+TEST_P(TlsModes, EachModeMeetsEachOther) {
   const std::vector<std::string> modes = {"off", "accept", "prefer", "require"};
   const auto meets = [](const std::string& slave, const std::string& master) {
     if (slave == "require") return master != "off";
@@ -57,7 +60,9 @@ TEST_F(TlsSet, EachModeMeetsEachOther) {
       MemoryHost slave_host;
       Instance one(master_host, without_set("a", with_keys(a(), master)));
       one.start_master();
-      Instance two(slave_host, without_set("b", with_keys(b(), slave)));
+      Options follower = without_set("b", with_keys(b(), slave));
+      follower.emplace_back("wire", GetParam());
+      Instance two(slave_host, follower);
       two.start_slave(address_of(one));
       if (!meets(slave, master)) {
         EXPECT_TRUE(slave_host.wait_for_log("link to master"));
@@ -65,7 +70,8 @@ TEST_F(TlsSet, EachModeMeetsEachOther) {
         EXPECT_NE(two.snapshot().total.client_state, HA_STATE_TRANSFER);
         continue;
       }
-      ASSERT_TRUE(slave_host.wait_for_log("answered"));
+      ASSERT_TRUE(Instance::eventually(
+          [&] { return two.snapshot().total.client_state == HA_STATE_TRANSFER; }));
       one.notify(master_host.grow(10'000));
       ASSERT_TRUE(slave_host.wait_for_end(10'000));
       EXPECT_TRUE(Instance::eventually([&] {

@@ -259,6 +259,33 @@ class Stranger {
   SSL* ssl_ = nullptr;
 };
 
+// More than a record, or a read, takes.
+TEST_F(Tls, AChainMayBeLong) {
+  std::vector<std::unique_ptr<Authority>> chain;
+  for (int i = 0; i < 40; ++i) {
+    const std::string name = "between-" + std::to_string(i);
+    chain.push_back(std::make_unique<Authority>(name, chain.empty() ? ca_ : *chain.back()));
+  }
+  const TlsFiles long_one = files_of("b", *chain.back(), {"URI:ha:prod/b"});
+  ASSERT_GT(std::filesystem::file_size(long_one.cert), 20'000U);
+  const auto a = make(files_of("a"), "a");
+  const auto b = make(long_one, "b");
+  for (const std::size_t piece : {std::size_t{1}, std::size_t{16'384}}) {
+    Pair calls = Tls::pair(*b, *a, "a");
+    calls.shake_hands(piece);
+    ASSERT_TRUE(calls.good()) << calls.client->failure().text << calls.server->failure().text;
+    EXPECT_THAT(calls.server->proved().ids, ElementsAre("b"));
+    Pair called = Tls::pair(*a, *b, "b");
+    called.shake_hands(piece);
+    EXPECT_TRUE(called.good());
+  }
+  const Authority::Issued alone = chain.back()->issue("b", {"URI:ha:prod/b"});
+  Stranger stranger(&alone);  // shows the first certificate of a file only
+  const auto server = a->accept();
+  stranger.meet(*server);
+  EXPECT_THAT(server->failure().text, HasSubstr("between-39"));
+}
+
 TEST_F(Tls, CertificatesThatAreNotGoodAreRefusedInWords) {
   struct Case {
     CertificateWish wish;
