@@ -137,9 +137,9 @@ def put_tls():
         Measure("p99_us", "us p99")])
 
 
-def handshake():
-    return Row("TLS handshake, key file",
-               lambda s: [("ours", "", Program(s, "ha_bench_handshake", *CPUS))],
+def handshake(name, *flags):
+    return Row(f"TLS handshake, {name}",
+               lambda s: [("ours", "", Program(s, "ha_bench_handshake", *flags, *CPUS))],
                [Measure("p50_us", "us p50", [Aim("<=", 1500)]), Measure("p99_us", "us p99")])
 
 
@@ -356,7 +356,8 @@ def all_rows():
         put_busy_poll(),
         drain_tls(),
         put_tls(),
-        handshake(),
+        handshake("key file"),
+        handshake("certificates", "--certificates"),
         put_many(8, 2.5, 2, []),
         put_many(64, 5, 3, half),
         pipelined(),

@@ -71,18 +71,32 @@ static int find_key(SSL* ssl, const unsigned char* id, size_t size, SSL_SESSION*
   return 1;
 }
 
+static SSL_CTX* context;
+
+static void make_context(void) {
+  context = SSL_CTX_new(TLS_method());
+  SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
+  SSL_CTX_set_ciphersuites(context, "TLS_AES_128_GCM_SHA256");
+  SSL_CTX_set_num_tickets(context, 0);
+  SSL_CTX_set_read_ahead(context, 1);
+  SSL_CTX_set_default_read_buffer_len(context, kPiece);
+}
+
+void bench_tls_certificates(const char* cert, const char* key, const char* ca) {
+  make_context();
+  if (SSL_CTX_use_certificate_chain_file(context, cert) != 1 ||
+      SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) != 1 ||
+      SSL_CTX_load_verify_locations(context, ca, NULL) != 1)
+    bench_die("TLS: '%s': %s", cert, ERR_reason_error_string(ERR_get_error()));
+  SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+}
+
 struct ssl_st* bench_tls(int fd, int server) {
-  static SSL_CTX* context;
   if (context == NULL) {
     make_key();
-    context = SSL_CTX_new(TLS_method());
-    SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
-    SSL_CTX_set_ciphersuites(context, "TLS_AES_128_GCM_SHA256");
-    SSL_CTX_set_num_tickets(context, 0);
+    make_context();
     SSL_CTX_set_psk_use_session_callback(context, use_key);
     SSL_CTX_set_psk_find_session_callback(context, find_key);
-    SSL_CTX_set_read_ahead(context, 1);
-    SSL_CTX_set_default_read_buffer_len(context, kPiece);
   }
   SSL* ssl = SSL_new(context);
   SSL_set_fd(ssl, fd);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* TLS 1.3 on a connected socket by OpenSSL alone, with a key file as ha_plugin's: the two ends are
- * the nodes "slave" (client) and "master" (server) of the cluster "bench".
+/* TLS 1.3 on a connected socket by OpenSSL alone, with a key file as ha_plugin's or with
+ * certificates: the two ends are the nodes "slave" (client) and "master" (server) of the cluster
+ * "bench".
  *
  * Errors end the process, as in bench.h.
  */
@@ -18,6 +19,9 @@ struct ssl_st; /* OpenSSL's SSL */
 
 /* Writes the key file, mode 0600. */
 void bench_tls_key_file(const char* path);
+
+/* PEM files for what follows, instead of the key file; before the first bench_tls. */
+void bench_tls_certificates(const char* cert, const char* key, const char* ca);
 
 /* The whole handshake, blocking. */
 struct ssl_st* bench_tls(int fd, int server);
