@@ -14,7 +14,7 @@ OUTSIDE = {
     "boost/": "boost", "boost/asio": "asio", "boost/beast": "beast", "boost/json": "json", "boost/url": "url",
     "boost/dll": "dll", "boost/system": "system", "fmt/": "fmt", "spdlog/": "spdlog",
     "prometheus/": "prometheus", "CLI/": "cli", "toml++/": "toml", "libdeflate.h": "deflate",
-    "xxhash.h": "xxhash", "openssl/": "ssl", "gtest/": "gtest", "gmock/": "gtest", "benchmark/": "benchmark",
+    "xxhash.h": "xxhash", "jni.h": "jni", "openssl/": "ssl", "gtest/": "gtest", "gmock/": "gtest", "benchmark/": "benchmark",
 }
 OS = re.compile(r"^(arpa|linux|net|netinet|sys)/|"
                 r"^(cxxabi|dirent|dlfcn|elf|fcntl|grp|ifaddrs|link|netdb|poll|pthread|pwd|sched|"

@@ -23,9 +23,9 @@ checks=
 if [ "${1:-}" = --diff ]; then
   checks=--checks=-clang-analyzer-*
   mapfile -t units < <(git diff --name-only --diff-filter=d "${2:?--diff takes a revision}" -- \
-    'ha_plugin/*.cc' 'metrics/*.cc' 'host_stub/*.cc')
+    'ha_plugin/*.cc' 'metrics/*.cc' 'host_stub/*.cc' 'hosts/*.cc')
 else
-  mapfile -t units < <(git ls-files 'ha_plugin/*.cc' 'metrics/*.cc' 'host_stub/*.cc')
+  mapfile -t units < <(git ls-files 'ha_plugin/*.cc' 'metrics/*.cc' 'host_stub/*.cc' 'hosts/*.cc')
 fi
 # Files that only compile a library's sources are not ours to judge.
 mapfile -t units < <(grep -LE 'impl/src.hpp|json/src.hpp|url/src.hpp' "${units[@]}" || true)

@@ -10,7 +10,7 @@ import pathlib
 import re
 import sys
 
-PRODUCT = ("ha_plugin/", "host_stub/", "metrics/", "plugin_api/")
+PRODUCT = ("ha_plugin/", "host_stub/", "hosts/", "metrics/", "plugin_api/")
 CODE = (".c", ".cc", ".h", ".hpp")
 TOKEN = re.compile(r"""
     (?P<comment>//[^\n]*|/\*.*?\*/)

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+package haplugin.rocketmq;
+
+import java.util.Collections;
+import java.util.Map;
+import java.util.Properties;
+import java.util.WeakHashMap;
+import org.apache.rocketmq.broker.BrokerController;
+import org.apache.rocketmq.broker.transaction.queue.DefaultTransactionalMessageCheckListener;
+import org.apache.rocketmq.store.MessageStore;
+
+/**
+ * How the HA service comes to its broker's configuration: RocketMQ gives this listener, and nothing
+ * else that is found by name, its BrokerController. It does what RocketMQ's own does.
+ */
+public final class CheckListener extends DefaultTransactionalMessageCheckListener {
+  private static final Map<MessageStore, BrokerController> BROKERS =
+      Collections.synchronizedMap(new WeakHashMap<>());
+
+  @Override
+  public void setBrokerController(BrokerController broker) {
+    super.setBrokerController(broker);
+    BROKERS.put(broker.getMessageStore(), broker);
+  }
+
+  /** Everything that the broker was configured with, unknown keys too; empty for a store alone. */
+  static Properties configurationOf(MessageStore store) {
+    BrokerController broker = BROKERS.get(store);
+    return broker == null ? new Properties() : broker.getConfiguration().getAllConfigs();
+  }
+}

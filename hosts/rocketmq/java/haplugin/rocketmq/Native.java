@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+package haplugin.rocketmq;
+
+import java.nio.ByteBuffer;
+
+/**
+ * What libha_rocketmq.so offers. A handle is what {@link #create} returned, until {@link #destroy}.
+ * Negative numbers are HA_* of ha/plugin.h; text of errors comes as HaException.
+ */
+final class Native {
+  private Native() {}
+
+  // Roles, as in ha/plugin.h.
+  static final int NONE = 0;
+  static final int MASTER = 1;
+  static final int SLAVE = 2;
+
+  // Statuses, as in ha/plugin.h.
+  static final int OK = 0;
+  static final int DONE = 1;
+  static final int SHUTDOWN = -7;
+  static final int EPOCH = -10;
+  static final int NOT_MASTER = -11;
+  static final int SLAVE_NOT_AVAILABLE = -17;
+  static final int FLUSH_SLAVE_TIMEOUT = -18;
+  static final int IN_SYNC_REPLICAS_NOT_ENOUGH = -19;
+
+  static final int ACKS_ALL_IN_SYNC = -2;
+
+  /** @param options key, value, key, value, ... */
+  static native long create(StoreBridge store, String plugin, String[] options) throws HaException;
+
+  static native void start(long handle, int role, String master) throws HaException;
+
+  static native void setMasterAddress(long handle, String address) throws HaException;
+
+  static native void stop(long handle, long drainMs);
+
+  static native void destroy(long handle);
+
+  /** The log's end, from any thread. */
+  static native void notifyAppended(long handle, long end);
+
+  /**
+   * OK: {@link #drain} or {@link StoreBridge#completed} will give the slot back, once. Anything else
+   * is the answer.
+   */
+  static native int waitReplicated(long handle, long end, int acks, long timeoutNs, int slot);
+
+  /**
+   * Waits for the ends of waits. Fills pairs of slot and status; returns how many pairs, or -1 after
+   * stop, when there are no more.
+   */
+  static native int drain(long handle, int[] pairs);
+
+  /** Native order; see Snapshot. Returns how many replicas there are. */
+  static native int snapshot(long handle, ByteBuffer into);
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+package haplugin.rocketmq;
+
+import java.io.File;
+import java.net.URISyntaxException;
+import java.util.Map;
+import java.util.Properties;
+import java.util.TreeMap;
+import org.apache.rocketmq.common.BrokerConfig;
+import org.apache.rocketmq.store.DefaultMessageStore;
+import org.apache.rocketmq.store.config.MessageStoreConfig;
+
+/**
+ * The plugin's options: what follows from the broker's own configuration, then haPlugin.KEY of
+ * broker.conf, then system properties of the same names.
+ */
+final class Options {
+  static final String PREFIX = "haPlugin.";
+  /** Where the two libraries are. The only key that is not the plugin's. */
+  static final String DIRECTORY = "directory";
+
+  private final Map<String, String> plugin = new TreeMap<>();
+  private String directory;
+
+  Options(DefaultMessageStore store, Properties configuration) {
+    fromBroker(store.getMessageStoreConfig(), store.getBrokerConfig());
+    for (Properties from : new Properties[] {configuration, System.getProperties()}) {
+      for (String name : from.stringPropertyNames()) {
+        if (name.startsWith(PREFIX)) {
+          plugin.put(name.substring(PREFIX.length()), from.getProperty(name));
+        }
+      }
+    }
+    directory = plugin.remove(DIRECTORY);
+    if (directory == null) {
+      directory = ownDirectory();
+    }
+  }
+
+  private void fromBroker(MessageStoreConfig store, BrokerConfig broker) {
+    plugin.put("listen", "0.0.0.0:" + store.getHaListenPort());
+    plugin.put("wire", "auto");
+    // The plugin wants to hear at least two heartbeats before it takes a peer for gone.
+    int housekeeping = store.getHaHousekeepingInterval();
+    int heartbeat = Math.min(store.getHaSendHeartbeatInterval(), (housekeeping - 1) / 2);
+    plugin.put("housekeeping_ms", Integer.toString(housekeeping));
+    plugin.put("heartbeat_ms", Integer.toString(heartbeat));
+    // RocketMQ 5 waits for a copy until the time is over.
+    plugin.put("missing_copies", "block");
+    plugin.put("max_pending_waits", Integer.toString(Completions.SLOTS));
+    plugin.put("in_sync_replicas", Integer.toString(store.getInSyncReplicas()));
+    plugin.put("min_in_sync_replicas", Integer.toString(store.getMinInSyncReplicas()));
+    plugin.put("auto_in_sync_replicas", Boolean.toString(store.isEnableAutoInSyncReplicas()));
+    plugin.put("max_gap_not_in_sync_bytes", Integer.toString(store.getHaMaxGapNotInSync()));
+    if (store.isHaFlowControlEnable()) {
+      plugin.put("max_transfer_bytes_per_s", Long.toString(store.getMaxHaTransferByteInSecond()));
+    }
+    plugin.put("replica_id", broker.getBrokerName() + "-" + broker.getBrokerId());
+    plugin.put("cluster_id", broker.getBrokerName());
+  }
+
+  /** Key, value, key, value, ... */
+  String[] toArray() {
+    String[] all = new String[2 * plugin.size()];
+    int i = 0;
+    for (Map.Entry<String, String> one : plugin.entrySet()) {
+      all[i++] = one.getKey();
+      all[i++] = one.getValue();
+    }
+    return all;
+  }
+
+  /** Of a library: in the directory given, or beside the jar. */
+  String library(String name) {
+    return new File(directory, name).getAbsolutePath();
+  }
+
+  private static String ownDirectory() {
+    try {
+      File jar = new File(Options.class.getProtectionDomain().getCodeSource().getLocation().toURI());
+      return jar.getParent();
+    } catch (URISyntaxException | RuntimeException e) {
+      return ".";
+    }
+  }
+}

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hosts/rocketmq/jni/broker.h"
+
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+
+#include "hosts/rocketmq/jni/jvm.h"
+
+namespace ha::rocketmq {
+namespace {
+
+// A record begins with its size and one of these, both big-endian (RocketMQ's MessageDecoder and
+// CommitLog). A blank one fills its file.
+constexpr std::uint32_t kMessage = 0xDAA320A7;
+constexpr std::uint32_t kMessageV2 = 0xDAA320AB;
+constexpr std::uint32_t kBlank = 0xCBD43194;
+constexpr std::int64_t kRecordHead = 8;
+
+// As few waits as this are ended by the plugin's own thread: a Java thread that sleeps would have
+// to be woken first.
+constexpr std::int64_t kEndedAtOnce = 2;
+
+std::uint32_t big_endian(const std::byte* at) {
+  std::uint32_t value = 0;
+  for (int i = 0; i < 4; ++i) value = value << 8 | std::to_integer<std::uint32_t>(at[i]);
+  return value;
+}
+
+template <class T>
+T value_or_throw(Result<T> result) {
+  if (!result) throw std::runtime_error(result.error().text);
+  return std::move(*result);
+}
+
+void done_or_throw(const Result<void>& result) {
+  if (!result) throw std::runtime_error(result.error().text);
+}
+
+}  // namespace
+
+Broker::Broker(JNIEnv* env, jobject bridge, const std::string& plugin,
+               const std::vector<Option>& options)
+    : java_(env, bridge),
+      files_([this](std::int64_t offset) { return java_.path(offset); }),
+      recovered_(java_.bounds().end) {
+  const HostBinding host = bind_host(*this);
+  const Plugin loaded = value_or_throw(Plugin::load(plugin, host));
+  plugin_ = value_or_throw(Instance::create(loaded, host, options));
+}
+
+void Broker::start(std::int32_t role, const std::string& master) {
+  done_or_throw(plugin_->start({.role = role, .master_address = master}));
+}
+
+void Broker::set_master_address(const std::string& address) {
+  done_or_throw(plugin_->set_master_address(address));
+}
+
+void Broker::stop(std::int64_t drain_ms) {
+  (void)plugin_->stop(std::chrono::milliseconds(drain_ms));
+  completions_.close();
+}
+
+// ---- producers ----
+
+// The plugin takes one caller at a time. Who finds another there leaves its number to it.
+void Broker::notify(std::int64_t end) {
+  std::int64_t known = appended_.load();
+  while (known < end && !appended_.compare_exchange_weak(known, end)) {
+  }
+  while (!notifying_.test_and_set()) {
+    const std::int64_t told = appended_.load();
+    plugin_->notify_appended(told);
+    notifying_.clear();
+    if (appended_.load() == told) return;
+  }
+}
+
+std::int32_t Broker::wait(std::int64_t end, std::int32_t acks, std::int64_t timeout_ns,
+                          std::int32_t slot) {
+  notify(end);
+  waiting_.fetch_add(1);
+  const std::int32_t status =
+      plugin_->wait({.end = end, .acks = acks, .timeout = std::chrono::nanoseconds(timeout_ns)},
+                    [this, slot](std::int32_t outcome, std::int64_t) { ended(slot, outcome); });
+  if (status != HA_OK) waiting_.fetch_sub(1);
+  return status;
+}
+
+void Broker::ended(std::int32_t slot, std::int32_t status) noexcept {
+  if (waiting_.fetch_sub(1) > kEndedAtOnce) {
+    completions_.push({slot, status});
+    return;
+  }
+  try {
+    java_.completed(slot, status);
+  } catch (const std::exception& e) {
+    detail::guard(nullptr, "log", [&](Error&) {
+      log(HA_LOG_ERROR, std::string("a producer's end: ") + e.what());
+      return HA_OK;
+    });
+  }
+}
+
+// ---- the log ----
+
+std::int32_t Broker::bounds(ha_bounds& out) {
+  out = java_.bounds();
+  out.durable = std::clamp(std::max(out.durable, synced_.load()), out.min, out.end);
+  return HA_OK;
+}
+
+std::int32_t Broker::record_floor(std::int64_t offset, std::int64_t& out) {
+  ha_bounds log{};
+  bounds(log);
+  if (offset < log.min || offset > log.end) return HA_RANGE;
+  std::int64_t at = std::max(log.min, offset - offset % log.segment_size);
+  for (const std::int64_t known : {recovered_.load(), log.confirm}) {
+    if (known <= offset) at = std::max(at, known);
+  }
+  if (at < offset) {
+    const Segment segment = files_.find(at, log.segment_size);
+    if (!segment) return HA_IO;
+    while (at + kRecordHead <= segment->end()) {
+      const std::int64_t size = big_endian(segment->at(at));
+      const std::uint32_t magic = big_endian(segment->at(at) + 4);
+      if (magic != kBlank && magic != kMessage && magic != kMessageV2) break;
+      const std::int64_t next = magic == kBlank ? segment->end() : at + size;
+      if (size < kRecordHead || next > offset) break;
+      at = next;
+      if (at == offset) break;
+    }
+  }
+  out = at;
+  return HA_OK;
+}
+
+// The bytes of [offset, offset + size) that are in one file.
+std::int32_t Broker::lend(std::int64_t offset, std::int64_t size, Segment& out, std::int64_t& got) {
+  ha_bounds log{};
+  bounds(log);
+  if (offset < log.min || offset >= log.end) return HA_RANGE;
+  files_.forget_below(log.min);
+  out = files_.find(offset, log.segment_size);
+  if (!out) return HA_RANGE;  // deleted since
+  got = std::min({size, log.end - offset, out->end() - offset});
+  return HA_OK;
+}
+
+std::int32_t Broker::read(std::int64_t offset, std::span<std::byte> buffer, std::int64_t& got) {
+  Segment segment;
+  const std::int32_t status = lend(offset, static_cast<std::int64_t>(buffer.size()), segment, got);
+  if (status != HA_OK) return status;
+  std::memcpy(buffer.data(), segment->at(offset), static_cast<std::size_t>(got));
+  return HA_OK;
+}
+
+std::int32_t Broker::pin(std::int64_t offset, std::int64_t size, ha_span& out) {
+  auto segment = std::make_unique<Segment>();
+  const std::int32_t status = lend(offset, size, *segment, out.size);
+  if (status != HA_OK) return status;
+  out.data = (*segment)->at(offset);
+  out.token = reinterpret_cast<std::uint64_t>(segment.release());
+  return HA_OK;
+}
+
+void Broker::unpin(const ha_span& span) { delete reinterpret_cast<Segment*>(span.token); }
+
+std::int32_t Broker::append(std::int64_t, std::int64_t offset, std::span<const std::byte> data,
+                            Error& error) {
+  const std::int64_t begin = offset;
+  while (!data.empty()) {
+    const std::int64_t size = java_.bounds().segment_size;
+    const auto piece = static_cast<std::size_t>(
+        std::min(static_cast<std::int64_t>(data.size()), size - offset % size));
+    const std::int32_t status = append_piece(offset, data.first(piece), error);
+    if (status != HA_OK) {
+      if (offset > begin) cut(begin, error);
+      return status;
+    }
+    offset += static_cast<std::int64_t>(piece);
+    data = data.subspan(piece);
+  }
+  return HA_OK;
+}
+
+std::int32_t Broker::append_piece(std::int64_t offset, std::span<const std::byte> data,
+                                  Error& error) {
+  const std::int64_t begin = java_.prepare(offset);
+  if (begin == -1) return HA_RANGE;
+  const std::int64_t size = java_.bounds().segment_size;
+  if (begin >= 0 && begin != offset - offset % size) {
+    error.text = "the commit log's last file begins at " + std::to_string(begin);
+    return HA_CONFLICT;
+  }
+  const Segment segment = begin < 0 ? nullptr : files_.find(offset, size);
+  if (!segment) {
+    error.text = "RocketMQ made no file for offset " + std::to_string(offset);
+    return HA_IO;
+  }
+  if (const int wrong = segment->write(offset, data.data(), data.size())) {
+    error.os_errno = wrong;
+    error.text = std::string("the commit log: ") + std::strerror(wrong);
+    return HA_IO;
+  }
+  java_.commit(offset + static_cast<std::int64_t>(data.size()));
+  return HA_OK;
+}
+
+std::int32_t Broker::truncate(std::int64_t, std::int64_t new_end, std::uint32_t, Error& error) {
+  ha_bounds log{};
+  bounds(log);
+  if (new_end > log.end || new_end < log.confirm) {
+    // RocketMQ's queues already point at those bytes.
+    error.text = "a cut to " + std::to_string(new_end) + " of a log whose messages below " +
+                 std::to_string(log.confirm) + " are in their queues";
+    return HA_RANGE;
+  }
+  if (new_end == log.end) return HA_OK;
+  cut(new_end, error);
+  return error.os_errno == 0 ? HA_OK : HA_IO;
+}
+
+// RocketMQ's own cut comes back after a crash: recovery reads on as long as records look good. So
+// the bytes go too.
+void Broker::cut(std::int64_t new_end, Error& error) {
+  java_.truncate(new_end);
+  recovered_ = std::min(recovered_.load(), new_end);
+  synced_ = std::min(synced_.load(), new_end);
+  files_.forget_from(new_end);
+  const Segment segment = files_.find(new_end, java_.bounds().segment_size);
+  if (!segment) return;  // the cut is where a file ends
+  if (const int wrong = segment->wipe(new_end)) {
+    error.os_errno = wrong;
+    error.text = std::string("cannot wipe what was cut: ") + std::strerror(wrong);
+  }
+}
+
+std::int32_t Broker::reset(std::int64_t, std::int64_t new_min, Error& error) {
+  ha_bounds log{};
+  bounds(log);
+  if (log.end != log.min) {
+    error.text = "RocketMQ's commit log is not empty: delete the store of this slave";
+    return HA_UNSUPPORTED;
+  }
+  files_.forget_from(0);
+  recovered_ = new_min;
+  if (java_.reset(new_min)) return HA_OK;
+  error.text = "RocketMQ made no file for offset " + std::to_string(new_min);
+  return HA_IO;
+}
+
+std::int32_t Broker::flush(std::int64_t end, Error& error) {
+  ha_bounds log{};
+  bounds(log);
+  end = std::min(end, log.end);
+  for (std::int64_t at = std::max(log.min, synced_.load()); at < end;) {
+    const Segment segment = files_.find(at, log.segment_size);
+    if (!segment) return HA_RANGE;
+    if (const int wrong = segment->sync()) {
+      error.os_errno = wrong;
+      error.text = std::string("fdatasync of the commit log: ") + std::strerror(wrong);
+      return HA_IO;
+    }
+    at = segment->end();
+  }
+  std::int64_t known = synced_.load();
+  while (known < end && !synced_.compare_exchange_weak(known, end)) {
+  }
+  return HA_OK;
+}
+
+}  // namespace ha::rocketmq

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// A RocketMQ broker as a host of the plugin: its commit log, and the producers that wait.
+//
+// Threads: the hooks as ha/plugin.h says. notify, wait, drain and snapshot from any; start,
+// set_master_address and stop one at a time.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "ha/host_hooks.hpp"
+#include "ha/loader.hpp"
+#include "hosts/rocketmq/jni/completions.h"
+#include "hosts/rocketmq/jni/java_store.h"
+#include "hosts/rocketmq/jni/jvm.h"
+#include "hosts/rocketmq/jni/segment_files.h"
+
+namespace ha::rocketmq {
+
+class Broker final : public HostHooks {
+ public:
+  // Throws std::runtime_error with the plugin's sentence.
+  Broker(JNIEnv* env, jobject bridge, const std::string& plugin,
+         const std::vector<Option>& options);
+
+  void start(std::int32_t role, const std::string& master);
+  void set_master_address(const std::string& address);
+  void stop(std::int64_t drain_ms);
+
+  void notify(std::int64_t end);
+  std::int32_t wait(std::int64_t end, std::int32_t acks, std::int64_t timeout_ns,
+                    std::int32_t slot);
+  std::int32_t drain(std::span<Completions::One> into) { return completions_.take(into); }
+  Result<Snapshot> snapshot() const { return plugin_->snapshot(); }
+
+  // HostHooks.
+  std::int32_t bounds(ha_bounds& out) override;
+  std::int32_t record_floor(std::int64_t offset, std::int64_t& out) override;
+  std::int32_t read(std::int64_t offset, std::span<std::byte> buffer, std::int64_t& got) override;
+  std::int32_t pin(std::int64_t offset, std::int64_t size, ha_span& out) override;
+  void unpin(const ha_span& span) override;
+  std::int32_t append(std::int64_t epoch, std::int64_t offset, std::span<const std::byte> data,
+                      Error& error) override;
+  std::int32_t truncate(std::int64_t epoch, std::int64_t new_end, std::uint32_t flags,
+                        Error& error) override;
+  std::int32_t reset(std::int64_t epoch, std::int64_t new_min, Error& error) override;
+  std::int32_t flush(std::int64_t end, Error& error) override;
+  void role_changed(const ha_role_report& report) override { java_.role_changed(report); }
+  void log(std::int32_t level, std::string_view text) override { java_.log(level, text); }
+  void thread_started(const char* name) override { attach_thread(name); }
+  void thread_stopping(const char*) override { detach_thread(); }
+
+ private:
+  using Segment = SegmentFiles::Segment;
+
+  std::int32_t lend(std::int64_t offset, std::int64_t size, Segment& out, std::int64_t& got);
+  std::int32_t append_piece(std::int64_t offset, std::span<const std::byte> data, Error& error);
+  void cut(std::int64_t new_end, Error& error);
+  void ended(std::int32_t slot, std::int32_t status) noexcept;
+
+  JavaStore java_;
+  SegmentFiles files_;
+  // Where a record ends: the end that RocketMQ's recovery found.
+  std::atomic<std::int64_t> recovered_;
+  std::atomic<std::int64_t> synced_{0};  // by flush
+  Completions completions_;
+  std::atomic<std::int64_t> waiting_{0};
+  std::atomic<std::int64_t> appended_{0};  // notify's
+  std::atomic_flag notifying_;
+  std::optional<Instance> plugin_;  // last: it calls the rest until it is gone
+};
+
+}  // namespace ha::rocketmq

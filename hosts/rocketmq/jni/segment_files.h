@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// The commit log's files, opened by name. RocketMQ maps them too, and unmaps them when it deletes a
+// file, whoever reads: so what the plugin reads and writes goes by mappings and descriptors of its
+// own. Both see the same page cache.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+namespace ha::rocketmq {
+
+// One file; unmapped and closed with the last reference, deleted meanwhile or not.
+class SegmentFile {
+ public:
+  // Throws std::system_error.
+  SegmentFile(const std::string& path, std::int64_t begin, std::int64_t size);
+  ~SegmentFile();
+  SegmentFile(const SegmentFile&) = delete;
+  SegmentFile& operator=(const SegmentFile&) = delete;
+
+  std::int64_t begin() const { return begin_; }
+  std::int64_t end() const { return begin_ + size_; }
+  const std::byte* at(std::int64_t offset) const { return data_ + (offset - begin_); }
+  int fd() const { return fd_; }
+  // 0, or an errno.
+  int write(std::int64_t offset, const std::byte* data, std::size_t size) const;
+  int sync() const;
+  // Zeros from that offset to the end of the file, durable.
+  int wipe(std::int64_t from) const;
+
+ private:
+  int fd_;
+  std::int64_t begin_;
+  std::int64_t size_;
+  const std::byte* data_ = nullptr;
+};
+
+// Thread-safe.
+class SegmentFiles {
+ public:
+  using Segment = std::shared_ptr<const SegmentFile>;
+  // The file that holds that offset; null when it is gone or cannot be opened.
+  using PathOf = std::function<std::string(std::int64_t offset)>;
+
+  explicit SegmentFiles(PathOf path_of) : path_of_(std::move(path_of)) {}
+
+  Segment find(std::int64_t offset, std::int64_t segment_size);
+  // A name at or above that offset may stand for another file from now on.
+  void forget_from(std::int64_t offset);
+  // Files below are deleted, or soon will be.
+  void forget_below(std::int64_t offset);
+
+ private:
+  const PathOf path_of_;
+  std::mutex mutex_;
+  std::map<std::int64_t, Segment> open_;  // by begin
+};
+
+}  // namespace ha::rocketmq
