@@ -76,6 +76,12 @@ std::filesystem::path built(const std::string& version) {
   return std::filesystem::exists(path / "classpath") ? path : std::filesystem::path();
 }
 
+std::filesystem::path plugin_jar() {
+  const auto path =
+      std::filesystem::path(HA_INTEROP_BUILD_DIR).parent_path() / "rocketmq_host/ha-rocketmq.jar";
+  return std::filesystem::exists(path) ? path : std::filesystem::path();
+}
+
 int free_ports(int count) {
   // Below the range from which the system picks for itself.
   static std::mt19937 random{std::random_device{}()};
@@ -105,7 +111,8 @@ Java::Java(const std::string& version, std::filesystem::path folder, std::string
 
 void Java::start(const std::vector<std::string>& arguments, const std::string& ready) {
   const auto where = built(version_);
-  std::string class_path = (where / "classes").string() + ":" + read_file(where / "classpath");
+  std::string class_path =
+      first_ + (where / "classes").string() + ":" + read_file(where / "classpath");
   while (class_path.ends_with('\n')) class_path.pop_back();
   std::vector<std::string> all = {
       "java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Xms64m", "-Xmx768m",
@@ -188,6 +195,7 @@ Broker::Broker(const std::string& version, const std::filesystem::path& folder,
       port_(free_ports(4) + 2),
       java_(version, folder / options_.name, options_.name) {
   if (options_.store.empty()) options_.store = java_.folder() / "store";
+  if (options_.plugin) java_.prepend(plugin_jar());
 }
 
 void Broker::start() {

@@ -30,6 +30,9 @@ inline constexpr std::chrono::seconds kJavaDeadline{180};
 std::filesystem::path built(const std::string& version);
 inline bool is_v5(const std::string& version) { return version.starts_with("5."); }
 
+// What hosts/rocketmq/build.sh leaves, the libraries beside it; "" when it could not.
+std::filesystem::path plugin_jar();
+
 // `count` ports in a row that nobody listens on; the first.
 int free_ports(int count);
 
@@ -37,6 +40,8 @@ int free_ports(int count);
 class Java {
  public:
   Java(const std::string& version, std::filesystem::path folder, std::string name);
+  // Comes first on its class path from the next start on.
+  void prepend(const std::filesystem::path& jar) { first_ = jar.string() + ":"; }
   // Starts it and waits for the line of standard output that contains `ready`.
   void start(const std::vector<std::string>& arguments, const std::string& ready);
   void stop();  // SIGTERM, as an operator's shutdown script
@@ -53,6 +58,7 @@ class Java {
   std::string version_;
   std::filesystem::path folder_;
   std::string name_;
+  std::string first_;
   std::unique_ptr<system::Process> process_;
 };
 
@@ -74,6 +80,7 @@ struct BrokerOptions {
   int id = 0;  // 0 = master
   std::string role = "ASYNC_MASTER";
   std::filesystem::path store = {};  // "" = a folder of its own
+  bool plugin = false;               // hosts/rocketmq is its HA service
   Properties more = {};
 };
 

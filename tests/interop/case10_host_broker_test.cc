@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+// Case 10: unmodified brokers that load the plugin as their HA service (hosts/rocketmq).
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "tests/interop/interop.h"
+#include "tests/system/deadline.h"
+#include "tests/system/lines.h"
+
+namespace ha::interop {
+namespace {
+
+using system::Node;
+using system::wait_until;
+
+class Case10HostBroker : public Interop {
+ protected:
+  void SetUp() override {
+    Interop::SetUp();
+    if (IsSkipped() || HasFatalFailure() || !plugin_jar().empty()) return;
+    if (std::getenv("HA_REQUIRE_INTEROP") != nullptr) FAIL() << "no ha-rocketmq.jar";
+    GTEST_SKIP() << "hosts/rocketmq/build.sh made no ha-rocketmq.jar";
+  }
+  // A put waits for one slave.
+  static BrokerOptions sync_master(bool plugin) {
+    return {.role = "SYNC_MASTER",
+            .plugin = plugin,
+            .more = {{"slaveTimeout", "2000"}, {"totalReplicas", "2"}, {"inSyncReplicas", "2"}}};
+  }
+  Broker& add_slave(const Broker& master, bool plugin, const Properties& more = {}) {
+    // A slave fetches its master's topics ten seconds after its start; consumers shall not wait.
+    const auto store = folder_.path() / "b1/store";
+    write_topic_table(store, "T", 4);
+    BrokerOptions options{.name = "b1", .id = 1, .role = "SLAVE", .store = store, .plugin = plugin};
+    // Java's own slave forgets an address that is configured, and has it from the name server.
+    if (plugin) options.more = {{"haMasterAddress", master.ha()}};
+    options.more.insert(options.more.end(), more.begin(), more.end());
+    return add_broker(options);
+  }
+  Driver::Outcomes put(const std::string& prefix, int count) {
+    return driver().produce(name_server().address(),
+                            {.prefix = prefix, .count = count, .max = 4096, .threads = 2});
+  }
+  static Driver::Outcomes stored(int count) { return {{"SEND_OK", count}}; }
+  // The first acknowledged put: until a slave is there they end without one.
+  void wait_for_a_copy() {
+    wait_until(
+        "a put has its copy", [&] { return put("first", 1) == stored(1); }, {}, kJavaDeadline);
+  }
+  // Both hold the same bytes.
+  void expect_same(const Broker& one, const Broker& other) {
+    wait_until(
+        "the slave holds the log",
+        [&] { return driver().max_offset(other) == driver().max_offset(one); }, {}, kJavaDeadline);
+    EXPECT_EQ(system::compare_logs(one.store(), other.store(), 0, driver().max_offset(one),
+                                   kSegmentBytes),
+              "");
+  }
+};
+
+TEST_P(Case10HostBroker, BothSides) {
+  Broker& master = add_broker(sync_master(true));
+  create_topic(master, "T", 4);
+  Broker& slave = add_slave(master, true);
+  EXPECT_TRUE(master.java().has_logged("ha_plugin replicates the commit log"));
+  wait_for_a_copy();
+  ASSERT_EQ(put("together", 300), stored(300));
+  expect_same(master, slave);
+
+  const json::value status = driver().ha_status(master);
+  EXPECT_EQ(system::at(status, "haConnectionInfo").as_array().size(), 1U);
+  EXPECT_EQ(system::number_at(status, "inSyncSlaveNums"), 1);
+  EXPECT_TRUE(system::text_at(status, "haConnectionInfo/0/addr").starts_with("127.0.0.1:"));
+
+  slave.kill();
+  EXPECT_EQ(put("alone", 1), (Driver::Outcomes{{"FLUSH_SLAVE_TIMEOUT", 1}}));
+  slave.start();
+  wait_for_a_copy();
+  ASSERT_EQ(put("again", 100), stored(100));
+  expect_same(master, slave);
+
+  // Consumers go on at the slave.
+  const Manifest all = driver().produced();
+  master.kill();
+  EXPECT_EQ(difference(all, driver().consume(name_server().address(), "T", all.size())), "");
+}
+
+TEST_P(Case10HostBroker, UnderTls) {
+  const std::string key_file = (folder_.path() / "cluster.key").string();
+  std::ofstream(key_file) << std::string(64, 'a') << '\n';
+  std::filesystem::permissions(key_file, std::filesystem::perms::owner_read);
+  const Properties tls = {{"haPlugin.tls", "require"}, {"haPlugin.tls_psk_file", key_file}};
+  BrokerOptions options = sync_master(true);
+  options.more.insert(options.more.end(), tls.begin(), tls.end());
+  Broker& master = add_broker(options);
+  create_topic(master, "T", 4);
+  Broker& slave = add_slave(master, true, tls);
+  wait_for_a_copy();
+  ASSERT_EQ(put("m", 300), stored(300));
+  expect_same(master, slave);
+}
+
+TEST_P(Case10HostBroker, AJavaSlaveFollowsIt) {
+  Broker& master = add_broker(sync_master(true));
+  create_topic(master, "T", 4);
+  Broker& slave = add_slave(master, false);
+  wait_for_a_copy();
+  ASSERT_EQ(put("m", 300), stored(300));
+  expect_same(master, slave);
+}
+
+TEST_P(Case10HostBroker, ItFollowsAJavaMaster) {
+  Broker& master = add_broker(sync_master(false));
+  create_topic(master, "T", 4);
+  Broker& slave = add_slave(master, true);
+  wait_for_a_copy();
+  ASSERT_EQ(put("m", 300), stored(300));
+  expect_same(master, slave);
+}
+
+TEST_P(Case10HostBroker, OurStubFollowsIt) {
+  BrokerOptions options = sync_master(true);
+  options.more.emplace_back("haPlugin.cluster_id", "");
+  Broker& master = add_broker(options);
+  create_topic(master, "T", 4);
+  Node& slave = add_our_slave("slave", master);
+  wait_for_a_copy();
+  ASSERT_EQ(put("m", 300), stored(300));
+  expect_copy(master, slave);
+}
+
+// A broker that would run without what its operator believes does not run.
+TEST_P(Case10HostBroker, WhatItCannotDoIsRefusedInWords) {
+  const struct {
+    Properties more;
+    const char* words;
+  } rows[] = {
+      {{{"transientStorePoolEnable", "true"}, {"flushDiskType", "ASYNC_FLUSH"}},
+       "transientStorePoolEnable=true"},
+      {{{"haPlugin.no_such_option", "1"}}, "no_such_option"},
+      {{{"haPlugin.directory", "/nowhere"}}, "haPlugin.directory"},
+  };
+  int number = 0;
+  for (const auto& row : rows) {
+    BrokerOptions options = sync_master(true);
+    options.name = "refused" + std::to_string(number++);
+    options.more.insert(options.more.end(), row.more.begin(), row.more.end());
+    try {
+      add_broker(options);
+      ADD_FAILURE() << row.words << ": it started";
+    } catch (const system::Failure& failure) {
+      EXPECT_NE(std::string(failure.what()).find(row.words), std::string::npos) << failure.what();
+    }
+  }
+}
+
+HA_INTEROP_SUITE_WITH(Case10HostBroker, testing::ValuesIn(kControllerVersions));
+
+}  // namespace
+}  // namespace ha::interop
