@@ -17,12 +17,13 @@ std::string cannot(const char* what, const std::string& path) {
 
 std::string read_file(const std::string& path, std::string& text, bool& missing) {
   missing = false;
+  text.resize(kMostFileBytes + 1);  // before there is a descriptor: it may throw
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) {
+    text.clear();
     missing = errno == ENOENT;
     return missing ? "" : cannot("open", path);
   }
-  text.resize(kMostFileBytes + 1);
   std::size_t have = 0;
   ssize_t n = 0;
   while (have < text.size() && (n = ::read(fd, text.data() + have, text.size() - have)) != 0) {

@@ -15,6 +15,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <iterator>
 #include <new>
 #include <string>
@@ -167,6 +168,8 @@ class StartFaults : public ::testing::TestWithParam<Kind> {
 };
 
 TEST_P(StartFaults, AFailedStartLeavesNothingStarted) {
+  // A node that has lived before: its files are read.
+  std::ofstream(state_.path() + "/ha_degraded.json") << R"({"format":1,"ranges":[]})";
   {
     Made warm;
     ASSERT_EQ(create(warm), HA_OK);
