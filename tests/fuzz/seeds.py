@@ -3,10 +3,12 @@
 """Writes the seeds of the fuzz targets: of native and wire from the worked examples of
 ha_plugin/wire/README.md, of the others from what stands here.
 
-  tests/fuzz/seeds.py DIR      DIR/native, DIR/wire, DIR/opening, DIR/http and DIR/files
+  tests/fuzz/seeds.py DIR            DIR/native, DIR/wire, DIR/opening, DIR/http and DIR/files
+  tests/fuzz/seeds.py --check DIR    says which of them are not what it would write
 """
 import pathlib
 import sys
+import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -107,8 +109,7 @@ OPENING = {
 }
 
 
-def main():
-    out = pathlib.Path(sys.argv[1])
+def write(out):
     for name, seeds in (("opening", OPENING), ("http", HTTP), ("files", FILES)):
         (out / name).mkdir(parents=True, exist_ok=True)
         for seed, content in seeds.items():
@@ -132,5 +133,18 @@ def main():
             (out / "wire" / f"default{n}").write_bytes(bytes([7]) + bytes(message))
 
 
+def check(corpus):
+    with tempfile.TemporaryDirectory() as made:
+        write(pathlib.Path(made))
+        old = [name for file in sorted(pathlib.Path(made).rglob("*")) if file.is_file()
+               for name in [file.relative_to(made)]
+               if not (corpus / name).is_file() or (corpus / name).read_bytes() != file.read_bytes()]
+    for name in old:
+        print(f"{corpus / name} is not what tests/fuzz/seeds.py writes: run it")
+    return bool(old)
+
+
 if __name__ == "__main__":
-    main()
+    if sys.argv[1] == "--check":
+        sys.exit(check(pathlib.Path(sys.argv[2])))
+    write(pathlib.Path(sys.argv[1]))

@@ -137,8 +137,14 @@ def main(root, stub):
     pages = [page for page in sorted(root.rglob("*.md")) if not is_built(root, page)]
     known = Known(root, stub)
     wrong = []
-    for page in pages:
-        text = page.read_text()
+    texts = {page: page.read_text() for page in pages}
+    everything = "\n".join(texts.values())
+    wrong += [f"run: no page names `./run {verb}`" for verb in sorted(known.verbs)
+              if not re.search(rf"\./run {verb}\b", everything)]
+    commands = (root / "host_stub/README.md").read_text()
+    wrong += [f"host_stub/README.md: nothing on `{name}`" for name in sorted(known.commands)
+              if not re.search(rf"(`|ha_stub ){name}\b", commands)]
+    for page, text in texts.items():
         named = [] if page.name == "CHANGELOG.md" else unknown_names(known, text)  # it names what has gone
         if page == root / "SECURITY.md":
             named = [*named, *unknown_tests(known, text)]

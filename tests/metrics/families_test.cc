@@ -36,7 +36,8 @@ class Populated : public testing::Test {
 };
 
 TEST_F(Populated, NodeShowsRoleBoundsAndSettings) {
-  EXPECT_EQ(get("ha_build_info{version=\"" HA_PLUGIN_VERSION "\",abi=\"1.5\"}"), "1");
+  const std::string abi = std::to_string(HA_ABI_MAJOR) + "." + std::to_string(HA_ABI_MINOR);
+  EXPECT_EQ(get("ha_build_info{version=\"" HA_PLUGIN_VERSION "\",abi=\"" + abi + "\"}"), "1");
   EXPECT_EQ(get("ha_role{role=\"master\"}"), "1");
   EXPECT_EQ(get("ha_role{role=\"slave\"}"), "0");
   EXPECT_EQ(get("ha_role{role=\"none\"}"), "0");

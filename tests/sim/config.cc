@@ -59,6 +59,7 @@ constexpr std::array<std::string_view, Stats::kCounters> kNames{
     "connections replaced",
     "DIVERGED",
     "stores emptied by the operator"};
+static_assert(!kNames.back().empty(), "a counter has no name");
 
 }  // namespace
 
