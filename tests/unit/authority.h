@@ -19,7 +19,7 @@ struct CertificateWish {
 class Authority {
  public:
   explicit Authority(const std::string& name);
-  // One that another vouches for: what it issues comes with the chain up to that, itself not included.
+  // One that another vouches for: what it issues comes with the chain up to that one.
   Authority(const std::string& name, const Authority& above);
   ~Authority();
   Authority(const Authority&) = delete;

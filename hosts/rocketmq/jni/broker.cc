@@ -2,6 +2,7 @@
 #include "hosts/rocketmq/jni/broker.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <stdexcept>
 
@@ -161,11 +162,11 @@ std::int32_t Broker::pin(std::int64_t offset, std::int64_t size, ha_span& out) {
   const std::int32_t status = lend(offset, size, *segment, out.size);
   if (status != HA_OK) return status;
   out.data = (*segment)->at(offset);
-  out.token = reinterpret_cast<std::uint64_t>(segment.release());
+  out.token = std::bit_cast<std::uint64_t>(segment.release());
   return HA_OK;
 }
 
-void Broker::unpin(const ha_span& span) { delete reinterpret_cast<Segment*>(span.token); }
+void Broker::unpin(const ha_span& span) { delete std::bit_cast<Segment*>(span.token); }
 
 std::int32_t Broker::append(std::int64_t, std::int64_t offset, std::span<const std::byte> data,
                             Error& error) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The functions of Native.java.
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <exception>
 #include <memory>
@@ -15,7 +16,7 @@ using ha::rocketmq::Broker;
 using ha::rocketmq::Completions;
 using ha::rocketmq::to_text;
 
-Broker& at(jlong handle) { return *reinterpret_cast<Broker*>(handle); }
+Broker& at(jlong handle) { return *std::bit_cast<Broker*>(handle); }
 
 // No C++ exception crosses into Java: it is thrown there as HaException.
 template <class Fn>
@@ -69,7 +70,7 @@ JNIEXPORT jlong JNICALL Java_haplugin_rocketmq_Native_create(JNIEnv* env, jclass
     for (jsize i = 0; i + 1 < env->GetArrayLength(options); i += 2) {
       all.push_back({text(i), text(i + 1)});
     }
-    return reinterpret_cast<jlong>(new Broker(env, bridge, to_text(env, plugin), all));
+    return std::bit_cast<jlong>(new Broker(env, bridge, to_text(env, plugin), all));
   });
 }
 
