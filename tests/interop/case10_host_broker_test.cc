@@ -87,6 +87,22 @@ TEST_P(Case10HostBroker, BothSides) {
   EXPECT_EQ(difference(all, driver().consume(name_server().address(), "T", all.size())), "");
 }
 
+// Nobody waits for these puts: that there is something new comes another way.
+TEST_P(Case10HostBroker, AsynchronousCopiesAndAnOrderlyRestart) {
+  Broker& master = add_broker({.role = "ASYNC_MASTER", .plugin = true});
+  create_topic(master, "T", 4);
+  Broker& slave = add_slave(master, true);
+  ASSERT_EQ(put("before", 200), stored(200));
+  expect_same(master, slave);
+  slave.stop();
+  ASSERT_EQ(put("away", 50), stored(50));
+  master.stop();
+  slave.start();
+  master.start();
+  ASSERT_EQ(put("after", 50), stored(50));
+  expect_same(master, slave);
+}
+
 TEST_P(Case10HostBroker, UnderTls) {
   const std::string key_file = (folder_.path() / "cluster.key").string();
   std::ofstream(key_file) << std::string(64, 'a') << '\n';

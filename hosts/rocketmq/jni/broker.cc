@@ -90,12 +90,13 @@ std::int32_t Broker::wait(std::int64_t end, std::int32_t acks, std::int64_t time
 }
 
 void Broker::ended(std::int32_t slot, std::int32_t status) noexcept {
-  if (waiting_.fetch_sub(1) > kEndedAtOnce) {
-    completions_.push({slot, status});
-    return;
-  }
+  const bool many = waiting_.fetch_sub(1) > kEndedAtOnce;
   try {
-    java_.completed(slot, status);
+    if (many) {
+      completions_.push({slot, status});
+    } else {
+      java_.completed(slot, status);
+    }
   } catch (const std::exception& e) {
     detail::guard(nullptr, "log", [&](Error&) {
       log(HA_LOG_ERROR, std::string("a producer's end: ") + e.what());

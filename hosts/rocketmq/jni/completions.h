@@ -3,11 +3,13 @@
 // them. Thread-safe.
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <mutex>
 #include <span>
-#include <vector>
 
 namespace ha::rocketmq {
 
@@ -27,14 +29,11 @@ class Completions {
   // Waits until there is one; how many were put into `into`. -1: closed, and all are taken.
   std::int32_t take(std::span<One> into) {
     std::unique_lock lock(mutex_);
-    some_.wait(lock, [&] { return taken_ < ended_.size() || closed_; });
-    if (taken_ == ended_.size()) return -1;
-    std::size_t count = 0;
-    while (count < into.size() && taken_ < ended_.size()) into[count++] = ended_[taken_++];
-    if (taken_ == ended_.size()) {
-      ended_.clear();
-      taken_ = 0;
-    }
+    some_.wait(lock, [&] { return !ended_.empty() || closed_; });
+    if (ended_.empty()) return -1;
+    const std::size_t count = std::min(into.size(), ended_.size());
+    std::copy_n(ended_.begin(), count, into.begin());
+    ended_.erase(ended_.begin(), ended_.begin() + static_cast<std::ptrdiff_t>(count));
     return static_cast<std::int32_t>(count);
   }
 
@@ -47,8 +46,7 @@ class Completions {
  private:
   std::mutex mutex_;
   std::condition_variable some_;
-  std::vector<One> ended_;
-  std::size_t taken_ = 0;  // of ended_
+  std::deque<One> ended_;
   bool closed_ = false;
 };
 

@@ -48,6 +48,15 @@ std::string take_exception(JNIEnv* env) {
   return said;
 }
 
+void throw_in_java(JNIEnv* env, std::string_view text) {
+  const jclass type = env->FindClass("haplugin/rocketmq/HaException");
+  if (type == nullptr) return;  // Java throws that
+  const jmethodID make = env->GetMethodID(type, "<init>", "(Ljava/lang/String;)V");
+  if (make == nullptr) return;
+  const auto thrown = static_cast<jthrowable>(env->NewObject(type, make, to_java(env, text)));
+  if (thrown != nullptr) env->Throw(thrown);
+}
+
 std::string to_text(JNIEnv* env, jstring text) {
   if (text == nullptr) return "";
   // UTF-16, since Java's "UTF-8" writes NUL and what lies beyond 16 bits in a way of its own.

@@ -20,8 +20,11 @@ void detach_thread();
 // What Java threw, as text, and no longer pending; "" when it threw nothing.
 std::string take_exception(JNIEnv* env);
 
+// Throws a HaException in Java, once this thread is back there.
+void throw_in_java(JNIEnv* env, std::string_view text);
+
 std::string to_text(JNIEnv* env, jstring text);
-// Bytes that are not UTF-8 become '?'.
+// What is not ASCII becomes '?'.
 jstring to_java(JNIEnv* env, std::string_view text);
 
 // The references that a native thread makes, which no return to Java frees.

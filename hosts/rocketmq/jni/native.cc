@@ -24,8 +24,7 @@ auto guarded(JNIEnv* env, Fn&& fn) noexcept {
   try {
     return fn();
   } catch (const std::exception& e) {
-    const jclass type = env->FindClass("haplugin/rocketmq/HaException");
-    if (type != nullptr) env->ThrowNew(type, e.what());
+    ha::rocketmq::throw_in_java(env, e.what());
   }
   if constexpr (!std::is_void_v<decltype(fn())>) return decltype(fn()){};
 }

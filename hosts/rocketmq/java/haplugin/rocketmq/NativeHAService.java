@@ -105,6 +105,11 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
           Native.create(
               new StoreBridge(store, this), options.library("libha_plugin.so"), options.toArray());
     }
+    if (!slave) {
+      // How to learn of appends that no producer waits for. Here, before the store's thread runs
+      // through the list.
+      store.getDispatcherList().addFirst(request -> notifyAppended());
+    }
     LOG.info("ha_plugin replicates the commit log; RocketMQ's own HA service is not used");
   }
 
@@ -123,11 +128,6 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
     Snapshot now = snapshot();
     if (now != null) {
       store.getMessageStoreConfig().setHaListenPort((int) now.listenPort);
-    }
-    if (!slave) {
-      // Appends that no producer waits for.
-      store.getDispatcherList().addFirst(request -> notifyAppended());
-      notifyAppended();
     }
   }
 
