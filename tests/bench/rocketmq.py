@@ -30,12 +30,16 @@ JAVA = ("java", "-Xms1g", "-Xmx1g", "-XX:+UseG1GC",
         "--add-exports=java.base/sun.nio.ch=ALL-UNNAMED")
 
 
-def class_path():
+def class_path(plugin=False):
+    """plugin: its HA service is hosts/rocketmq's."""
+    jar = ROOT / "build/rocketmq_host/ha-rocketmq.jar"
+    if plugin and not jar.exists():
+        raise Missing("no build/rocketmq_host/ha-rocketmq.jar")
     jars = ROOT / f"build/interop/{VERSION}/classpath"
     why = os.environ.get("HA_INTEROP_SKIP")
     if why or not jars.exists():
         raise Missing(why or f"no RocketMQ {VERSION} from Maven Central")
-    everything = f"{CLASSES}:{jars.read_text().strip()}"
+    everything = (f"{jar}:" if plugin else "") + f"{CLASSES}:{jars.read_text().strip()}"
     if not (CLASSES / "bench/Node.class").exists() or any(
             source.stat().st_mtime > (CLASSES / "bench/Node.class").stat().st_mtime
             for source in SOURCES.iterdir()):
@@ -58,7 +62,7 @@ class Node:
     """One JVM. Its store is removed with it."""
 
     def __init__(self, settings, role, master=None, segment=SEGMENT, batch=BATCH, warm=False,
-                 started=True, cpus=ANYWHERE):
+                 started=True, cpus=ANYWHERE, plugin=False):
         self.ha = free_port()
         self.store = settings.scratch / f"rocketmq.{role}.{self.ha}"
         arguments = {"role": role, "store": self.store, "ha": self.ha, "segment": segment,
@@ -67,7 +71,7 @@ class Node:
             arguments["master"] = master.ha
         self.errors = open(settings.scratch / f"rocketmq.{self.ha}.err", "w+")
         self.process = launch(
-            [*JAVA, f"-Duser.home={settings.scratch}", "-cp", class_path(), "bench.Node",
+            [*JAVA, f"-Duser.home={settings.scratch}", "-cp", class_path(plugin), "bench.Node",
              *(f"{key}={value}" for key, value in arguments.items())],
             pinned_to=cpus, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
             text=True)
@@ -114,9 +118,9 @@ class Pair:
 
     pairs = {}
 
-    def __init__(self, settings, warm):
-        self.master = Node(settings, "SYNC_MASTER", warm=warm)
-        self.slave = Node(settings, "SLAVE", master=self.master, warm=warm)
+    def __init__(self, settings, warm, plugin):
+        self.master = Node(settings, "SYNC_MASTER", warm=warm, plugin=plugin)
+        self.slave = Node(settings, "SLAVE", master=self.master, warm=warm, plugin=plugin)
         try:
             self.master.wait_for_connections(1)
             self.master.ask("prime", seconds=60)
@@ -134,19 +138,19 @@ class Pair:
             self.put(seconds, 0, *load, 1024)
 
     @classmethod
-    def get(cls, settings, warm):
-        if warm not in cls.pairs:
-            cls.pairs[warm] = cls(settings, warm)
-        return cls.pairs[warm]
+    def get(cls, settings, *kind):
+        if kind not in cls.pairs:
+            cls.pairs[kind] = cls(settings, *kind)
+        return cls.pairs[kind]
 
     @classmethod
     def stop_all(cls):
-        for warm in list(cls.pairs):
-            cls.drop(warm)
+        for kind in list(cls.pairs):
+            cls.drop(*kind)
 
     @classmethod
-    def drop(cls, warm):
-        cls.pairs.pop(warm).stop()
+    def drop(cls, *kind):
+        cls.pairs.pop(kind).stop()
 
     def stop(self):
         self.master.stop()
@@ -177,25 +181,25 @@ atexit.register(Pair.stop_all)
 
 
 class Put:
-    def __init__(self, settings, load, warm, pinned):
+    def __init__(self, settings, load, kind, pinned):
         self.settings = settings
         self.load = load  # producers, window, mode, body
-        self.warm = warm
+        self.kind = kind  # of its Pair
         # Only now, not from the start: while code is compiled, the compiler needs the other CPU.
         self.cpus = ({0}, {1}) if pinned else (ANYWHERE, ANYWHERE)
 
     def start(self):
-        class_path()
+        class_path(self.kind[1])
 
     def run(self):
-        pair = Pair.get(self.settings, self.warm)
+        pair = Pair.get(self.settings, *self.kind)
         pair.resume()
         try:
             for node, cpus in zip((pair.master, pair.slave), self.cpus):
                 pin(node.process, cpus)
             result = pair.put(self.settings.pick(2, 1), 1, *self.load)
         except Exception:
-            Pair.drop(self.warm)  # the next row starts another one
+            Pair.drop(*self.kind)  # the next row starts another one
             raise
         pair.pause()
         return result
@@ -204,14 +208,15 @@ class Put:
         pass
 
 
-def puts(settings, producers, window=0, body=1024):
+def puts(settings, producers, window=0, body=1024, plugin=False):
     """The ways in which RocketMQ can be asked for the same thing: the best one counts. Pinned, one
     producer is faster and many are not; quick does without the slower of the two. Its files are
-    warmed up, which was the faster way in every row."""
+    warmed up, which was the faster way in every row. plugin: the same store with our HA service."""
     modes = ("threads", "callbacks") if window == 0 and producers > 1 else ("threads",)
     pins = settings.pick((True, False), (producers == 1,))
-    return [("RocketMQ", ", ".join((mode, *["pinned"] * pinned, *["warmed"] * warm)),
-             Put(settings, (producers, window, mode, body), warm, pinned))
+    return [("ours" if plugin else "RocketMQ",
+             ", ".join((mode, *["pinned"] * pinned, *["warmed"] * warm)),
+             Put(settings, (producers, window, mode, body), (warm, plugin), pinned))
             for mode in modes for pinned in pins for warm in settings.pick((True,), (False,))]
 
 

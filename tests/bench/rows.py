@@ -143,6 +143,15 @@ def handshake(name, *flags):
                [Measure("p50_us", "us p50", [Aim("<=", 1500)]), Measure("p99_us", "us p99")])
 
 
+def put_in_rocketmq(producers, p50):
+    """The same store, driver and files, with Java's HA service and with the plugin as it."""
+    return Row(f"put in RocketMQ's store, {producers} producer" + "s" * (producers > 1),
+               lambda s: [*rocketmq.puts(s, producers), *rocketmq.puts(s, producers, plugin=True)], [
+        Measure("per_s", "/s", [Aim(">=", 1, "RocketMQ")]),
+        Measure("p50_us", "us p50", [Aim("<=", p50, "RocketMQ")]),
+        Measure("p99_us", "us p99", [Aim("<=", 1, "RocketMQ")])])
+
+
 def put_many(producers, times_rocketmq, times_redis, p99):
     def contenders(s):
         seconds = ("--seconds", s.pick(3, 1))
@@ -361,6 +370,9 @@ def all_rows():
         put_many(8, 2.5, 2, []),
         put_many(64, 5, 3, half),
         pipelined(),
+        put_in_rocketmq(1, .7),
+        put_in_rocketmq(8, 1),
+        put_in_rocketmq(64, 1),
         http(),
         open_loop(),
         lag(),

@@ -43,7 +43,8 @@ void done_or_throw(const Result<void>& result) {
 Broker::Broker(JNIEnv* env, jobject bridge, const std::string& plugin,
                const std::vector<Option>& options)
     : java_(env, bridge),
-      files_([this](std::int64_t offset) { return java_.path(offset); }),
+      segment_size_(java_.bounds().segment_size),
+      files_([this](std::int64_t offset) { return java_.path(offset); }, segment_size_),
       recovered_(java_.bounds().end) {
   const HostBinding host = bind_host(*this);
   const Plugin loaded = value_or_throw(Plugin::load(plugin, host));
@@ -68,8 +69,9 @@ void Broker::stop(std::int64_t drain_ms) {
 // The plugin takes one caller at a time. Who finds another there leaves its number to it.
 void Broker::notify(std::int64_t end) {
   std::int64_t known = appended_.load();
-  while (known < end && !appended_.compare_exchange_weak(known, end)) {
-  }
+  do {
+    if (known >= end) return;
+  } while (!appended_.compare_exchange_weak(known, end));
   while (!notifying_.test_and_set()) {
     const std::int64_t told = appended_.load();
     plugin_->notify_appended(told);
@@ -117,12 +119,12 @@ std::int32_t Broker::record_floor(std::int64_t offset, std::int64_t& out) {
   ha_bounds log{};
   bounds(log);
   if (offset < log.min || offset > log.end) return HA_RANGE;
-  std::int64_t at = std::max(log.min, offset - offset % log.segment_size);
+  std::int64_t at = std::max(log.min, offset - offset % segment_size_);
   for (const std::int64_t known : {recovered_.load(), log.confirm}) {
     if (known <= offset) at = std::max(at, known);
   }
   if (at < offset) {
-    const Segment segment = files_.find(at, log.segment_size);
+    const Segment segment = files_.find(at);
     if (!segment) return HA_IO;
     while (at + kRecordHead <= segment->end()) {
       const std::int64_t size = big_endian(segment->at(at));
@@ -144,7 +146,7 @@ std::int32_t Broker::lend(std::int64_t offset, std::int64_t size, Segment& out, 
   bounds(log);
   if (offset < log.min || offset >= log.end) return HA_RANGE;
   files_.forget_below(log.min);
-  out = files_.find(offset, log.segment_size);
+  out = files_.find(offset);
   if (!out) return HA_RANGE;  // deleted since
   got = std::min({size, log.end - offset, out->end() - offset});
   return HA_OK;
@@ -173,9 +175,8 @@ std::int32_t Broker::append(std::int64_t, std::int64_t offset, std::span<const s
                             Error& error) {
   const std::int64_t begin = offset;
   while (!data.empty()) {
-    const std::int64_t size = java_.bounds().segment_size;
     const auto piece = static_cast<std::size_t>(
-        std::min(static_cast<std::int64_t>(data.size()), size - offset % size));
+        std::min(static_cast<std::int64_t>(data.size()), segment_size_ - offset % segment_size_));
     const std::int32_t status = append_piece(offset, data.first(piece), error);
     if (status != HA_OK) {
       if (offset > begin) cut(begin, error);
@@ -191,12 +192,11 @@ std::int32_t Broker::append_piece(std::int64_t offset, std::span<const std::byte
                                   Error& error) {
   const std::int64_t begin = java_.prepare(offset);
   if (begin == -1) return HA_RANGE;
-  const std::int64_t size = java_.bounds().segment_size;
-  if (begin >= 0 && begin != offset - offset % size) {
+  if (begin >= 0 && begin != offset - offset % segment_size_) {
     error.text = "the commit log's last file begins at " + std::to_string(begin);
     return HA_CONFLICT;
   }
-  const Segment segment = begin < 0 ? nullptr : files_.find(offset, size);
+  const Segment segment = begin < 0 ? nullptr : files_.find(offset);
   if (!segment) {
     error.text = "RocketMQ made no file for offset " + std::to_string(offset);
     return HA_IO;
@@ -231,7 +231,7 @@ void Broker::cut(std::int64_t new_end, Error& error) {
   recovered_ = std::min(recovered_.load(), new_end);
   synced_ = std::min(synced_.load(), new_end);
   files_.forget_from(new_end);
-  const Segment segment = files_.find(new_end, java_.bounds().segment_size);
+  const Segment segment = files_.find(new_end);
   if (!segment) return;  // the cut is where a file ends
   if (const int wrong = segment->wipe(new_end)) {
     error.os_errno = wrong;
@@ -258,7 +258,7 @@ std::int32_t Broker::flush(std::int64_t end, Error& error) {
   bounds(log);
   end = std::min(end, log.end);
   for (std::int64_t at = std::max(log.min, synced_.load()); at < end;) {
-    const Segment segment = files_.find(at, log.segment_size);
+    const Segment segment = files_.find(at);
     if (!segment) return HA_RANGE;
     if (const int wrong = segment->sync()) {
       error.os_errno = wrong;

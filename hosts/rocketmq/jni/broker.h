@@ -63,6 +63,7 @@ class Broker final : public HostHooks {
   void ended(std::int32_t slot, std::int32_t status) noexcept;
 
   JavaStore java_;
+  const std::int64_t segment_size_;
   SegmentFiles files_;
   // Where a record ends: the end that RocketMQ's recovery found.
   std::atomic<std::int64_t> recovered_;

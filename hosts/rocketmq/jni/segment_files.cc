@@ -71,15 +71,15 @@ int SegmentFile::wipe(std::int64_t from) const {
   return sync();
 }
 
-SegmentFiles::Segment SegmentFiles::find(std::int64_t offset, std::int64_t segment_size) {
-  const std::int64_t begin = offset - offset % segment_size;
+SegmentFiles::Segment SegmentFiles::find(std::int64_t offset) {
+  const std::int64_t begin = offset - offset % segment_size_;
   {
     const std::lock_guard lock(mutex_);
     if (const auto it = open_.find(begin); it != open_.end()) return it->second;
   }
   const std::string path = path_of_(offset);
   if (path.empty()) return nullptr;
-  auto made = std::make_shared<const SegmentFile>(path, begin, segment_size);
+  auto made = std::make_shared<const SegmentFile>(path, begin, segment_size_);
   const std::lock_guard lock(mutex_);
   return open_.emplace(begin, std::move(made)).first->second;
 }

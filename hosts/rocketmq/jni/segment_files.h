@@ -47,9 +47,10 @@ class SegmentFiles {
   // The file that holds that offset; null when it is gone or cannot be opened.
   using PathOf = std::function<std::string(std::int64_t offset)>;
 
-  explicit SegmentFiles(PathOf path_of) : path_of_(std::move(path_of)) {}
+  SegmentFiles(PathOf path_of, std::int64_t segment_size)
+      : path_of_(std::move(path_of)), segment_size_(segment_size) {}
 
-  Segment find(std::int64_t offset, std::int64_t segment_size);
+  Segment find(std::int64_t offset);
   // A name at or above that offset may stand for another file from now on.
   void forget_from(std::int64_t offset);
   // Files below are deleted, or soon will be.
@@ -57,6 +58,7 @@ class SegmentFiles {
 
  private:
   const PathOf path_of_;
+  const std::int64_t segment_size_;
   std::mutex mutex_;
   std::map<std::int64_t, Segment> open_;  // by begin
 };

@@ -69,8 +69,11 @@ public final class Node {
         config.setDiskMaxUsedSpaceRatio(99);
         // A process that is stopped while others are measured must keep its connection.
         config.setHaHousekeepingInterval(3_600_000);
+        BrokerConfig broker = new BrokerConfig();
+        broker.setBrokerName("bench");
+        broker.setBrokerId(config.getBrokerRole() == BrokerRole.SLAVE ? 1 : 0);
         store = new DefaultMessageStore(config, new BrokerStatsManager("bench", true),
-            (topic, queue, offset, tags, time, filter, properties) -> { }, new BrokerConfig(),
+            (topic, queue, offset, tags, time, filter, properties) -> { }, broker,
             new ConcurrentHashMap<>());
         // Known to nobody otherwise, and then a put waits for no copy.
         store.setAliveReplicaNumInGroup(2);
