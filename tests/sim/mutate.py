@@ -3,7 +3,8 @@
 """Breaks the rules on purpose, one at a time, and says whether ha_sim notices.
 
 Works on a copy in a temporary directory; prints a markdown table; exits with 1 when a fault that
-should be caught is not. Usage: mutate.py [--seeds N] [--only REGEX_OF_NAMES]
+should be caught is not. Usage: mutate.py [--seeds N] [--only REGEX_OF_NAMES], or mutate.py --check, which only
+says whether the source still has the text that each of them replaces.
 """
 
 import argparse
@@ -70,7 +71,7 @@ MUTATIONS = [
      "a refusal counts as a promise"),
     ("promise-drops-history", CORE + "term.cc", "return {epoch, candidate, term.history};",
      "return {epoch, candidate, {}};", "a promise forgets which epochs the log has entered"),
-    ("next-epoch-not-above", CORE + "term.cc", "return newest + 1;", "return newest;",
+    ("next-epoch-not-above", CORE + "term.cc", "return epoch_above(newest);", "return newest;",
      "a candidate goes for an epoch that exists"),
     ("next-epoch-deaf", CORE + "term.cc", "newest = std::max(newest, one.promise->known);", "",
      "the next epoch is not above what was heard",
@@ -117,17 +118,17 @@ MUTATIONS = [
      ["if (false)", "false;"], "a slave follows another than the one it promised that epoch to"),
     ("bootstrap-latest", CORE + "handshake.cc", "acceptor.keeps_epochs ? Bootstrap::kEarliest : acceptor.bootstrap",
      "acceptor.bootstrap", "an empty slave starts at the last segment and counts as a copy of all"),
-    ("old-master-followed", CORE + "handshake.cc", "if (epoch < term.known()) {", "if (false) {",
+    ("old-master-followed", CORE + "handshake.cc", "if (epoch < known) {", "if (false) {",
      "a slave follows a master of an epoch below its promise",
      "the slave says what it has promised, and such a master refuses it; both: old-master-serves-and-is-followed"),
     ("checksum-not-verified", WIRE + "native.h", "return hasher_.value() == checksum_;",
      "return true;", "bytes that were changed on the way are believed"),
     ("masters-not-told", WIRE + "native.cc", "  io.short_text(e.master);\n", "",
      "histories travel without the names of the masters"),
-    ("position-not-told", WIRE + "native.cc", """  io.number(m.known);
-  io.number(m.position.epoch);
+    ("position-not-told", WIRE + "native.cc", """  io.epoch(m.known);
+  io.epoch(m.position.epoch);
   io.offset(m.position.end);
-""", "  io.number(m.known);\n", "a PROMISE does not say what the voter holds"),
+""", "  io.epoch(m.known);\n", "a PROMISE does not say what the voter holds"),
     ("another-set-promised", CORE + "term.cc", "if (prepare.set != voter.set) {", "if (false) {",
      "a voter promises to a candidate that counts by another list"),
     ("another-set-followed", CORE + "handshake.cc", ["if (hello.set != acceptor.set) {", "if (greeting.set != hello.set) {"],
@@ -234,14 +235,14 @@ MUTATIONS = [
      "the glue asks only once it was told that nothing is open; both: slave-heals-by-degraded-and-unasked"),
     # ---- what is checked twice, in both places ----
     ("old-master-serves-and-is-followed", CORE + "handshake.cc",
-     ["if (hello.promised <= acceptor.epoch && !to_another) return", "if (epoch < term.known()) {"],
+     ["if (hello.promised <= acceptor.epoch && !to_another) return", "if (epoch < known) {"],
      ["if (true) return", "if (false) {"],
      "neither a slave nor its master minds that the slave has promised a newer epoch"),
     ("position-neither-told-nor-judged", [WIRE + "native.cc", CORE + "term.cc"],
-     ["""  io.number(m.known);
-  io.number(m.position.epoch);
+     ["""  io.epoch(m.known);
+  io.epoch(m.position.epoch);
   io.offset(m.position.end);
-""", "voter.position > prepare.position"], ["  io.number(m.known);\n", "false"],
+""", "voter.position > prepare.position"], ["  io.epoch(m.known);\n", "false"],
      "a voter that holds more neither refuses nor says so"),
     ("torn-and-cut-bytes-awaited", [CORE + "degraded.cc", SIM + "node.cc"],
      ["  next.to_hold_ = std::min(next.to_hold_, end);\n", """  keeper_.load(disk_.degraded, disk_.whole_end(disk_.end()));
@@ -318,11 +319,26 @@ def replaced(text, old, new, name):
     return text.replace(old, new)
 
 
+def replacements(root, path, old, new):
+    """File, old and new text of each place of a mutation."""
+    olds, news = ([one] if isinstance(one, str) else one for one in (old, new))
+    return zip([root / one for one in ([path] * len(olds) if isinstance(path, str) else path)], olds, news)
+
+
+def check():
+    for name, path, old, new, *_ in MUTATIONS:
+        for file, one, other in replacements(ROOT, path, old, new):
+            replaced(file.read_text(), one, other, name)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=20000)
     parser.add_argument("--only", default="", help="a regular expression: the names that match")
+    parser.add_argument("--check", action="store_true", help="only look whether each can be made")
     options = parser.parse_args()
+    if options.check:
+        return check()
     missed = []
 
     def report(name, what, found, excuse):
@@ -344,10 +360,9 @@ def main():
         for name, path, old, new, what, *excuse in MUTATIONS:
             if not re.search(options.only, name):
                 continue
-            olds, news = ([one] if isinstance(one, str) else one for one in (old, new))
-            files = [directory / one for one in ([path] * len(olds) if isinstance(path, str) else path)]
-            texts = {file: file.read_text() for file in files}
-            for file, one, other in zip(files, olds, news):
+            places = list(replacements(directory, path, old, new))
+            texts = {file: file.read_text() for file, _, _ in places}
+            for file, one, other in places:
                 file.write_text(replaced(file.read_text(), one, other, name))
             build(directory)
             report(name, what, run(directory, options.seeds), "".join(excuse))
