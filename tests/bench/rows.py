@@ -145,8 +145,11 @@ def handshake(name, *flags):
 
 def put_in_rocketmq(producers, p50):
     """The same store, driver and files, with Java's HA service and with the plugin as it."""
-    return Row(f"put in RocketMQ's store, {producers} producer" + "s" * (producers > 1),
-               lambda s: [*rocketmq.puts(s, producers), *rocketmq.puts(s, producers, plugin=True)], [
+    def contenders(s):
+        ours = rocketmq.puts(s, producers, plugin=True)
+        # Callbacks first, where there are any, as in the other rows.
+        return [*rocketmq.puts(s, producers), *(reversed(ours) if producers > 1 else ours)]
+    return Row(f"put in RocketMQ's store, {producers} producer" + "s" * (producers > 1), contenders, [
         Measure("per_s", "/s", [Aim(">=", 1, "RocketMQ")]),
         Measure("p50_us", "us p50", [Aim("<=", p50, "RocketMQ")]),
         Measure("p99_us", "us p99", [Aim("<=", 1, "RocketMQ")])])

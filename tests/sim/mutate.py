@@ -60,7 +60,8 @@ MUTATIONS = [
      "a voter promises to a candidate that holds less",
      "judge_round looks at every promise's position once more; both: position-ignored"),
     ("round-ignores-position", CORE + "term.cc", "promise.position > candidacy.position", "false",
-     "a candidate does not step back before one that holds more"),
+     "a candidate does not step back before one that holds more",
+     "the voter judges too, and only a rare run gets past it; both: position-ignored"),
     ("promised-to-two", CORE + "term.cc", "epoch == term.promised && candidate == term.promised_to",
      "epoch == term.promised", "one epoch is promised to two candidates"),
     ("old-epoch-granted", CORE + "term.cc", "if (epoch < term.known() || (", "if ((",
@@ -128,7 +129,8 @@ MUTATIONS = [
     ("position-not-told", WIRE + "native.cc", """  io.epoch(m.known);
   io.epoch(m.position.epoch);
   io.offset(m.position.end);
-""", "  io.epoch(m.known);\n", "a PROMISE does not say what the voter holds"),
+""", "  io.epoch(m.known);\n", "a PROMISE does not say what the voter holds",
+     "the voter judges too, as above; both: position-neither-told-nor-judged"),
     ("another-set-promised", CORE + "term.cc", "if (prepare.set != voter.set) {", "if (false) {",
      "a voter promises to a candidate that counts by another list"),
     ("another-set-followed", CORE + "handshake.cc", ["if (hello.set != acceptor.set) {", "if (greeting.set != hello.set) {"],
