@@ -30,7 +30,8 @@ class Case10HostBroker : public Interop {
             .more = {{"slaveTimeout", "2000"}, {"totalReplicas", "2"}, {"inSyncReplicas", "2"}}};
   }
   Broker& add_slave(const Broker& master, bool plugin, const Properties& more = {}) {
-    // A slave fetches its master's topics ten seconds after its start; consumers shall not wait.
+    // A slave fetches its master's topics only ten seconds after it starts. With the table in its
+    // store consumers can read at once.
     const auto store = folder_.path() / "b1/store";
     write_topic_table(store, "T", 4);
     BrokerOptions options{.name = "b1", .id = 1, .role = "SLAVE", .store = store, .plugin = plugin};
@@ -101,6 +102,16 @@ TEST_P(Case10HostBroker, AsynchronousCopiesAndAnOrderlyRestart) {
   master.start();
   ASSERT_EQ(put("after", 50), stored(50));
   expect_same(master, slave);
+}
+
+// The plugin says so after the append. A client that tried another broker would store it twice.
+TEST_P(Case10HostBroker, AStoredMessageIsNotSentElsewhereForWantOfCopies) {
+  BrokerOptions options = sync_master(true);
+  options.more.emplace_back("minInSyncReplicas", "2");
+  options.more.emplace_back("haPlugin.missing_copies", "fail");
+  Broker& master = add_broker(options);
+  create_topic(master, "T", 4);
+  EXPECT_EQ(put("alone", 1), (Driver::Outcomes{{"FLUSH_SLAVE_TIMEOUT", 1}}));
 }
 
 TEST_P(Case10HostBroker, UnderTls) {

@@ -66,7 +66,7 @@ void Broker::stop(std::int64_t drain_ms) {
 
 // ---- producers ----
 
-// The plugin takes one caller at a time. Who finds another there leaves its number to it.
+// The plugin takes one caller at a time. A caller that finds another one there leaves its number.
 void Broker::notify(std::int64_t end) {
   std::int64_t known = appended_.load();
   do {
@@ -220,6 +220,7 @@ std::int32_t Broker::truncate(std::int64_t, std::int64_t new_end, std::uint32_t,
     return HA_RANGE;
   }
   if (new_end == log.end) return HA_OK;
+  if (files_.lent_from(new_end)) return HA_AGAIN;
   cut(new_end, error);
   return error.os_errno == 0 ? HA_OK : HA_IO;
 }
@@ -230,6 +231,7 @@ void Broker::cut(std::int64_t new_end, Error& error) {
   java_.truncate(new_end);
   recovered_ = std::min(recovered_.load(), new_end);
   synced_ = std::min(synced_.load(), new_end);
+  appended_ = std::min(appended_.load(), new_end);
   files_.forget_from(new_end);
   const Segment segment = files_.find(new_end);
   if (!segment) return;  // the cut is where a file ends

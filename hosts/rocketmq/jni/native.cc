@@ -4,7 +4,6 @@
 #include <bit>
 #include <cstring>
 #include <exception>
-#include <memory>
 #include <type_traits>
 
 #include "hosts/rocketmq/jni/broker.h"
@@ -130,9 +129,9 @@ JNIEXPORT jint JNICALL Java_haplugin_rocketmq_Native_snapshot(JNIEnv* env, jclas
   out.bytes(all.master_address, sizeof all.master_address);
   jint count = 0;
   for (const ha_replica_status& replica : now->replicas) {
-    if (!out.has(6 * sizeof(std::int64_t) + sizeof replica.address)) break;
+    if (!out.has(5 * sizeof(std::int64_t) + sizeof replica.address)) break;
     for (const std::int64_t value :
-         {std::int64_t{replica.state}, replica.ack_offset, replica.start_offset, replica.lag_bytes,
+         {std::int64_t{replica.state}, replica.ack_offset, replica.start_offset,
           replica.bytes_per_s, std::int64_t{replica.in_sync}}) {
       out.number(value);
     }

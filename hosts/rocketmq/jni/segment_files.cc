@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 #include <vector>
@@ -82,6 +83,13 @@ SegmentFiles::Segment SegmentFiles::find(std::int64_t offset) {
   auto made = std::make_shared<const SegmentFile>(path, begin, segment_size_);
   const std::lock_guard lock(mutex_);
   return open_.emplace(begin, std::move(made)).first->second;
+}
+
+bool SegmentFiles::lent_from(std::int64_t offset) {
+  const std::lock_guard lock(mutex_);
+  return std::ranges::any_of(open_, [&](const auto& one) {
+    return one.second->end() > offset && one.second.use_count() > 1;
+  });
 }
 
 void SegmentFiles::forget_from(std::int64_t offset) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The commit log's files, opened by name. RocketMQ maps them too, and unmaps them when it deletes a
-// file, whoever reads: so what the plugin reads and writes goes by mappings and descriptors of its
-// own. Both see the same page cache.
+// The commit log's files, opened by name. RocketMQ maps them too, and unmaps a file that it deletes
+// even under a reader. So the plugin reads and writes through mappings and descriptors of its own.
+// Both see the same page cache.
 #pragma once
 
 #include <cstddef>
@@ -23,10 +23,8 @@ class SegmentFile {
   SegmentFile(const SegmentFile&) = delete;
   SegmentFile& operator=(const SegmentFile&) = delete;
 
-  std::int64_t begin() const { return begin_; }
   std::int64_t end() const { return begin_ + size_; }
   const std::byte* at(std::int64_t offset) const { return data_ + (offset - begin_); }
-  int fd() const { return fd_; }
   // 0, or an errno.
   int write(std::int64_t offset, const std::byte* data, std::size_t size) const;
   int sync() const;
@@ -51,6 +49,8 @@ class SegmentFiles {
       : path_of_(std::move(path_of)), segment_size_(segment_size) {}
 
   Segment find(std::int64_t offset);
+  // Has a caller kept a file with bytes at or above that offset?
+  bool lent_from(std::int64_t offset);
   // A name at or above that offset may stand for another file from now on.
   void forget_from(std::int64_t offset);
   // Files below are deleted, or soon will be.

@@ -10,8 +10,9 @@ import org.apache.rocketmq.broker.transaction.queue.DefaultTransactionalMessageC
 import org.apache.rocketmq.store.MessageStore;
 
 /**
- * How the HA service comes to its broker's configuration: RocketMQ gives this listener, and nothing
- * else that is found by name, its BrokerController. It does what RocketMQ's own does.
+ * Gives the HA service its broker's configuration. Of the classes that RocketMQ finds by name, this
+ * listener is the only one that is handed the BrokerController. Otherwise it does what RocketMQ's own
+ * does.
  */
 public final class CheckListener extends DefaultTransactionalMessageCheckListener {
   private static final Map<MessageStore, BrokerController> BROKERS =

@@ -8,11 +8,11 @@ import org.apache.rocketmq.store.CommitLog.GroupCommitRequest;
 import org.apache.rocketmq.store.PutMessageStatus;
 
 /**
- * The producers that wait, by number, so that native code holds no reference to any. One thread
- * ends the waits that come in numbers; a single one is ended by the plugin's own thread.
+ * The producers that wait, by number, so that native code needs no reference to a Java object. The
+ * plugin's own thread ends one or two waits at once; a thread of this class ends the rest in batches.
  */
 final class Completions {
-  /** So many producers may wait at once; the next is told that the outcome is open. */
+  /** The most producers that can wait at once. The next one gets FLUSH_SLAVE_TIMEOUT. */
   static final int SLOTS = 1 << 17;
   // RocketMQ's pool that goes on with the producers takes 10,000, then throws them away.
   private static final int BATCH = 2048;
@@ -85,8 +85,9 @@ final class Completions {
   }
 
   /**
-   * What the producer hears. The message stands in this broker's log: unless it may be cut off
-   * again, an answer that sends the producer elsewhere would store it twice.
+   * What the producer hears. Its message is in this broker's log already. An answer after which the
+   * client tries another broker would store it twice, so only a node that is no longer master, whose
+   * log may be cut, gives one.
    */
   static PutMessageStatus statusOf(int status) {
     switch (status) {
@@ -95,8 +96,6 @@ final class Completions {
         return PutMessageStatus.PUT_OK;
       case Native.SLAVE_NOT_AVAILABLE:
         return PutMessageStatus.SLAVE_NOT_AVAILABLE;
-      case Native.IN_SYNC_REPLICAS_NOT_ENOUGH:
-        return PutMessageStatus.IN_SYNC_REPLICAS_NOT_ENOUGH;
       case Native.NOT_MASTER:
       case Native.EPOCH:
         return PutMessageStatus.SERVICE_NOT_AVAILABLE;

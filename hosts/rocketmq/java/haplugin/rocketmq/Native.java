@@ -11,7 +11,6 @@ final class Native {
   private Native() {}
 
   // Roles, as in ha/plugin.h.
-  static final int NONE = 0;
   static final int MASTER = 1;
   static final int SLAVE = 2;
 
@@ -22,8 +21,6 @@ final class Native {
   static final int EPOCH = -10;
   static final int NOT_MASTER = -11;
   static final int SLAVE_NOT_AVAILABLE = -17;
-  static final int FLUSH_SLAVE_TIMEOUT = -18;
-  static final int IN_SYNC_REPLICAS_NOT_ENOUGH = -19;
 
   static final int ACKS_ALL_IN_SYNC = -2;
 
@@ -48,8 +45,8 @@ final class Native {
   static native int waitReplicated(long handle, long end, int acks, long timeoutNs, int slot);
 
   /**
-   * Waits for the ends of waits. Fills pairs of slot and status; returns how many pairs, or -1 after
-   * stop, when there are no more.
+   * Blocks until waits have ended and fills in pairs of slot and status. Returns the number of
+   * pairs, or -1 once stop was called and none are left.
    */
   static native int drain(long handle, int[] pairs);
 

@@ -13,6 +13,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReadWriteLock;
@@ -124,6 +125,10 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
       role.get(START_WAIT_S, TimeUnit.SECONDS);
     } catch (ExecutionException e) {
       throw new HaException("ha_plugin: " + e.getCause().getMessage());
+    } catch (TimeoutException e) {
+      throw new HaException(
+          "ha_plugin: this broker has no role after " + START_WAIT_S + " s; the log lines of ha_plugin"
+              + " in store.log say what it waits for");
     }
     Snapshot now = snapshot();
     if (now != null) {

@@ -14,7 +14,6 @@ final class Snapshot {
     int state;
     long ackOffset;
     long startOffset;
-    long lagBytes;
     long bytesPerSecond;
     boolean inSync;
     String address;
@@ -22,7 +21,14 @@ final class Snapshot {
 
   private static final int MOST_REPLICAS = 128;
   private static final int HEAD = 6 * 8 + 256;
-  private static final int EACH = 6 * 8 + 64;
+  private static final int EACH = 5 * 8 + 64;
+
+  // A direct buffer is dear to make, and a put may ask.
+  private static final ThreadLocal<ByteBuffer> ROOM =
+      ThreadLocal.withInitial(
+          () ->
+              ByteBuffer.allocateDirect(HEAD + MOST_REPLICAS * EACH)
+                  .order(ByteOrder.nativeOrder()));
 
   long listenPort;
   int clientState;
@@ -34,8 +40,8 @@ final class Snapshot {
   final List<Replica> replicas = new ArrayList<>();
 
   static Snapshot of(long handle) {
-    ByteBuffer from =
-        ByteBuffer.allocateDirect(HEAD + MOST_REPLICAS * EACH).order(ByteOrder.nativeOrder());
+    ByteBuffer from = ROOM.get();
+    from.clear();
     int count = Native.snapshot(handle, from);
     Snapshot one = new Snapshot();
     one.listenPort = from.getLong();
@@ -50,7 +56,6 @@ final class Snapshot {
       replica.state = (int) from.getLong();
       replica.ackOffset = from.getLong();
       replica.startOffset = from.getLong();
-      replica.lagBytes = from.getLong();
       replica.bytesPerSecond = from.getLong();
       replica.inSync = from.getLong() != 0;
       replica.address = text(from, 64);

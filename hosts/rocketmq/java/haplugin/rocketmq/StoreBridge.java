@@ -84,7 +84,12 @@ final class StoreBridge {
 
   /** An empty log is to begin there. False: no file could be made. */
   boolean reset(long newMin) {
-    return queue().getLastMappedFile(newMin) != null;
+    MappedFile file = queue().getLastMappedFile(newMin);
+    if (file != null && file.getFileFromOffset() != newMin) {
+      queue().destroy(); // files without a byte
+      file = queue().getLastMappedFile(newMin);
+    }
+    return file != null && file.getFileFromOffset() == newMin;
   }
 
   void roleChanged(int role, int status, String text) {
