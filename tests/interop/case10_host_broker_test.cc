@@ -104,14 +104,47 @@ TEST_P(Case10HostBroker, AsynchronousCopiesAndAnOrderlyRestart) {
   expect_same(master, slave);
 }
 
-// The plugin says so after the append. A client that tried another broker would store it twice.
-TEST_P(Case10HostBroker, AStoredMessageIsNotSentElsewhereForWantOfCopies) {
+// A client sends such a message to another broker, so this one must not have it.
+TEST_P(Case10HostBroker, WithTooFewInSyncCopiesNothingIsStored) {
   BrokerOptions options = sync_master(true);
   options.more.emplace_back("minInSyncReplicas", "2");
   options.more.emplace_back("haPlugin.missing_copies", "fail");
   Broker& master = add_broker(options);
   create_topic(master, "T", 4);
-  EXPECT_EQ(put("alone", 1), (Driver::Outcomes{{"FLUSH_SLAVE_TIMEOUT", 1}}));
+  const std::int64_t before = driver().max_offset(master);
+  const Driver::Outcomes outcomes = put("alone", 1);
+  EXPECT_EQ(outcomes.count("FLUSH_SLAVE_TIMEOUT") + outcomes.count("SEND_OK"), 0U);
+  EXPECT_EQ(driver().max_offset(master), before);
+}
+
+// RocketMQ's own slaves fetch these from the master, once a minute. This one does not know where
+// the master's clients connect.
+TEST_P(Case10HostBroker, TopicsAndOffsetsComeWithTheLog) {
+  constexpr int kQueryOffset = 14;
+  constexpr int kUpdateOffset = 15;
+  constexpr int kUpdateGroup = 200;
+  constexpr int kTopicConfig = 351;
+  Broker& master = add_broker(sync_master(true));
+  Broker& slave =
+      add_slave(master, true, {{"namesrvAddr", "127.0.0.1:" + std::to_string(free_ports(1))}});
+  create_topic(master, "New", 3);
+  const auto offset = [](const char* value) {
+    Properties fields = {{"consumerGroup", "readers"}, {"topic", "New"}, {"queueId", "2"}};
+    if (value[0] != '\0') fields.emplace_back("commitOffset", value);
+    return fields;
+  };
+  ASSERT_EQ(driver().call(master.address(), kUpdateGroup, {}, R"({"groupName":"readers"})").code,
+            0);
+  ASSERT_EQ(driver().call(master.address(), kUpdateOffset, offset("7")).code, 0);
+  wait_until(
+      "the slave knows the topic and how far its readers are",
+      [&] {
+        return driver().call(slave.address(), kTopicConfig, {{"topic", "New"}}).code == 0 &&
+               driver().call(slave.address(), kQueryOffset, offset("")).fields.find("7") !=
+                   std::string::npos;
+      },
+      [&] { return driver().call(slave.address(), kQueryOffset, offset("")).fields; },
+      kJavaDeadline);
 }
 
 TEST_P(Case10HostBroker, UnderTls) {

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <stdexcept>
 
 #include "hosts/rocketmq/jni/jvm.h"
 
@@ -30,12 +29,12 @@ std::uint32_t big_endian(const std::byte* at) {
 
 template <class T>
 T value_or_throw(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().text);
+  if (!result) throw Refused(result.error());
   return std::move(*result);
 }
 
 void done_or_throw(const Result<void>& result) {
-  if (!result) throw std::runtime_error(result.error().text);
+  if (!result) throw Refused(result.error());
 }
 
 }  // namespace
@@ -47,16 +46,31 @@ Broker::Broker(JNIEnv* env, jobject bridge, const std::string& plugin,
       files_([this](std::int64_t offset) { return java_.path(offset); }, segment_size_),
       recovered_(java_.bounds().end) {
   const HostBinding host = bind_host(*this);
-  const Plugin loaded = value_or_throw(Plugin::load(plugin, host));
-  plugin_ = value_or_throw(Instance::create(loaded, host, options));
+  library_ = value_or_throw(Plugin::load(plugin, host));
+  plugin_ = value_or_throw(Instance::create(*library_, host, options));
 }
 
 void Broker::start(std::int32_t role, const std::string& master) {
   done_or_throw(plugin_->start({.role = role, .master_address = master}));
 }
 
+void Broker::set_role(const RoleRequest& request) { done_or_throw(plugin_->set_role(request)); }
+
 void Broker::set_master_address(const std::string& address) {
   done_or_throw(plugin_->set_master_address(address));
+}
+
+void Broker::set_option(const std::string& key, const std::string& value) {
+  done_or_throw(plugin_->set_option(key, value));
+}
+
+std::string Broker::status_json() const { return value_or_throw(plugin_->status_json()); }
+
+std::string Broker::metrics_text() const { return value_or_throw(plugin_->metrics_text()); }
+
+std::string Broker::status_name(std::int32_t status) const {
+  const std::string text = library_->status_text(status);
+  return text.substr(0, text.find(' '));
 }
 
 void Broker::stop(std::int64_t drain_ms) {
@@ -80,13 +94,11 @@ void Broker::notify(std::int64_t end) {
   }
 }
 
-std::int32_t Broker::wait(std::int64_t end, std::int32_t acks, std::int64_t timeout_ns,
-                          std::int32_t slot) {
-  notify(end);
+std::int32_t Broker::wait(const WaitRequest& request, std::int32_t slot) {
+  notify(request.end);
   waiting_.fetch_add(1);
-  const std::int32_t status =
-      plugin_->wait({.end = end, .acks = acks, .timeout = std::chrono::nanoseconds(timeout_ns)},
-                    [this, slot](std::int32_t outcome, std::int64_t) { ended(slot, outcome); });
+  const std::int32_t status = plugin_->wait(
+      request, [this, slot](std::int32_t outcome, std::int64_t) { ended(slot, outcome); });
   if (status != HA_OK) waiting_.fetch_sub(1);
   return status;
 }
@@ -107,6 +119,24 @@ void Broker::ended(std::int32_t slot, std::int32_t status) noexcept {
   }
 }
 
+// ---- beside the log ----
+
+void Broker::set_metadata(std::string state) {
+  const std::lock_guard lock(metadata_mutex_);
+  metadata_ = std::move(state);
+  metadata_version_.fetch_add(1);
+}
+
+std::string Broker::read_metadata() {
+  const std::lock_guard lock(metadata_mutex_);
+  return metadata_;
+}
+
+std::int32_t Broker::write_metadata(std::string_view state, Error&) {
+  if (!state.empty()) java_.metadata(state);  // empty: a new master has not looked yet
+  return HA_OK;
+}
+
 // ---- the log ----
 
 std::int32_t Broker::bounds(ha_bounds& out) {
@@ -116,11 +146,11 @@ std::int32_t Broker::bounds(ha_bounds& out) {
 }
 
 std::int32_t Broker::record_floor(std::int64_t offset, std::int64_t& out) {
-  ha_bounds log{};
-  bounds(log);
+  std::int64_t dispatched = 0;
+  const ha_bounds log = java_.bounds(&dispatched);
   if (offset < log.min || offset > log.end) return HA_RANGE;
   std::int64_t at = std::max(log.min, offset - offset % segment_size_);
-  for (const std::int64_t known : {recovered_.load(), log.confirm}) {
+  for (const std::int64_t known : {recovered_.load(), dispatched}) {
     if (known <= offset) at = std::max(at, known);
   }
   if (at < offset) {
@@ -214,9 +244,11 @@ std::int32_t Broker::truncate(std::int64_t, std::int64_t new_end, std::uint32_t,
   ha_bounds log{};
   bounds(log);
   if (new_end > log.end || new_end < log.confirm) {
-    // RocketMQ's queues already point at those bytes.
+    // RocketMQ's queues point at those bytes, or will in a moment.
     error.text = "a cut to " + std::to_string(new_end) + " of a log whose messages below " +
-                 std::to_string(log.confirm) + " are in their queues";
+                 std::to_string(log.confirm) +
+                 " are in their queues; delete the store of this "
+                 "broker to copy from scratch";
     return HA_RANGE;
   }
   if (new_end == log.end) return HA_OK;
@@ -272,6 +304,11 @@ std::int32_t Broker::flush(std::int64_t end, Error& error) {
   std::int64_t known = synced_.load();
   while (known < end && !synced_.compare_exchange_weak(known, end)) {
   }
+  return HA_OK;
+}
+
+std::int32_t Broker::confirm(std::int64_t, std::int64_t offset) {
+  java_.confirm(offset);
   return HA_OK;
 }
 

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // A RocketMQ broker as a host of the plugin: its commit log, and the producers that wait.
 //
-// Threads: the hooks as ha/plugin.h says. notify, wait, drain and snapshot from any; start,
-// set_master_address and stop one at a time.
+// Threads: the hooks as ha/plugin.h says. start, stop and what is named set_... one at a time, the
+// rest from any.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -21,21 +23,39 @@
 
 namespace ha::rocketmq {
 
+// The plugin said no: what() is its sentence.
+class Refused final : public std::runtime_error {
+ public:
+  explicit Refused(const Error& error) : std::runtime_error(error.text), status_(error.status) {}
+  std::int32_t status() const { return status_; }
+
+ private:
+  std::int32_t status_;
+};
+
 class Broker final : public HostHooks {
  public:
-  // Throws std::runtime_error with the plugin's sentence.
+  // This and what returns nothing, or a text, throw Refused.
   Broker(JNIEnv* env, jobject bridge, const std::string& plugin,
          const std::vector<Option>& options);
 
   void start(std::int32_t role, const std::string& master);
+  void set_role(const RoleRequest& request);
   void set_master_address(const std::string& address);
+  void set_option(const std::string& key, const std::string& value);
   void stop(std::int64_t drain_ms);
 
   void notify(std::int64_t end);
-  std::int32_t wait(std::int64_t end, std::int32_t acks, std::int64_t timeout_ns,
-                    std::int32_t slot);
+  std::int32_t check_acks(std::int32_t acks) { return plugin_->check_acks(acks); }
+  // `request.end` as given to notify.
+  std::int32_t wait(const WaitRequest& request, std::int32_t slot);
   std::int32_t drain(std::span<Completions::One> into) { return completions_.take(into); }
   Result<Snapshot> snapshot() const { return plugin_->snapshot(); }
+  // What slaves are to have beside the log.
+  void set_metadata(std::string state);
+  std::string status_json() const;
+  std::string metrics_text() const;
+  std::string status_name(std::int32_t status) const;  // such as "NOT_MASTER"
 
   // HostHooks.
   std::int32_t bounds(ha_bounds& out) override;
@@ -49,6 +69,10 @@ class Broker final : public HostHooks {
                         Error& error) override;
   std::int32_t reset(std::int64_t epoch, std::int64_t new_min, Error& error) override;
   std::int32_t flush(std::int64_t end, Error& error) override;
+  std::int32_t confirm(std::int64_t epoch, std::int64_t offset) override;
+  std::uint64_t metadata_version() override { return metadata_version_.load(); }
+  std::string read_metadata() override;
+  std::int32_t write_metadata(std::string_view state, Error& error) override;
   void role_changed(const ha_role_report& report) override { java_.role_changed(report); }
   void log(std::int32_t level, std::string_view text) override { java_.log(level, text); }
   void thread_started(const char* name) override { attach_thread(name); }
@@ -72,6 +96,10 @@ class Broker final : public HostHooks {
   std::atomic<std::int64_t> waiting_{0};
   std::atomic<std::int64_t> appended_{0};  // notify's
   std::atomic_flag notifying_;
+  std::mutex metadata_mutex_;
+  std::string metadata_;
+  std::atomic<std::uint64_t> metadata_version_{0};
+  std::optional<Plugin> library_;
   std::optional<Instance> plugin_;  // last: it calls the rest until it is gone
 };
 

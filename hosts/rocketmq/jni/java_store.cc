@@ -33,8 +33,10 @@ JavaStore::JavaStore(JNIEnv* env, jobject bridge) {
   commit_ = method(env, type, "commit", "(J)V");
   truncate_ = method(env, type, "truncate", "(J)V");
   reset_ = method(env, type, "reset", "(J)Z");
-  role_changed_ = method(env, type, "roleChanged", "(IILjava/lang/String;)V");
+  confirm_ = method(env, type, "confirm", "(J)V");
+  role_changed_ = method(env, type, "roleChanged", "(IIJJLjava/lang/String;)V");
   completed_ = method(env, type, "completed", "(II)V");
+  metadata_ = method(env, type, "metadata", "([B)V");
   log_ = method(env, type, "log", "(ILjava/lang/String;)V");
   bridge_ = env->NewGlobalRef(bridge);
   buffer_ = env->NewGlobalRef(env->NewDirectByteBuffer(longs_, sizeof longs_));
@@ -45,11 +47,12 @@ JavaStore::~JavaStore() {
   jni()->DeleteGlobalRef(bridge_);
 }
 
-ha_bounds JavaStore::bounds() {
+ha_bounds JavaStore::bounds(std::int64_t* record) {
   JNIEnv* env = jni();
   const std::lock_guard lock(mutex_);
   env->CallVoidMethod(bridge_, bounds_, buffer_);
   check(env);
+  if (record != nullptr) *record = longs_[5];
   return {longs_[0], longs_[1], longs_[2], longs_[3], longs_[4]};
 }
 
@@ -87,17 +90,31 @@ bool JavaStore::reset(std::int64_t new_min) {
   return made != JNI_FALSE;
 }
 
+void JavaStore::confirm(std::int64_t offset) {
+  JNIEnv* env = jni();
+  env->CallVoidMethod(bridge_, confirm_, offset);
+  check(env);
+}
+
 void JavaStore::role_changed(const ha_role_report& report) {
   JNIEnv* env = jni();
   const LocalFrame frame(env);
-  env->CallVoidMethod(bridge_, role_changed_, report.role, report.status,
-                      to_java(env, report.text));
+  env->CallVoidMethod(bridge_, role_changed_, report.role, report.status, report.epoch,
+                      report.number, to_java(env, report.text));
   check(env);
 }
 
 void JavaStore::completed(std::int32_t slot, std::int32_t status) {
   JNIEnv* env = jni();
   env->CallVoidMethod(bridge_, completed_, slot, status);
+  check(env);
+}
+
+void JavaStore::metadata(std::string_view state) {
+  JNIEnv* env = jni();
+  const LocalFrame frame(env);
+  const jbyteArray bytes = to_bytes(env, state);
+  if (bytes != nullptr) env->CallVoidMethod(bridge_, metadata_, bytes);
   check(env);
 }
 

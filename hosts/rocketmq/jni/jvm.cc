@@ -48,12 +48,13 @@ std::string take_exception(JNIEnv* env) {
   return said;
 }
 
-void throw_in_java(JNIEnv* env, std::string_view text) {
+void throw_in_java(JNIEnv* env, std::int32_t status, std::string_view text) {
   const jclass type = env->FindClass("haplugin/rocketmq/HaException");
   if (type == nullptr) return;  // Java throws that
-  const jmethodID make = env->GetMethodID(type, "<init>", "(Ljava/lang/String;)V");
+  const jmethodID make = env->GetMethodID(type, "<init>", "(ILjava/lang/String;)V");
   if (make == nullptr) return;
-  const auto thrown = static_cast<jthrowable>(env->NewObject(type, make, to_java(env, text)));
+  const auto thrown =
+      static_cast<jthrowable>(env->NewObject(type, make, status, to_java(env, text)));
   if (thrown != nullptr) env->Throw(thrown);
 }
 
@@ -97,6 +98,15 @@ jstring to_java(JNIEnv* env, std::string_view text) {
     units.push_back(byte < 0x80 ? byte : '?');
   }
   return env->NewString(units.data(), static_cast<jsize>(units.size()));
+}
+
+jbyteArray to_bytes(JNIEnv* env, std::string_view text) {
+  const auto size = static_cast<jsize>(text.size());
+  const jbyteArray out = env->NewByteArray(size);
+  if (out != nullptr) {
+    env->SetByteArrayRegion(out, 0, size, reinterpret_cast<const jbyte*>(text.data()));
+  }
+  return out;
 }
 
 }  // namespace ha::rocketmq

@@ -4,6 +4,7 @@
 
 #include <jni.h>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -20,12 +21,13 @@ void detach_thread();
 // What Java threw, as text, and no longer pending; "" when it threw nothing.
 std::string take_exception(JNIEnv* env);
 
-// Throws a HaException in Java, once this thread is back there.
-void throw_in_java(JNIEnv* env, std::string_view text);
+// Throws a HaException in Java, once this thread is back there. status: HA_*.
+void throw_in_java(JNIEnv* env, std::int32_t status, std::string_view text);
 
 std::string to_text(JNIEnv* env, jstring text);
 // What is not ASCII becomes '?'.
 jstring to_java(JNIEnv* env, std::string_view text);
+jbyteArray to_bytes(JNIEnv* env, std::string_view text);
 
 // The references that a native thread makes, which no return to Java frees.
 class LocalFrame {

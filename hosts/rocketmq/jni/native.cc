@@ -13,6 +13,8 @@ namespace {
 
 using ha::rocketmq::Broker;
 using ha::rocketmq::Completions;
+using ha::rocketmq::to_bytes;
+using ha::rocketmq::to_java;
 using ha::rocketmq::to_text;
 
 Broker& at(jlong handle) { return *std::bit_cast<Broker*>(handle); }
@@ -22,8 +24,10 @@ template <class Fn>
 auto guarded(JNIEnv* env, Fn&& fn) noexcept {
   try {
     return fn();
+  } catch (const ha::rocketmq::Refused& e) {
+    ha::rocketmq::throw_in_java(env, e.status(), e.what());
   } catch (const std::exception& e) {
-    ha::rocketmq::throw_in_java(env, e.what());
+    ha::rocketmq::throw_in_java(env, HA_INTERNAL, e.what());
   }
   if constexpr (!std::is_void_v<decltype(fn())>) return decltype(fn()){};
 }
@@ -83,6 +87,47 @@ JNIEXPORT void JNICALL Java_haplugin_rocketmq_Native_setMasterAddress(JNIEnv* en
   guarded(env, [&] { at(handle).set_master_address(to_text(env, address)); });
 }
 
+JNIEXPORT void JNICALL Java_haplugin_rocketmq_Native_setRole(JNIEnv* env, jclass, jlong handle,
+                                                             jint role, jstring master,
+                                                             jboolean force, jlong number) {
+  guarded(env, [&] {
+    at(handle).set_role({.role = role,
+                         .master_address = to_text(env, master),
+                         .force = force != JNI_FALSE,
+                         .number = number});
+  });
+}
+
+JNIEXPORT void JNICALL Java_haplugin_rocketmq_Native_setOption(JNIEnv* env, jclass, jlong handle,
+                                                               jstring key, jstring value) {
+  guarded(env, [&] { at(handle).set_option(to_text(env, key), to_text(env, value)); });
+}
+
+JNIEXPORT void JNICALL Java_haplugin_rocketmq_Native_setMetadata(JNIEnv* env, jclass, jlong handle,
+                                                                 jbyteArray state) {
+  guarded(env, [&] {
+    std::string text(static_cast<std::size_t>(env->GetArrayLength(state)), '\0');
+    env->GetByteArrayRegion(state, 0, static_cast<jsize>(text.size()),
+                            reinterpret_cast<jbyte*>(text.data()));
+    at(handle).set_metadata(std::move(text));
+  });
+}
+
+JNIEXPORT jbyteArray JNICALL Java_haplugin_rocketmq_Native_statusJson(JNIEnv* env, jclass,
+                                                                      jlong handle) {
+  return guarded(env, [&] { return to_bytes(env, at(handle).status_json()); });
+}
+
+JNIEXPORT jbyteArray JNICALL Java_haplugin_rocketmq_Native_metricsText(JNIEnv* env, jclass,
+                                                                       jlong handle) {
+  return guarded(env, [&] { return to_bytes(env, at(handle).metrics_text()); });
+}
+
+JNIEXPORT jstring JNICALL Java_haplugin_rocketmq_Native_statusName(JNIEnv* env, jclass,
+                                                                   jlong handle, jint status) {
+  return guarded(env, [&] { return to_java(env, at(handle).status_name(status)); });
+}
+
 JNIEXPORT void JNICALL Java_haplugin_rocketmq_Native_stop(JNIEnv*, jclass, jlong handle,
                                                           jlong drain_ms) {
   at(handle).stop(drain_ms);
@@ -97,10 +142,18 @@ JNIEXPORT void JNICALL Java_haplugin_rocketmq_Native_notifyAppended(JNIEnv*, jcl
   at(handle).notify(end);
 }
 
+JNIEXPORT jint JNICALL Java_haplugin_rocketmq_Native_checkAcks(JNIEnv*, jclass, jlong handle,
+                                                               jint acks) {
+  return at(handle).check_acks(acks);
+}
+
 JNIEXPORT jint JNICALL Java_haplugin_rocketmq_Native_waitReplicated(JNIEnv*, jclass, jlong handle,
                                                                     jlong end, jint acks,
-                                                                    jlong timeout_ns, jint slot) {
-  return at(handle).wait(end, acks, timeout_ns, slot);
+                                                                    jlong epoch, jlong timeout_ns,
+                                                                    jint slot) {
+  return at(handle).wait(
+      {.end = end, .acks = acks, .timeout = std::chrono::nanoseconds(timeout_ns), .epoch = epoch},
+      slot);
 }
 
 JNIEXPORT jint JNICALL Java_haplugin_rocketmq_Native_drain(JNIEnv* env, jclass, jlong handle,

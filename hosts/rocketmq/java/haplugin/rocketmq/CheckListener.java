@@ -3,16 +3,14 @@ package haplugin.rocketmq;
 
 import java.util.Collections;
 import java.util.Map;
-import java.util.Properties;
 import java.util.WeakHashMap;
 import org.apache.rocketmq.broker.BrokerController;
 import org.apache.rocketmq.broker.transaction.queue.DefaultTransactionalMessageCheckListener;
 import org.apache.rocketmq.store.MessageStore;
 
 /**
- * Gives the HA service its broker's configuration. Of the classes that RocketMQ finds by name, this
- * listener is the only one that is handed the BrokerController. Otherwise it does what RocketMQ's own
- * does.
+ * Gives the HA service its broker. Of the classes that RocketMQ finds by name, this listener is the
+ * only one that is handed the BrokerController. Otherwise it does what RocketMQ's own does.
  */
 public final class CheckListener extends DefaultTransactionalMessageCheckListener {
   private static final Map<MessageStore, BrokerController> BROKERS =
@@ -24,9 +22,8 @@ public final class CheckListener extends DefaultTransactionalMessageCheckListene
     BROKERS.put(broker.getMessageStore(), broker);
   }
 
-  /** Everything that the broker was configured with, unknown keys too; empty for a store alone. */
-  static Properties configurationOf(MessageStore store) {
-    BrokerController broker = BROKERS.get(store);
-    return broker == null ? new Properties() : broker.getConfiguration().getAllConfigs();
+  /** null for a store alone. */
+  static BrokerController brokerOf(MessageStore store) {
+    return BROKERS.get(store);
   }
 }

@@ -7,7 +7,19 @@ import java.io.IOException;
 public final class HaException extends IOException {
   private static final long serialVersionUID = 1L;
 
-  public HaException(String message) {
+  private final int status;
+
+  /** @param status HA_* of ha/plugin.h */
+  public HaException(int status, String message) {
     super(message);
+    this.status = status;
+  }
+
+  public HaException(String message) {
+    this(Native.INVALID, message);
+  }
+
+  int status() {
+    return status;
   }
 }

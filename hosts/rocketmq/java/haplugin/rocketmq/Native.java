@@ -17,10 +17,17 @@ final class Native {
   // Statuses, as in ha/plugin.h.
   static final int OK = 0;
   static final int DONE = 1;
+  static final int INVALID = -1;
+  static final int STATE = -2;
+  static final int UNSUPPORTED = -3;
+  static final int AGAIN = -5;
+  static final int TIMEOUT = -6;
   static final int SHUTDOWN = -7;
   static final int EPOCH = -10;
   static final int NOT_MASTER = -11;
+  static final int INTERNAL = -16;
   static final int SLAVE_NOT_AVAILABLE = -17;
+  static final int IN_SYNC_REPLICAS_NOT_ENOUGH = -19;
 
   static final int ACKS_ALL_IN_SYNC = -2;
 
@@ -31,6 +38,24 @@ final class Native {
 
   static native void setMasterAddress(long handle, String address) throws HaException;
 
+  /** {@link StoreBridge#roleChanged} with that number will follow. */
+  static native void setRole(long handle, int role, String master, boolean force, long number)
+      throws HaException;
+
+  static native void setOption(long handle, String key, String value) throws HaException;
+
+  /** As master: what slaves are to have beside the log; {@link StoreBridge#metadata} there. */
+  static native void setMetadata(long handle, byte[] state);
+
+  /** UTF-8. */
+  static native byte[] statusJson(long handle) throws HaException;
+
+  /** UTF-8. */
+  static native byte[] metricsText(long handle) throws HaException;
+
+  /** The name of a status, such as NOT_MASTER. */
+  static native String statusName(long handle, int status);
+
   static native void stop(long handle, long drainMs);
 
   static native void destroy(long handle);
@@ -38,11 +63,15 @@ final class Native {
   /** The log's end, from any thread. */
   static native void notifyAppended(long handle, long end);
 
+  /** Would a wait for so many copies be refused at once? OK, or the answer. */
+  static native int checkAcks(long handle, int acks);
+
   /**
    * OK: {@link #drain} or {@link StoreBridge#completed} will give the slot back, once. Anything else
    * is the answer.
    */
-  static native int waitReplicated(long handle, long end, int acks, long timeoutNs, int slot);
+  static native int waitReplicated(
+      long handle, long end, int acks, long epoch, long timeoutNs, int slot);
 
   /**
    * Blocks until waits have ended and fills in pairs of slot and status. Returns the number of

@@ -2,11 +2,14 @@
 package haplugin.rocketmq;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
@@ -16,14 +19,20 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
+import org.apache.rocketmq.broker.BrokerController;
+import org.apache.rocketmq.broker.transaction.AbstractTransactionalMessageCheckListener;
+import org.apache.rocketmq.common.MixAll;
 import org.apache.rocketmq.common.constant.LoggerName;
+import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.logging.org.slf4j.Logger;
 import org.apache.rocketmq.logging.org.slf4j.LoggerFactory;
 import org.apache.rocketmq.remoting.protocol.body.HARuntimeInfo;
 import org.apache.rocketmq.store.CommitLog.GroupCommitRequest;
 import org.apache.rocketmq.store.DefaultMessageStore;
+import org.apache.rocketmq.store.PutMessageResult;
 import org.apache.rocketmq.store.PutMessageStatus;
 import org.apache.rocketmq.store.config.BrokerRole;
 import org.apache.rocketmq.store.config.MessageStoreConfig;
@@ -33,10 +42,12 @@ import org.apache.rocketmq.store.ha.HAConnectionState;
 import org.apache.rocketmq.store.ha.HAConnectionStateNotificationRequest;
 import org.apache.rocketmq.store.ha.HAService;
 import org.apache.rocketmq.store.ha.WaitNotifyObject;
+import org.apache.rocketmq.store.hook.PutMessageHook;
 
 /**
- * RocketMQ's HA service by libha_plugin.so. The broker finds it by its name in META-INF/service; the
- * roles are those of the broker's configuration.
+ * RocketMQ's HA service by libha_plugin.so. The broker finds it by its name in META-INF/service. The
+ * role is that of the broker's configuration; in a set (option replicas) it changes while the broker
+ * runs.
  *
  * <p>The order at start is RocketMQ's: updateHaMasterAddress may come before init, getHAClient before
  * start, and the store says that it is shut down until start has returned.
@@ -47,6 +58,11 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
   private static final long STATE_WAIT_MS = 5000;
   private static final long START_WAIT_S = 60;
   private static final long DRAIN_MS = 3000;
+  // Taking a role closes connections and may cut the log; longer means it hangs.
+  private static final long ROLE_WAIT_S = 30;
+  private static final long NOT_READY_AFTER_MS = 10000;
+  // The plugin asks once a second whether there is something new.
+  private static final long METADATA_MS = 500;
 
   private final Completions completions = new Completions();
   private final NativeHAClient client = new NativeHAClient(this);
@@ -54,16 +70,22 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
   private final AtomicInteger connectionCount = new AtomicInteger();
   private final AtomicLong pushed = new AtomicLong();
   private final ConcurrentLinkedQueue<StateRequest> stateRequests = new ConcurrentLinkedQueue<>();
-  private final ScheduledExecutorService watch =
+  private final ScheduledExecutorService worker =
       Executors.newSingleThreadScheduledExecutor(
           task -> {
-            Thread thread = new Thread(task, "ha-states");
+            Thread thread = new Thread(task, "ha-worker");
             thread.setDaemon(true);
             return thread;
           });
 
   private DefaultMessageStore store;
-  private boolean slave;
+  private Options options;
+  private ReadersGate gate;
+  private RoleChanger roles; // null: not one of a set
+  private Metadata metadata; // on the worker; null: a store alone
+  private final AtomicReference<byte[]> received = new AtomicReference<>();
+  private ControlDoor door;
+  private volatile boolean slave;
   // Held over calls that change something; never by what the plugin's threads call.
   private final Object control = new Object();
   private boolean started; // under control
@@ -71,7 +93,10 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
   // Read-held over all other calls: the handle lives until they are back.
   private final ReadWriteLock calls = new ReentrantReadWriteLock();
   private volatile long handle;
-  private final CompletableFuture<Void> role = new CompletableFuture<>();
+  // Changes of role that were asked for, by number; that of start is 0.
+  private final Map<Long, CompletableFuture<Void>> asked = new ConcurrentHashMap<>();
+  private final AtomicLong numbers = new AtomicLong();
+  private volatile String roleText = "";
 
   private static final class StateRequest {
     final HAConnectionStateNotificationRequest request;
@@ -92,7 +117,16 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
     }
     store = messageStore;
     slave = config.getBrokerRole() == BrokerRole.SLAVE;
-    Options options = new Options(store, CheckListener.configurationOf(store));
+    BrokerController broker = CheckListener.brokerOf(store);
+    options = new Options(store, broker);
+    if (options.isSet()) {
+      checkSet(broker);
+      roles = new RoleChanger(broker, store, this::later);
+      // A put asks us only if it wants more copies than the master's own.
+      config.setInSyncReplicas(Math.max(config.getInSyncReplicas(), options.copies()));
+    }
+    gate = new ReadersGate(store);
+    metadata = broker == null ? null : new Metadata(broker);
     String bridge = options.library("libha_rocketmq.so");
     try {
       System.load(bridge);
@@ -104,44 +138,101 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
     synchronized (control) {
       handle =
           Native.create(
-              new StoreBridge(store, this), options.library("libha_plugin.so"), options.toArray());
+              new StoreBridge(store, gate, this),
+              options.library("libha_plugin.so"),
+              options.toArray());
     }
-    if (!slave) {
-      // How to learn of appends that no producer waits for. Here, before the store's thread runs
-      // through the list.
-      store.getDispatcherList().addFirst(request -> notifyAppended());
-    }
+    // Here, before the store's thread runs through the list.
+    store.getDispatcherList().addFirst(gate);
+    // How to learn of appends that no producer waits for.
+    store.getDispatcherList().addFirst(request -> notifyAppended());
+    store.getPutMessageHookList().add(new BeforePut());
     LOG.info("ha_plugin replicates the commit log; RocketMQ's own HA service is not used");
+  }
+
+  /** Says what a broker of a set must be configured with. */
+  private void checkSet(BrokerController broker) throws HaException {
+    MessageStoreConfig config = store.getMessageStoreConfig();
+    if (broker == null) {
+      throw new HaException(
+          "ha_plugin: haPlugin.replicas needs the broker, and another jar's class stands in"
+              + " META-INF/service/" + AbstractTransactionalMessageCheckListener.class.getName()
+              + ": put ha-rocketmq.jar before that jar on the class path");
+    }
+    if (!slave || store.getBrokerConfig().getBrokerId() == MixAll.MASTER_ID) {
+      throw new HaException(
+          "ha_plugin: with haPlugin.replicas a broker starts as a slave, and is made the master while"
+              + " it runs: set brokerRole=SLAVE and a brokerId of its own from 1 on, here they are "
+              + config.getBrokerRole() + " and " + store.getBrokerConfig().getBrokerId()
+              + " (mqadmin updateBrokerConfig writes what a master runs with into its file)");
+    }
+    if (store.getBrokerConfig().isEnableSlaveActingMaster()) {
+      throw new HaException(
+          "ha_plugin: haPlugin.replicas and enableSlaveActingMaster=true both say who acts as the"
+              + " master: set enableSlaveActingMaster=false");
+    }
   }
 
   @Override
   public void start() throws Exception {
+    CompletableFuture<Void> role = new CompletableFuture<>();
+    asked.put(0L, role);
+    if (options.isSet()) {
+      gate.close(options.stateDirectory());
+    }
     synchronized (control) {
-      Native.start(handle, slave ? Native.SLAVE : Native.MASTER, slave ? master : "");
+      String first = slave && roles == null ? master : ""; // a set finds its master itself
+      Native.start(handle, slave ? Native.SLAVE : Native.MASTER, first);
       started = true;
       completions.start(handle);
     }
-    try {
-      role.get(START_WAIT_S, TimeUnit.SECONDS);
-    } catch (ExecutionException e) {
-      throw new HaException("ha_plugin: " + e.getCause().getMessage());
-    } catch (TimeoutException e) {
-      throw new HaException(
-          "ha_plugin: this broker has no role after " + START_WAIT_S + " s; the log lines of ha_plugin"
-              + " in store.log say what it waits for");
-    }
+    await(role, START_WAIT_S, "of its start");
     Snapshot now = snapshot();
     if (now != null) {
       store.getMessageStoreConfig().setHaListenPort((int) now.listenPort);
+    }
+    if (metadata != null) {
+      worker.scheduleWithFixedDelay(
+          this::giveMetadata, METADATA_MS, METADATA_MS, TimeUnit.MILLISECONDS);
+    }
+    if (options.controlListen != null) {
+      door = new ControlDoor(this, options.controlListen, options.controlTokenFile);
+    }
+  }
+
+  private void await(CompletableFuture<Void> role, long seconds, String what) throws HaException {
+    try {
+      role.get(seconds, TimeUnit.SECONDS);
+    } catch (ExecutionException e) {
+      throw e.getCause() instanceof HaException
+          ? (HaException) e.getCause()
+          : new HaException(Native.INTERNAL, "ha_plugin: " + e.getCause());
+    } catch (TimeoutException e) {
+      throw new HaException(
+          Native.TIMEOUT,
+          "ha_plugin: this broker has not taken the role " + what + " after " + seconds
+              + " s; the log lines of ha_plugin in store.log say what it waits for");
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new HaException(Native.SHUTDOWN, "ha_plugin: interrupted");
     }
   }
 
   @Override
   public void shutdown() {
+    if (door != null) {
+      door.stop();
+    }
+    if (roles != null) {
+      roles.stop();
+    }
+    if (gate != null) {
+      gate.stop();
+    }
     synchronized (control) {
       long ended = handle;
       handle = 0;
-      watch.shutdownNow();
+      worker.shutdownNow();
       checkStates();
       if (ended == 0) {
         return;
@@ -165,7 +256,7 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
         return;
       }
       master = wanted;
-      if (!started || !slave || handle == 0) {
+      if (!started || !slave || roles != null || handle == 0) {
         return;
       }
       try {
@@ -185,11 +276,14 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
     }
     long left = Math.max(1, request.getDeadLine() - System.nanoTime());
     int acks = request.getAckNums() == -1 ? Native.ACKS_ALL_IN_SYNC : request.getAckNums();
+    long epoch = roles == null ? 0 : roles.appendedIn(); // RocketMQ calls on the put's own thread
     int answer = Native.SHUTDOWN;
     calls.readLock().lock();
     try {
       if (handle != 0) {
-        answer = Native.waitReplicated(handle, request.getNextOffset(), acks, left, slot);
+        answer =
+            Native.waitReplicated(
+                handle, request.getNextOffset(), acks, epoch, left, slot);
       }
     } finally {
       calls.readLock().unlock();
@@ -199,7 +293,36 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
     }
   }
 
+  /** Refuses a put that would not be told the truth, while nothing of it is stored. */
+  private final class BeforePut implements PutMessageHook {
+    @Override
+    public String hookName() {
+      return "ha_plugin";
+    }
+
+    @Override
+    public PutMessageResult executeBeforePutMessage(MessageExt message) {
+      MessageStoreConfig config = store.getMessageStoreConfig();
+      return config.getBrokerRole() == BrokerRole.SYNC_MASTER
+              && checkAcks(config.getInSyncReplicas()) == Native.IN_SYNC_REPLICAS_NOT_ENOUGH
+          ? new PutMessageResult(PutMessageStatus.IN_SYNC_REPLICAS_NOT_ENOUGH, null)
+          : null;
+    }
+  }
+
+  private int checkAcks(int acks) {
+    calls.readLock().lock();
+    try {
+      return handle == 0 ? Native.SHUTDOWN : Native.checkAcks(handle, acks);
+    } finally {
+      calls.readLock().unlock();
+    }
+  }
+
   private void notifyAppended() {
+    if (slave) {
+      return;
+    }
     calls.readLock().lock();
     try {
       if (handle != 0) {
@@ -315,11 +438,7 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
       one.request.getRequestFuture().complete(met);
     }
     if (!stateRequests.isEmpty()) {
-      try {
-        watch.schedule(this::checkStates, 50, TimeUnit.MILLISECONDS);
-      } catch (RejectedExecutionException e) {
-        LOG.debug("ha_plugin: shut down while a state was waited for");
-      }
+      later(() -> worker.schedule(this::checkStates, 50, TimeUnit.MILLISECONDS));
     }
   }
 
@@ -348,18 +467,91 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
   // ---- from the plugin's threads ----
 
   @Override
-  public void roleChanged(int now, int status, String text) {
-    if (status >= 0) {
-      role.complete(null);
+  public void roleChanged(int now, int status, long epoch, long number, String text) {
+    roleText = text;
+    slave = now != Native.MASTER;
+    if (roles != null) {
+      roles.changed(now == Native.MASTER, epoch);
+      if (slave) {
+        later(this::dropMetadata);
+      }
+    }
+    CompletableFuture<Void> waiting = asked.remove(number);
+    if (status < 0) {
+      LOG.error("ha_plugin: {}", text);
+    }
+    if (waiting == null) {
       return;
     }
-    LOG.error("ha_plugin: {}", text);
-    role.completeExceptionally(new HaException(text));
+    if (status < 0) {
+      waiting.completeExceptionally(new HaException(status, text));
+    } else {
+      waiting.complete(null);
+    }
   }
 
   @Override
   public void completed(int slot, int status) {
     completions.end(slot, status);
+  }
+
+  @Override
+  public void metadata(byte[] state) {
+    if (metadata == null || received.getAndSet(state) != null) {
+      return; // one on its way to the worker takes this one
+    }
+    later(this::takeMetadata);
+  }
+
+  private void later(Runnable task) {
+    try {
+      worker.execute(task);
+    } catch (RejectedExecutionException e) {
+      LOG.debug("ha_plugin: shut down");
+    }
+  }
+
+  // On the worker, like changes of role: what an old master said is not taken after a promotion.
+  private void takeMetadata() {
+    byte[] state = received.getAndSet(null);
+    if (state == null || store.getMessageStoreConfig().getBrokerRole() != BrokerRole.SLAVE) {
+      return;
+    }
+    try {
+      metadata.take(state);
+    } catch (RuntimeException e) {
+      LOG.warn("ha_plugin: the master's topics, groups and offsets are not taken", e);
+    }
+  }
+
+  // Of the time as master; another's has come since.
+  private void dropMetadata() {
+    metadata.forget();
+    calls.readLock().lock();
+    try {
+      if (handle != 0) {
+        Native.setMetadata(handle, new byte[0]);
+      }
+    } finally {
+      calls.readLock().unlock();
+    }
+  }
+
+  private void giveMetadata() {
+    if (store.getMessageStoreConfig().getBrokerRole() == BrokerRole.SLAVE) {
+      return;
+    }
+    calls.readLock().lock();
+    try {
+      byte[] now = metadata.changed();
+      if (now != null && handle != 0) {
+        Native.setMetadata(handle, now);
+      }
+    } catch (RuntimeException e) {
+      LOG.warn("ha_plugin: this broker's topics, groups and offsets are not sent", e);
+    } finally {
+      calls.readLock().unlock();
+    }
   }
 
   // ---- for the client's view ----
@@ -375,6 +567,108 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
   }
 
   String masterAddress() {
-    return master;
+    if (roles == null) {
+      return master;
+    }
+    Snapshot now = snapshot();
+    return now == null ? "" : now.masterAddress;
+  }
+
+  // ---- for the operator ----
+
+  String roleName() {
+    return slave ? "slave" : "master";
+  }
+
+  String roleText() {
+    return roleText;
+  }
+
+  DefaultMessageStore store() {
+    return store;
+  }
+
+  /** "" when this broker does what its role asks of it. */
+  String notReadyReason() {
+    if (roles != null && roles.isWaiting()) {
+      return "this broker is the master and takes no messages yet: those from "
+          + store.getReputFromOffset() + " to " + store.getMaxPhyOffset()
+          + " of its log are not confirmed by enough slaves";
+    }
+    Snapshot now = snapshot();
+    if (now == null) {
+      return "this broker is stopping";
+    }
+    // A set may have no master for as long as it likes: a slave then serves what it holds.
+    boolean follows =
+        !slave
+            || now.masterAddress.isEmpty()
+            || Snapshot.state(now.clientState) == HAConnectionState.TRANSFER
+            || System.currentTimeMillis() - now.clientLastReadMs < NOT_READY_AFTER_MS;
+    return follows ? "" : "this slave does not follow its master " + now.masterAddress;
+  }
+
+  /** Master or slave; returns when the role holds. An empty master: it is searched for. */
+  void changeRole(int role, String wanted, boolean force) throws HaException {
+    if (roles == null) {
+      throw new HaException(
+          Native.STATE,
+          "the role of this broker is that of brokerRole in its configuration; only brokers of a set"
+              + " (haPlugin.replicas) change it while they run");
+    }
+    long number = numbers.incrementAndGet();
+    CompletableFuture<Void> done = new CompletableFuture<>();
+    asked.put(number, done);
+    try {
+      synchronized (control) {
+        Native.setRole(running(), role, wanted, force, number);
+      }
+      await(done, ROLE_WAIT_S, "asked for");
+    } finally {
+      asked.remove(number);
+    }
+  }
+
+  void setOption(String key, String value) throws HaException {
+    synchronized (control) {
+      Native.setOption(running(), key, value);
+    }
+  }
+
+  private long running() throws HaException {
+    if (handle == 0) {
+      throw new HaException(Native.SHUTDOWN, "this broker is stopping");
+    }
+    return handle;
+  }
+
+  String statusJson() throws HaException {
+    return text(Native::statusJson);
+  }
+
+  String metricsText() throws HaException {
+    return text(Native::metricsText);
+  }
+
+  String statusName(int status) {
+    calls.readLock().lock();
+    try {
+      return handle == 0 ? "SHUTDOWN" : Native.statusName(handle, status);
+    } finally {
+      calls.readLock().unlock();
+    }
+  }
+
+  private interface Text {
+    byte[] of(long handle) throws HaException;
+  }
+
+  private String text(Text call) throws HaException {
+    calls.readLock().lock();
+    try {
+      return new String(call.of(running()), StandardCharsets.UTF_8);
+    } finally {
+      calls.readLock().unlock();
+    }
   }
 }

@@ -6,24 +6,31 @@ import java.net.URISyntaxException;
 import java.util.Map;
 import java.util.Properties;
 import java.util.TreeMap;
+import org.apache.rocketmq.broker.BrokerController;
 import org.apache.rocketmq.common.BrokerConfig;
 import org.apache.rocketmq.store.DefaultMessageStore;
 import org.apache.rocketmq.store.config.MessageStoreConfig;
 
 /**
  * The plugin's options: what follows from the broker's own configuration, then haPlugin.KEY of
- * broker.conf, then system properties of the same names.
+ * broker.conf, then system properties of the same names. A few keys are this host's own.
  */
 final class Options {
   static final String PREFIX = "haPlugin.";
-  /** Where the two libraries are. The only key that is not the plugin's. */
-  static final String DIRECTORY = "directory";
 
   private final Map<String, String> plugin = new TreeMap<>();
-  private String directory;
+  /** Where the two libraries are. */
+  private final String directory;
+  /** Where the operator's requests are taken; null: nowhere. */
+  final String controlListen;
+  /** Of those who may; null: of this machine's own programs. */
+  final String controlTokenFile;
 
-  Options(DefaultMessageStore store, Properties configuration) {
+  /** @param broker null for a store alone */
+  Options(DefaultMessageStore store, BrokerController broker) {
     fromBroker(store.getMessageStoreConfig(), store.getBrokerConfig());
+    Properties configuration =
+        broker == null ? new Properties() : broker.getConfiguration().getAllConfigs();
     for (Properties from : new Properties[] {configuration, System.getProperties()}) {
       for (String name : from.stringPropertyNames()) {
         if (name.startsWith(PREFIX)) {
@@ -31,10 +38,38 @@ final class Options {
         }
       }
     }
-    directory = plugin.remove(DIRECTORY);
-    if (directory == null) {
-      directory = ownDirectory();
+    String given = plugin.remove("directory");
+    directory = given == null ? ownDirectory() : given;
+    controlListen = plugin.remove("control_listen");
+    controlTokenFile = plugin.remove("control_token_file");
+    if (isSet()) {
+      File own = new File(store.getMessageStoreConfig().getStorePathRootDir(), "ha");
+      if (plugin.putIfAbsent("state_dir", own.getPath()) == null) {
+        own.mkdirs();
+      }
     }
+  }
+
+  /** Is this broker one of a set (option replicas)? */
+  boolean isSet() {
+    return !plugin.getOrDefault("replicas", "").isEmpty();
+  }
+
+  /** Of a set: where this broker keeps what must outlive it. */
+  File stateDirectory() {
+    return new File(plugin.get("state_dir"));
+  }
+
+  /** Of a set: how many nodes hold what a producer is told is stored. */
+  int copies() {
+    int nodes = plugin.get("replicas").split(",").length;
+    int given = 0;
+    try {
+      given = Integer.parseInt(plugin.getOrDefault("default_copies", "0"));
+    } catch (NumberFormatException e) {
+      return 1; // the plugin says what is wrong with it
+    }
+    return given > 0 ? given : nodes / 2 + 1;
   }
 
   private void fromBroker(MessageStoreConfig store, BrokerConfig broker) {

@@ -21,23 +21,27 @@ import org.apache.rocketmq.store.logfile.MappedFile;
 final class StoreBridge {
   /** What becomes of events that are not the store's. */
   interface Listener {
-    void roleChanged(int role, int status, String text);
+    void roleChanged(int role, int status, long epoch, long number, String text);
 
     void completed(int slot, int status);
+
+    void metadata(byte[] state);
   }
 
   private static final Logger LOG = LoggerFactory.getLogger(LoggerName.STORE_LOGGER_NAME);
 
   private final DefaultMessageStore store;
   private final Listener listener;
+  private final ReadersGate gate;
   private MappedFile last; // that append writes to
 
-  StoreBridge(DefaultMessageStore store, Listener listener) {
+  StoreBridge(DefaultMessageStore store, ReadersGate gate, Listener listener) {
     this.store = store;
+    this.gate = gate;
     this.listener = listener;
   }
 
-  /** Five longs: min, end, durable, confirm, segment size. */
+  /** Six longs: min, end, durable, confirm, segment size, an end of a record. */
   void bounds(ByteBuffer into) {
     CommitLog log = store.getCommitLog();
     // In this order: each is read before what it may not exceed, which only grows.
@@ -49,9 +53,11 @@ final class StoreBridge {
     longs.put(0, min);
     longs.put(1, end);
     longs.put(2, Math.max(min, Math.min(end, flushed)));
-    // Readers see what is dispatched into the queues.
-    longs.put(3, Math.max(min, Math.min(end, dispatched)));
+    // Readers see what is dispatched into the queues, and with a gate may see up to its bound.
+    long bound = gate.bound();
+    longs.put(3, Math.max(min, Math.min(end, bound < 0 ? dispatched : bound)));
     longs.put(4, store.getMessageStoreConfig().getMappedFileSizeCommitLog());
+    longs.put(5, dispatched);
   }
 
   /** Of the file that holds that offset; null when there is none. */
@@ -80,6 +86,7 @@ final class StoreBridge {
   /** Forgets what is at and above that offset; native code then wipes it from the file. */
   void truncate(long newEnd) {
     store.getCommitLog().truncateDirtyFiles(newEnd);
+    gate.cut(); // after: from here on nothing can be read that was cut
   }
 
   /** An empty log is to begin there. False: no file could be made. */
@@ -92,12 +99,21 @@ final class StoreBridge {
     return file != null && file.getFileFromOffset() == newMin;
   }
 
-  void roleChanged(int role, int status, String text) {
-    listener.roleChanged(role, status, text);
+  void confirm(long offset) {
+    gate.confirm(offset);
+  }
+
+  void roleChanged(int role, int status, long epoch, long number, String text) {
+    listener.roleChanged(role, status, epoch, number, text);
   }
 
   void completed(int slot, int status) {
     listener.completed(slot, status);
+  }
+
+  /** The master's. On the plugin's I/O thread: must not wait for a disk. */
+  void metadata(byte[] state) {
+    listener.metadata(state);
   }
 
   /** Levels of ha/plugin.h. */

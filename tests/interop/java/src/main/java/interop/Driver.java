@@ -113,6 +113,7 @@ public class Driver {
             producer.setInstanceName("producer-" + producers.size());
             producer.setVipChannelEnabled(false);
             producer.setRetryTimesWhenSendFailed(0);
+            producer.setPollNameServerInterval(2000); // finds a new master this soon
             producer.setCompressMsgBodyOverHowmuch(Integer.MAX_VALUE);
             producer.start();
             producers.put(namesrv, producer);

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+// Case 11: three unmodified brokers that are a set (haPlugin.replicas). Their roles change while
+// they run, by ha_stub's commands.
+
+#include <algorithm>
+#include <cstdlib>
+#include <future>
+
+#include "tests/interop/interop.h"
+#include "tests/system/command.h"
+#include "tests/system/deadline.h"
+#include "tests/system/http.h"
+#include "tests/system/lines.h"
+
+namespace ha::interop {
+namespace {
+
+using system::Outcome;
+using system::stub;
+using system::wait_until;
+
+class Case11BrokerSet : public Interop {
+ protected:
+  static constexpr int kNodes = 3;
+
+  void SetUp() override {
+    Interop::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    if (plugin_jar().empty()) {
+      if (std::getenv("HA_REQUIRE_INTEROP") != nullptr) FAIL() << "no ha-rocketmq.jar";
+      GTEST_SKIP() << "hosts/rocketmq/build.sh made no ha-rocketmq.jar";
+    }
+    std::string replicas;
+    for (int i = 0; i < kNodes; ++i) {
+      listen_.push_back("127.0.0.1:" + std::to_string(free_ports(1)));
+      door_.push_back("127.0.0.1:" + std::to_string(free_ports(1)));
+      replicas += (i == 0 ? "" : ",") + ("b-" + std::to_string(i + 1)) + "@" + listen_[i];
+    }
+    for (int i = 0; i < kNodes; ++i) add_broker(member(i, replicas));
+  }
+
+  BrokerOptions member(int i, const std::string& replicas) {
+    const std::string name = "b" + std::to_string(i + 1);
+    const auto store = folder_.path() / name / "store";
+    write_topic_table(store, "T", 4);
+    return {.name = name,
+            .id = i + 1,
+            .role = "SLAVE",
+            .store = store,
+            .plugin = true,
+            .more = {{"slaveTimeout", "2000"},
+                     {"haPlugin.replicas", replicas},
+                     {"haPlugin.listen", listen_[i]},
+                     {"haPlugin.control_listen", door_[i]}}};
+  }
+
+  Broker& broker(int i) { return *brokers_[static_cast<std::size_t>(i)]; }
+  std::string url(int i) const { return "http://" + door_[static_cast<std::size_t>(i)]; }
+
+  // A node that has just lost its master may still be counted as one that hears it.
+  void promote(int i) {
+    Outcome last;
+    wait_until(
+        "broker " + std::to_string(i + 1) + " is master",
+        [&] {
+          last = stub({"promote", "--broker", url(i)});
+          return last.exit_code == 0;
+        },
+        [&] { return last.errors; }, kJavaDeadline);
+  }
+  Driver::Outcomes put(const std::string& prefix, int count, int from = 0) {
+    return driver().produce(
+        name_server().address(),
+        {.prefix = prefix, .from = from, .count = count, .max = 4096, .threads = 2});
+  }
+  // Producers find a new master when their route is renewed.
+  void wait_for_puts() {
+    wait_until(
+        "puts are acknowledged",
+        [&] {
+          return put("first", 1, firsts_++) == Driver::Outcomes{{"SEND_OK", 1}};
+        },
+        {}, kJavaDeadline);
+  }
+  void expect_same(const Broker& one, const Broker& other) {
+    wait_until(
+        other.name() + " holds the log of " + one.name(),
+        [&] { return driver().max_offset(other) == driver().max_offset(one); }, {}, kJavaDeadline);
+    EXPECT_EQ(system::compare_logs(one.store(), other.store(), 0, driver().max_offset(one),
+                                   kSegmentBytes),
+              "");
+  }
+  Manifest produced_without(const std::string& prefix) {
+    Manifest all = driver().produced();
+    std::erase_if(all, [&](const auto& line) { return line.find(prefix) != std::string::npos; });
+    return all;
+  }
+  json::value status(int i) {
+    const auto door = system::parse_address(door_[static_cast<std::size_t>(i)]);
+    return system::Http(door).get("/v1/status").document();
+  }
+  std::string role(int i) { return system::text_at(status(i), "role"); }
+  std::int64_t bound(int i, const std::string& name) {
+    return system::number_at(status(i), "bounds/" + name);
+  }
+
+  std::vector<std::string> listen_;
+  std::vector<std::string> door_;
+  int firsts_ = 0;
+};
+
+// What nobody but the old master held is shown to no consumer, and is gone when it comes back.
+TEST_P(Case11BrokerSet, AMasterIsKilledAndComesBack) {
+  promote(0);
+  wait_for_puts();
+  ASSERT_EQ(put("early", 200), (Driver::Outcomes{{"SEND_OK", 200}}));
+
+  broker(1).kill();
+  broker(2).kill();
+  EXPECT_EQ(put("alone", 3), (Driver::Outcomes{{"FLUSH_SLAVE_TIMEOUT", 3}}));
+  const Manifest early = produced_without("alone");
+  EXPECT_EQ(difference(early, driver().consume(name_server().address(), "T", early.size())), "");
+  EXPECT_LT(bound(0, "confirm"), bound(0, "end"));
+  broker(0).kill();
+  broker(0).start();
+  // RocketMQ's recovery knows nothing of confirmed messages.
+  EXPECT_LT(bound(0, "confirm"), bound(0, "end"));
+  broker(0).kill();
+  broker(1).start();
+  broker(2).start();
+
+  promote(1);
+  wait_for_puts();
+  ASSERT_EQ(put("late", 200), (Driver::Outcomes{{"SEND_OK", 200}}));
+  broker(0).start();
+  expect_same(broker(1), broker(0));
+  expect_same(broker(1), broker(2));
+  EXPECT_TRUE(broker(0).java().has_logged("cut the log"));
+  EXPECT_EQ(role(0), "slave");
+  const Manifest all = produced_without("alone");
+  EXPECT_EQ(difference(all, driver().consume(name_server().address(), "T", all.size())), "");
+
+  // All three again: the one that came back can lead.
+  promote(0);
+  wait_for_puts();
+  expect_same(broker(0), broker(1));
+}
+
+// Nothing that was acknowledged is lost when the master changes under load, and nothing is twice.
+TEST_P(Case11BrokerSet, RolesAreSwappedUnderLoad) {
+  promote(0);
+  wait_for_puts();
+  auto load = std::async(std::launch::async, [&] { return put("load", 4000); });
+  promote(1);
+  load.get();
+  wait_for_puts();
+  expect_same(broker(1), broker(0));
+  expect_same(broker(1), broker(2));
+  EXPECT_EQ(role(0), "slave");
+  const Manifest sent = driver().produced();
+  const Manifest got = driver().consume(name_server().address(), "T", sent.size());
+  EXPECT_TRUE(std::includes(got.begin(), got.end(), sent.begin(), sent.end()))
+      << difference(sent, got);
+}
+
+TEST_P(Case11BrokerSet, WhoMayAskAndWhatTheyHear) {
+  system::Http door(system::parse_address(door_[0]));
+  EXPECT_EQ(door.get("/healthz").status, 200);
+  EXPECT_EQ(door.get("/nothing").status, 404);
+  EXPECT_EQ(door.post("/v1/promote?force=maybe").status, 400);
+  EXPECT_EQ(door.post("/v1/follow", "{}").status, 400);
+  EXPECT_EQ(door.put("/v1/options/listen", R"({"value":"127.0.0.1:1"})").status, 409);
+  EXPECT_EQ(door.put("/v1/options/heartbeat_ms", R"({"value":"700"})").status, 200);
+  EXPECT_NE(door.get("/metrics").body.find("ha_role"), std::string::npos);
+  promote(0);
+  const Outcome status = stub({"status", "--broker", url(0)});
+  EXPECT_EQ(status.exit_code, 0) << status.errors;
+  EXPECT_NE(status.output.find("master"), std::string::npos);
+  EXPECT_EQ(stub({"demote", "--broker", url(0)}).exit_code, 0);
+  EXPECT_EQ(role(0), "slave");
+}
+
+HA_INTEROP_SUITE_WITH(Case11BrokerSet, testing::ValuesIn(kControllerVersions));
+
+}  // namespace
+}  // namespace ha::interop
