@@ -285,11 +285,15 @@ std::string Driver::ask(const std::string& line) {
 }
 
 Driver::Outcomes Driver::produce(const std::string& name_server, const Produce& what) {
+  // Their places in their queues are not known yet.
+  const bool plain = !what.half && what.delay_level == 0;
   std::istringstream words(
       ask("produce namesrv=" + name_server + " topic=" + what.topic + " prefix=" + what.prefix +
           " from=" + std::to_string(what.from) + " count=" + std::to_string(what.count) +
           " max=" + std::to_string(what.max) + " threads=" + std::to_string(what.threads) +
-          " timeout=" + std::to_string(what.timeout_ms) + " manifest=" + produced_file_.string()));
+          " timeout=" + std::to_string(what.timeout_ms) + (what.half ? " half=true" : "") +
+          " delay=" + std::to_string(what.delay_level) +
+          " manifest=" + (plain ? produced_file_.string() : "/dev/null")));
   Outcomes outcomes;
   for (std::string word; words >> word;) {
     const auto equals = word.rfind('=');
@@ -300,10 +304,40 @@ Driver::Outcomes Driver::produce(const std::string& name_server, const Produce& 
 
 Manifest Driver::consume(const std::string& name_server, const std::string& topic,
                          std::size_t count, int seconds) {
+  return consume_as("group-" + std::to_string(++groups_), name_server, topic, count, seconds);
+}
+
+std::set<std::string> Driver::consume_keys(const std::string& name_server, const std::string& topic,
+                                           std::size_t count, const Broker* popping_at) {
+  constexpr int kSetRequestMode = 401;
   const std::string group = "group-" + std::to_string(++groups_);
+  if (popping_at != nullptr) {
+    const Answer set = call(popping_at->address(), kSetRequestMode, {},
+                            R"({"topic":")" + topic + R"(","consumerGroup":")" + group +
+                                R"(","mode":"POP","popShareQueueNum":0})");
+    if (set.code != 0) throw Failure("the broker lets nobody pop: " + set.remark);
+  }
+  std::set<std::string> keys;
+  for (const std::string& line :
+       consume_as(group, name_server, topic, count, 120,
+                  popping_at != nullptr ? " by=key pop=true" : " by=key")) {
+    std::istringstream words(line);
+    std::string queue;
+    std::string offset;
+    std::string key;
+    words >> queue >> offset >> key;
+    keys.insert(key);
+  }
+  return keys;
+}
+
+Manifest Driver::consume_as(const std::string& group, const std::string& name_server,
+                            const std::string& topic, std::size_t count, int seconds,
+                            const std::string& more) {
   const auto file = produced_file_.parent_path() / ("consumed-" + group);
-  ask("consume namesrv=" + name_server + " topic=" + topic + " group=" + group + " count=" +
-      std::to_string(count) + " seconds=" + std::to_string(seconds) + " manifest=" + file.string());
+  ask("consume namesrv=" + name_server + " topic=" + topic + " group=" + group +
+      " count=" + std::to_string(count) + " seconds=" + std::to_string(seconds) +
+      " manifest=" + file.string() + more);
   return read_manifest(file);
 }
 

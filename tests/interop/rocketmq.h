@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -134,14 +135,21 @@ class Driver {
     int max = 1 << 20;  // bytes of the longest body; most are short
     int threads = 4;
     int timeout_ms = 20000;
+    int delay_level = 0;  // RocketMQ's: 1 = 1 s, 2 = 5 s, 3 = 10 s
+    bool half = false;    // in a transaction that ends only when the broker asks
   };
   Outcomes produce(const std::string& name_server, const Produce& what);
-  // What produce stored so far, in order of topic lines; failures are not in it.
+  // What produce stored so far, in order of topic lines; failures are not in it, nor what was
+  // delayed or half.
   Manifest produced() const { return read_manifest(produced_file_); }
 
   // Reads with a new consumer group until `count` different messages came or the time is over.
   Manifest consume(const std::string& name_server, const std::string& topic, std::size_t count,
                    int seconds = 120);
+  // The keys of `count` messages, and of what else comes with them. A message may come twice.
+  // popping_at: the group pops at that broker (5.x), which hands out the queues.
+  std::set<std::string> consume_keys(const std::string& name_server, const std::string& topic,
+                                     std::size_t count, const Broker* popping_at = nullptr);
 
   // A raw request of RocketMQ's remoting protocol.
   struct Answer {
@@ -168,6 +176,9 @@ class Driver {
   Java& java() { return java_; }
 
  private:
+  Manifest consume_as(const std::string& group, const std::string& name_server,
+                      const std::string& topic, std::size_t count, int seconds,
+                      const std::string& more = "");
   std::string ask(const std::string& line);
   json::value runtime_info(const Broker& broker);
   Answer request(const std::string& verb, const std::string& address, int code,

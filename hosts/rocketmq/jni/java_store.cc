@@ -99,8 +99,10 @@ void JavaStore::confirm(std::int64_t offset) {
 void JavaStore::role_changed(const ha_role_report& report) {
   JNIEnv* env = jni();
   const LocalFrame frame(env);
+  const jstring text = to_java(env, report.text);
+  env->ExceptionClear();  // no memory for the words; what they are about must be told all the same
   env->CallVoidMethod(bridge_, role_changed_, report.role, report.status, report.epoch,
-                      report.number, to_java(env, report.text));
+                      report.number, text);
   check(env);
 }
 

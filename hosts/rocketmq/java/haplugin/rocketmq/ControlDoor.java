@@ -34,11 +34,13 @@ import org.apache.rocketmq.store.DefaultMessageStore;
 final class ControlDoor {
   private static final Logger LOG = LoggerFactory.getLogger(LoggerName.STORE_LOGGER_NAME);
   private static final String LISTEN = Options.PREFIX + "control_listen";
-  // A promotion takes its thread for up to half a minute; the state is still to be had beside it.
-  private static final int THREADS = 4;
+  // A promotion takes its thread for up to half a minute.
+  private static final int THREADS = 16;
   private static final int MOST_BODY_BYTES = 4096;
-  // Of a client that sends or reads nothing. RocketMQ has no other user of this server.
-  private static final String MOST_SECONDS = "10";
+  // Of a client that sends nothing, and of one that reads nothing; the latter includes the time that
+  // a promotion takes. They are the JVM's: the first server that starts in it reads them.
+  private static final String MOST_REQUEST_SECONDS = "10";
+  private static final String MOST_ANSWER_SECONDS = "60";
   private static final String[] ADDED_BY_PROXIES = {
     "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via", "Origin", "Referer",
     "Sec-Fetch-Site"
@@ -88,9 +90,8 @@ final class ControlDoor {
       throw new HaException(
           "ha_plugin: " + LISTEN + " '" + listen + "' is not ADDRESS:PORT; try 127.0.0.1:8081");
     }
-    for (String limit : new String[] {"maxReqTime", "maxRspTime"}) {
-      System.setProperty("sun.net.httpserver." + limit, MOST_SECONDS);
-    }
+    System.setProperty("sun.net.httpserver.maxReqTime", MOST_REQUEST_SECONDS);
+    System.setProperty("sun.net.httpserver.maxRspTime", MOST_ANSWER_SECONDS);
     try {
       server =
           HttpServer.create(

@@ -13,8 +13,8 @@ import org.apache.rocketmq.logging.org.slf4j.LoggerFactory;
 import org.apache.rocketmq.remoting.protocol.RemotingSerializable;
 
 /**
- * What a master keeps beside its log: topics, consumer groups, their offsets, and how far delayed
- * messages were delivered. RocketMQ's slaves fetch that once a minute; with this they have it within
+ * What a master keeps beside its log: topics, consumer groups, their offsets and whether they pop,
+ * and how far delayed messages were delivered. RocketMQ's slaves fetch that once a minute; with this they have it within
  * a second. Both go on side by side: what they bring is the same master's.
  *
  * <p>Threads: one at a time.
@@ -82,6 +82,7 @@ final class Metadata {
     all.put("groups", broker.getSubscriptionGroupManager());
     all.put("offsets", broker.getConsumerOffsetManager());
     all.put("delays", broker.getScheduleMessageService());
+    all.put("modes", broker.getQueryAssignmentProcessor().getMessageRequestModeManager());
     return all;
   }
 }

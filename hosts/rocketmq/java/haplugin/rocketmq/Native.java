@@ -25,6 +25,7 @@ final class Native {
   static final int SHUTDOWN = -7;
   static final int EPOCH = -10;
   static final int NOT_MASTER = -11;
+  static final int IO = -13;
   static final int INTERNAL = -16;
   static final int SLAVE_NOT_AVAILABLE = -17;
   static final int IN_SYNC_REPLICAS_NOT_ENOUGH = -19;

@@ -23,8 +23,6 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import org.apache.rocketmq.broker.BrokerController;
-import org.apache.rocketmq.broker.transaction.AbstractTransactionalMessageCheckListener;
-import org.apache.rocketmq.common.MixAll;
 import org.apache.rocketmq.common.constant.LoggerName;
 import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.logging.org.slf4j.Logger;
@@ -83,6 +81,8 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
   private ReadersGate gate;
   private RoleChanger roles; // null: not one of a set
   private Metadata metadata; // on the worker; null: a store alone
+  private byte[] unsent; // on the worker: until slaves hold the log up to the next
+  private long unsentFrom;
   private final AtomicReference<byte[]> received = new AtomicReference<>();
   private ControlDoor door;
   private volatile boolean slave;
@@ -120,7 +120,7 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
     BrokerController broker = CheckListener.brokerOf(store);
     options = new Options(store, broker);
     if (options.isSet()) {
-      checkSet(broker);
+      SetRules.check(broker);
       roles = new RoleChanger(broker, store, this::later);
       // A put asks us only if it wants more copies than the master's own.
       config.setInSyncReplicas(Math.max(config.getInSyncReplicas(), options.copies()));
@@ -138,7 +138,7 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
     synchronized (control) {
       handle =
           Native.create(
-              new StoreBridge(store, gate, this),
+              new StoreBridge(store, gate, roles == null ? Runnable::run : roles.fence()::alone, this),
               options.library("libha_plugin.so"),
               options.toArray());
     }
@@ -148,29 +148,6 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
     store.getDispatcherList().addFirst(request -> notifyAppended());
     store.getPutMessageHookList().add(new BeforePut());
     LOG.info("ha_plugin replicates the commit log; RocketMQ's own HA service is not used");
-  }
-
-  /** Says what a broker of a set must be configured with. */
-  private void checkSet(BrokerController broker) throws HaException {
-    MessageStoreConfig config = store.getMessageStoreConfig();
-    if (broker == null) {
-      throw new HaException(
-          "ha_plugin: haPlugin.replicas needs the broker, and another jar's class stands in"
-              + " META-INF/service/" + AbstractTransactionalMessageCheckListener.class.getName()
-              + ": put ha-rocketmq.jar before that jar on the class path");
-    }
-    if (!slave || store.getBrokerConfig().getBrokerId() == MixAll.MASTER_ID) {
-      throw new HaException(
-          "ha_plugin: with haPlugin.replicas a broker starts as a slave, and is made the master while"
-              + " it runs: set brokerRole=SLAVE and a brokerId of its own from 1 on, here they are "
-              + config.getBrokerRole() + " and " + store.getBrokerConfig().getBrokerId()
-              + " (mqadmin updateBrokerConfig writes what a master runs with into its file)");
-    }
-    if (store.getBrokerConfig().isEnableSlaveActingMaster()) {
-      throw new HaException(
-          "ha_plugin: haPlugin.replicas and enableSlaveActingMaster=true both say who acts as the"
-              + " master: set enableSlaveActingMaster=false");
-    }
   }
 
   @Override
@@ -276,7 +253,7 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
     }
     long left = Math.max(1, request.getDeadLine() - System.nanoTime());
     int acks = request.getAckNums() == -1 ? Native.ACKS_ALL_IN_SYNC : request.getAckNums();
-    long epoch = roles == null ? 0 : roles.appendedIn(); // RocketMQ calls on the put's own thread
+    long epoch = roles == null ? 0 : roles.fence().admittedIn(); // on the put's own thread
     int answer = Native.SHUTDOWN;
     calls.readLock().lock();
     try {
@@ -303,7 +280,12 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
     @Override
     public PutMessageResult executeBeforePutMessage(MessageExt message) {
       MessageStoreConfig config = store.getMessageStoreConfig();
-      return config.getBrokerRole() == BrokerRole.SYNC_MASTER
+      boolean waits = config.getBrokerRole() == BrokerRole.SYNC_MASTER;
+      if (roles != null
+          && (!roles.fence().admit() || !waits || config.getInSyncReplicas() < options.copies())) {
+        return new PutMessageResult(PutMessageStatus.SERVICE_NOT_AVAILABLE, null);
+      }
+      return waits
               && checkAcks(config.getInSyncReplicas()) == Native.IN_SYNC_REPLICAS_NOT_ENOUGH
           ? new PutMessageResult(PutMessageStatus.IN_SYNC_REPLICAS_NOT_ENOUGH, null)
           : null;
@@ -514,7 +496,7 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
   // On the worker, like changes of role: what an old master said is not taken after a promotion.
   private void takeMetadata() {
     byte[] state = received.getAndSet(null);
-    if (state == null || store.getMessageStoreConfig().getBrokerRole() != BrokerRole.SLAVE) {
+    if (state == null || !slave) {
       return;
     }
     try {
@@ -527,6 +509,7 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
   // Of the time as master; another's has come since.
   private void dropMetadata() {
     metadata.forget();
+    unsent = null;
     calls.readLock().lock();
     try {
       if (handle != 0) {
@@ -538,14 +521,24 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
   }
 
   private void giveMetadata() {
-    if (store.getMessageStoreConfig().getBrokerRole() == BrokerRole.SLAVE) {
+    if (slave) {
       return;
     }
     calls.readLock().lock();
     try {
+      if (roles != null) {
+        roles.stay();
+      }
+      // What is delivered, or committed, is a message at the log's end. A slave must not believe that
+      // before it has the message.
       byte[] now = metadata.changed();
-      if (now != null && handle != 0) {
-        Native.setMetadata(handle, now);
+      if (now != null) {
+        unsent = now;
+        unsentFrom = store.getMaxPhyOffset();
+      }
+      if (unsent != null && handle != 0 && (roles == null || gate.bound() >= unsentFrom)) {
+        Native.setMetadata(handle, unsent);
+        unsent = null;
       }
     } catch (RuntimeException e) {
       LOG.warn("ha_plugin: this broker's topics, groups and offsets are not sent", e);
@@ -590,10 +583,8 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
 
   /** "" when this broker does what its role asks of it. */
   String notReadyReason() {
-    if (roles != null && roles.isWaiting()) {
-      return "this broker is the master and takes no messages yet: those from "
-          + store.getReputFromOffset() + " to " + store.getMaxPhyOffset()
-          + " of its log are not confirmed by enough slaves";
+    if (roles != null && roles.leads()) {
+      return notTakingReason();
     }
     Snapshot now = snapshot();
     if (now == null) {
@@ -608,6 +599,25 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
     return follows ? "" : "this slave does not follow its master " + now.masterAddress;
   }
 
+  private String notTakingReason() {
+    MessageStoreConfig config = store.getMessageStoreConfig();
+    if (!roles.failure().isEmpty()) {
+      return roles.failure();
+    }
+    if (!roles.takesMessages()) {
+      return "this broker is the master and takes no messages yet: those from "
+          + store.getReputFromOffset() + " to " + store.getMaxPhyOffset()
+          + " of its log are not confirmed by enough slaves";
+    }
+    if (config.getBrokerRole() != BrokerRole.SYNC_MASTER
+        || config.getInSyncReplicas() < options.copies()) {
+      return "this broker takes no messages: it runs with brokerRole=" + config.getBrokerRole()
+          + " and inSyncReplicas=" + config.getInSyncReplicas() + ", and a set needs SYNC_MASTER and "
+          + options.copies() + " (mqadmin updateBrokerConfig sets them back)";
+    }
+    return "";
+  }
+
   /** Master or slave; returns when the role holds. An empty master: it is searched for. */
   void changeRole(int role, String wanted, boolean force) throws HaException {
     if (roles == null) {
@@ -616,12 +626,23 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
           "the role of this broker is that of brokerRole in its configuration; only brokers of a set"
               + " (haPlugin.replicas) change it while they run");
     }
+    if (role == Native.MASTER && roles.leads()) {
+      return;
+    }
     long number = numbers.incrementAndGet();
     CompletableFuture<Void> done = new CompletableFuture<>();
     asked.put(number, done);
     try {
       synchronized (control) {
-        Native.setRole(running(), role, wanted, force, number);
+        long instance = running();
+        // The plugin is a slave before it reports that, and writes to the log then.
+        roles.close();
+        try {
+          Native.setRole(instance, role, wanted, force, number);
+        } catch (HaException e) {
+          roles.reopen();
+          throw e;
+        }
       }
       await(done, ROLE_WAIT_S, "asked for");
     } finally {

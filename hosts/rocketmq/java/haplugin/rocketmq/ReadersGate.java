@@ -43,6 +43,8 @@ final class ReadersGate implements CommitLogDispatcher {
   private long confirmed;
   private long passed; // the end of the last record that went on to the queues
   private MappedByteBuffer file;
+  private Object reput; // RocketMQ's thread
+  private Method setReput;
 
   ReadersGate(DefaultMessageStore store) {
     this.store = store;
@@ -51,6 +53,7 @@ final class ReadersGate implements CommitLogDispatcher {
   /** Readers see no more than they could when this was last called, until confirm says so. */
   void close(File directory) throws IOException {
     long shown = store.getReputFromOffset();
+    findReput();
     synchronized (this) {
       long known = open(new File(directory, "ha_readers"));
       passed = known < 0 ? shown : Math.min(shown, Math.max(known, store.getMinPhyOffset()));
@@ -75,10 +78,18 @@ final class ReadersGate implements CommitLogDispatcher {
     }
   }
 
-  /** The log's bytes above the bound are others from now on. */
-  synchronized void cut() {
-    cut = true;
-    notifyAll();
+  /**
+   * The log was cut to that end, or is about to grow from there. RocketMQ's thread may be beyond: a
+   * blank that fills a file is no record, and does not come here.
+   */
+  synchronized void endsAt(long end, boolean wasCut) {
+    if (closed && store.getReputFromOffset() > end) {
+      setReput(passed);
+    }
+    if (wasCut) {
+      cut = true;
+      notifyAll();
+    }
   }
 
   synchronized void stop() {
@@ -127,6 +138,10 @@ final class ReadersGate implements CommitLogDispatcher {
     try (RandomAccessFile opened = new RandomAccessFile(path, "rw")) {
       opened.setLength(FILE_SIZE);
       file = opened.getChannel().map(FileChannel.MapMode.READ_WRITE, 0, FILE_SIZE);
+    } catch (IOException e) {
+      throw new HaException(
+          Native.IO,
+          "ha_plugin: cannot keep '" + path + "' (haPlugin.state_dir must exist): " + e.getMessage());
     }
     if (file.getLong(0) == MAGIC) {
       return file.getLong(8);
@@ -138,19 +153,37 @@ final class ReadersGate implements CommitLogDispatcher {
   private void takeBack(long from) throws IOException {
     try {
       store.truncateDirtyLogicFiles(from);
-      store.recoverTopicQueueTable();
-      // RocketMQ has no public way to say where its thread goes on.
+    } catch (Exception e) { // in 5.2 and later RocksDBException, which 5.1 does not have
+      throw new HaException(
+          Native.IO,
+          "ha_plugin: messages from " + from + " on cannot be taken out of the queues again until"
+              + " they are confirmed: " + e);
+    }
+    store.recoverTopicQueueTable();
+    setReput(from);
+  }
+
+  /** RocketMQ has no public way to say where its thread goes on. */
+  private void findReput() throws HaException {
+    try {
       Field field = DefaultMessageStore.class.getDeclaredField("reputMessageService");
       field.setAccessible(true);
-      Object service = field.get(store);
-      Method method = service.getClass().getMethod("setReputFromOffset", long.class);
-      method.setAccessible(true);
-      method.invoke(service, from);
-    } catch (Exception e) {
+      reput = field.get(store);
+      setReput = reput.getClass().getMethod("setReputFromOffset", long.class);
+      setReput.setAccessible(true);
+    } catch (ReflectiveOperationException | RuntimeException e) {
       throw new HaException(
-          Native.INTERNAL,
-          "ha_plugin: this RocketMQ does not let messages from " + from
-              + " on be hidden from consumers until they are confirmed: " + e);
+          Native.UNSUPPORTED,
+          "ha_plugin: haPlugin.replicas does not work with this RocketMQ, which does not let messages"
+              + " be hidden from consumers until they are confirmed: " + e);
+    }
+  }
+
+  private void setReput(long offset) {
+    try {
+      setReput.invoke(reput, offset);
+    } catch (ReflectiveOperationException e) {
+      throw new IllegalStateException(e);
     }
   }
 }

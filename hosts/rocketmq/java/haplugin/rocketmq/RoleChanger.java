@@ -2,6 +2,8 @@
 package haplugin.rocketmq;
 
 import java.util.concurrent.Executor;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.apache.rocketmq.broker.BrokerController;
@@ -30,8 +32,19 @@ final class RoleChanger {
   private final Executor worker;
   private final WriteFence fence;
   private int changes; // under this
+  private boolean served; // under this: known as the master outside
   private volatile boolean leads; // the plugin's word: this broker is the master
   private volatile boolean takesMessages;
+  private volatile long epoch; // the plugin's, as master
+  private volatile String failure = "";
+  // In their order, delayed and transactional messages begin and end.
+  private final ExecutorService services =
+      Executors.newSingleThreadExecutor(
+          task -> {
+            Thread thread = new Thread(task, "ha-services");
+            thread.setDaemon(true);
+            return thread;
+          });
 
   /** @param worker runs one task at a time; a new master holds it up until its log is confirmed */
   RoleChanger(BrokerController broker, DefaultMessageStore store, Executor worker)
@@ -43,45 +56,108 @@ final class RoleChanger {
     fence = new WriteFence(store.getCommitLog());
   }
 
-  /** In which epoch this thread's last message was appended. */
-  long appendedIn() {
-    return fence.appendedIn();
+  WriteFence fence() {
+    return fence;
   }
 
-  /** Master by the plugin's word, and messages are still refused. */
-  boolean isWaiting() {
-    return leads && !takesMessages;
+  /** The master by the plugin's word. */
+  boolean leads() {
+    return leads;
   }
 
-  /** When this returns and the role is not master, nothing is appended any more. */
+  boolean takesMessages() {
+    return takesMessages;
+  }
+
+  /** Why the last promotion failed; "" when it did not. */
+  String failure() {
+    return failure;
+  }
+
+  /** When this returns, nothing is appended any more until this node is the master anew. */
   synchronized void changed(boolean master, long newEpoch) {
-    int change = ++changes;
+    close();
     leads = master;
-    if (!master) {
-      boolean took = takesMessages;
-      takesMessages = false;
-      fence.set(0);
-      store.getMessageStoreConfig().setBrokerRole(BrokerRole.SLAVE);
-      broker.getBrokerConfig().setBrokerId(slaveId);
-      if (took) {
-        worker.execute(() -> announce(false));
-      }
-      return;
+    epoch = newEpoch;
+    int change = ++changes;
+    if (master) {
+      worker.execute(() -> takeOver(change));
+    } else if (served) {
+      served = false;
+      worker.execute(() -> announce(false));
     }
-    worker.execute(() -> takeOver(change, newEpoch));
+  }
+
+  /** Nothing is appended any more; the role is about to change. */
+  synchronized void close() {
+    takesMessages = false;
+    fence.set(0);
+    store.getMessageStoreConfig().setBrokerRole(BrokerRole.SLAVE);
+    broker.getBrokerConfig().setBrokerId(slaveId);
+  }
+
+  /** It does not change after all. */
+  synchronized void reopen() {
+    changed(leads, epoch);
   }
 
   synchronized void stop() {
     ++changes;
+    services.shutdown();
   }
 
-  private void takeOver(int change, long newEpoch) {
-    // A put takes its place in its queue from the queues, so they must hold the whole log.
-    long pause = SHORTEST_PAUSE_NS;
-    while (store.getReputFromOffset() < store.getCommitLog().getMaxOffset()) {
+  /**
+   * What RocketMQ's own copying from a master may have undone: an answer that was on its way when
+   * this broker became the master.
+   */
+  void stay() {
+    if (!takesMessages) {
+      return;
+    }
+    if (broker.getSlaveSynchronize().getMasterAddr() != null) {
+      broker.getSlaveSynchronize().setMasterAddr(null);
+    }
+    if (broker.getTopicConfigManager().getDataVersion().getStateVersion()
+        != store.getStateMachineVersion()) {
+      register();
+    }
+  }
+
+  private void takeOver(int change) {
+    try {
+      failure = "";
+      if (!allIsInQueues(change)) {
+        return;
+      }
+      store.recoverTopicQueueTable();
+      broker.getSlaveSynchronize().setMasterAddr(null);
       synchronized (this) {
         if (change != changes) {
           return;
+        }
+        store.setStateMachineVersion(epoch);
+        broker.getBrokerConfig().setBrokerId(MixAll.MASTER_ID);
+        store.getMessageStoreConfig().setBrokerRole(BrokerRole.SYNC_MASTER);
+        fence.set(epoch); // last: what it admits sees the rest
+        takesMessages = true;
+        served = true;
+      }
+      LOG.info("ha_plugin: this broker takes messages, in epoch {}", epoch);
+      announce(true);
+    } catch (RuntimeException | Error e) {
+      failure = "this broker is the master and cannot take messages: " + e;
+      LOG.error("ha_plugin: {}", failure, e);
+    }
+  }
+
+  // A put takes its place in its queue from the queues, so they must hold the whole log.
+  private boolean allIsInQueues(int change) {
+    long pause = SHORTEST_PAUSE_NS;
+    while (store.isShutdown() // its start has not returned
+        || store.getReputFromOffset() != store.getCommitLog().getMaxOffset()) {
+      synchronized (this) {
+        if (change != changes) {
+          return false;
         }
       }
       LockSupport.parkNanos(pause);
@@ -93,25 +169,17 @@ final class RoleChanger {
       }
       pause = Math.min(2 * pause, LONGEST_PAUSE_NS);
     }
-    store.recoverTopicQueueTable();
-    broker.getSlaveSynchronize().setMasterAddr(null);
-    synchronized (this) {
-      if (change != changes) {
-        return;
-      }
-      store.setStateMachineVersion(newEpoch);
-      fence.set(newEpoch);
-      takesMessages = true;
-      broker.getBrokerConfig().setBrokerId(MixAll.MASTER_ID);
-      store.getMessageStoreConfig().setBrokerRole(BrokerRole.SYNC_MASTER);
-    }
-    LOG.info("ha_plugin: this broker takes messages, in epoch {}", newEpoch);
-    announce(true);
+    return true;
   }
 
+  // The route first: RocketMQ may take a minute until the services of a deposed master have ended.
   private void announce(boolean master) {
+    register();
+    services.execute(() -> broker.changeSpecialServiceStatus(master));
+  }
+
+  private void register() {
     try {
-      broker.changeSpecialServiceStatus(master);
       broker.getTopicConfigManager().getDataVersion().nextVersion(store.getStateMachineVersion());
       broker.registerBrokerAll(true, false, true);
     } catch (RuntimeException e) {

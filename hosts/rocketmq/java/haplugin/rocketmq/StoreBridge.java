@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package haplugin.rocketmq;
 
+import java.io.File;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.LongBuffer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
 import org.apache.rocketmq.common.constant.LoggerName;
 import org.apache.rocketmq.logging.org.slf4j.Logger;
 import org.apache.rocketmq.logging.org.slf4j.LoggerFactory;
@@ -33,11 +37,15 @@ final class StoreBridge {
   private final DefaultMessageStore store;
   private final Listener listener;
   private final ReadersGate gate;
+  private final Consumer<Runnable> alone;
   private MappedFile last; // that append writes to
 
-  StoreBridge(DefaultMessageStore store, ReadersGate gate, Listener listener) {
+  /** @param alone runs its argument while no put touches the log */
+  StoreBridge(
+      DefaultMessageStore store, ReadersGate gate, Consumer<Runnable> alone, Listener listener) {
     this.store = store;
     this.gate = gate;
+    this.alone = alone;
     this.listener = listener;
   }
 
@@ -74,7 +82,8 @@ final class StoreBridge {
     if (offset != Math.max(0, store.getCommitLog().getMaxOffset())) {
       return -1;
     }
-    last = queue().getLastMappedFile(offset);
+    gate.endsAt(offset, false);
+    alone.accept(() -> last = queue().getLastMappedFile(offset));
     return last == null ? -2 : last.getFileFromOffset();
   }
 
@@ -83,10 +92,23 @@ final class StoreBridge {
     last.setWrotePosition((int) (end - last.getFileFromOffset()));
   }
 
-  /** Forgets what is at and above that offset; native code then wipes it from the file. */
+  /** Forgets what is at and above that offset; native code then wipes it from that file. */
   void truncate(long newEnd) {
-    store.getCommitLog().truncateDirtyFiles(newEnd);
-    gate.cut(); // after: from here on nothing can be read that was cut
+    List<File> gone = new ArrayList<>();
+    alone.accept(
+        () -> {
+          for (MappedFile file : queue().getMappedFiles()) {
+            if (file.getFileFromOffset() > newEnd) {
+              gone.add(new File(file.getFileName()));
+            }
+          }
+          store.getCommitLog().truncateDirtyFiles(newEnd);
+        });
+    gate.endsAt(newEnd, true); // after: from here on nothing can be read that was cut
+    // RocketMQ leaves a file that somebody reads, and would open it again with its old bytes.
+    for (File file : gone) {
+      file.delete();
+    }
   }
 
   /** An empty log is to begin there. False: no file could be made. */

@@ -79,7 +79,7 @@ final class TokenFile {
       return all;
     } catch (HaException e) {
       throw e;
-    } catch (IOException e) {
+    } catch (IOException | UnsupportedOperationException e) {
       throw bad("cannot be read: " + e);
     }
   }

@@ -13,16 +13,17 @@ import org.apache.rocketmq.store.PutMessageContext;
 import org.apache.rocketmq.store.PutMessageLock;
 
 /**
- * Whether the commit log takes messages. RocketMQ looks at the broker's role before a put queues for
- * the log's lock, so one that waits there would still be appended after the role has changed. This
- * stands where RocketMQ writes the message, under that lock.
+ * Whether the commit log takes messages. RocketMQ looks at the broker's role, and decides whether a
+ * put waits for copies, before the put queues for the log's lock. So one that waits there would be
+ * appended after the role has changed, and perhaps acknowledged without a copy. This stands where
+ * RocketMQ writes the message, under that lock, and lets through what was admitted in this epoch.
  */
 final class WriteFence implements AppendMessageCallback {
   private final AppendMessageCallback rocketmq;
   private final PutMessageLock lock;
-  private long epoch; // under the lock; 0: closed
-  // Of the last message that a thread appended.
-  private final ThreadLocal<Long> appendedIn = ThreadLocal.withInitial(() -> 0L);
+  private volatile long epoch; // set under the lock; 0: closed
+  // Of a thread's put that is under way.
+  private final ThreadLocal<Long> admittedIn = ThreadLocal.withInitial(() -> 0L);
 
   /** Closed at first. RocketMQ has no public way to put something there. */
   WriteFence(CommitLog log) throws HaException {
@@ -44,17 +45,29 @@ final class WriteFence implements AppendMessageCallback {
 
   /** When this returns with 0, nothing is being appended and nothing will be. */
   void set(long now) {
+    alone(() -> epoch = now);
+  }
+
+  /** A put begins on this thread. False: the log is closed. */
+  boolean admit() {
+    long now = epoch;
+    admittedIn.set(now);
+    return now != 0;
+  }
+
+  /** The epoch in which this thread's put was admitted, and its message appended. */
+  long admittedIn() {
+    return admittedIn.get();
+  }
+
+  /** While `change` runs, no put touches the log or its files. */
+  void alone(Runnable change) {
     lock.lock();
     try {
-      epoch = now;
+      change.run();
     } finally {
       lock.unlock();
     }
-  }
-
-  /** In which this thread appended its last message. */
-  long appendedIn() {
-    return appendedIn.get();
   }
 
   @Override
@@ -74,7 +87,6 @@ final class WriteFence implements AppendMessageCallback {
   }
 
   private boolean pass() {
-    appendedIn.set(epoch);
-    return epoch != 0;
+    return epoch != 0 && admittedIn.get() == epoch;
   }
 }

@@ -23,7 +23,10 @@ import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.client.producer.LocalTransactionState;
 import org.apache.rocketmq.client.producer.SendResult;
+import org.apache.rocketmq.client.producer.TransactionListener;
+import org.apache.rocketmq.client.producer.TransactionMQProducer;
 import org.apache.rocketmq.common.MQVersion;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.Message;
@@ -37,8 +40,10 @@ import org.apache.rocketmq.remoting.protocol.RemotingCommand;
  * answer a line, `ok ...` or `error ...`. One JVM serves a whole test.
  *
  * <pre>
- * produce namesrv= topic= prefix= from= count= max= threads= manifest= [timeout=]
- * consume namesrv= topic= group= count= manifest= seconds=
+ * produce namesrv= topic= prefix= from= count= max= threads= manifest= [timeout=] [delay=LEVEL]
+ *         [half=true: committed only when the broker asks what became of it]
+ * consume namesrv= topic= group= count= manifest= seconds= [pop=true: the broker hands out the queues]
+ *         [by=key: a message that comes twice counts once]
  * call    addr= code= [body=] [any other key=value is a field of the request]
  * hold    addr= code= ...      as call, repeated every 5 s over one connection, until release
  * release
@@ -105,10 +110,28 @@ public class Driver {
 
     // ---- produce ----
 
-    private DefaultMQProducer producer(String namesrv) throws Exception {
-        DefaultMQProducer producer = producers.get(namesrv);
+    private static TransactionMQProducer commitsLater(String group) {
+        TransactionMQProducer producer = new TransactionMQProducer(group);
+        producer.setTransactionListener(new TransactionListener() {
+            @Override
+            public LocalTransactionState executeLocalTransaction(Message message, Object none) {
+                return LocalTransactionState.UNKNOW;
+            }
+
+            @Override
+            public LocalTransactionState checkLocalTransaction(MessageExt message) {
+                return LocalTransactionState.COMMIT_MESSAGE;
+            }
+        });
+        return producer;
+    }
+
+    private DefaultMQProducer producer(String namesrv, boolean half) throws Exception {
+        DefaultMQProducer producer = producers.get(namesrv + half);
         if (producer == null) {
-            producer = new DefaultMQProducer("interop-producer-" + producers.size());
+            String group = "interop-producer-" + producers.size();
+            producer = half ? commitsLater(group) : new DefaultMQProducer(group);
+            producer.setHeartbeatBrokerInterval(1000); // a new master asks only whom it knows
             producer.setNamesrvAddr(namesrv);
             producer.setInstanceName("producer-" + producers.size());
             producer.setVipChannelEnabled(false);
@@ -116,7 +139,7 @@ public class Driver {
             producer.setPollNameServerInterval(2000); // finds a new master this soon
             producer.setCompressMsgBodyOverHowmuch(Integer.MAX_VALUE);
             producer.start();
-            producers.put(namesrv, producer);
+            producers.put(namesrv + half, producer);
         }
         return producer;
     }
@@ -130,7 +153,9 @@ public class Driver {
     }
 
     private String produce(Map<String, String> args) throws Exception {
-        DefaultMQProducer producer = producer(args.get("namesrv"));
+        boolean half = args.containsKey("half");
+        int delay = Integer.parseInt(args.getOrDefault("delay", "0"));
+        DefaultMQProducer producer = producer(args.get("namesrv"), half);
         int from = Integer.parseInt(args.get("from"));
         int count = Integer.parseInt(args.get("count"));
         int max = Integer.parseInt(args.get("max"));
@@ -147,8 +172,10 @@ public class Driver {
                     byte[] body = body(new Random(key.hashCode() * SPREAD), max);
                     String outcome;
                     try {
-                        SendResult result = producer.send(
-                            new Message(args.get("topic"), "", key, body), timeout);
+                        Message message = new Message(args.get("topic"), "", key, body);
+                        message.setDelayTimeLevel(delay);
+                        SendResult result = half ? producer.sendMessageInTransaction(message, null)
+                            : producer.send(message, timeout);
                         outcome = result.getSendStatus().toString();
                         lines.add(line(result.getMessageQueue().getQueueId(), result.getQueueOffset(), key,
                             body));
@@ -199,6 +226,7 @@ public class Driver {
 
     private String consume(Map<String, String> args) throws Exception {
         int count = Integer.parseInt(args.get("count"));
+        boolean byKey = args.containsKey("by");
         CountDownLatch enough = new CountDownLatch(count);
         Map<String, String> seen = new ConcurrentHashMap<>();
         DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(args.get("group"));
@@ -208,10 +236,14 @@ public class Driver {
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
         consumer.setConsumeMessageBatchMaxSize(32);
         consumer.subscribe(args.get("topic"), "*");
+        if (args.containsKey("pop")) { // 4.5 has no such thing
+            consumer.getClass().getMethod("setClientRebalance", boolean.class).invoke(consumer, false);
+        }
         consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
             for (MessageExt m : messages) {
                 String text = line(m.getQueueId(), m.getQueueOffset(), m.getKeys(), m.getBody());
-                if (seen.put(m.getQueueId() + "/" + m.getQueueOffset(), text) == null) enough.countDown();
+                String which = byKey ? m.getKeys() : m.getQueueId() + "/" + m.getQueueOffset();
+                if (seen.put(which, text) == null) enough.countDown();
             }
             return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
         });
