@@ -1,65 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Case 10: unmodified brokers that load the plugin as their HA service (hosts/rocketmq).
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
-#include "tests/interop/interop.h"
-#include "tests/system/deadline.h"
-#include "tests/system/lines.h"
+#include "tests/interop/host_broker.h"
 
 namespace ha::interop {
 namespace {
 
 using system::Node;
-using system::wait_until;
 
-class Case10HostBroker : public Interop {
- protected:
-  void SetUp() override {
-    Interop::SetUp();
-    if (IsSkipped() || HasFatalFailure() || !plugin_jar().empty()) return;
-    if (std::getenv("HA_REQUIRE_INTEROP") != nullptr) FAIL() << "no ha-rocketmq.jar";
-    GTEST_SKIP() << "hosts/rocketmq/build.sh made no ha-rocketmq.jar";
-  }
-  // A put waits for one slave.
-  static BrokerOptions sync_master(bool plugin) {
-    return {.role = "SYNC_MASTER",
-            .plugin = plugin,
-            .more = {{"slaveTimeout", "2000"}, {"totalReplicas", "2"}, {"inSyncReplicas", "2"}}};
-  }
-  Broker& add_slave(const Broker& master, bool plugin, const Properties& more = {}) {
-    // A slave fetches its master's topics only ten seconds after it starts. With the table in its
-    // store consumers can read at once.
-    const auto store = folder_.path() / "b1/store";
-    write_topic_table(store, "T", 4);
-    BrokerOptions options{.name = "b1", .id = 1, .role = "SLAVE", .store = store, .plugin = plugin};
-    // Java's own slave forgets an address that is configured, and has it from the name server.
-    if (plugin) options.more = {{"haMasterAddress", master.ha()}};
-    options.more.insert(options.more.end(), more.begin(), more.end());
-    return add_broker(options);
-  }
-  Driver::Outcomes put(const std::string& prefix, int count) {
-    return driver().produce(name_server().address(),
-                            {.prefix = prefix, .count = count, .max = 4096, .threads = 2});
-  }
-  static Driver::Outcomes stored(int count) { return {{"SEND_OK", count}}; }
-  // The first acknowledged put: until a slave is there they end without one.
-  void wait_for_a_copy() {
-    wait_until(
-        "a put has its copy", [&] { return put("first", 1) == stored(1); }, {}, kJavaDeadline);
-  }
-  // Both hold the same bytes.
-  void expect_same(const Broker& one, const Broker& other) {
-    wait_until(
-        "the slave holds the log",
-        [&] { return driver().max_offset(other) == driver().max_offset(one); }, {}, kJavaDeadline);
-    EXPECT_EQ(system::compare_logs(one.store(), other.store(), 0, driver().max_offset(one),
-                                   kSegmentBytes),
-              "");
-  }
-};
+class Case10HostBroker : public HostBroker {};
 
 TEST_P(Case10HostBroker, BothSides) {
   Broker& master = add_broker(sync_master(true));

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <iterator>
 #include <random>
+#include <set>
 #include <sstream>
 
 #include "tests/system/deadline.h"
@@ -85,12 +86,15 @@ std::filesystem::path plugin_jar() {
 int free_ports(int count) {
   // Below the range from which the system picks for itself.
   static std::mt19937 random{std::random_device{}()};
+  static std::set<int> given;  // somebody may listen there later
   std::uniform_int_distribution<int> pick(15000, 31000);
   for (;;) {
     const int first = pick(random);
     int good = 0;
-    while (good < count && can_listen(first + good)) ++good;
-    if (good == count) return first;
+    while (good < count && !given.contains(first + good) && can_listen(first + good)) ++good;
+    if (good < count) continue;
+    for (int i = 0; i < count; ++i) given.insert(first + i);
+    return first;
   }
 }
 
@@ -125,25 +129,28 @@ void Java::start(const std::vector<std::string>& arguments, const std::string& r
       // The disk of a test machine may be rather full, which is not what is tested.
       "-Drocketmq.broker.diskSpaceWarningLevelRatio=0.99",
       "-Drocketmq.broker.diskSpaceCleanForciblyRatio=0.98", "-cp", class_path};
+  all.insert(all.end(), jvm_options_.begin(), jvm_options_.end());
   all.insert(all.end(), arguments.begin(), arguments.end());
   process_ = std::make_unique<system::Process>(
       all, system::ProcessOptions{.error_file = folder_ / (name_ + ".err"), .input_pipe = true});
-  std::string printed;
+  printed_.clear();
   for (;;) {
     const auto line = process_->read_line(kJavaDeadline);
     if (!line)
-      throw Failure(name_ + " (RocketMQ " + version_ + ") ended before it was ready:\n" + printed +
+      throw Failure(name_ + " (RocketMQ " + version_ + ") ended before it was ready:\n" + printed_ +
                     log_text());
     if (line->find(ready) != std::string::npos) return;
-    printed += *line + "\n";
+    printed_ += *line + "\n";
   }
 }
 
-void Java::stop() {
-  if (!process_) return;
+int Java::stop() {
+  if (!process_) return kTerminated;
   process_->kill(SIGTERM);
-  process_->wait(kJavaDeadline);
+  printed_ += process_->read_all(kJavaDeadline);
+  const int exit_code = process_->wait(kJavaDeadline);
   process_.reset();
+  return exit_code;
 }
 
 void Java::kill() {
@@ -172,6 +179,8 @@ bool Java::has_logged(const std::string& text) const {
   });
 }
 
+std::string Java::said() const { return printed_ + read_file(folder_ / (name_ + ".err")); }
+
 // ---- name server ----
 
 NameServer::NameServer(const std::string& version, const std::filesystem::path& folder,
@@ -199,6 +208,12 @@ Broker::Broker(const std::string& version, const std::filesystem::path& folder,
 }
 
 void Broker::start() {
+  java_.set_jvm_options(options_.jvm);
+  java_.start({"org.apache.rocketmq.broker.BrokerStartup", "-c", write_configuration().string()},
+              "boot success");
+}
+
+std::filesystem::path Broker::write_configuration() const {
   const std::string segment = std::to_string(kSegmentBytes);
   Properties all = {
       {"brokerClusterName", "C"},
@@ -228,9 +243,7 @@ void Broker::start() {
       {"diskMaxUsedSpaceRatio", "95"},
   };
   all.insert(all.end(), options_.more.begin(), options_.more.end());
-  java_.start({"org.apache.rocketmq.broker.BrokerStartup", "-c",
-               write_properties(java_.folder() / "broker.conf", all).string()},
-              "boot success");
+  return write_properties(java_.folder() / "broker.conf", all);
 }
 
 int Broker::ha_connections() const {

@@ -27,6 +27,9 @@ using Properties = std::vector<std::pair<std::string, std::string>>;
 // Java on a busy machine: a broker's start takes 3 s of a quiet core.
 inline constexpr std::chrono::seconds kJavaDeadline{180};
 
+// The exit code of a JVM that SIGTERM ended.
+inline constexpr int kTerminated = 128 + SIGTERM;
+
 // "4.9.7". Where its class path lies; "" when build.sh did not get it.
 std::filesystem::path built(const std::string& version);
 inline bool is_v5(const std::string& version) { return version.starts_with("5."); }
@@ -43,9 +46,13 @@ class Java {
   Java(const std::string& version, std::filesystem::path folder, std::string name);
   // Comes first on its class path from the next start on.
   void prepend(const std::filesystem::path& jar) { first_ = jar.string() + ":"; }
+  // For the JVM itself, from the next start on.
+  void set_jvm_options(std::vector<std::string> options) { jvm_options_ = std::move(options); }
   // Starts it and waits for the line of standard output that contains `ready`.
   void start(const std::vector<std::string>& arguments, const std::string& ready);
-  void stop();  // SIGTERM, as an operator's shutdown script
+  // SIGTERM, as an operator's shutdown script; the exit code, which is kTerminated when all is
+  // well.
+  int stop();
   void kill();  // SIGKILL
   system::Process& process() { return *process_; }
   bool runs() const { return process_ != nullptr; }
@@ -54,12 +61,16 @@ class Java {
   std::string log_text() const;
   // Does any of its log files contain that?
   bool has_logged(const std::string& text) const;
+  // All that it wrote to standard output and standard error until it was stopped.
+  std::string said() const;
 
  private:
   std::string version_;
   std::filesystem::path folder_;
   std::string name_;
   std::string first_;
+  std::vector<std::string> jvm_options_;
+  std::string printed_;
   std::unique_ptr<system::Process> process_;
 };
 
@@ -83,6 +94,7 @@ struct BrokerOptions {
   std::filesystem::path store = {};  // "" = a folder of its own
   bool plugin = false;               // hosts/rocketmq is its HA service
   Properties more = {};
+  std::vector<std::string> jvm = {};  // options of the JVM
 };
 
 // Small files, short timers: haSendHeartbeatInterval 500 ms, haHousekeepingInterval 3 s, segments
@@ -94,7 +106,9 @@ class Broker {
   Broker(const std::string& version, const std::filesystem::path& folder,
          const std::string& name_server, BrokerOptions options);
   void start();
-  void stop() { java_.stop(); }
+  // What start gives to BrokerStartup.
+  std::filesystem::path write_configuration() const;
+  int stop() { return java_.stop(); }
   void kill() { java_.kill(); }
   void suspend() { java_.process().suspend(); }
   void resume() { java_.process().kill(SIGCONT); }
