@@ -15,11 +15,13 @@ trap 'rm -f "$log"' EXIT
 for version in $versions; do
   to=$PWD/build/interop/$version
   [ "$to/classpath" -nt tests/interop/java/pom.xml ] &&
-    [ "$to/classpath" -nt tests/interop/java/src/main/java/interop/Driver.java ] && continue
+    [ -z "$(find tests/interop/java/src -newer "$to/classpath" -type f)" ] && continue
+  profile=
+  [[ $version == 5.* ]] && profile=-P5
   done_it=
   for _ in 1 2 3; do # a registry may be busy
     if mvn -B -q -ntp -f tests/interop/java/pom.xml "-Drocketmq.version=$version" "-Dbuild.dir=$to" \
-      compile dependency:build-classpath "-Dmdep.outputFile=$to/classpath.new" >"$log" 2>&1
+      $profile compile dependency:build-classpath "-Dmdep.outputFile=$to/classpath.new" >"$log" 2>&1
     then done_it=yes; break; fi
   done
   [ -n "$done_it" ] || { echo "Maven could not get RocketMQ $version: $(grep -m1 ERROR "$log" | cut -c1-300)"; exit 1; }
