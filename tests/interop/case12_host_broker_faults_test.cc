@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+// Case 12: unmodified brokers with the plugin when a slave's disk is full, when two share a JVM,
+// under the JVM's checks of JNI, and what RocketMQ's store expects of an HA service.
+
+#include <sched.h>
+#include <sys/mount.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <system_error>
+#include <tuple>
+#include <vector>
+
+#include "tests/interop/host_broker.h"
+
+namespace ha::interop {
+namespace {
+
+using system::wait_until;
+
+// A small disk. Only this process and its children see it, so it is gone with them.
+class SmallDisk {
+ public:
+  SmallDisk(const std::filesystem::path& where, std::int64_t bytes) : where_(where) {
+    std::filesystem::create_directories(where_);
+    if (::unshare(CLONE_NEWNS) != 0 ||
+        ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        ::mount("tmpfs", where_.c_str(), "tmpfs", 0, size(bytes).c_str()) != 0) {
+      refused_ = std::generic_category().message(errno);
+    }
+  }
+  ~SmallDisk() {
+    if (refused_.empty()) ::umount2(where_.c_str(), MNT_DETACH);
+  }
+  SmallDisk(const SmallDisk&) = delete;
+  SmallDisk& operator=(const SmallDisk&) = delete;
+
+  const std::string& refused() const { return refused_; }  // "" = it is there
+  bool resize(std::int64_t bytes) const {
+    return ::mount("tmpfs", where_.c_str(), "tmpfs", MS_REMOUNT, size(bytes).c_str()) == 0;
+  }
+
+ private:
+  static std::string size(std::int64_t bytes) { return "size=" + std::to_string(bytes); }
+
+  std::filesystem::path where_;
+  std::string refused_;
+};
+
+class Case12HostBrokerFaults : public HostBroker {
+ protected:
+  // Messages of up to 1 MiB each, about 10 kB on average.
+  Driver::Outcomes put_large(const std::string& prefix, int count) {
+    return driver().produce(name_server().address(),
+                            {.prefix = prefix, .count = count, .threads = 8});
+  }
+  void start_container(Java& java, const Broker& first, const Broker& second,
+                       const std::string& ready) {
+    const auto file = java.folder() / "container.conf";
+    std::ofstream(file) << "listenPort=" << free_ports(3) + 2
+                        << "\nnamesrvAddr=" << name_server().address()
+                        << "\nbrokerConfigPaths=" << first.write_configuration().string() << ":"
+                        << second.write_configuration().string() << "\n";
+    java.prepend(plugin_jar());
+    java.start({"org.apache.rocketmq.container.BrokerContainerStartup", "-c", file.string()},
+               ready);
+  }
+  // What -Xcheck:jni complained of.
+  static std::string jni_faults(const std::string& text) {
+    std::string found;
+    for (const std::string& line : system::split_lines(text)) {
+      if (line.find("in native method") != std::string::npos ||
+          line.find("JNI local refs") != std::string::npos) {
+        found += line + "\n";
+      }
+    }
+    return found;
+  }
+};
+
+TEST_P(Case12HostBrokerFaults, ASlaveWhoseDiskIsFullGoesOnWhenThereIsSpace) {
+  constexpr std::int64_t kSmall = std::int64_t{2} << 20;
+  const SmallDisk disk(folder_.path() / "b1/store/commitlog", kSmall);
+  if (!disk.refused().empty()) GTEST_SKIP() << "no mount for a small disk: " << disk.refused();
+  Broker& master = add_broker(sync_master(true));
+  create_topic(master, "T", 4);
+  // RocketMQ's own guard deletes old files of a disk that is nearly full.
+  Broker& slave = add_slave(master, true, {{"cleanFileForciblyEnable", "false"}});
+  wait_for_a_copy();
+
+  int batch = 0;
+  wait_until(
+      "the slave says that its disk is full",
+      [&] {
+        put_large("fill" + std::to_string(batch++), 20);
+        return slave.java().has_logged("the commit log: No space left on device");
+      },
+      {}, kJavaDeadline);
+  EXPECT_EQ(put_large("full", 1), (Driver::Outcomes{{"FLUSH_SLAVE_TIMEOUT", 1}}));
+  EXPECT_LT(driver().max_offset(slave), driver().max_offset(master));
+  EXPECT_TRUE(slave.java().process().running());
+
+  ASSERT_TRUE(disk.resize(2 * kSegmentBytes));
+  wait_for_a_copy();
+  ASSERT_EQ(put("again", 50), stored(50));
+  expect_same(master, slave);
+}
+
+// What RocketMQ's store expects of an HA service; StoreDriver.java has the checks.
+TEST_P(Case12HostBrokerFaults, StoresWithoutABrokerFindWhatTheyExpect) {
+  Java java(version(), folder_.path() / "stores", "stores");
+  java.prepend(plugin_jar());
+  java.start({"interop.StoreDriver", (java.folder() / "stores").string()}, "checks");
+  std::vector<std::string> results;
+  while (const auto line = java.process().read_line(kJavaDeadline)) {
+    if (line->starts_with("ok ") || line->starts_with("FAILED ")) results.push_back(*line);
+  }
+  EXPECT_EQ(results, (std::vector<std::string>{
+                         "ok a service that was not started can be shut down",
+                         "ok the real listen port is written back",
+                         "ok an address from before the start is used",
+                         "ok the same address again does not reconnect",
+                         "ok an acknowledged message is on the slave at once",
+                         "ok both report the connection",
+                         "ok the connection goes with the slave",
+                         "ok a put without a slave ends for want of time",
+                         "ok a second shutdown does no harm",
+                         "ok a store that was shut down can be destroyed",
+                     }));
+  EXPECT_EQ(java.process().wait(kJavaDeadline), 0);
+  EXPECT_TRUE(java.has_logged("ha_plugin replicates the commit log"));
+}
+
+// One version, to save time.
+class Case12HostBrokerFaultsOnce : public Case12HostBrokerFaults {};
+
+// RocketMQ's container runs several brokers in one JVM. Here each holds one group's master and the
+// other group's slave.
+TEST_P(Case12HostBrokerFaultsOnce, BrokersThatShareAJvmEachReplicate) {
+  const auto prepare = [&](BrokerOptions options) -> Broker& {
+    options.plugin = true;
+    brokers_.push_back(std::make_unique<Broker>(version(), folder_.path(), name_server().address(),
+                                                std::move(options)));
+    return *brokers_.back();
+  };
+  const auto prepare_master = [&](const std::string& group) -> Broker& {
+    BrokerOptions options = sync_master(true);
+    options.name = group + "0";
+    options.broker_name = group;
+    return prepare(std::move(options));
+  };
+  const auto prepare_slave = [&](const std::string& group, const Broker& master) -> Broker& {
+    return prepare({.name = group + "1",
+                    .broker_name = group,
+                    .id = 1,
+                    .role = "SLAVE",
+                    .more = {{"haMasterAddress", master.ha()}}});
+  };
+  Broker& x0 = prepare_master("x");
+  Broker& y0 = prepare_master("y");
+  Broker& x1 = prepare_slave("x", x0);
+  Broker& y1 = prepare_slave("y", y0);
+  Java one(version(), folder_.path() / "one", "one");
+  Java two(version(), folder_.path() / "two", "two");
+  start_container(one, x0, y1, "Broker [y-1] boot success");
+  start_container(two, y0, x1, "Broker [x-1] boot success");
+
+  for (const auto& [master, slave, topic] : {std::tie(x0, x1, "X"), std::tie(y0, y1, "Y")}) {
+    create_topic(master, topic, 4);
+    wait_for_a_copy(topic);
+    EXPECT_EQ(put("m", 100, topic), stored(100));
+    expect_same(master, slave);
+  }
+  EXPECT_EQ(one.stop(), kTerminated);
+  EXPECT_EQ(put("alone", 1, "Y"), (Driver::Outcomes{{"FLUSH_SLAVE_TIMEOUT", 1}}));
+}
+
+TEST_P(Case12HostBrokerFaultsOnce, FindsNoFaultInOurUseOfJni) {
+  // Complaints go to standard error, a file: nobody reads the pipe of standard output meanwhile.
+  const std::vector<std::string> jvm = {"-Xcheck:jni", "-XX:+DisplayVMOutputToStderr"};
+  BrokerOptions options = sync_master(true);
+  options.jvm = jvm;
+  Broker& master = add_broker(options);
+  create_topic(master, "T", 4);
+  Broker& slave = add_slave(master, true, {}, jvm);
+  wait_for_a_copy();
+  ASSERT_EQ(put("m", 300), stored(300));
+  expect_same(master, slave);
+  for (Broker* broker : {&slave, &master}) {
+    EXPECT_EQ(broker->stop(), kTerminated);
+    EXPECT_EQ(jni_faults(broker->java().said()), "") << broker->name();
+  }
+}
+
+HA_INTEROP_SUITE_WITH(Case12HostBrokerFaults, testing::ValuesIn(kControllerVersions));
+HA_INTEROP_SUITE_WITH(Case12HostBrokerFaultsOnce, testing::Values("5.5.0"));
+
+}  // namespace
+}  // namespace ha::interop
