@@ -88,7 +88,7 @@ TEST_P(Case10HostBroker, TopicsAndOffsetsComeWithTheLog) {
   ASSERT_EQ(driver().call(master.address(), kUpdateGroup, {}, R"({"groupName":"readers"})").code,
             0);
   ASSERT_EQ(driver().call(master.address(), kUpdateOffset, offset("7")).code, 0);
-  wait_until(
+  system::wait_until(
       "the slave knows the topic and how far its readers are",
       [&] {
         return driver().call(slave.address(), kTopicConfig, {{"topic", "New"}}).code == 0 &&

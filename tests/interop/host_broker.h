@@ -50,12 +50,13 @@ class HostBroker : public Interop {
         kJavaDeadline);
   }
   // Both hold the same bytes.
-  void expect_same(const Broker& one, const Broker& other) {
+  void expect_same(const Broker& one, const Broker& other,
+                   std::int64_t segment_bytes = kSegmentBytes) {
     system::wait_until(
-        "the slave holds the log",
+        other.name() + " holds the log of " + one.name(),
         [&] { return driver().max_offset(other) == driver().max_offset(one); }, {}, kJavaDeadline);
     EXPECT_EQ(system::compare_logs(one.store(), other.store(), 0, driver().max_offset(one),
-                                   kSegmentBytes),
+                                   segment_bytes),
               "");
   }
 };

@@ -305,7 +305,7 @@ Driver::Outcomes Driver::produce(const std::string& name_server, const Produce& 
           " from=" + std::to_string(what.from) + " count=" + std::to_string(what.count) +
           " max=" + std::to_string(what.max) + " threads=" + std::to_string(what.threads) +
           " timeout=" + std::to_string(what.timeout_ms) + (what.half ? " half=true" : "") +
-          " delay=" + std::to_string(what.delay_level) +
+          " poll=" + std::to_string(route_poll_ms) + " delay=" + std::to_string(what.delay_level) +
           " manifest=" + (plain ? produced_file_.string() : "/dev/null")));
   Outcomes outcomes;
   for (std::string word; words >> word;) {

@@ -139,6 +139,9 @@ class Driver {
  public:
   Driver(const std::string& version, const std::filesystem::path& folder);
 
+  // How often producers ask the name server where a topic is. Set before the first produce.
+  int route_poll_ms = 30000;
+
   // Counts of outcomes: "SEND_OK", "FLUSH_SLAVE_TIMEOUT", "MQBrokerException/1/...".
   using Outcomes = std::map<std::string, int>;
   struct Produce {

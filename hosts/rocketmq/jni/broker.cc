@@ -50,6 +50,24 @@ Broker::Broker(JNIEnv* env, jobject bridge, const std::string& plugin,
   plugin_ = value_or_throw(Instance::create(*library_, host, options));
 }
 
+std::int64_t Broker::cut_to_record(std::int64_t offset) {
+  std::int64_t end = offset;
+  Error error;
+  error.status = record_floor(offset, end);
+  ha_bounds log{};
+  bounds(log);
+  if (error.status == HA_OK && end < log.end) {
+    cut(end, error);
+    if (error.os_errno != 0) error.status = HA_IO;
+  }
+  if (error.status != HA_OK) {
+    error.text = "cannot cut the log to a whole record below " + std::to_string(offset) + ": " +
+                 (error.text.empty() ? status_name(error.status) : error.text);
+    throw Refused(error);
+  }
+  return end;
+}
+
 void Broker::start(std::int32_t role, const std::string& master) {
   done_or_throw(plugin_->start({.role = role, .master_address = master}));
 }
@@ -233,7 +251,7 @@ std::int32_t Broker::append_piece(std::int64_t offset, std::span<const std::byte
   }
   if (const int wrong = segment->write(offset, data.data(), data.size())) {
     error.os_errno = wrong;
-    error.text = std::string("the commit log: ") + std::strerror(wrong);
+    error.text = "cannot write to the commit log at " + std::to_string(offset);
     return HA_IO;
   }
   java_.commit(offset + static_cast<std::int64_t>(data.size()));
@@ -269,7 +287,7 @@ void Broker::cut(std::int64_t new_end, Error& error) {
   if (!segment) return;  // the cut is where a file ends
   if (const int wrong = segment->wipe(new_end)) {
     error.os_errno = wrong;
-    error.text = std::string("cannot wipe what was cut: ") + std::strerror(wrong);
+    error.text = "cannot wipe what was cut";
   }
 }
 
@@ -296,7 +314,7 @@ std::int32_t Broker::flush(std::int64_t end, Error& error) {
     if (!segment) return HA_RANGE;
     if (const int wrong = segment->sync()) {
       error.os_errno = wrong;
-      error.text = std::string("fdatasync of the commit log: ") + std::strerror(wrong);
+      error.text = "fdatasync of the commit log failed";
       return HA_IO;
     }
     at = segment->end();

@@ -39,6 +39,9 @@ class Broker final : public HostHooks {
   Broker(JNIEnv* env, jobject bridge, const std::string& plugin,
          const std::vector<Option>& options);
 
+  // Before start or after stop. Cuts to the last end of a record at or below that offset; which
+  // one.
+  std::int64_t cut_to_record(std::int64_t offset);
   void start(std::int32_t role, const std::string& master);
   void set_role(const RoleRequest& request);
   void set_master_address(const std::string& address);

@@ -81,6 +81,11 @@ JNIEXPORT void JNICALL Java_haplugin_rocketmq_Native_start(JNIEnv* env, jclass, 
   guarded(env, [&] { at(handle).start(role, to_text(env, master)); });
 }
 
+JNIEXPORT jlong JNICALL Java_haplugin_rocketmq_Native_cutToRecord(JNIEnv* env, jclass, jlong handle,
+                                                                  jlong offset) {
+  return guarded(env, [&]() -> jlong { return at(handle).cut_to_record(offset); });
+}
+
 JNIEXPORT void JNICALL Java_haplugin_rocketmq_Native_setMasterAddress(JNIEnv* env, jclass,
                                                                       jlong handle,
                                                                       jstring address) {

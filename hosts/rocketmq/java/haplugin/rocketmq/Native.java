@@ -37,6 +37,9 @@ final class Native {
 
   static native void start(long handle, int role, String master) throws HaException;
 
+  /** Before start or after stop: cuts to the last end of a record at or below that offset, and returns it. */
+  static native long cutToRecord(long handle, long offset) throws HaException;
+
   static native void setMasterAddress(long handle, String address) throws HaException;
 
   /** {@link StoreBridge#roleChanged} with that number will follow. */

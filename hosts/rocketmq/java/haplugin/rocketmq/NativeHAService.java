@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package haplugin.rocketmq;
 
+import java.io.File;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -79,6 +80,7 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
   private DefaultMessageStore store;
   private Options options;
   private ReadersGate gate;
+  private SlaveEnd slaveEnd;
   private RoleChanger roles; // null: not one of a set
   private Metadata metadata; // on the worker; null: a store alone
   private byte[] unsent; // on the worker: until slaves hold the log up to the next
@@ -126,6 +128,7 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
       config.setInSyncReplicas(Math.max(config.getInSyncReplicas(), options.copies()));
     }
     gate = new ReadersGate(store);
+    slaveEnd = new SlaveEnd(new File(config.getStorePathRootDir()));
     metadata = broker == null ? null : new Metadata(broker);
     String bridge = options.library("libha_rocketmq.so");
     try {
@@ -138,7 +141,12 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
     synchronized (control) {
       handle =
           Native.create(
-              new StoreBridge(store, gate, roles == null ? Runnable::run : roles.fence()::alone, this),
+              new StoreBridge(
+                  store,
+                  gate,
+                  slaveEnd,
+                  roles == null ? Runnable::run : roles.fence()::alone,
+                  this),
               options.library("libha_plugin.so"),
               options.toArray());
     }
@@ -157,6 +165,7 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
     if (options.isSet()) {
       gate.close(options.stateDirectory());
     }
+    dropTornRecord();
     synchronized (control) {
       String first = slave && roles == null ? master : ""; // a set finds its master itself
       Native.start(handle, slave ? Native.SLAVE : Native.MASTER, first);
@@ -174,6 +183,26 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
     }
     if (options.controlListen != null) {
       door = new ControlDoor(this, options.controlListen, options.controlTokenFile);
+    }
+  }
+
+  private void dropTornRecord() throws HaException {
+    long found = store.getMaxPhyOffset();
+    long written = slaveEnd.certain(found);
+    if (written >= Math.max(0, store.getMinPhyOffset())) {
+      long end = Native.cutToRecord(handle, written);
+      if (store.getReputFromOffset() > end) {
+        gate.takeBack(end);
+      }
+      LOG.warn(
+          "ha_plugin: this log ended at {}, inside a record. RocketMQ took the record for a whole one"
+              + " and the log to end at {}; it was cut to {}, and the master sends the rest again",
+          written, found, end);
+    }
+    if (slave) {
+      slaveEnd.set(store.getMaxPhyOffset());
+    } else {
+      slaveEnd.forget();
     }
   }
 
@@ -218,7 +247,23 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
       calls.writeLock().unlock();
       Native.stop(ended, started ? DRAIN_MS : 0);
       completions.join();
+      if (slave && started) {
+        leaveWholeRecords(ended);
+      }
       Native.destroy(ended);
+    }
+  }
+
+  // With a part of a record at the end RocketMQ would take its next start for one after a crash.
+  private void leaveWholeRecords(long ended) {
+    try {
+      long end = store.getCommitLog().getMaxOffset();
+      if (end > 0) {
+        Native.cutToRecord(ended, end);
+      }
+      slaveEnd.forget();
+    } catch (HaException e) {
+      LOG.warn("ha_plugin: {}", e.getMessage());
     }
   }
 
@@ -451,6 +496,14 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
   @Override
   public void roleChanged(int now, int status, long epoch, long number, String text) {
     roleText = text;
+    if (slave && now == Native.MASTER) {
+      slaveEnd.forget();
+    } else if (!slave && now != Native.MASTER) {
+      if (roles != null) {
+        roles.close();
+      }
+      slaveEnd.set(store.getMaxPhyOffset());
+    }
     slave = now != Native.MASTER;
     if (roles != null) {
       roles.changed(now == Native.MASTER, epoch);

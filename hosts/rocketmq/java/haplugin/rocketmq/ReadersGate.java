@@ -2,12 +2,8 @@
 package haplugin.rocketmq;
 
 import java.io.File;
-import java.io.IOException;
-import java.io.RandomAccessFile;
 import java.lang.reflect.Field;
 import java.lang.reflect.Method;
-import java.nio.MappedByteBuffer;
-import java.nio.channels.FileChannel;
 import org.apache.rocketmq.store.CommitLogDispatcher;
 import org.apache.rocketmq.store.DefaultMessageStore;
 import org.apache.rocketmq.store.DispatchRequest;
@@ -31,7 +27,6 @@ final class ReadersGate implements CommitLogDispatcher {
   }
 
   private static final long MAGIC = 0x4841524541445231L; // "HAREADR1"
-  private static final int FILE_SIZE = 16;
   // RocketMQ's thread tries again every millisecond, and logs that, until it is stopped.
   private static final long PAUSE_AT_END_MS = 200;
 
@@ -42,7 +37,7 @@ final class ReadersGate implements CommitLogDispatcher {
   private boolean cut; // since the last record came here
   private long confirmed;
   private long passed; // the end of the last record that went on to the queues
-  private MappedByteBuffer file;
+  private StateFile file; // one number: passed
   private Object reput; // RocketMQ's thread
   private Method setReput;
 
@@ -51,15 +46,17 @@ final class ReadersGate implements CommitLogDispatcher {
   }
 
   /** Readers see no more than they could when this was last called, until confirm says so. */
-  void close(File directory) throws IOException {
+  void close(File directory) throws HaException {
     long shown = store.getReputFromOffset();
     findReput();
     synchronized (this) {
-      long known = open(new File(directory, "ha_readers"));
-      passed = known < 0 ? shown : Math.min(shown, Math.max(known, store.getMinPhyOffset()));
+      file = new StateFile(new File(directory, "ha_readers"), MAGIC, 1);
+      // Without the file this log comes from elsewhere, and its readers have seen all of it.
+      passed =
+          file.found() ? Math.min(shown, Math.max(file.get(0), store.getMinPhyOffset())) : shown;
       confirmed = passed;
       closed = true;
-      keep();
+      file.set(0, passed);
     }
     if (passed < shown) {
       takeBack(passed);
@@ -123,34 +120,12 @@ final class ReadersGate implements CommitLogDispatcher {
       throw new ReadAgain("ha_plugin: interrupted");
     }
     passed = end;
-    keep();
+    file.set(0, passed); // older after a power failure: readers see less until it is confirmed again
   }
 
-  // Survives the end of this process at any moment. After a power failure it may be older: then
-  // readers see less until the plugin has confirmed it again.
-  private void keep() {
-    if (file != null) {
-      file.putLong(8, passed);
-    }
-  }
-
-  private long open(File path) throws IOException {
-    try (RandomAccessFile opened = new RandomAccessFile(path, "rw")) {
-      opened.setLength(FILE_SIZE);
-      file = opened.getChannel().map(FileChannel.MapMode.READ_WRITE, 0, FILE_SIZE);
-    } catch (IOException e) {
-      throw new HaException(
-          Native.IO,
-          "ha_plugin: cannot keep '" + path + "' (haPlugin.state_dir must exist): " + e.getMessage());
-    }
-    if (file.getLong(0) == MAGIC) {
-      return file.getLong(8);
-    }
-    file.putLong(0, MAGIC);
-    return -1;
-  }
-
-  private void takeBack(long from) throws IOException {
+  /** What RocketMQ put into its queues from there on is taken out again, to be read anew. */
+  void takeBack(long from) throws HaException {
+    findReput();
     try {
       store.truncateDirtyLogicFiles(from);
     } catch (Exception e) { // in 5.2 and later RocksDBException, which 5.1 does not have
@@ -174,8 +149,7 @@ final class ReadersGate implements CommitLogDispatcher {
     } catch (ReflectiveOperationException | RuntimeException e) {
       throw new HaException(
           Native.UNSUPPORTED,
-          "ha_plugin: haPlugin.replicas does not work with this RocketMQ, which does not let messages"
-              + " be hidden from consumers until they are confirmed: " + e);
+          "ha_plugin: this RocketMQ does not let messages be taken out of its queues again: " + e);
     }
   }
 

@@ -37,13 +37,19 @@ final class StoreBridge {
   private final DefaultMessageStore store;
   private final Listener listener;
   private final ReadersGate gate;
+  private final SlaveEnd slaveEnd;
   private final Consumer<Runnable> alone;
   private MappedFile last; // that append writes to
 
   /** @param alone runs its argument while no put touches the log */
   StoreBridge(
-      DefaultMessageStore store, ReadersGate gate, Consumer<Runnable> alone, Listener listener) {
+      DefaultMessageStore store,
+      ReadersGate gate,
+      SlaveEnd slaveEnd,
+      Consumer<Runnable> alone,
+      Listener listener) {
     this.store = store;
+    this.slaveEnd = slaveEnd;
     this.gate = gate;
     this.alone = alone;
     this.listener = listener;
@@ -90,6 +96,7 @@ final class StoreBridge {
   /** The bytes up to that offset are in prepare's file. */
   void commit(long end) {
     last.setWrotePosition((int) (end - last.getFileFromOffset()));
+    slaveEnd.set(end);
   }
 
   /** Forgets what is at and above that offset; native code then wipes it from that file. */
@@ -104,6 +111,7 @@ final class StoreBridge {
           }
           store.getCommitLog().truncateDirtyFiles(newEnd);
         });
+    slaveEnd.set(newEnd);
     gate.endsAt(newEnd, true); // after: from here on nothing can be read that was cut
     // RocketMQ leaves a file that somebody reads, and would open it again with its old bytes.
     for (File file : gone) {

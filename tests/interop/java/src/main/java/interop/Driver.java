@@ -40,7 +40,7 @@ import org.apache.rocketmq.remoting.protocol.RemotingCommand;
  * answer a line, `ok ...` or `error ...`. One JVM serves a whole test.
  *
  * <pre>
- * produce namesrv= topic= prefix= from= count= max= threads= manifest= [timeout=] [delay=LEVEL]
+ * produce namesrv= topic= prefix= from= count= max= threads= manifest= poll= [timeout=] [delay=LEVEL]
  *         [half=true: committed only when the broker asks what became of it]
  * consume namesrv= topic= group= count= manifest= seconds= [pop=true: the broker hands out the queues]
  *         [by=key: a message that comes twice counts once]
@@ -126,7 +126,7 @@ public class Driver {
         return producer;
     }
 
-    private DefaultMQProducer producer(String namesrv, boolean half) throws Exception {
+    private DefaultMQProducer producer(String namesrv, boolean half, int poll) throws Exception {
         DefaultMQProducer producer = producers.get(namesrv + half);
         if (producer == null) {
             String group = "interop-producer-" + producers.size();
@@ -136,7 +136,7 @@ public class Driver {
             producer.setInstanceName("producer-" + producers.size());
             producer.setVipChannelEnabled(false);
             producer.setRetryTimesWhenSendFailed(0);
-            producer.setPollNameServerInterval(2000); // finds a new master this soon
+            producer.setPollNameServerInterval(poll);
             producer.setCompressMsgBodyOverHowmuch(Integer.MAX_VALUE);
             producer.start();
             producers.put(namesrv + half, producer);
@@ -155,7 +155,8 @@ public class Driver {
     private String produce(Map<String, String> args) throws Exception {
         boolean half = args.containsKey("half");
         int delay = Integer.parseInt(args.getOrDefault("delay", "0"));
-        DefaultMQProducer producer = producer(args.get("namesrv"), half);
+        DefaultMQProducer producer = producer(args.get("namesrv"), half,
+            Integer.parseInt(args.get("poll")));
         int from = Integer.parseInt(args.get("from"));
         int count = Integer.parseInt(args.get("count"));
         int max = Integer.parseInt(args.get("max"));
@@ -173,7 +174,7 @@ public class Driver {
                     String outcome;
                     try {
                         Message message = new Message(args.get("topic"), "", key, body);
-                        message.setDelayTimeLevel(delay);
+                        if (delay > 0) message.setDelayTimeLevel(delay);
                         SendResult result = half ? producer.sendMessageInTransaction(message, null)
                             : producer.send(message, timeout);
                         outcome = result.getSendStatus().toString();
