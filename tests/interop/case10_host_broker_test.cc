@@ -52,6 +52,7 @@ TEST_P(Case10HostBroker, AsynchronousCopiesAndAnOrderlyRestart) {
   master.stop();
   slave.start();
   master.start();
+  wait_for_a_copy();  // a broker may register only ten seconds after it is up
   ASSERT_EQ(put("after", 50), stored(50));
   expect_same(master, slave);
 }

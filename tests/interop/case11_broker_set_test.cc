@@ -3,11 +3,14 @@
 // they run, by ha_stub's commands.
 
 #include <algorithm>
+#include <cstdlib>
 #include <future>
+#include <iostream>
 
 #include "tests/interop/host_broker.h"
 #include "tests/system/command.h"
 #include "tests/system/http.h"
+#include "tests/system/proc_fs.h"
 
 namespace ha::interop {
 namespace {
@@ -143,21 +146,45 @@ TEST_P(Case11BrokerSet, AMasterIsKilledAndComesBack) {
 }
 
 // Nothing that was acknowledged is lost when the master changes under load, and nothing is twice.
+// With HA_SOAK_MINUTES it changes every minute for so long, and standard output has the brokers'
+// memory.
 TEST_P(Case11BrokerSet, RolesAreSwappedUnderLoad) {
+  const char* minutes = std::getenv("HA_SOAK_MINUTES");
+  const int rounds = minutes == nullptr ? 1 : std::stoi(minutes);
   promote(0);
   wait_for_puts();
-  auto load = std::async(std::launch::async, [&] { return put("load", 4000); });
-  promote(0);  // it is that already
-  promote(1);
-  load.get();
-  wait_for_puts();
-  expect_same(1, 0);
-  expect_same(1, 2);
-  EXPECT_EQ(role(0), "slave");
-  const Manifest sent = driver().produced();
-  const Manifest got = driver().consume(name_server().address(), "T", sent.size());
-  EXPECT_TRUE(std::includes(got.begin(), got.end(), sent.begin(), sent.end()))
-      << difference(sent, got);
+  int sent = 0;
+  int master = 0;
+  for (int round = 0; round < rounds; ++round) {
+    const auto end = system::Clock::now() + std::chrono::minutes(1);
+    const auto some = [&] {
+      put("load", 4000, sent);
+      sent += 4000;
+    };
+    auto load = std::async(std::launch::async, some);
+    promote(master);  // it is that already
+    master = (master + 1) % kNodes;
+    promote(master);
+    load.get();
+    wait_for_puts();
+    if (minutes == nullptr) break;
+    while (system::Clock::now() < end) some();
+    std::cout << "minute " << round + 1 << ", " << sent << " puts, resident MiB:";
+    for (int i = 0; i < kNodes; ++i) {
+      std::cout << ' ' << system::resident_bytes(broker(i).java().process().pid()) / (1 << 20);
+    }
+    std::cout << std::endl;
+  }
+  const int other = (master + kNodes - 1) % kNodes;
+  expect_same(master, other);
+  expect_same(master, (master + 1) % kNodes);
+  EXPECT_EQ(role(other), "slave");
+  const Manifest acknowledged = driver().produced();
+  const Manifest got = driver().consume(name_server().address(), "T", acknowledged.size());
+  EXPECT_TRUE(std::includes(got.begin(), got.end(), acknowledged.begin(), acknowledged.end()))
+      << difference(acknowledged, got);
+  const auto keys = driver().consume_keys(name_server().address(), "T", got.size());
+  EXPECT_EQ(keys.size(), got.size()) << "a message is there twice";
 }
 
 // Delayed messages, transactions and pop are the master's own work: the new one takes it up.

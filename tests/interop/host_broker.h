@@ -43,7 +43,7 @@ class HostBroker : public Interop {
         {.topic = topic, .prefix = prefix, .count = count, .max = 4096, .threads = 2});
   }
   static Driver::Outcomes stored(int count) { return {{"SEND_OK", count}}; }
-  // The first acknowledged put: until a slave is there they end without one.
+  // The first acknowledged put: until a slave is there they end without one, or find no route.
   void wait_for_a_copy(const std::string& topic = "T") {
     system::wait_until(
         "a put has its copy", [&] { return put("first", 1, topic) == stored(1); }, {},
