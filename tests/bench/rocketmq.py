@@ -221,18 +221,19 @@ def puts(settings, producers, window=0, body=1024, plugin=False):
 
 
 class OneShot:
-    """A contender that starts its JVMs for each run."""
+    """A contender that starts its JVMs for each run. plugin: with our HA service."""
 
-    def __init__(self, settings, *arguments):
+    def __init__(self, settings, *arguments, plugin=False):
         self.settings = settings
         self.arguments = arguments
+        self.plugin = plugin
         self.nodes = []
 
     def start(self):
-        class_path()
+        class_path(self.plugin)
 
     def node(self, *arguments, **more):
-        self.nodes.append(Node(self.settings, *arguments, **more))
+        self.nodes.append(Node(self.settings, *arguments, plugin=self.plugin, **more))
         return self.nodes[-1]
 
     def run(self):
@@ -282,6 +283,21 @@ class CatchUp(OneShot):
         gib = size / (1 << 30)
         return {"gb_per_s": size / (done["last"] - done["first"]),
                 "master_cpu_s_per_gib": used / gib, "slave_cpu_s_per_gib": done["cpu"] / gib}
+
+
+class Idle(OneShot):
+    """A synchronous pair to which nobody puts."""
+
+    def measure(self, seconds):
+        master = self.node("SYNC_MASTER")
+        slave = self.node("SLAVE", master=master)
+        master.wait_for_connections(1)
+        master.ask("prime", seconds=60)
+        time.sleep(seconds)  # until the compiler has done with the start
+        before = [node.ask("cpu")["cpu"] for node in (master, slave)]
+        time.sleep(seconds)
+        used = [node.ask("cpu")["cpu"] - was for node, was in zip((master, slave), before)]
+        return {"master_ms_per_s": used[0] * 1e3 / seconds, "slave_ms_per_s": used[1] * 1e3 / seconds}
 
 
 class Lag(OneShot):

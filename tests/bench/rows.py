@@ -155,6 +155,29 @@ def put_in_rocketmq(producers, p50):
         Measure("p99_us", "us p99", [Aim("<=", 1, "RocketMQ")])])
 
 
+def catch_up_in_rocketmq(mib):
+    """The same stores and files. RocketMQ's own with the batch that suits it best."""
+    def contenders(s):
+        size = s.pick(mib, 256)
+        return [*(("RocketMQ", way, rocketmq.CatchUp(s, size, batch, True))
+                  for way, batch in rocketmq.batches(s)),
+                ("ours", "", rocketmq.CatchUp(s, size, rocketmq.BATCH, True, plugin=True))]
+    return Row("catch-up in RocketMQ's store", contenders, [
+        Measure("gb_per_s", "GB/s", [Aim(">=", 1.5, "RocketMQ")]),
+        Measure("master_cpu_s_per_gib", "CPU s/GiB master"),
+        Measure("slave_cpu_s_per_gib", "CPU s/GiB slave")])
+
+
+def idle_in_rocketmq():
+    def contenders(s):
+        seconds = s.pick(10, 3)
+        return [("RocketMQ", "", rocketmq.Idle(s, seconds)),
+                ("ours", "", rocketmq.Idle(s, seconds, plugin=True))]
+    return Row("idle pair in RocketMQ's store", contenders, [
+        Measure("master_ms_per_s", "CPU ms a second master", [Aim("<=", 1, "RocketMQ")]),
+        Measure("slave_ms_per_s", "CPU ms a second slave", [Aim("<=", 1, "RocketMQ")])])
+
+
 def put_many(producers, times_rocketmq, times_redis, p99):
     def contenders(s):
         seconds = ("--seconds", s.pick(3, 1))
@@ -376,6 +399,8 @@ def all_rows():
         put_in_rocketmq(1, .7),
         put_in_rocketmq(8, 1),
         put_in_rocketmq(64, 1),
+        catch_up_in_rocketmq(960),
+        idle_in_rocketmq(),
         http(),
         open_loop(),
         lag(),
