@@ -154,6 +154,9 @@ TEST_P(Case10HostBroker, WhatItCannotDoIsRefusedInWords) {
        "transientStorePoolEnable=true"},
       {{{"haPlugin.no_such_option", "1"}}, "no_such_option"},
       {{{"haPlugin.directory", "/nowhere"}}, "haPlugin.directory"},
+      {{{"haPlugin.wire", "rocketmq-autoswitch"}}, "haPlugin.wire=rocketmq-autoswitch"},
+      {{{"haPlugin.control_listen", "8081"}}, "'8081' is not ADDRESS:PORT"},
+      {{{"haPlugin.replicas", "b-0@127.0.0.1:1,b-1@127.0.0.1:2"}}, "set brokerRole=SLAVE"},
   };
   int number = 0;
   for (const auto& row : rows) {

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <future>
 #include <iostream>
 
@@ -11,6 +13,7 @@
 #include "tests/system/command.h"
 #include "tests/system/http.h"
 #include "tests/system/proc_fs.h"
+#include "tests/system/tcp.h"
 
 namespace ha::interop {
 namespace {
@@ -113,6 +116,13 @@ class Case11BrokerSet : public HostBroker {
   std::string role(int i) { return system::text_at(status(i), "role"); }
   std::int64_t bound(int i, const std::string& name) {
     return system::number_at(status(i), "bounds/" + name);
+  }
+
+  // A request with these first lines; the answer.
+  std::string ask(int i, const std::string& head) {
+    system::Tcp peer(system::parse_address(door_[static_cast<std::size_t>(i)]));
+    peer.send(head + "Host: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    return peer.receive();
   }
 
   std::vector<std::string> listen_;
@@ -250,8 +260,51 @@ TEST_P(Case11BrokerSet, WhoMayAskAndWhatTheyHear) {
   const Outcome status = stub({"status", "--broker", url(0)});
   EXPECT_EQ(status.exit_code, 0) << status.errors;
   EXPECT_NE(status.output.find("master"), std::string::npos);
+  // As a proxy on this machine would pass it on.
+  EXPECT_NE(ask(0, "POST /v1/demote HTTP/1.1\r\nX-Forwarded-For: 10.0.0.9\r\n").find(" 403 "),
+            std::string::npos);
+  EXPECT_EQ(role(0), "master");
   EXPECT_EQ(stub({"demote", "--broker", url(0)}).exit_code, 0);
   EXPECT_EQ(role(0), "slave");
+}
+
+// Nobody without the token, on this machine either; and a file that others can read is no secret.
+TEST_P(Case11BrokerSet, ATokenIsAskedFor) {
+  const std::string token(32, 't');
+  const std::string file = (folder_.path() / "token").string();
+  std::ofstream(file) << token << '\n';
+  broker(0).stop();
+  broker(0).options().more.emplace_back("haPlugin.control_token_file", file);
+  try {
+    broker(0).start();
+    ADD_FAILURE() << "it started with a token file of mode 644";
+  } catch (const system::Failure& failure) {
+    EXPECT_NE(std::string(failure.what()).find("is open to others"), std::string::npos)
+        << failure.what();
+  }
+  std::filesystem::permissions(file, std::filesystem::perms::owner_read);
+  broker(0).start();
+  EXPECT_NE(ask(0, "POST /v1/promote HTTP/1.1\r\n").find(" 401 "), std::string::npos);
+  EXPECT_NE(ask(0, "POST /v1/promote HTTP/1.1\r\nAuthorization: Bearer wrong\r\n").find(" 403 "),
+            std::string::npos);
+  EXPECT_EQ(role(0), "slave");
+  const Outcome done = stub({"promote", "--broker", url(0), "--token-file", file});
+  EXPECT_EQ(done.exit_code, 0) << done.errors;
+}
+
+// Bytes that are no message, on either port, end their connection and nothing else.
+TEST_P(Case11BrokerSet, GarbageHurtsNobody) {
+  promote(0);
+  wait_for_puts();
+  for (const std::string& address : {listen_[0], listen_[1], door_[0]}) {
+    for (const std::string& bytes : {std::string(4096, '\0'), std::string(4096, '\xff'),
+                                     std::string("GET / HTTP/9\r\n\r\n")}) {
+      system::Tcp peer(system::parse_address(address));
+      peer.try_send(bytes);
+    }
+  }
+  EXPECT_EQ(put("m", 100), (Driver::Outcomes{{"SEND_OK", 100}}));
+  EXPECT_EQ(role(0), "master");
 }
 
 HA_INTEROP_SUITE_WITH(Case11BrokerSet, testing::ValuesIn(kControllerVersions));

@@ -73,13 +73,7 @@ final class ControlDoor {
   private final AtomicLong saidRefused =
       new AtomicLong(System.nanoTime() - TimeUnit.DAYS.toNanos(1));
   private final ExecutorService threads =
-      Executors.newFixedThreadPool(
-          THREADS,
-          task -> {
-            Thread thread = new Thread(task, "ha-control");
-            thread.setDaemon(true);
-            return thread;
-          });
+      Executors.newFixedThreadPool(THREADS, new DaemonThreads("ha-control"));
 
   /** @param tokenFile null: no token is asked for, and only programs of this machine are answered */
   ControlDoor(NativeHAService service, String listen, String tokenFile) throws IOException {
@@ -122,7 +116,7 @@ final class ControlDoor {
       }
       reply(call, e.http, error(e.code, e.getMessage()));
     } catch (HaException e) {
-      reply(call, httpOf(e.status()), error(service.statusName(e.status()), e.getMessage()));
+      reply(call, httpOf(e.status()), error(service.plugin().statusName(e.status()), e.getMessage()));
     } catch (RuntimeException e) {
       LOG.error("ha_plugin: {} {}", call.getRequestMethod(), call.getRequestURI(), e);
       reply(call, 500, error("INTERNAL", e.toString()));
@@ -143,7 +137,7 @@ final class ControlDoor {
         return any -> ready();
       case "GET /metrics":
         call.getResponseHeaders().set("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
-        return any -> service.metricsText();
+        return any -> service.plugin().metricsText();
       case "POST /v1/promote":
         return allowed(call, this::promote);
       case "POST /v1/demote":
@@ -258,7 +252,7 @@ final class ControlDoor {
     all.put("whole_end", store.getMaxPhyOffset());
     all.put("not_ready", service.notReadyReason());
     String own = RemotingSerializable.toJson(all, false);
-    return own.substring(0, own.length() - 1) + ",\"ha\":" + service.statusJson() + "}\n";
+    return own.substring(0, own.length() - 1) + ",\"ha\":" + service.plugin().statusJson() + "}\n";
   }
 
   // ---- HTTP ----

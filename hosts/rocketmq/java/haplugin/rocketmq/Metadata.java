@@ -14,8 +14,8 @@ import org.apache.rocketmq.remoting.protocol.RemotingSerializable;
 
 /**
  * What a master keeps beside its log: topics, consumer groups, their offsets and whether they pop,
- * and how far delayed messages were delivered. RocketMQ's slaves fetch that once a minute; with this they have it within
- * a second. Both go on side by side: what they bring is the same master's.
+ * and how far delayed messages were delivered. RocketMQ's slaves fetch that once a minute. With this
+ * class they have it within a second. RocketMQ goes on to fetch it: both bring the same master's.
  *
  * <p>Threads: one at a time.
  */
@@ -25,42 +25,48 @@ final class Metadata {
   private static final int MOST_BYTES = 4 << 20;
 
   private final BrokerController broker;
-  private byte[] last = {}; // given out
-  private boolean saidTooLong;
+  private byte[] last = {};
+  private long lastEnd; // of the log, when last was read
+  private boolean sent = true;
 
   Metadata(BrokerController broker) {
     this.broker = broker;
   }
 
-  /** null: as the last time, or too much. */
-  byte[] changed() {
-    Map<String, String> texts = new LinkedHashMap<>();
-    managers().forEach((name, manager) -> texts.put(name, manager.encode()));
-    byte[] now = RemotingSerializable.toJson(texts, false).getBytes(StandardCharsets.UTF_8);
-    if (Arrays.equals(now, last)) {
-      return null;
-    }
-    last = now;
-    if (now.length > MOST_BYTES) {
-      if (!saidTooLong) {
+  /**
+   * As master: looks whether something changed and sends it. A delivered or committed message is at
+   * the log's end, and a slave must have it before it is told. So what changed waits until the log is
+   * confirmed up to there.
+   *
+   * @param confirmed -1: nothing says how far
+   */
+  void give(Plugin plugin, long confirmed) {
+    byte[] now = read();
+    if (!Arrays.equals(now, last)) {
+      last = now;
+      lastEnd = broker.getMessageStore().getMaxPhyOffset(); // after read
+      sent = now.length > MOST_BYTES;
+      if (sent) {
         LOG.warn(
             "ha_plugin: topics, groups and offsets are {} bytes, more than {}: slaves have them from"
                 + " RocketMQ alone, once a minute",
             now.length, MOST_BYTES);
       }
-      saidTooLong = true;
-      return null;
     }
-    saidTooLong = false;
-    return now;
+    if (!sent && (confirmed < 0 || confirmed >= lastEnd)) {
+      plugin.setMetadata(last);
+      sent = true;
+    }
   }
 
-  /** The next changed gives all. */
-  void forget() {
+  /** As slave: forgets what it gave as master. */
+  void drop(Plugin plugin) {
     last = new byte[0];
+    sent = true;
+    plugin.setMetadata(last);
   }
 
-  /** What the master's changed gave. */
+  /** As slave: what the master gave. */
   void take(byte[] state) {
     @SuppressWarnings("unchecked")
     Map<String, String> texts =
@@ -74,6 +80,12 @@ final class Metadata {
                 manager.persist();
               }
             });
+  }
+
+  private byte[] read() {
+    Map<String, String> texts = new LinkedHashMap<>();
+    managers().forEach((name, manager) -> texts.put(name, manager.encode()));
+    return RemotingSerializable.toJson(texts, false).getBytes(StandardCharsets.UTF_8);
   }
 
   private Map<String, ConfigManager> managers() {

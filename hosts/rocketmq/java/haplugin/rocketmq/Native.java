@@ -30,6 +30,7 @@ final class Native {
   static final int SLAVE_NOT_AVAILABLE = -17;
   static final int IN_SYNC_REPLICAS_NOT_ENOUGH = -19;
 
+  static final int ACKS_DEFAULT = 0;
   static final int ACKS_ALL_IN_SYNC = -2;
 
   /** @param options key, value, key, value, ... */
@@ -67,7 +68,7 @@ final class Native {
   /** The log's end, from any thread. */
   static native void notifyAppended(long handle, long end);
 
-  /** Would a wait for so many copies be refused at once? OK, or the answer. */
+  /** OK when a wait for that many copies would be accepted, else the status that it would get. */
   static native int checkAcks(long handle, int acks);
 
   /**

@@ -3,15 +3,12 @@ package haplugin.rocketmq;
 
 import java.io.File;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
@@ -21,8 +18,7 @@ import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
-import java.util.concurrent.locks.ReadWriteLock;
-import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.Consumer;
 import org.apache.rocketmq.broker.BrokerController;
 import org.apache.rocketmq.common.constant.LoggerName;
 import org.apache.rocketmq.common.message.MessageExt;
@@ -53,12 +49,12 @@ import org.apache.rocketmq.store.hook.PutMessageHook;
  */
 public final class NativeHAService implements HAService, StoreBridge.Listener {
   private static final Logger LOG = LoggerFactory.getLogger(LoggerName.STORE_LOGGER_NAME);
-  // As long as RocketMQ's own pre-online check waits.
-  private static final long STATE_WAIT_MS = 5000;
   private static final long START_WAIT_S = 60;
   private static final long DRAIN_MS = 3000;
   // Taking a role closes connections and may cut the log; longer means it hangs.
   private static final long ROLE_WAIT_S = 30;
+  private static final int ASKS_US = 2;
+  private static final int ALL_IN_SYNC = -1; // RocketMQ's, of GroupCommitRequest
   private static final long NOT_READY_AFTER_MS = 10000;
   // The plugin asks once a second whether there is something new.
   private static final long METADATA_MS = 500;
@@ -68,14 +64,9 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
   private final WaitNotifyObject notNeeded = new WaitNotifyObject();
   private final AtomicInteger connectionCount = new AtomicInteger();
   private final AtomicLong pushed = new AtomicLong();
-  private final ConcurrentLinkedQueue<StateRequest> stateRequests = new ConcurrentLinkedQueue<>();
+  private final StateRequests stateRequests = new StateRequests();
   private final ScheduledExecutorService worker =
-      Executors.newSingleThreadScheduledExecutor(
-          task -> {
-            Thread thread = new Thread(task, "ha-worker");
-            thread.setDaemon(true);
-            return thread;
-          });
+      Executors.newSingleThreadScheduledExecutor(new DaemonThreads("ha-worker"));
 
   private DefaultMessageStore store;
   private Options options;
@@ -83,8 +74,6 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
   private SlaveEnd slaveEnd;
   private RoleChanger roles; // null: not one of a set
   private Metadata metadata; // on the worker; null: a store alone
-  private byte[] unsent; // on the worker: until slaves hold the log up to the next
-  private long unsentFrom;
   private final AtomicReference<byte[]> received = new AtomicReference<>();
   private ControlDoor door;
   private volatile boolean slave;
@@ -92,22 +81,11 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
   private final Object control = new Object();
   private boolean started; // under control
   private volatile String master = ""; // written under control
-  // Read-held over all other calls: the handle lives until they are back.
-  private final ReadWriteLock calls = new ReentrantReadWriteLock();
-  private volatile long handle;
+  private final Plugin plugin = new Plugin();
   // Changes of role that were asked for, by number; that of start is 0.
   private final Map<Long, CompletableFuture<Void>> asked = new ConcurrentHashMap<>();
   private final AtomicLong numbers = new AtomicLong();
   private volatile String roleText = "";
-
-  private static final class StateRequest {
-    final HAConnectionStateNotificationRequest request;
-    final long deadlineNs = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(STATE_WAIT_MS);
-
-    StateRequest(HAConnectionStateNotificationRequest request) {
-      this.request = request;
-    }
-  }
 
   @Override
   public void init(DefaultMessageStore messageStore) throws IOException {
@@ -121,16 +99,22 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
     slave = config.getBrokerRole() == BrokerRole.SLAVE;
     BrokerController broker = CheckListener.brokerOf(store);
     options = new Options(store, broker);
+    if (options.isLearner()) {
+      throw new HaException(
+          "ha_plugin: haPlugin.wire=rocketmq-autoswitch is not for a broker, whose consumers would see"
+              + " what is not confirmed: set it to auto, or follow that group with ha_stub");
+    }
     if (options.isSet()) {
       SetRules.check(broker);
       roles = new RoleChanger(broker, store, this::later);
-      // A put asks us only if it wants more copies than the master's own.
-      config.setInSyncReplicas(Math.max(config.getInSyncReplicas(), options.copies()));
+      // RocketMQ asks us only if a put wants more copies than the master's own. How many it waits for
+      // is the plugin's default_copies.
+      config.setInSyncReplicas(Math.max(config.getInSyncReplicas(), ASKS_US));
     }
     gate = new ReadersGate(store);
     slaveEnd = new SlaveEnd(new File(config.getStorePathRootDir()));
     metadata = broker == null ? null : new Metadata(broker);
-    String bridge = options.library("libha_rocketmq.so");
+    String bridge = options.inDirectory("libha_rocketmq.so");
     try {
       System.load(bridge);
     } catch (UnsatisfiedLinkError e) {
@@ -139,16 +123,12 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
               + "; haPlugin.directory of broker.conf says where the libraries are");
     }
     synchronized (control) {
-      handle =
+      Consumer<Runnable> alone = roles == null ? Runnable::run : roles.fence()::alone;
+      plugin.set(
           Native.create(
-              new StoreBridge(
-                  store,
-                  gate,
-                  slaveEnd,
-                  roles == null ? Runnable::run : roles.fence()::alone,
-                  this),
-              options.library("libha_plugin.so"),
-              options.toArray());
+              new StoreBridge(store, gate, slaveEnd, alone, this),
+              options.inDirectory("libha_plugin.so"),
+              options.toArray()));
     }
     // Here, before the store's thread runs through the list.
     store.getDispatcherList().addFirst(gate);
@@ -168,9 +148,9 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
     dropTornRecord();
     synchronized (control) {
       String first = slave && roles == null ? master : ""; // a set finds its master itself
-      Native.start(handle, slave ? Native.SLAVE : Native.MASTER, first);
+      Native.start(plugin.running(), slave ? Native.SLAVE : Native.MASTER, first);
       started = true;
-      completions.start(handle);
+      completions.start(plugin.running());
     }
     await(role, START_WAIT_S, "of its start");
     Snapshot now = snapshot();
@@ -188,21 +168,19 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
 
   private void dropTornRecord() throws HaException {
     long found = store.getMaxPhyOffset();
-    long written = slaveEnd.certain(found);
-    if (written >= Math.max(0, store.getMinPhyOffset())) {
-      long end = Native.cutToRecord(handle, written);
+    long written = slaveEnd.before();
+    if (written >= Math.max(0, store.getMinPhyOffset()) && written < found) {
+      long end = Native.cutToRecord(plugin.running(), written);
       if (store.getReputFromOffset() > end) {
         gate.takeBack(end);
       }
       LOG.warn(
-          "ha_plugin: this log ended at {}, inside a record. RocketMQ took the record for a whole one"
-              + " and the log to end at {}; it was cut to {}, and the master sends the rest again",
+          "ha_plugin: this broker was killed when its log ended at {}, and RocketMQ found an end at {}:"
+              + " a record was not whole. The log was cut to {}; the master sends the rest again",
           written, found, end);
     }
     if (slave) {
       slaveEnd.set(store.getMaxPhyOffset());
-    } else {
-      slaveEnd.forget();
     }
   }
 
@@ -236,15 +214,12 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
       gate.stop();
     }
     synchronized (control) {
-      long ended = handle;
-      handle = 0;
       worker.shutdownNow();
+      long ended = plugin.end();
       checkStates();
       if (ended == 0) {
         return;
       }
-      calls.writeLock().lock(); // no call is on its way
-      calls.writeLock().unlock();
       Native.stop(ended, started ? DRAIN_MS : 0);
       completions.join();
       if (slave && started) {
@@ -278,11 +253,11 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
         return;
       }
       master = wanted;
-      if (!started || !slave || roles != null || handle == 0) {
+      if (!started || !slave || roles != null) {
         return;
       }
       try {
-        Native.setMasterAddress(handle, wanted);
+        Native.setMasterAddress(plugin.running(), wanted);
       } catch (HaException e) {
         LOG.error("ha_plugin: master address '{}': {}", wanted, e.getMessage());
       }
@@ -297,19 +272,12 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
       return;
     }
     long left = Math.max(1, request.getDeadLine() - System.nanoTime());
-    int acks = request.getAckNums() == -1 ? Native.ACKS_ALL_IN_SYNC : request.getAckNums();
-    long epoch = roles == null ? 0 : roles.fence().admittedIn(); // on the put's own thread
-    int answer = Native.SHUTDOWN;
-    calls.readLock().lock();
-    try {
-      if (handle != 0) {
-        answer =
-            Native.waitReplicated(
-                handle, request.getNextOffset(), acks, epoch, left, slot);
-      }
-    } finally {
-      calls.readLock().unlock();
+    int acks = roles == null ? request.getAckNums() : Native.ACKS_DEFAULT;
+    if (request.getAckNums() == ALL_IN_SYNC) {
+      acks = Native.ACKS_ALL_IN_SYNC;
     }
+    long epoch = roles == null ? 0 : roles.fence().admittedIn(); // on the put's own thread
+    int answer = plugin.waitReplicated(request.getNextOffset(), acks, epoch, left, slot);
     if (answer != Native.OK) {
       completions.end(slot, answer);
     }
@@ -325,38 +293,26 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
     @Override
     public PutMessageResult executeBeforePutMessage(MessageExt message) {
       MessageStoreConfig config = store.getMessageStoreConfig();
-      boolean waits = config.getBrokerRole() == BrokerRole.SYNC_MASTER;
-      if (roles != null
-          && (!roles.fence().admit() || !waits || config.getInSyncReplicas() < options.copies())) {
+      if (roles != null && (!roles.fence().admit() || !asksUs(config))) {
         return new PutMessageResult(PutMessageStatus.SERVICE_NOT_AVAILABLE, null);
       }
-      return waits
-              && checkAcks(config.getInSyncReplicas()) == Native.IN_SYNC_REPLICAS_NOT_ENOUGH
+      int acks = roles == null ? config.getInSyncReplicas() : Native.ACKS_DEFAULT;
+      return config.getBrokerRole() == BrokerRole.SYNC_MASTER
+              && plugin.checkAcks(acks) == Native.IN_SYNC_REPLICAS_NOT_ENOUGH
           ? new PutMessageResult(PutMessageStatus.IN_SYNC_REPLICAS_NOT_ENOUGH, null)
           : null;
     }
   }
 
-  private int checkAcks(int acks) {
-    calls.readLock().lock();
-    try {
-      return handle == 0 ? Native.SHUTDOWN : Native.checkAcks(handle, acks);
-    } finally {
-      calls.readLock().unlock();
-    }
+  /** Of a master in a set: an administrator may have changed that while it runs. */
+  private static boolean asksUs(MessageStoreConfig config) {
+    return config.getBrokerRole() == BrokerRole.SYNC_MASTER
+        && config.getInSyncReplicas() >= ASKS_US;
   }
 
   private void notifyAppended() {
-    if (slave) {
-      return;
-    }
-    calls.readLock().lock();
-    try {
-      if (handle != 0) {
-        Native.notifyAppended(handle, store.getMaxPhyOffset());
-      }
-    } finally {
-      calls.readLock().unlock();
+    if (!slave) {
+      plugin.notifyAppended(store.getMaxPhyOffset());
     }
   }
 
@@ -445,50 +401,16 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
     return info;
   }
 
-  // ---- states that RocketMQ waits for before a broker goes on line ----
-
   @Override
   public void putGroupConnectionStateRequest(HAConnectionStateNotificationRequest request) {
-    stateRequests.add(new StateRequest(request));
+    stateRequests.add(request);
     checkStates();
   }
 
-  private synchronized void checkStates() {
-    Snapshot now = snapshot();
-    for (Iterator<StateRequest> i = stateRequests.iterator(); i.hasNext(); ) {
-      StateRequest one = i.next();
-      boolean met = now != null && holds(one.request, now);
-      if (!met && now != null && System.nanoTime() - one.deadlineNs < 0) {
-        continue;
-      }
-      i.remove();
-      one.request.getRequestFuture().complete(met);
-    }
-    if (!stateRequests.isEmpty()) {
+  private void checkStates() {
+    if (stateRequests.check(slave, snapshot())) {
       later(() -> worker.schedule(this::checkStates, 50, TimeUnit.MILLISECONDS));
     }
-  }
-
-  private boolean holds(HAConnectionStateNotificationRequest request, Snapshot now) {
-    if (slave) {
-      return Snapshot.state(now.clientState) == request.getExpectState();
-    }
-    boolean found = false;
-    for (Snapshot.Replica replica : now.replicas) {
-      if (hostOf(replica.address).equals(hostOf(request.getRemoteAddr()))) {
-        found = true;
-        if (Snapshot.state(replica.state) == request.getExpectState()) {
-          return true;
-        }
-      }
-    }
-    return !found && request.getExpectState() == HAConnectionState.SHUTDOWN;
-  }
-
-  private static String hostOf(String address) {
-    String text = address.startsWith("/") ? address.substring(1) : address;
-    int colon = text.lastIndexOf(':');
-    return colon < 0 ? text : text.substring(0, colon);
   }
 
   // ---- from the plugin's threads ----
@@ -496,19 +418,14 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
   @Override
   public void roleChanged(int now, int status, long epoch, long number, String text) {
     roleText = text;
-    if (slave && now == Native.MASTER) {
+    if (now == Native.MASTER) {
       slaveEnd.forget();
-    } else if (!slave && now != Native.MASTER) {
-      if (roles != null) {
-        roles.close();
-      }
-      slaveEnd.set(store.getMaxPhyOffset());
     }
     slave = now != Native.MASTER;
     if (roles != null) {
       roles.changed(now == Native.MASTER, epoch);
       if (slave) {
-        later(this::dropMetadata);
+        later(() -> metadata.drop(plugin));
       }
     }
     CompletableFuture<Void> waiting = asked.remove(number);
@@ -559,44 +476,17 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
     }
   }
 
-  // Of the time as master; another's has come since.
-  private void dropMetadata() {
-    metadata.forget();
-    unsent = null;
-    calls.readLock().lock();
-    try {
-      if (handle != 0) {
-        Native.setMetadata(handle, new byte[0]);
-      }
-    } finally {
-      calls.readLock().unlock();
-    }
-  }
-
   private void giveMetadata() {
     if (slave) {
       return;
     }
-    calls.readLock().lock();
     try {
       if (roles != null) {
         roles.stay();
       }
-      // What is delivered, or committed, is a message at the log's end. A slave must not believe that
-      // before it has the message.
-      byte[] now = metadata.changed();
-      if (now != null) {
-        unsent = now;
-        unsentFrom = store.getMaxPhyOffset();
-      }
-      if (unsent != null && handle != 0 && (roles == null || gate.bound() >= unsentFrom)) {
-        Native.setMetadata(handle, unsent);
-        unsent = null;
-      }
+      metadata.give(plugin, gate.bound());
     } catch (RuntimeException e) {
       LOG.warn("ha_plugin: this broker's topics, groups and offsets are not sent", e);
-    } finally {
-      calls.readLock().unlock();
     }
   }
 
@@ -604,12 +494,7 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
 
   /** null: not there (any more). */
   Snapshot snapshot() {
-    calls.readLock().lock();
-    try {
-      return handle == 0 ? null : Snapshot.of(handle);
-    } finally {
-      calls.readLock().unlock();
-    }
+    return plugin.snapshot();
   }
 
   String masterAddress() {
@@ -662,11 +547,10 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
           + store.getReputFromOffset() + " to " + store.getMaxPhyOffset()
           + " of its log are not confirmed by enough slaves";
     }
-    if (config.getBrokerRole() != BrokerRole.SYNC_MASTER
-        || config.getInSyncReplicas() < options.copies()) {
+    if (!asksUs(config)) {
       return "this broker takes no messages: it runs with brokerRole=" + config.getBrokerRole()
           + " and inSyncReplicas=" + config.getInSyncReplicas() + ", and a set needs SYNC_MASTER and "
-          + options.copies() + " (mqadmin updateBrokerConfig sets them back)";
+          + ASKS_US + " or more (mqadmin updateBrokerConfig sets them back)";
     }
     return "";
   }
@@ -687,7 +571,7 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
     asked.put(number, done);
     try {
       synchronized (control) {
-        long instance = running();
+        long instance = plugin.running();
         // The plugin is a slave before it reports that, and writes to the log then.
         roles.close();
         try {
@@ -705,44 +589,11 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
 
   void setOption(String key, String value) throws HaException {
     synchronized (control) {
-      Native.setOption(running(), key, value);
+      Native.setOption(plugin.running(), key, value);
     }
   }
 
-  private long running() throws HaException {
-    if (handle == 0) {
-      throw new HaException(Native.SHUTDOWN, "this broker is stopping");
-    }
-    return handle;
-  }
-
-  String statusJson() throws HaException {
-    return text(Native::statusJson);
-  }
-
-  String metricsText() throws HaException {
-    return text(Native::metricsText);
-  }
-
-  String statusName(int status) {
-    calls.readLock().lock();
-    try {
-      return handle == 0 ? "SHUTDOWN" : Native.statusName(handle, status);
-    } finally {
-      calls.readLock().unlock();
-    }
-  }
-
-  private interface Text {
-    byte[] of(long handle) throws HaException;
-  }
-
-  private String text(Text call) throws HaException {
-    calls.readLock().lock();
-    try {
-      return new String(call.of(running()), StandardCharsets.UTF_8);
-    } finally {
-      calls.readLock().unlock();
-    }
+  Plugin plugin() {
+    return plugin;
   }
 }

@@ -55,21 +55,14 @@ final class Options {
     return !plugin.getOrDefault("replicas", "").isEmpty();
   }
 
+  /** A wire that shows readers only what is confirmed, which this host does for sets alone. */
+  boolean isLearner() {
+    return "rocketmq-autoswitch".equals(plugin.get("wire"));
+  }
+
   /** Of a set: where this broker keeps what must outlive it. */
   File stateDirectory() {
     return new File(plugin.get("state_dir"));
-  }
-
-  /** Of a set: how many nodes hold what a producer is told is stored. */
-  int copies() {
-    int nodes = plugin.get("replicas").split(",").length;
-    int given = 0;
-    try {
-      given = Integer.parseInt(plugin.getOrDefault("default_copies", "0"));
-    } catch (NumberFormatException e) {
-      return 1; // the plugin says what is wrong with it
-    }
-    return given > 0 ? given : nodes / 2 + 1;
   }
 
   private void fromBroker(MessageStoreConfig store, BrokerConfig broker) {
@@ -105,8 +98,8 @@ final class Options {
     return all;
   }
 
-  /** Of a library: in the directory given, or beside the jar. */
-  String library(String name) {
+  /** The path of a library: in the directory given, or beside the jar. */
+  String inDirectory(String name) {
     return new File(directory, name).getAbsolutePath();
   }
 

@@ -76,8 +76,8 @@ final class ReadersGate implements CommitLogDispatcher {
   }
 
   /**
-   * The log was cut to that end, or is about to grow from there. RocketMQ's thread may be beyond: a
-   * blank that fills a file is no record, and does not come here.
+   * The log was cut to that end, or is about to grow from there. RocketMQ's thread may be past it: it
+   * skips the blank at a file's end without calling a dispatcher.
    */
   synchronized void endsAt(long end, boolean wasCut) {
     if (closed && store.getReputFromOffset() > end) {
@@ -123,7 +123,7 @@ final class ReadersGate implements CommitLogDispatcher {
     file.set(0, passed); // older after a power failure: readers see less until it is confirmed again
   }
 
-  /** What RocketMQ put into its queues from there on is taken out again, to be read anew. */
+  /** Removes what the queues hold from that offset on. RocketMQ's thread then reads it again. */
   void takeBack(long from) throws HaException {
     findReput();
     try {

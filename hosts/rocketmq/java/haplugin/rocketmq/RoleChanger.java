@@ -39,12 +39,7 @@ final class RoleChanger {
   private volatile String failure = "";
   // In their order, delayed and transactional messages begin and end.
   private final ExecutorService services =
-      Executors.newSingleThreadExecutor(
-          task -> {
-            Thread thread = new Thread(task, "ha-services");
-            thread.setDaemon(true);
-            return thread;
-          });
+      Executors.newSingleThreadExecutor(new DaemonThreads("ha-services"));
 
   /** @param worker runs one task at a time; a new master holds it up until its log is confirmed */
   RoleChanger(BrokerController broker, DefaultMessageStore store, Executor worker)
@@ -74,7 +69,7 @@ final class RoleChanger {
     return failure;
   }
 
-  /** When this returns, nothing is appended any more until this node is the master anew. */
+  /** Closes the log to messages. That of a master opens again when it has taken over. */
   synchronized void changed(boolean master, long newEpoch) {
     close();
     leads = master;
@@ -88,7 +83,7 @@ final class RoleChanger {
     }
   }
 
-  /** Nothing is appended any more; the role is about to change. */
+  /** When this returns, no message is being appended and none will be. */
   synchronized void close() {
     takesMessages = false;
     fence.set(0);

@@ -7,40 +7,52 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Paths;
 import java.util.UUID;
+import java.util.function.ToLongFunction;
+import org.apache.rocketmq.common.MixAll;
 
 /**
  * Where a slave's log ended when its process was killed. What a slave is sent may end inside a
  * record, and RocketMQ's recovery takes such a record for a whole one when only its properties are
- * cut: no checksum covers them. After a power failure the number may be older than the log, and is
- * not used.
+ * cut: no checksum covers them.
+ *
+ * <p>The number counts only if nothing else can have written to the log since: the machine is up
+ * since then, and the last process that ran on this store is the one that wrote it. RocketMQ keeps
+ * that process' id in the file "abort" until an orderly stop.
  */
 final class SlaveEnd {
-  private static final long MAGIC = 0x4841534C454E4431L; // "HASLEND1"
+  private static final long MAGIC = 0x4841534C454E4432L; // "HASLEND2"
   private static final int END = 0;
   private static final int BOOT = 1; // in which END was written
+  private static final int PROCESS = 2; // that wrote END
   private static final long UNKNOWN = -1;
-  // More than a write and a record take. Beyond that another slave's software went on with the log.
-  private static final long MOST_BEYOND = 16 << 20;
 
   private final StateFile file;
-  private final long boot = bootId();
+  private final long boot = number("/proc/sys/kernel/random/boot_id", SlaveEnd::firstHalf);
+  private final long process = MixAll.getPID();
+  private final long before; // END of the killed process
 
-  SlaveEnd(File directory) throws HaException {
-    file = new StateFile(new File(directory, "ha_slave_end"), MAGIC, 2);
-    if (!file.found()) {
-      file.set(END, UNKNOWN);
-    }
+  /** @param store its root, where RocketMQ's "abort" lies */
+  SlaveEnd(File store) throws HaException {
+    file = new StateFile(new File(store, "ha_slave_end"), MAGIC, 3);
+    long last = number(new File(store, "abort").getPath(), Long::parseLong);
+    boolean counts =
+        file.found()
+            && boot != UNKNOWN
+            && file.get(BOOT) == boot
+            && last != UNKNOWN
+            && file.get(PROCESS) == last;
+    before = counts ? file.get(END) : UNKNOWN;
   }
 
-  /** What a log that ends there, by RocketMQ's recovery, holds for certain; -1: all of it. */
-  long certain(long recovered) {
-    long end = file.get(BOOT) == boot ? file.get(END) : UNKNOWN;
-    return end < recovered && recovered - end <= MOST_BEYOND ? end : UNKNOWN;
+  /** Where the log ended when the process before this one was killed; -1: not known. */
+  long before() {
+    return before;
   }
 
   void set(long end) {
     file.set(END, end);
     file.set(BOOT, boot);
+    file.set(PROCESS, process);
   }
 
   /** RocketMQ writes to the log itself, or nobody. */
@@ -48,13 +60,16 @@ final class SlaveEnd {
     set(UNKNOWN);
   }
 
-  private static long bootId() {
+  private static long number(String path, ToLongFunction<String> read) {
     try {
-      byte[] text = Files.readAllBytes(Paths.get("/proc/sys/kernel/random/boot_id"));
-      return UUID.fromString(new String(text, StandardCharsets.US_ASCII).trim())
-          .getMostSignificantBits();
+      byte[] text = Files.readAllBytes(Paths.get(path));
+      return read.applyAsLong(new String(text, StandardCharsets.US_ASCII).trim());
     } catch (IOException | RuntimeException e) {
-      return 0; // as good as a boot that never ends
+      return UNKNOWN;
     }
+  }
+
+  private static long firstHalf(String uuid) {
+    return UUID.fromString(uuid).getMostSignificantBits();
   }
 }

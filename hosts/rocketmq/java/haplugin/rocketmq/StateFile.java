@@ -15,11 +15,14 @@ final class StateFile {
   private final MappedByteBuffer longs;
   private final boolean found;
 
-  /** @param magic begins the file; another file of that name is written over */
+  /** @param magic begins the file; one that does not begin so, or is cut, is written over */
   StateFile(File path, long magic, int count) throws HaException {
     int size = 8 * (count + 1);
     try (RandomAccessFile file = new RandomAccessFile(path, "rw")) {
-      file.setLength(size);
+      if (file.length() != size) {
+        file.setLength(0);
+        file.write(new byte[size]); // on a full disk this fails; a write to a mapped hole ends the JVM
+      }
       longs = file.getChannel().map(FileChannel.MapMode.READ_WRITE, 0, size);
     } catch (IOException e) {
       throw new HaException(
