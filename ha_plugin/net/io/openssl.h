@@ -44,7 +44,9 @@ namespace ha::net {
   X(SSL_SESSION_set1_master_key)           \
   X(SSL_SESSION_set_cipher)                \
   X(SSL_SESSION_set_protocol_version)      \
+  X(SSL_ctrl)                              \
   X(SSL_free)                              \
+  X(SSL_get0_param)                        \
   X(SSL_get0_peer_certificate)             \
   X(SSL_get_peer_cert_chain)               \
   X(SSL_get_error)                         \
@@ -108,6 +110,9 @@ namespace ha::net {
   X(X509_STORE_add_cert)             \
   X(X509_STORE_add_crl)              \
   X(X509_STORE_set_flags)            \
+  X(X509_VERIFY_PARAM_set1_host)     \
+  X(X509_VERIFY_PARAM_set1_ip_asc)   \
+  X(X509_VERIFY_PARAM_set_hostflags) \
   X(X509_check_purpose)              \
   X(X509_free)                       \
   X(X509_get0_notAfter)              \

@@ -66,6 +66,12 @@ std::shared_ptr<TlsContext> TlsContext::make_endpoint(const TlsFiles& files, std
   return wrong.empty() ? made : nullptr;
 }
 
+std::shared_ptr<TlsContext> TlsContext::make_client(const TlsFiles& files, std::string& wrong) {
+  auto made = std::make_shared<OpenSslContext>("", "", kRekeyBytes);
+  wrong = made->build_client(files);
+  return wrong.empty() ? made : nullptr;
+}
+
 OpenSslContext::~OpenSslContext() {
   for (NamedKey& key : keys_) OPENSSL_cleanse(key.key.data(), key.key.size());
 }
@@ -100,7 +106,7 @@ std::string OpenSslContext::begin() {
 
 std::string OpenSslContext::build_endpoint(const TlsFiles& files) {
   if (std::string wrong = begin(); !wrong.empty()) return wrong;
-  endpoint_ = true;
+  for_ = For::kEndpoint;
   options_ = {"metrics_tls_cert", "metrics_tls_key", "metrics_tls_client_ca"};
   if (!files.ca.empty()) {
     SSL_CTX_set_verify(context_.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
@@ -108,6 +114,17 @@ std::string OpenSslContext::build_endpoint(const TlsFiles& files) {
     if (std::string wrong = load_authorities(files); !wrong.empty()) return wrong;
   }
   return load_certificate(files);
+}
+
+std::string OpenSslContext::build_client(const TlsFiles& files) {
+  if (std::string wrong = begin(); !wrong.empty()) return wrong;
+  for_ = For::kClient;
+  options_ = {"coordinator_cert", "coordinator_key", "coordinator_ca"};
+  // Not ours to choose: etcd 3.4 as its authors built it speaks nothing newer unless it is told to.
+  SSL_CTX_set_min_proto_version(context_.get(), TLS1_2_VERSION);
+  SSL_CTX_set_verify(context_.get(), SSL_VERIFY_PEER, on_verify);
+  if (std::string wrong = load_authorities(files); !wrong.empty()) return wrong;
+  return files.cert.empty() ? "" : load_certificate(files);
 }
 
 std::string OpenSslContext::build(const TlsFiles& files) {
@@ -225,7 +242,11 @@ std::string OpenSslContext::check_own(X509* leaf, const std::string& shown) cons
   const auto wrong = [&](const std::string& what) {
     return fmt::format("option '{}': {} {}", options_.cert, shown, what);
   };
-  if (endpoint_) {
+  if (for_ == For::kClient) {
+    if (X509_check_purpose(leaf, X509_PURPOSE_SSL_CLIENT, 0) == 1) return "";
+    return wrong("may not be used as a client's: it needs the extended key usage clientAuth");
+  }
+  if (for_ == For::kEndpoint) {
     if (X509_check_purpose(leaf, X509_PURPOSE_SSL_SERVER, 0) == 1) return "";
     return wrong("may not be used as a server's: it needs the extended key usage serverAuth");
   }
@@ -409,6 +430,12 @@ int OpenSslContext::on_verify(int good, X509_STORE_CTX* store) {
           "its certificate, for {}, was signed by an authority that option '{}' does not name: "
           "append that one to the file, which is read again by itself",
           which, session->context_->options_.ca);
+      break;
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+      session->refused_because_ =
+          fmt::format("its certificate, for {}, is not for '{}': add that to its alternative names",
+                      which, session->dialled_);
       break;
     default:
       session->refused_because_ = fmt::format("its certificate, for {}, is not good: {}", which,

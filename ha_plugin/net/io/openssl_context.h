@@ -27,6 +27,7 @@ class OpenSslContext final : OpenSsl,
   // One of these, once, before anything else. "" or what is wrong.
   std::string build(const TlsFiles& files);
   std::string build_endpoint(const TlsFiles& files);
+  std::string build_client(const TlsFiles& files);
 
   std::unique_ptr<TlsSession> accept() override;
   std::unique_ptr<TlsSession> dial(const std::string& dialled) override;
@@ -80,7 +81,7 @@ class OpenSslContext final : OpenSsl,
   const std::string id_;
   const std::uint64_t rekey_bytes_;
   Names options_;
-  bool endpoint_ = false;
+  enum class For { kNodes, kEndpoint, kClient } for_ = For::kNodes;
   std::vector<NamedKey> keys_;  // the first one is used, all are accepted
   std::int64_t not_after_ = 0;
   // In this order: what stands below was made with what stands above.

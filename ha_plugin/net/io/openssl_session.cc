@@ -29,6 +29,20 @@ OpenSslSession::OpenSslSession(std::shared_ptr<const OpenSslContext> context, Si
     SSL_set_accept_state(ssl_.get());
   } else {
     SSL_set_connect_state(ssl_.get());
+    if (context_->for_ == OpenSslContext::For::kClient) expect_host();
+  }
+}
+
+// A handshake then fails unless the certificate is for that host.
+void OpenSslSession::expect_host() {
+  X509_VERIFY_PARAM* param = SSL_get0_param(ssl_.get());
+  const std::string ip = dialled_.substr(0, dialled_.find('%'));  // a zone is this machine's
+  if (X509_VERIFY_PARAM_set1_ip_asc(param, ip.c_str()) == 1) return;
+  ERR_clear_error();
+  X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  if (dialled_.empty() || SSL_set_tlsext_host_name(ssl_.get(), dialled_.c_str()) != 1 ||
+      X509_VERIFY_PARAM_set1_host(param, dialled_.data(), dialled_.size()) != 1) {
+    fail(fmt::format("'{}' is not a host that a certificate can be for", dialled_));
   }
 }
 
@@ -71,8 +85,8 @@ OpenSslSession::Read OpenSslSession::read(std::span<std::byte> into, std::size_t
 }
 
 void OpenSslSession::establish() {
-  if (context_->endpoint_) {
-    proved_ = {.ids = {""}, .any = true, .shown = "a client"};
+  if (context_->for_ != OpenSslContext::For::kNodes) {
+    proved_ = {.ids = {""}, .any = true, .shown = "not a node"};
     return;
   }
   if (context_->uses_keys()) {

@@ -34,6 +34,7 @@ class OpenSslSession final : OpenSsl, public TlsSession {
   friend class OpenSslContext;
 
   void establish();
+  void expect_host();
   void fail(const std::string& what, core::Reason reason = core::Reason::kTls);
 
   // OpenSSL's, as a BIO.

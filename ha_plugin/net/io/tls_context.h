@@ -43,13 +43,18 @@ class TlsContext {
   // For the metrics endpoint, whose clients are not nodes: with a ca they need a certificate that
   // it signed, for any name. Options metrics_tls_cert, metrics_tls_key, metrics_tls_client_ca.
   static std::shared_ptr<TlsContext> make_endpoint(const TlsFiles& files, std::string& wrong);
+  // For a server that is not a node, such as the coordinator: TLS 1.2 too, a certificate for the
+  // host that is dialled, and one of our own only if there is a cert. Options coordinator_cert,
+  // coordinator_key, coordinator_ca.
+  static std::shared_ptr<TlsContext> make_client(const TlsFiles& files, std::string& wrong);
   TlsContext() = default;
   TlsContext(const TlsContext&) = delete;
   TlsContext& operator=(const TlsContext&) = delete;
   virtual ~TlsContext() = default;
 
   virtual std::unique_ptr<TlsSession> accept() = 0;
-  // dialled: the id of the node that is to be there; "" = it is not known.
+  // dialled: the id of the node that is to be there; "" = it is not known. By make_client's: the
+  // server's host, a name or an IP address.
   virtual std::unique_ptr<TlsSession> dial(const std::string& dialled) = 0;
 
   // Unix time in seconds at which the own certificate ends; 0 = there is none.
