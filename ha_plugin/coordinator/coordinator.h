@@ -51,13 +51,13 @@ class Coordinator {
   virtual CoordinatorAnswer grant(std::chrono::milliseconds ttl, Lease& granted) = 0;
   // kNo: the lease has ended.
   virtual CoordinatorAnswer renew(const Lease& lease) = 0;
-  // Its keys go with it.
+  // Its keys go with it. kNo: it had ended before.
   virtual CoordinatorAnswer revoke(const Lease& lease) = 0;
 
   // Both keys, as they are now: never from a copy that may be old.
   virtual CoordinatorAnswer read(CoordinatorKeys& keys) = 0;
   // Makes this node the holder if the leader key still has that revision; 0: if it is absent.
-  // kNo: somebody was first.
+  // kNo: somebody was first, or the lease has ended.
   virtual CoordinatorAnswer take(const Lease& lease, std::int64_t revision) = 0;
   // Deletes the leader key if it still has that revision. kNo: it had changed.
   virtual CoordinatorAnswer release(std::int64_t revision) = 0;

@@ -97,7 +97,7 @@ TEST(EtcdJson, Renewed) {
   EXPECT_FALSE(parse_renewed(std::string(kRenewed) + kRenewed, 4390624973712276487, renewed));
 }
 
-TEST(EtcdJson, AHeaderIsWholeOrTheAnswerIsNone) {
+TEST(EtcdJson, WithoutAWholeHeaderTheAnswerIsRefused) {
   Header header;
   ASSERT_TRUE(parse_revoked(kHeaderOnly, header));
   EXPECT_EQ(header.term, 2u);

@@ -124,7 +124,7 @@ TEST_F(EtcdTest, AConnectionThatWasClosedMeanwhileIsReplaced) {
   EXPECT_GT(server_.requests().back().connection, 1);
 }
 
-TEST_F(EtcdTest, ALeaseWithoutTimeOrNumberIsNoAnswer) {
+TEST_F(EtcdTest, ALeaseWithoutTimeOrNumberIsUnknown) {
   for (const char* rest : {R"(,"ID":"99")", R"(,"ID":"99","TTL":"0")", R"(,"TTL":"3")",
                            R"(,"ID":"x","TTL":"3")", R"(,"ID":"99","TTL":"3x")", ""}) {
     server_.on(kGrant, {ok(rest)});
@@ -142,7 +142,7 @@ TEST_F(EtcdTest, ARenewalWithoutATimeSaysThatTheLeaseHasEnded) {
   EXPECT_EQ(counted_["renew no"], 1);
 }
 
-TEST_F(EtcdTest, ARenewalOfAnotherLeaseOrWithoutAHeaderIsNoAnswer) {
+TEST_F(EtcdTest, ARenewalOfAnotherLeaseOrWithoutAHeaderIsUnknown) {
   for (const std::string& body : {R"({"result":{)" + header() + R"(,"ID":"98","TTL":"3"}})",
                                   std::string(R"({"result":{"ID":"99","TTL":"3"}})"),
                                   std::string(R"({"result":{"ID":"99"}})"), std::string("{}"),
@@ -152,7 +152,7 @@ TEST_F(EtcdTest, ARenewalOfAnotherLeaseOrWithoutAHeaderIsNoAnswer) {
   }
 }
 
-TEST_F(EtcdTest, AStreamThatFailedAfterItsStatusIsNoAnswer) {
+TEST_F(EtcdTest, AStreamThatFailedAfterItsStatusIsUnknown) {
   server_.on(kKeepalive,
              {FakeEtcd::json(R"({"error":{"grpc_code":14,"http_code":503,"message":)"
                              R"("etcdserver: no leader","http_status":"Service Unavailable"}})")});
@@ -184,7 +184,7 @@ TEST_F(EtcdTest, AbsentSucceededMeansThatSomebodyWasFirst) {
   EXPECT_EQ(counted_["take no"], 1);
 }
 
-TEST_F(EtcdTest, AnOddTxnIsNoAnswer) {
+TEST_F(EtcdTest, AnOddTxnIsUnknown) {
   for (const char* rest :
        {R"(,"succeeded":"true")", R"(,"succeeded":true)", R"(,"succeeded":true,"responses":[])",
         R"(,"succeeded":true,"responses":[{"response_delete_range":{"deleted":"1"}}])"}) {
@@ -236,7 +236,7 @@ TEST_F(EtcdTest, ReadsBothKeysAndPassesOverOthers) {
   EXPECT_EQ(keys.control.lease, 0);
 }
 
-TEST_F(EtcdTest, APartOfTheKeysIsNoAnswer) {
+TEST_F(EtcdTest, APartOfTheKeysIsUnknown) {
   for (const char* rest :
        {R"(,"count":"1")", R"(,"more":true)",
         R"(,"kvs":[{"key":"L2hhL3Byb2QvbGVhZGVy","value":"YQ=="}],"count":"1")",
@@ -257,7 +257,7 @@ TEST_F(EtcdTest, AMemberThatWasLeftBehindIsPassedOver) {
   EXPECT_THAT(other_.requests(kRange), SizeIs(1));
 }
 
-TEST_F(EtcdTest, ALowerTermIsNoAnswerToAnything) {
+TEST_F(EtcdTest, ALowerTermMakesEveryAnswerUnknown) {
   server_.on(kRange, {ok("", 7), ok("", 6)});
   server_.on(kKeepalive, {renewed(6)});
   CoordinatorKeys keys;
@@ -306,7 +306,7 @@ TEST_F(EtcdTest, ALateAnswerIsNotTakenForTheNextOne) {
   EXPECT_NE(server_.requests().back().connection, 1);
 }
 
-TEST_F(EtcdTest, AnswersThatAreNotHttpOrNotWholeAreNone) {
+TEST_F(EtcdTest, AnswersThatAreNotHttpOrNotWholeAreUnknown) {
   const std::string whole = renewed().bytes;
   for (const Reply& reply : {FakeEtcd::raw(whole.substr(0, whole.size() - 5), true),
                              FakeEtcd::raw(whole.substr(0, 20), true), FakeEtcd::raw("", true),
