@@ -61,7 +61,7 @@ class HttpClient::Impl {
     if (is_idle()) return "";
     fresh = true;
     begin();
-    if (const std::string wrong = check(); !tls_ && !wrong.empty()) return wrong;
+    if (std::string wrong = check(); !tls_ && !wrong.empty()) return wrong;
     net::Connector& connector = *connectors_[in_use_];
     connector.connect(endpoints_[in_use_], [this](tcp::socket socket, const std::string& failure) {
       if (!failure.empty()) return fail(failure);
