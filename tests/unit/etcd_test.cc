@@ -400,6 +400,15 @@ TEST_F(EtcdTest, AuthenticatesAgainWhenTheTokenIsNoLongerGood) {
   EXPECT_EQ(counted_["authenticate ok"], 2);
 }
 
+TEST_F(EtcdTest, AStreamMaySayThatTheTokenIsNoLongerGood) {
+  server_.on(kAuthenticate, {ok(R"(,"token":"one")")});
+  server_.on(kKeepalive, {FakeEtcd::json(R"({"error":{"grpc_code":16,"http_code":401,)"
+                                         R"("message":"etcdserver: invalid auth token"}})"),
+                          renewed()});
+  EXPECT_TRUE(etcd(with_user()).renew(lease_).yes());
+  EXPECT_THAT(server_.requests(kAuthenticate), SizeIs(2));
+}
+
 TEST_F(EtcdTest, AChangeOfUsersWantsANewTokenEvenForATxn) {
   server_.on(kAuthenticate, {ok(R"(,"token":"one")")});
   server_.on(kTxn, {fault("400 Bad Request", 3,
