@@ -47,6 +47,7 @@ struct BrokerOptions {
   std::string metrics_listen;  // "" = not served
   Role role = Role::kNone;
   std::string master_address;
+  std::string client_url;  // where clients reach this node; slaves name it; "" = they do not
   std::int64_t not_ready_after_ms = 10'000;  // without following the master that it knows
   // A plugin that keeps epochs is given the store as its state_dir unless one is here.
   std::vector<std::pair<std::string, std::string>> plugin_options;
@@ -111,6 +112,22 @@ struct ConsumeResult {
   std::optional<Skipped> skipped = {};
 };
 
+// What load balancers ask: may this node take messages, may it be read from?
+struct Standing {
+  Role role = Role::kNone;
+  std::string refuses = {};  // why this master takes no messages now; "" = it does
+  bool follows = false;      // a slave: it is connected to its master
+  // A slave: bytes that its master held a second ago and it does not; -1 = not known.
+  std::int64_t lag_bytes = -1;
+};
+
+// Where a slave's clients find its master. Another node said so: judge it before use.
+struct MasterPlace {
+  std::string url;         // of its client API
+  std::string id;          // its replica id; "" = not known
+  std::string ha_address;  // at which this slave follows it
+};
+
 class Broker {
  public:
   virtual ~Broker() = default;
@@ -167,6 +184,11 @@ class Broker {
   virtual std::string metrics_text() = 0;
   // What /readyz asks: empty = ready, else why not.
   virtual std::string not_ready_reason() = 0;
+
+  // Takes no lock that an append needs, but for the reason of a log that takes none.
+  virtual Standing standing() = 0;
+  // Of a slave that follows its master, when that has told it.
+  virtual std::optional<MasterPlace> master_place() = 0;
 
   virtual Role role() const = 0;
   virtual std::string ha_address() const = 0;       // "ip:port" as the system gave it

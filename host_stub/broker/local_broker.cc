@@ -39,6 +39,14 @@ bool in_a_set(const BrokerOptions& from) {
                      [](const auto& option) { return option.first == "replicas"; });
 }
 
+std::string own_id(const BrokerOptions& from) {
+  std::string id;
+  for (const auto& [key, value] : from.plugin_options) {
+    if (key == "replica_id") id = value;
+  }
+  return id;
+}
+
 // The option by which the plugin says what it takes HA_DURABILITY_DEFAULT for.
 constexpr const char* kDefaultDurability = "default_durability";
 
@@ -58,6 +66,11 @@ Result<std::unique_ptr<Broker>> Broker::open(BrokerOptions options) {
   if (auto error = broker->open_all()) return std::move(*error);
   return std::unique_ptr<Broker>(std::move(broker));
 }
+
+LocalBroker::LocalBroker(BrokerOptions options)
+    : options_(std::move(options)),
+      queue_offsets_(options_.store_dir),
+      board_(options_.client_url, own_id(options_)) {}
 
 std::optional<Error> LocalBroker::open_all() {
   if (options_.store_dir.empty())
@@ -98,8 +111,10 @@ std::optional<Error> LocalBroker::open_all() {
   }
   scheduler_ = std::make_unique<Scheduler>(*log_, index_, system_now_ms);
 
-  hooks_ = std::make_unique<LogHooks>(*log_, index_, *groups_, *epochs_, options_.consensus_log,
-                                      [this](const ha_role_report& r) { on_role_changed(r); });
+  hooks_ = std::make_unique<LogHooks>(
+      *log_, index_, *groups_, *epochs_, board_,
+      [this] { return snapshot().values.master_address; }, options_.consensus_log,
+      [this](const ha_role_report& r) { on_role_changed(r); });
   const ha::HostBinding binding = ha::bind_host(*hooks_);
   auto plugin = ha::Plugin::load(options_.plugin_path, binding);
   if (!plugin) return from_plugin(plugin.error());
@@ -137,7 +152,7 @@ void LocalBroker::stop(std::int64_t timeout_ms) {
   // No more appends, then what was appended becomes durable while its waiters can still be told.
   if (log_ != nullptr) {
     const std::lock_guard lock(role_mutex_);  // a role report either came before, or sees stopping_
-    log_->set_writable(false);
+    set_writable(false);
   }
   if (scheduler_ != nullptr) scheduler_->stop();
   if (log_ != nullptr) {

@@ -24,6 +24,7 @@
 #include "broker/broker.h"
 #include "broker/group_offsets.h"
 #include "broker/log_hooks.h"
+#include "broker/master_board.h"
 #include "broker/newest_epoch.h"
 #include "broker/queue_offsets.h"
 #include "broker/scheduler.h"
@@ -42,8 +43,7 @@ inline constexpr std::chrono::seconds kRoleChangeTimeout{30};
 
 class LocalBroker final : public Broker {
  public:
-  explicit LocalBroker(BrokerOptions options)
-      : options_(std::move(options)), queue_offsets_(options_.store_dir) {}
+  explicit LocalBroker(BrokerOptions options);
   ~LocalBroker() override;
 
   std::optional<Error> open_all();
@@ -67,6 +67,8 @@ class LocalBroker final : public Broker {
   std::string status_json() override;
   std::string metrics_text() override;
   std::string not_ready_reason() override;
+  Standing standing() override;
+  std::optional<MasterPlace> master_place() override;
   Role role() const override { return role_.load(); }
   std::string ha_address() const override;
   std::string metrics_address() const override;
@@ -92,6 +94,7 @@ class LocalBroker final : public Broker {
   Result<std::monostate> change_role(const ha::RoleRequest& request, bool starting,
                                      bool until_it_holds = true);
   std::string master_address() const;
+  void set_writable(bool writable);
   std::string role_text() const;  // what the plugin said of the last change of role
 
   bool follows() const;  // a master, and is connected to it
@@ -101,6 +104,7 @@ class LocalBroker final : public Broker {
 
   const BrokerOptions options_;
   QueueOffsets queue_offsets_;
+  MasterBoard board_;
   store::Index index_{&queue_offsets_};
   std::unique_ptr<store::CommitLog> log_;
   std::unique_ptr<GroupOffsets> groups_;
@@ -112,6 +116,7 @@ class LocalBroker final : public Broker {
   std::atomic<std::int32_t> default_durability_{HA_DURABILITY_RECEIVED};  // as the plugin was told
   std::atomic<unsigned> next_queue_{0};
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> writable_{false};  // as the log was told; for those who must not lock it
 
   std::mutex control_mutex_;
   mutable std::mutex role_mutex_;

@@ -53,6 +53,7 @@ std::int32_t LogHooks::append(std::int64_t epoch, std::int64_t offset,
 
 void LogHooks::role_changed(const ha_role_report& report) {
   master_ = report.role == HA_ROLE_MASTER;
+  board_.set_master(master_);
   // As a master this node appends by itself. What an older one still says is stale from here on.
   if (const auto stale = epochs_.check(report.epoch)) spdlog::error("{}", stale->text);
   role_changed_(report);

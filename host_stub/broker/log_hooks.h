@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the plugin may do with the stub's log: the storage hooks, mapped onto CommitLog, and the
-// extensions segment-fd, append-reserve, metadata (consumers' offsets), retention and
-// thread-lifecycle.
+// extensions segment-fd, append-reserve, metadata (consumers' offsets, the master's address),
+// retention and thread-lifecycle.
 //
 // Threads: the plugin's. Nothing here waits but for the log's own locks; role_changed is handed on
 // to whoever gave it, on the plugin's thread.
@@ -29,11 +29,13 @@ class LogHooks final : public ha::HostHooks {
   using RoleChanged = std::function<void(const ha_role_report&)>;
 
   LogHooks(store::CommitLog& log, store::Index& index, GroupOffsets& groups, NewestEpoch& epochs,
-           bool consensus_log, RoleChanged role_changed)
+           MasterBoard& board, Metadata::Followed followed, bool consensus_log,
+           RoleChanged role_changed)
       : log_(log),
         epochs_(epochs),
         groups_(groups),
-        metadata_(log, index, groups),
+        board_(board),
+        metadata_(log, index, groups, board, std::move(followed)),
         consensus_log_(consensus_log),
         role_changed_(std::move(role_changed)) {}
 
@@ -83,6 +85,7 @@ class LogHooks final : public ha::HostHooks {
   store::CommitLog& log_;
   NewestEpoch& epochs_;
   GroupOffsets& groups_;
+  MasterBoard& board_;
   Metadata metadata_;
   const bool consensus_log_;
   const RoleChanged role_changed_;

@@ -27,6 +27,11 @@ const char* role_name(std::int32_t role) {
 
 }  // namespace
 
+void LocalBroker::set_writable(bool writable) {
+  writable_ = writable;
+  log_->set_writable(writable);
+}
+
 void LocalBroker::on_role_changed(const ha_role_report& report) {
   bool master = false;
   {
@@ -41,7 +46,7 @@ void LocalBroker::on_role_changed(const ha_role_report& report) {
     }
     // Under the lock: a change that is asked for right now closes the log after this, not before.
     epoch_ = report.epoch;
-    log_->set_writable(master);
+    set_writable(master);
   }
   if (master)
     scheduler_->start();
@@ -76,14 +81,14 @@ Result<std::monostate> LocalBroker::change_role(const ha::RoleRequest& request, 
     master_before = master_address_;
     wanted_role_ = request.role;
     master_address_ = request.master_address;
-    if (request.role != HA_ROLE_MASTER) log_->set_writable(false);
+    if (request.role != HA_ROLE_MASTER) set_writable(false);
   }
   const auto accepted = starting ? instance_->start(numbered) : instance_->set_role(numbered);
   if (!accepted) {
     const std::lock_guard lock(role_mutex_);
     wanted_role_ = wanted_before;
     master_address_ = master_before;
-    log_->set_writable(role() == Role::kMaster && wanted_role_ == HA_ROLE_MASTER && !stopping_);
+    set_writable(role() == Role::kMaster && wanted_role_ == HA_ROLE_MASTER && !stopping_);
     return Error{accepted.error().status, accepted.error().os_errno, accepted.error().text};
   }
   if (!until_it_holds) return std::monostate{};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the broker says about itself.
 
+#include <algorithm>
 #include <boost/json.hpp>
 
 #include "broker/broker_log.h"
@@ -119,6 +120,36 @@ std::string LocalBroker::why_not_following() const {
   const std::string words = text_of("last_words");
   return "this slave has not followed " + (master.empty() ? "a master" : master) + " for " +
          std::to_string(for_ms / 1000) + " s: " + (words.empty() ? "no answer yet" : words);
+}
+
+Standing LocalBroker::standing() {
+  Standing out{.role = role()};
+  if (out.role == Role::kMaster) {
+    if (stopping_)
+      out.refuses = "this node is stopping";
+    else if (!writable_)
+      out.refuses = "this node is leaving the role of master";
+    else if (const auto failed = log_->failed())
+      out.refuses = failed->text;
+    else if (const auto full = log_->full())
+      out.refuses = "the log takes no appends: " + full->text;
+  } else if (out.role == Role::kSlave && !stopping_) {
+    const ha::Snapshot now = snapshot();
+    out.follows = now.values.client_state == HA_STATE_TRANSFER;
+    const std::int64_t end = board_.heard_from(now.values.master_address).end;
+    if (out.follows && end >= 0)
+      out.lag_bytes = std::max<std::int64_t>(0, end - log_->bounds().end);
+  }
+  return out;
+}
+
+std::optional<MasterPlace> LocalBroker::master_place() {
+  if (role() != Role::kSlave) return std::nullopt;
+  const ha::Snapshot now = snapshot();
+  if (now.values.client_state != HA_STATE_TRANSFER) return std::nullopt;
+  MasterNews news = board_.heard_from(now.values.master_address);
+  if (news.url.empty()) return std::nullopt;
+  return MasterPlace{std::move(news.url), std::move(news.id), now.values.master_address};
 }
 
 std::string LocalBroker::ha_address() const { return snapshot().values.listen_address; }

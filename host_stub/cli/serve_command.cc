@@ -17,6 +17,7 @@
 
 #include "broker/broker_log.h"
 #include "cli/commands.h"
+#include "http/location.h"
 #include "http/server.h"
 
 namespace stub::cli {
@@ -79,6 +80,8 @@ int run_serve(const ServeSettings& settings) {
 
   auto options = settings.broker;
   if (options.plugin_path.empty()) options.plugin_path = default_plugin();
+  if (options.client_url.empty())
+    options.client_url = http::client_url_of(server->address(), !settings.tls.cert.empty());
   auto opened = Broker::open(options);
   if (const auto* error = std::get_if<Error>(&opened)) return fail(*error);
   const auto broker = std::get<std::unique_ptr<Broker>>(std::move(opened));

@@ -7,6 +7,7 @@
 
 #include "ha/plugin.h"
 #include "http/address.h"
+#include "http/location.h"
 #include "http/query.h"
 #include "http/text.h"
 
@@ -43,6 +44,13 @@ std::optional<Error> set_address(std::string& out, const std::string& text, std:
   auto parsed = http::parse_host_port(text, key);
   if (auto* error = std::get_if<Error>(&parsed)) return std::move(*error);
   out = text;
+  return std::nullopt;
+}
+
+std::optional<Error> set_client_address(ServeSettings& s, const std::string& text) {
+  const auto url = http::parse_client_url(text, "client-address");
+  if (const auto* error = std::get_if<Error>(&url)) return *error;
+  s.broker.client_url = http::to_string(std::get<http::BrokerUrl>(url));
   return std::nullopt;
 }
 
@@ -104,6 +112,10 @@ const std::vector<std::pair<ServeKey, Setter>>& keys() {
        [](auto& s, auto& v) { return set_text(s.broker.store_dir, v, "store"); }},
       {{"http", "ADDR:PORT", "client API; default 127.0.0.1:8080"},
        [](auto& s, auto& v) { return set_address(s.http, v, "http"); }},
+      {{"client-address", "URL",
+        "where clients reach this node's client API; slaves send them there when it is master; "
+        "default: what --http listens on, unless that is all addresses"},
+       set_client_address},
       {{"control-token-file", "FILE",
         "promote, demote, follow and set need a token of this file, one a line, read again when it "
         "changes; default: they are answered to this machine only"},
@@ -206,20 +218,10 @@ Result<std::pair<std::string, std::string>> parse_plugin_option(std::string_view
 }
 
 Result<std::int64_t> parse_bytes(std::string_view text, std::string_view key) {
-  const auto digits = std::min(text.find_first_not_of("0123456789"), text.size());
-  const auto parsed = http::parse_integer(text.substr(0, digits));
-  const std::int64_t number = parsed.value_or(0);
-  const auto unit = text.substr(digits);
-  const int shift = unit.empty()                 ? 0
-                    : unit == "k" || unit == "K" ? 10
-                    : unit == "M"                ? 20
-                    : unit == "G"                ? 30
-                                                 : -1;
-  if (shift < 0 || number < 1 || number > (INT64_MAX >> shift)) {
-    return invalid(std::string(key) + ": " + in_quotes(text) +
-                   " is not a number of bytes (try 1073741824, 1024M or 1G)");
-  }
-  return number << shift;
+  const auto bytes = http::parse_size(text);
+  if (!bytes || *bytes < 1)
+    return invalid(std::string(key) + ": " + in_quotes(text) + std::string(http::kNotASize));
+  return *bytes;
 }
 
 Result<ServeSettings> resolve(const ServeInput& command_line, const ServeInput& file) {

@@ -5,6 +5,7 @@
 
 #include "ha/plugin.h"
 #include "http/errors.h"
+#include "http/location.h"
 #include "http/query.h"
 #include "http/text.h"
 
@@ -17,7 +18,7 @@ constexpr std::int64_t kMaxQueue = 65'535;
 }  // namespace
 
 std::span<const Api::Route> Api::routes() {
-  static const std::array<Route, 14> kRoutes = {{
+  static const std::array<Route, 18> kRoutes = {{
       {"POST", "/v1/topics/*/messages", &Api::produce, kQuery | kBody, Need::kData},
       {"GET", "/v1/topics/*/messages", &Api::consume, kQuery, Need::kData},
       {"GET", "/v1/groups/*/topics/*/queues/*/offset", &Api::get_offset, 0, Need::kData},
@@ -28,6 +29,10 @@ std::span<const Api::Route> Api::routes() {
       {"GET", "/healthz", &Api::health, kQuery, Need::kNothing},
       {"GET", "/readyz", &Api::ready, kQuery, Need::kNothing},
       {"GET", "/metrics", &Api::metrics, kQuery, Need::kNothing},
+      {"GET", "/primary", &Api::primary, kQuery, Need::kNothing},
+      {"GET", "/replica", &Api::replica, kQuery, Need::kNothing},
+      {"GET", "/readiness", &Api::readiness, kQuery, Need::kNothing},
+      {"GET", "/liveness", &Api::liveness, kQuery, Need::kNothing},
       {"POST", "/v1/promote", &Api::promote, kQuery, Need::kControl, true},
       {"POST", "/v1/follow", &Api::follow, kBody, Need::kControl, true},
       {"POST", "/v1/demote", &Api::demote, 0, Need::kControl, true},
@@ -104,6 +109,12 @@ std::optional<Response> Api::refuse_extras(const Route& route, const Request& re
         request.method + " " + in_quotes(request.target) + " takes no body; send it without one");
   }
   return std::nullopt;
+}
+
+Response Api::with_master(Response refusal, std::string_view target) {
+  if (refusal.status != http_status(HA_NOT_MASTER)) return refusal;
+  if (const auto place = broker_.master_place()) name_master(refusal, *place, target);
+  return refusal;
 }
 
 bool Api::may_overlap(std::string_view method, std::string_view target) {

@@ -79,10 +79,16 @@ class Api {
   std::optional<LongPoll> health(const Call& call);
   std::optional<LongPoll> ready(const Call& call);
   std::optional<LongPoll> metrics(const Call& call);
+  std::optional<LongPoll> primary(const Call& call);
+  std::optional<LongPoll> replica(const Call& call);
+  std::optional<LongPoll> readiness(const Call& call);
+  std::optional<LongPoll> liveness(const Call& call);
   std::optional<LongPoll> promote(const Call& call);
   std::optional<LongPoll> follow(const Call& call);
   std::optional<LongPoll> demote(const Call& call);
   std::optional<LongPoll> put_option(const Call& call);
+  // Where the master is, in a refusal because this node is not one. target: of the request.
+  Response with_master(Response refusal, std::string_view target);
   void reply_with_role(const Call& call, const Result<std::monostate>& done);
 
   Broker& broker_;

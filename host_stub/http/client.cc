@@ -136,6 +136,8 @@ class Client::Impl {
     out.content_type.assign(type.data(), type.size());
     const auto allow = message[http::field::allow];
     out.allow.assign(allow.data(), allow.size());
+    const auto location = message[http::field::location];
+    out.location.assign(location.data(), location.size());
     out.body = std::move(message.body());
     if (!message.keep_alive()) close();
     return out;

@@ -29,6 +29,7 @@ struct ClientResponse {
   std::string body;
   std::string content_type;
   std::string allow;
+  std::string location = {};
 };
 
 struct ClientOptions {

@@ -62,7 +62,7 @@ std::optional<LongPoll> Api::put_offset(const Call& call) {
     const auto set = broker_.set_group_offset(call.args[0], call.args[1], std::get<int>(queue),
                                               std::get<std::int64_t>(next));
     const auto* refused = std::get_if<Error>(&set);
-    call.reply(refused != nullptr ? error_response(*refused)
+    call.reply(refused != nullptr ? with_master(error_response(*refused), call.request.target)
                                   : offset_response(call.args, std::get<int>(queue),
                                                     std::get<std::int64_t>(next)));
   }
@@ -74,7 +74,7 @@ std::optional<LongPoll> Api::delete_group(const Call& call) {
   if (call.args.size() > 1) topic = call.args[1];
   const auto deleted = broker_.delete_group_offsets(call.args[0], topic);
   if (const auto* refused = std::get_if<Error>(&deleted)) {
-    call.reply(error_response(*refused));
+    call.reply(with_master(error_response(*refused), call.request.target));
     return std::nullopt;
   }
   boost::json::object out{{"group", repaired_utf8(call.args[0])}};

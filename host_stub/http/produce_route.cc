@@ -177,9 +177,10 @@ std::optional<LongPoll> Api::produce(const Call& call) {
     call.reply(error_response(*query.error()));
     return std::nullopt;
   }
-  broker_.produce(std::move(out), [reply = call.reply](const ProduceResult& result) {
-    reply(produce_response(result));
-  });
+  broker_.produce(std::move(out),
+                  [this, reply = call.reply, target = request.target](const ProduceResult& result) {
+                    reply(with_master(produce_response(result), target));
+                  });
   return std::nullopt;
 }
 

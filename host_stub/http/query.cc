@@ -44,6 +44,16 @@ std::optional<std::int64_t> Query::integer(std::string_view name, std::int64_t m
   return number;
 }
 
+std::optional<std::int64_t> Query::size(std::string_view name) {
+  const auto value = text(name);
+  if (!value) return std::nullopt;
+  const auto bytes = parse_size(*value);
+  if (!bytes)
+    fail("query parameter '" + std::string(name) + "': " + in_quotes(*value) +
+         std::string(kNotASize));
+  return bytes;
+}
+
 bool Query::flag(std::string_view name) {
   const auto value = text(name);
   if (!value || *value == "0" || *value == "false") return false;
@@ -62,6 +72,19 @@ std::optional<std::int64_t> parse_integer(std::string_view text) {
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   if (std::to_string(value) != text) return std::nullopt;
   return value;
+}
+
+std::optional<std::int64_t> parse_size(std::string_view text) {
+  const auto digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  const auto number = parse_integer(text.substr(0, digits));
+  const auto unit = text.substr(digits);
+  const int shift = unit.empty()                 ? 0
+                    : unit == "k" || unit == "K" ? 10
+                    : unit == "M"                ? 20
+                    : unit == "G"                ? 30
+                                                 : -1;
+  if (!number || shift < 0 || *number > (INT64_MAX >> shift)) return std::nullopt;
+  return *number << shift;
 }
 
 std::string not_whole_number(std::int64_t min, std::int64_t max) {

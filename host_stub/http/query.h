@@ -25,6 +25,8 @@ class Query {
                           std::int64_t max) {
     return integer(name, min, max).value_or(absent);
   }
+  // Bytes, from 0.
+  std::optional<std::int64_t> size(std::string_view name);
   // "1", "true" or no value = true; "0", "false" or absent = false.
   bool flag(std::string_view name);
 
@@ -39,6 +41,13 @@ class Query {
 // A whole number as std::to_string writes it: nothing around it, no plus, no leading zeros. So one
 // number has one spelling, in paths too.
 std::optional<std::int64_t> parse_integer(std::string_view text);
+
+// Bytes: such a number with k, M or G (powers of 1024) or without.
+std::optional<std::int64_t> parse_size(std::string_view text);
+
+// The rest of an error text, for a text that is not such a size.
+inline constexpr std::string_view kNotASize =
+    " is not a number of bytes (try 1073741824, 1024M or 1G)";
 
 // The rest of an error text, for a value that is not such a number or is out of bounds.
 std::string not_whole_number(std::int64_t min, std::int64_t max);

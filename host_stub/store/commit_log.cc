@@ -120,6 +120,7 @@ void CommitLog::close() {
 }
 
 std::optional<Error> CommitLog::failed() const {
+  if (!has_failed_) return std::nullopt;
   const std::lock_guard lock(failed_mutex_);
   return failed_;
 }
@@ -129,6 +130,7 @@ void CommitLog::fail(const Error& error) {
     const std::lock_guard lock(failed_mutex_);
     if (failed_) return;
     failed_ = error;
+    has_failed_ = true;
     failed_->text =
         "the log takes nothing since an earlier failure (" + error.text +
         "); bytes that were not durable then may be lost: repair the disk and restart this node";

@@ -253,6 +253,7 @@ class CommitLog {
   std::atomic<std::int64_t> held_from_{kNoLimit};
   mutable std::mutex failed_mutex_;
   std::optional<Error> failed_;
+  std::atomic<bool> has_failed_{false};
   std::optional<Error> full_;  // under failed_mutex_ too
   std::int64_t full_since_ms_ = 0;
   std::atomic<bool> is_full_{false};
