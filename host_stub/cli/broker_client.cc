@@ -117,13 +117,16 @@ std::string refusal_text(const http::ClientResponse& response) {
 Result<BrokerClient> BrokerClient::open(std::string_view url, const BrokerAccess& access) {
   auto parsed = http::parse_broker_url(url);
   if (auto* error = std::get_if<Error>(&parsed)) return std::move(*error);
+  return open(std::get<http::BrokerUrl>(std::move(parsed)), access);
+}
+
+Result<BrokerClient> BrokerClient::open(http::BrokerUrl broker, const BrokerAccess& access) {
   std::string token;
   if (!access.token_file.empty()) {
     auto tokens = http::read_tokens(access.token_file, "token-file");
     if (auto* error = std::get_if<Error>(&tokens)) return std::move(*error);
     token = std::move(std::get<http::Tokens>(tokens).front());
   }
-  auto& broker = std::get<http::BrokerUrl>(parsed);
   std::shared_ptr<const http::TlsContext> tls;
   if (broker.tls) {
     auto loaded = http::TlsContext::load(access.tls, http::TlsContext::Side::kClient,
@@ -145,9 +148,14 @@ Result<std::string> BrokerClient::call(const http::ClientRequest& request,
   if (auto* error = std::get_if<Error>(&answer)) return std::move(*error);
   auto& response = std::get<http::ClientResponse>(answer);
   if (response.status != 200) {
-    return Error{HA_STATE, 0, url() + " refused: " + refusal_text(response)};
+    const bool passes = response.status >= 500 || response.status == 421;
+    return Error{passes ? HA_AGAIN : HA_STATE, 0, url() + " refused: " + refusal_text(response)};
   }
   return std::move(response.body);
+}
+
+bool BrokerClient::may_pass(const Error& error) {
+  return error.status == HA_AGAIN || error.status == HA_IO || error.status == HA_TIMEOUT;
 }
 
 Result<NodeStatus> BrokerClient::status(std::chrono::milliseconds timeout) {

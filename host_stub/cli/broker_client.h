@@ -72,6 +72,7 @@ class BrokerClient {
  public:
   // Reads the files of `access`. Nothing is sent yet.
   static Result<BrokerClient> open(std::string_view url, const BrokerAccess& access = {});
+  static Result<BrokerClient> open(http::BrokerUrl broker, const BrokerAccess& access);
 
   // A broker that does not answer for this long is not there.
   static constexpr std::chrono::milliseconds kTimeout{5000};
@@ -86,6 +87,10 @@ class BrokerClient {
   Result<std::monostate> set_option(const std::string& key, const std::string& value);
   // wait_ms: how long the broker may wait for a first message.
   Result<ConsumeResult> consume(const ConsumeQuery& query, std::int64_t wait_ms = 0);
+
+  // Of the Errors of these calls: true when another broker may do it. One that was refused for good
+  // (4xx) will be refused there too.
+  static bool may_pass(const Error& error);
 
   std::string url() const;  // "http://HOST:PORT", or https
   http::Client& connection() { return connection_; }

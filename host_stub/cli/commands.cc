@@ -8,12 +8,13 @@
 
 namespace stub::cli {
 
-CLI::App* add_client(CLI::App& app, const char* name, const char* help, BrokerFlags& broker) {
+namespace {
+
+CLI::App* add_broker(CLI::App& app, const char* name, const char* help, BrokerFlags& broker,
+                     const char* what, const char* type) {
   broker.url = "http://127.0.0.1:8080";
   auto* command = app.add_subcommand(name, help);
-  command->add_option("--broker", broker.url, "the broker's client API")
-      ->type_name("URL")
-      ->capture_default_str();
+  command->add_option("--broker", broker.url, what)->type_name(type)->capture_default_str();
   // A token itself is not a flag: others on this machine see a command's arguments.
   command
       ->add_option("--token-file", broker.access.token_file,
@@ -36,6 +37,60 @@ CLI::App* add_client(CLI::App& app, const char* name, const char* help, BrokerFl
       ->type_name("FILE")
       ->envname("HA_STUB_KEY");
   return command;
+}
+
+// One that CLI11 takes and this verb cannot do.
+std::string check_single(const std::string& text) {
+  if (text.find(',') == std::string::npos) return "";
+  return http::in_quotes(text) + " names several brokers; this command is for one";
+}
+
+std::string check_list(const std::string& text) {
+  const auto parsed = parse_broker_list(text);
+  const auto* error = std::get_if<Error>(&parsed);
+  return error != nullptr ? error->text : "";
+}
+
+}  // namespace
+
+CLI::App* add_client(CLI::App& app, const char* name, const char* help, BrokerFlags& broker) {
+  auto* command = add_broker(app, name, help, broker, "the broker's client API", "URL");
+  command->get_option("--broker")->check(check_single);
+  return command;
+}
+
+CLI::App* add_list_client(CLI::App& app, const char* name, const char* help, BrokerFlags& broker) {
+  auto* command =
+      add_broker(app, name, help, broker, "the client API of a broker, or of several", "URL,...");
+  command->get_option("--broker")->check(check_list);
+  return command;
+}
+
+void add_failover(CLI::App& command, BrokerFlags& broker) {
+  command
+      .add_option("--failover-timeout", broker.failover_s,
+                  "how long to go on trying the brokers when none does it; 0 = not at all; "
+                  "default: 30 with several brokers, 0 with one")
+      ->check(whole_number(0, 86'400))
+      ->type_name("SECONDS");
+}
+
+Result<NodeFinder> open_finder(const BrokerFlags& broker) {
+  std::optional<std::chrono::milliseconds> timeout;
+  if (broker.failover_s) timeout = std::chrono::seconds(*broker.failover_s);
+  return NodeFinder::open(broker.url, broker.access, timeout);
+}
+
+Result<std::vector<BrokerClient>> open_clients(const BrokerFlags& broker) {
+  const auto list = parse_broker_list(broker.url);
+  if (const auto* error = std::get_if<Error>(&list)) return *error;
+  std::vector<BrokerClient> out;
+  for (const auto& url : std::get<std::vector<http::BrokerUrl>>(list)) {
+    auto client = BrokerClient::open(url, broker.access);
+    if (auto* error = std::get_if<Error>(&client)) return std::move(*error);
+    out.push_back(std::get<BrokerClient>(std::move(client)));
+  }
+  return out;
 }
 
 Result<BrokerClient> open_client(const BrokerFlags& broker) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cli/broker_client.h"
+#include "cli/node_finder.h"
 #include "cli/serve_settings.h"
 
 // The list, in the order of `ha_stub --help`: VERB(name) for each. To add a verb, write its
@@ -39,12 +40,20 @@ HA_STUB_VERBS(HA_STUB_DECLARE)
 
 // Which broker, and how it lets this program in.
 struct BrokerFlags {
-  std::string url;
+  std::string url;  // or several, with commas
+  std::optional<std::int64_t> failover_s;
   BrokerAccess access;
 };
 
 // A verb that talks to a broker: the subcommand with its --broker and what it shows the broker.
 CLI::App* add_client(CLI::App& app, const char* name, const char* help, BrokerFlags& broker);
+// The same for a verb that takes a list of brokers.
+CLI::App* add_list_client(CLI::App& app, const char* name, const char* help, BrokerFlags& broker);
+// --failover-timeout, for a verb that goes on at another broker of the list.
+void add_failover(CLI::App& command, BrokerFlags& broker);
+Result<NodeFinder> open_finder(const BrokerFlags& broker);
+// One for each of the list.
+Result<std::vector<BrokerClient>> open_clients(const BrokerFlags& broker);
 Result<BrokerClient> open_client(const BrokerFlags& broker);
 
 // CLI11 takes 010 for 8 and 99999999999999999999 for the largest number there is.

@@ -8,7 +8,9 @@
 
 #include "cli/broker_client.h"
 #include "cli/commands.h"
+#include "cli/node_finder.h"
 #include "cli/skip_report.h"
+#include "ha/plugin.h"
 #include "http/text.h"
 
 namespace stub::cli {
@@ -46,43 +48,85 @@ bool print(const Message& message, bool json) {
   return std::fwrite(line.data(), 1, line.size(), stdout) == line.size();
 }
 
-int run_consume(const ConsumeOptions& options) {
-  auto opened = open_client(options.broker);
-  if (const auto* error = std::get_if<Error>(&opened)) return complain(error->text);
-  auto& client = std::get<BrokerClient>(opened);
-  ConsumeQuery query;
-  query.topic = options.topic;
-  query.queue = options.queue;
-  query.from = options.from;
-  std::int64_t left = options.max.value_or(INT64_MAX);
-  std::optional<std::int64_t> stop_at;  // without --follow: where it ended at the first look
-  SkipReport skips(options.queue);
-  while (left > 0) {
-    query.max = std::min(left, kPageMessages);
-    const auto page = client.consume(query, options.follow ? kFollowWaitMs : 0);
-    if (const auto* error = std::get_if<Error>(&page)) return complain(error->text);
-    const auto& got = std::get<ConsumeResult>(page);
-    if (!stop_at) stop_at = got.end;
-    for (const auto& line : skips.on_page(query.from, got)) complain(line);
-    for (const auto& message : got.messages) {
-      const std::int64_t at = options.queue ? message.queue_offset : message.offset;
-      if (!options.follow && at >= *stop_at) return kExitOk;
-      if (const auto line = skips.on_message(message); !line.empty()) complain(line);
-      if (!print(message, options.json)) return complain("cannot write to standard output");
-      --left;
-    }
-    query.from = got.next;
-    if (std::fflush(stdout) != 0) return complain("cannot write to standard output");
-    if (!options.follow && (got.messages.empty() || got.next >= *stop_at)) break;
+// Pages, one after the other, from whichever broker answers: a cursor means the same on each.
+class Reader {
+ public:
+  Reader(const ConsumeOptions& options, NodeFinder& finder)
+      : options_(options),
+        finder_(finder),
+        left_(options.max.value_or(INT64_MAX)),
+        skips_(options.queue) {
+    query_.topic = options.topic;
+    query_.queue = options.queue;
+    query_.from = options.from;
   }
-  return kExitOk;
+
+  int run() {
+    while (left_ > 0 && !ended_) {
+      query_.max = std::min(left_, kPageMessages);
+      const auto page = finder_.node().consume(query_, options_.follow ? kFollowWaitMs : 0);
+      const auto* error = std::get_if<Error>(&page);
+      const int code =
+          error != nullptr ? go_elsewhere(*error) : take(std::get<ConsumeResult>(page));
+      if (code != kExitOk) return code;
+    }
+    return kExitOk;
+  }
+
+ private:
+  int take(const ConsumeResult& got) {
+    if (!stop_at_) stop_at_ = got.end;
+    for (const auto& line : skips_.on_page(query_.from, got)) complain(line);
+    for (const auto& message : got.messages) {
+      const std::int64_t at = options_.queue ? message.queue_offset : message.offset;
+      ended_ = !options_.follow && at >= *stop_at_;
+      if (ended_) return kExitOk;
+      if (const auto line = skips_.on_message(message); !line.empty()) complain(line);
+      if (!print(message, options_.json)) return complain("cannot write to standard output");
+      --left_;
+    }
+    query_.from = got.next;
+    if (std::fflush(stdout) != 0) return complain("cannot write to standard output");
+    if (options_.follow || !got.messages.empty()) finder_.succeeded();
+    if (options_.follow || (!got.messages.empty() && got.next < *stop_at_)) return kExitOk;
+    // A slave that is behind the node that was asked first.
+    if (finder_.retries() && got.end < *stop_at_) {
+      return go_elsewhere({HA_AGAIN, 0,
+                           fmt::format("it ends at {}, and the broker that was asked first at {}",
+                                       got.end, *stop_at_)});
+    }
+    ended_ = true;
+    return kExitOk;
+  }
+
+  int go_elsewhere(const Error& error) {
+    if (!finder_.retries() || !BrokerClient::may_pass(error)) return complain(error.text);
+    const auto found = finder_.next(error.text);
+    const auto* none = std::get_if<Error>(&found);
+    return none != nullptr ? complain(none->text) : kExitOk;
+  }
+
+  const ConsumeOptions& options_;
+  NodeFinder& finder_;
+  ConsumeQuery query_;
+  std::int64_t left_;
+  std::optional<std::int64_t> stop_at_;  // without --follow: where it ended at the first look
+  SkipReport skips_;
+  bool ended_ = false;
+};
+
+int run_consume(const ConsumeOptions& options) {
+  auto finder = open_finder(options.broker);
+  if (const auto* error = std::get_if<Error>(&finder)) return complain(error->text);
+  return Reader(options, std::get<NodeFinder>(finder)).run();
 }
 
 }  // namespace
 
 void add_consume(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<ConsumeOptions>();
-  auto* command = add_client(app, "consume", "Print messages, a line each", options->broker);
+  auto* command = add_list_client(app, "consume", "Print messages, a line each", options->broker);
+  add_failover(*command, options->broker);
   command->add_option("--topic", options->topic)->type_name("T")->required();
   command
       ->add_option("--queue", options->queue, "only this queue; default: all, in the log's order")

@@ -68,25 +68,37 @@ std::string table(const std::string& url, const NodeStatus& node) {
   return out;
 }
 
+// False when the broker does not answer.
+bool show(BrokerClient& client, const StatusOptions& options) {
+  const auto status = client.status();
+  const auto* error = std::get_if<Error>(&status);
+  if (error != nullptr) {
+    // It may come back while one watches.
+    if (options.watch)
+      fmt::print("{}\n", error->text);
+    else
+      complain(error->text);
+    return false;
+  }
+  const auto& node = std::get<NodeStatus>(status);
+  fmt::print("{}", options.json ? node.json : table(client.url(), node));
+  return true;
+}
+
 int run_status(const StatusOptions& options) {
-  auto opened = open_client(options.broker);
+  auto opened = open_clients(options.broker);
   if (const auto* error = std::get_if<Error>(&opened)) return complain(error->text);
-  auto& client = std::get<BrokerClient>(opened);
+  auto& clients = std::get<std::vector<BrokerClient>>(opened);
   const bool redraw = options.watch && ::isatty(STDOUT_FILENO) != 0;
   while (true) {
-    const auto status = client.status();
-    const auto* error = std::get_if<Error>(&status);
-    if (error != nullptr && !options.watch) return complain(error->text);
+    bool all = true;
     if (redraw) fmt::print("\x1b[H\x1b[J");
-    if (error != nullptr) {
-      fmt::print("{}\n", error->text);  // it may come back while one watches
-    } else if (options.json) {
-      fmt::print("{}", std::get<NodeStatus>(status).json);
-    } else {
-      fmt::print("{}", table(client.url(), std::get<NodeStatus>(status)));
+    for (auto& client : clients) {
+      if (&client != &clients.front() && !options.json) fmt::print("\n");
+      all = show(client, options) && all;
     }
     if (std::fflush(stdout) != 0) return complain("cannot write to standard output");
-    if (!options.watch) return kExitOk;
+    if (!options.watch) return all ? kExitOk : kExitFailed;
     std::this_thread::sleep_for(kWatchInterval);
   }
 }
@@ -95,7 +107,7 @@ int run_status(const StatusOptions& options) {
 
 void add_status(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<StatusOptions>();
-  auto* command = add_client(app, "status", "Show role, log and replicas", options->broker);
+  auto* command = add_list_client(app, "status", "Show role, log and replicas", options->broker);
   auto* json = command->add_flag("--json", options->json, "everything, as the broker says it");
   command->add_flag("--watch", options->watch, "again every second")->excludes(json);
   command->callback([options, &exit_code] { exit_code = run_status(*options); });

@@ -258,6 +258,26 @@ std::string FakeBroker::not_ready_reason() {
   return not_ready_;
 }
 
+void FakeBroker::set_standing(Standing standing) {
+  const std::lock_guard lock(mutex_);
+  standing_ = std::move(standing);
+}
+
+void FakeBroker::set_master_place(std::optional<MasterPlace> place) {
+  const std::lock_guard lock(mutex_);
+  place_ = std::move(place);
+}
+
+Standing FakeBroker::standing() {
+  const std::lock_guard lock(mutex_);
+  return standing_;
+}
+
+std::optional<MasterPlace> FakeBroker::master_place() {
+  const std::lock_guard lock(mutex_);
+  return place_;
+}
+
 Role FakeBroker::role() const {
   const std::lock_guard lock(mutex_);
   return role_;

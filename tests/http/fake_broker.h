@@ -32,6 +32,9 @@ class FakeBroker : public Broker {
   void block_promote(bool blocked);
   bool await_promoting();
   void set_not_ready(std::string reason);
+  // What standing and master_place answer; a master that refuses nothing until then.
+  void set_standing(Standing standing);
+  void set_master_place(std::optional<MasterPlace> place);
   std::string followed() const;
   // What set_option answers from now on.
   void refuse_options(std::int32_t status, std::string text);
@@ -57,6 +60,8 @@ class FakeBroker : public Broker {
   std::string status_json() override;
   std::string metrics_text() override;
   std::string not_ready_reason() override;
+  Standing standing() override;
+  std::optional<MasterPlace> master_place() override;
   Role role() const override;
   std::string ha_address() const override { return "127.0.0.1:10912"; }
   std::string metrics_address() const override { return ""; }
@@ -96,6 +101,8 @@ class FakeBroker : public Broker {
   bool promoting_ = false;
   bool forced_ = false;
   std::string not_ready_;
+  Standing standing_{.role = Role::kMaster};
+  std::optional<MasterPlace> place_;
   std::string followed_;
   Error option_refusal_{0, 0, ""};
   std::map<std::string, std::string> options_;
