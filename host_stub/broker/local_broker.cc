@@ -112,9 +112,8 @@ std::optional<Error> LocalBroker::open_all() {
   scheduler_ = std::make_unique<Scheduler>(*log_, index_, system_now_ms);
 
   hooks_ = std::make_unique<LogHooks>(
-      *log_, index_, *groups_, *epochs_, board_,
-      [this] { return snapshot().values.master_address; }, options_.consensus_log,
-      [this](const ha_role_report& r) { on_role_changed(r); });
+      *log_, index_, *groups_, *epochs_, board_, [this] { return followed(); },
+      options_.consensus_log, [this](const ha_role_report& r) { on_role_changed(r); });
   const ha::HostBinding binding = ha::bind_host(*hooks_);
   auto plugin = ha::Plugin::load(options_.plugin_path, binding);
   if (!plugin) return from_plugin(plugin.error());
@@ -197,6 +196,11 @@ Result<std::monostate> LocalBroker::set_group_offset(const std::string& group,
                                          master_address() + ": commit the offset there");
   }
   return groups_->set(group, topic, queue, next, role() != Role::kMaster);
+}
+
+std::string LocalBroker::followed() const {
+  const ha::Snapshot now = snapshot();
+  return now.values.client_state == HA_STATE_TRANSFER ? now.values.master_address : "";
 }
 
 bool LocalBroker::follows() const {

@@ -97,7 +97,8 @@ class LocalBroker final : public Broker {
   void set_writable(bool writable);
   std::string role_text() const;  // what the plugin said of the last change of role
 
-  bool follows() const;  // a master, and is connected to it
+  bool follows() const;          // a master, and is connected to it
+  std::string followed() const;  // the HA address of the master that this slave is connected to
 
   ha::Snapshot snapshot() const;
   std::string why_not_following() const;

@@ -37,11 +37,10 @@ const std::vector<Route> kDataRoutes = {
     {"PUT", "/v1/groups/g/topics/t/queues/0/offset", R"({"next":0})"},
     {"DELETE", "/v1/groups/g"},
     {"DELETE", "/v1/groups/g/topics/t"}};
-const std::vector<Route> kOpenRoutes = {{"GET", "/v1/status"},
-                                        {"GET", "/healthz"},
-                                        {"GET", "/readyz"},
-                                        {"GET", "/metrics"},
-                                        {"HEAD", "/v1/status"}};
+const std::vector<Route> kOpenRoutes = {
+    {"GET", "/v1/status"}, {"GET", "/healthz"},  {"GET", "/readyz"},
+    {"GET", "/metrics"},   {"GET", "/primary"},  {"HEAD", "/replica"},
+    {"GET", "/readiness"}, {"GET", "/liveness"}, {"HEAD", "/v1/status"}};
 
 class AccessTest : public HttpTest {
  protected:

@@ -3,6 +3,8 @@
 
 #include <chrono>
 
+#include "ha/ext/metadata.h"
+
 namespace stub {
 
 std::int32_t Fake::replicate(int from, int to, std::int64_t epoch) const {
@@ -21,6 +23,25 @@ std::int32_t Fake::replicate(int from, int to, std::int64_t epoch) const {
     if (status == HA_OK) status = target.append(to_ctx, epoch, have.end, buffer, got, nullptr);
     if (status != HA_OK) return status;
   }
+}
+
+std::int32_t copy_metadata(const Fake& fake, int from, int to) {
+  void* from_ctx = nullptr;
+  void* to_ctx = nullptr;
+  const ha_host_api& source = fake.host(from, &from_ctx);
+  const ha_host_api& target = fake.host(to, &to_ctx);
+  const auto* read =
+      static_cast<const ha_ext_metadata*>(source.get_extension(from_ctx, HA_EXT_METADATA));
+  const auto* write =
+      static_cast<const ha_ext_metadata*>(target.get_extension(to_ctx, HA_EXT_METADATA));
+  std::string state;
+  const auto sink = [](void* user, const char* text, std::int64_t size) noexcept {
+    static_cast<std::string*>(user)->append(text, static_cast<std::size_t>(size));
+    return 0;
+  };
+  const std::int32_t status = read->read(from_ctx, sink, &state);
+  if (status != HA_OK) return status;
+  return write->write(to_ctx, state.data(), static_cast<std::int64_t>(state.size()), nullptr);
 }
 
 BrokerOptions broker_options(const std::string& dir, Role role) {

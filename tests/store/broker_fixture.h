@@ -64,6 +64,8 @@ class Fake {
   void* library_;
 };
 
+// What the master's plugin and its slave's do: the state beside the log, from one to the other.
+std::int32_t copy_metadata(const Fake& fake, int from, int to);
 BrokerOptions broker_options(const std::string& dir, Role role);
 std::unique_ptr<Broker> open_broker(const BrokerOptions& options);
 ProduceRequest request(const std::string& topic, const std::vector<std::string>& bodies,

@@ -40,26 +40,6 @@ std::vector<std::string> bad_files(const TempDir& dir) {
   return out;
 }
 
-// What the plugin does within a second: the state beside `from`'s log replaces `to`'s.
-std::int32_t copy_metadata(const Fake& fake, int from, int to) {
-  void* from_ctx = nullptr;
-  void* to_ctx = nullptr;
-  const ha_host_api& source = fake.host(from, &from_ctx);
-  const ha_host_api& target = fake.host(to, &to_ctx);
-  const auto* read =
-      static_cast<const ha_ext_metadata*>(source.get_extension(from_ctx, HA_EXT_METADATA));
-  const auto* write =
-      static_cast<const ha_ext_metadata*>(target.get_extension(to_ctx, HA_EXT_METADATA));
-  std::string state;
-  const auto sink = [](void* user, const char* text, std::int64_t size) noexcept {
-    static_cast<std::string*>(user)->append(text, static_cast<std::size_t>(size));
-    return 0;
-  };
-  const std::int32_t status = read->read(from_ctx, sink, &state);
-  if (status != HA_OK) return status;
-  return write->write(to_ctx, state.data(), static_cast<std::int64_t>(state.size()), nullptr);
-}
-
 std::int64_t offset_of(Broker& broker, const std::string& group, const std::string& topic) {
   return std::get<std::int64_t>(broker.group_offset(group, topic, 0));
 }
