@@ -48,6 +48,7 @@ class Process {
   std::optional<std::string> read_line(std::chrono::milliseconds deadline = kDeadline);
   // With input_pipe. Throws when the process reads no more.
   void write_line(const std::string& line);
+  void close_input() { input_ = Descriptor(); }
   // All that is still to come on standard output.
   std::string read_all(std::chrono::milliseconds deadline = kDeadline);
   // The exit code, or 128 + the signal that ended it. Throws at the deadline.
