@@ -39,7 +39,7 @@ const std::vector<Route> kDataRoutes = {
     {"DELETE", "/v1/groups/g/topics/t"}};
 const std::vector<Route> kOpenRoutes = {
     {"GET", "/v1/status"}, {"GET", "/healthz"},  {"GET", "/readyz"},
-    {"GET", "/metrics"},   {"GET", "/primary"},  {"HEAD", "/replica"},
+    {"GET", "/metrics"},   {"GET", "/primary"},  {"HEAD", "/primary"},
     {"GET", "/readiness"}, {"GET", "/liveness"}, {"HEAD", "/v1/status"}};
 
 class AccessTest : public HttpTest {
