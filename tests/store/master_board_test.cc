@@ -22,7 +22,7 @@ TEST(MasterBoard, TakesOnlyWhatIsAsItMustBe) {
             (MasterNews{"http://a:1", "x", 7}));
   for (const auto* other :
        {"{}", "[]", "null", "\"http://a:1\"", "7", R"({"url":7,"id":{},"end":"7"})",
-        R"({"end":-1})", R"({"end":1.5})", R"({"end":18446744073709551615})"}) {
+        R"({"end":-2})", R"({"end":1.5})", R"({"end":18446744073709551615})"}) {
     EXPECT_EQ(news_of(other), MasterNews{}) << other;
   }
   const std::string longest(kMaxClientUrl, 'a');
