@@ -92,6 +92,9 @@ TEST(ServeSettings, RefuseByKeyAndValue) {
               HasSubstr("'0' keeps nothing; to keep all, leave it out"));
   EXPECT_THAT(with("retention-hours", "0"), HasSubstr("retention-hours: '0'"));
   EXPECT_THAT(with("log-level", "loud"), HasSubstr("log-level: 'loud'"));
+  for (const std::string bad : {"", "10.0.0.1:8080", "http://0.0.0.0:8080", "http://a:0"})
+    EXPECT_THAT(with("client-address", bad), HasSubstr("client-address: ")) << bad;
+  EXPECT_EQ(with("client-address", "https://a.example"), "(accepted)");
   EXPECT_THAT(with("consensus-log", "1"), HasSubstr("consensus-log: '1'"));
   EXPECT_THAT(refusal(given({{"role", "master"}, {"store", "d"}, {"master", "a:1"}})),
               HasSubstr("for --role slave only"));
