@@ -60,6 +60,7 @@ class Follower {
   Time next_check(Time heartbeat, Time housekeeping, bool can_send) const;
 
   State state() const { return state_; }
+  Time last_read() const { return last_read_; }
   Offset reported() const { return reported_; }
 
  private:

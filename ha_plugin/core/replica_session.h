@@ -63,6 +63,7 @@ class ReplicaSession {
   void on_frame_started(const Frame& frame);
   void on_written(Time now) { last_write_ = now; }
   Time last_write() const { return last_write_; }
+  Time last_read() const { return last_read_; }
 
   // Why the connection must close for silence, or kNone.
   Reason check_silence(Time now, const SessionOptions& options) const;

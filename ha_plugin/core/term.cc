@@ -92,10 +92,16 @@ Promise judge_prepare(const Prepare& prepare, const Term& term, const Voter& vot
     if (stranger) answer.aside = ": " + both;
     return answer;
   }
+  // Where one node is cut off from the master and the others are not, a change of master helps
+  // nobody, and the next one follows at once.
+  if (prepare.mode == Prepare::Mode::kSuspect && (voter.master || voter.hears_master)) {
+    answer.reason = Reason::kMasterHeard;
+    answer.text = quoted(voter.id) + (voter.master ? " is master" : " hears the master");
+    return answer;
+  }
   // Who asks does not know yet what to ask for.
-  const std::int64_t epoch = prepare.mode == Prepare::Mode::kAsk
-                                 ? std::max(prepare.epoch, epoch_above(term.known()))
-                                 : prepare.epoch;
+  const std::int64_t epoch =
+      only_asks(prepare.mode) ? std::max(prepare.epoch, epoch_above(term.known())) : prepare.epoch;
   answer.text = check_candidate(epoch, prepare.candidate, term, voter, answer.reason);
   if (answer.reason != Reason::kNone) return answer;
   // A log without a history has lost it, or never took part. Its bytes may be acknowledged ones,
@@ -181,6 +187,7 @@ Verdict judge_round(const Candidacy& candidacy, const std::vector<Heard>& heard)
   std::string who = quoted(candidacy.id) + " granted";
   const Promise* ahead = nullptr;
   bool outrun = false;
+  const Heard* hears = nullptr;
   std::int32_t differ = 0;
   for (const Heard& one : heard) {
     who += ", " + quoted(one.id) + " ";
@@ -196,6 +203,7 @@ Verdict judge_round(const Candidacy& candidacy, const std::vector<Heard>& heard)
       who += "refused (" + promise.text + ")";
       outrun = outrun || promise.reason == Reason::kEpoch;
       if (promise.reason == Reason::kSetDiffers) ++differ;
+      if (promise.reason == Reason::kMasterHeard) hears = &one;
     }
     if (promise.position > candidacy.position && promise.reason != Reason::kCluster &&
         (ahead == nullptr || promise.position > ahead->position)) {
@@ -206,6 +214,7 @@ Verdict judge_round(const Candidacy& candidacy, const std::vector<Heard>& heard)
   // short needs no promise but its own. So those who agree with it must be more than those who do
   // not. One node with a wrong list does not keep the others from having a master.
   if (differ >= granted) return {Reason::kSetDiffers, who};
+  if (hears != nullptr) return {Reason::kMasterHeard, hears->promise->text};
   if (outrun && candidacy.force) return {Reason::kEpoch, who};
   if (ahead != nullptr && !candidacy.force) {
     return {Reason::kBehind, quoted(ahead->id) + " holds more, " + text_of(ahead->position) +

@@ -63,6 +63,7 @@ struct Prepare {
     kAsk = 1,      // would you? Nothing is promised: a candidate that must fail disturbs nobody
     kPromise = 2,  // promise
     kForce = 3,    // promise, though you may hold more: an operator accepts the loss
+    kSuspect = 4,  // as kAsk, and is the master gone for you too? Nobody who asks so is an operator
   };
   Mode mode = Mode::kAsk;
   std::int64_t epoch = 0;
@@ -71,6 +72,10 @@ struct Prepare {
   std::string candidate;
   std::string set = {};  // set_text of the candidate's
 };
+
+constexpr bool only_asks(Prepare::Mode mode) {
+  return mode == Prepare::Mode::kAsk || mode == Prepare::Mode::kSuspect;
+}
 
 struct Promise {
   bool granted = false;
@@ -91,6 +96,7 @@ struct Voter {
   Position position;
   bool master = false;
   std::string set = {};  // set_text of its own
+  bool hears_master = false;
 };
 
 // What to answer. When granted and not only asked for: REQUIRES of the caller that promised_by is
@@ -125,6 +131,7 @@ struct Heard {
   std::string id;
   std::optional<Promise> promise;  // none = it did not answer
   std::string text;                // then: why
+  bool nobody_listens = false;     // its machine says that no process has that port
 };
 
 struct Candidacy {

@@ -453,7 +453,7 @@ Reader::Found Reader::on_body() {
     case Type::kPrepare: {
       prepare_fields(in, prepare_);
       const bool known = prepare_.mode >= core::Prepare::Mode::kAsk &&
-                         prepare_.mode <= core::Prepare::Mode::kForce;
+                         prepare_.mode <= core::Prepare::Mode::kSuspect;
       return in.whole() && known && are_names(prepare_.cluster, prepare_.candidate) &&
                      is_printable(prepare_.set)
                  ? Found::kPrepare

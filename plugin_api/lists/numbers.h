@@ -87,7 +87,9 @@ enum ReasonKind : std::uint8_t {
   X(SET_DIFFERS,          SetDiffers,         35, kRefusal | kUpToMaster)              \
   X(HOST_MISUSE,          HostMisuse,         36, kFinal)                              \
   X(TLS,                  Tls,                37, kUpToMaster)                         \
-  X(IDENTITY,             Identity,           38, kViolation | kRefusal | kUpToMaster)
+  X(IDENTITY,             Identity,           38, kViolation | kRefusal | kUpToMaster) \
+  X(COORDINATOR,          Coordinator,        39, kPlain)                              \
+  X(MASTER_HEARD,         MasterHeard,        40, kPlain)
 // clang-format on
 
 namespace ha::lists {

@@ -98,7 +98,7 @@ void promise(Node& node, const core::Prepare& prepare) {
   require(answer.granted || !answer.text.empty());
   if (!answer.granted) return;
   require(prepare.candidate == "a" || prepare.candidate == "c");
-  if (prepare.mode == core::Prepare::Mode::kAsk) return;
+  if (core::only_asks(prepare.mode)) return;
   if (prepare.mode == core::Prepare::Mode::kPromise) {
     require(prepare.position >= node.voter().position);
   }

@@ -30,7 +30,7 @@ using wire::native::Reader;
 
 constexpr auto kAskAgain = std::chrono::milliseconds(20);
 // A node that answers at all does so within this; one that is stopped must hold nobody up.
-constexpr auto kMoment = std::chrono::milliseconds(200);
+constexpr auto kMoment = std::chrono::milliseconds(100);
 // stop waits no longer than that for a round.
 constexpr auto kLookUp = std::chrono::milliseconds(50);
 
@@ -50,6 +50,7 @@ class Question {
 
   void ask() {
     connector_.connect(node_.address, [this](tcp::socket socket, const std::string& failure) {
+      heard_.nobody_listens = connector_.refused();
       if (!failure.empty()) return fail(failure);
       channel_.reset(std::move(socket));
       reader_.restart();

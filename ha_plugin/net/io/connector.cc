@@ -53,7 +53,7 @@ void Connector::connect(const Address& to, Done done) {
   to_ = to;
   done_ = std::move(done);
   endpoints_.clear();
-  failed_ = 0;
+  failed_ = refused_ = 0;
   errors_.clear();
   error_code not_a_number;
   const auto ip = boost::asio::ip::make_address(to.host, not_a_number);
@@ -138,6 +138,7 @@ void Connector::on_tried(std::size_t index, const error_code& error) {
     return finish(std::move(socket), "");
   }
   socket.close(ignored);
+  if (failed == boost::asio::error::connection_refused) ++refused_;
   errors_ += (errors_.empty() ? "" : "; ") +
              (endpoints_.size() > 1 ? text_of(endpoints_[index]) + ": " : "") + failed.message();
   if (++failed_ == endpoints_.size()) {

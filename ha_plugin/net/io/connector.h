@@ -44,6 +44,8 @@ class Connector {
 
   // How many addresses the last call had to choose from.
   std::size_t addresses() const { return endpoints_.size(); }
+  // After a failure: every address answered that nobody listens there.
+  bool refused() const { return !endpoints_.empty() && refused_ == endpoints_.size(); }
   // For the message of a caller whose deadline has passed.
   std::string waiting_for() const;
 
@@ -67,6 +69,7 @@ class Connector {
   std::vector<boost::asio::ip::tcp::endpoint> endpoints_;
   std::vector<std::unique_ptr<boost::asio::ip::tcp::socket>> sockets_;  // one for each one tried
   std::size_t failed_ = 0;
+  std::size_t refused_ = 0;  // of those
   std::string errors_;
 };
 

@@ -168,6 +168,13 @@ void ReplicaSet::replace_older(HaConnection& connection, const core::Hello& hell
   }
 }
 
+std::int32_t ReplicaSet::heard_since(Time then) const {
+  return static_cast<std::int32_t>(std::ranges::count_if(connections_, [then](const auto& one) {
+    const core::ReplicaSession& session = one.second.connection->session();
+    return !one.second.replica_id.empty() && session.reported() && session.last_read() >= then;
+  }));
+}
+
 wire::native::Bytes ReplicaSet::after_answer(const HaConnection& connection) {
   return side_.after_answer(connections_.at(connection.id()).sent);
 }

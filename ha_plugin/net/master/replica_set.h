@@ -56,6 +56,8 @@ class ReplicaSet : private ConnectionEvents {
   void tick(core::Time now, const core::LogBounds& log, double seconds);
   // The log was cut: when its bytes were appended is not known any more.
   void forget_history() { watch_.forget_history(); }
+  // How many replicas have acknowledged this master's epoch and were heard since then.
+  std::int32_t heard_since(core::Time then) const;
   // What slaves are told of where this log comes from.
   void set_upstream(const core::Upstream& upstream);
 

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "ha_plugin/base/clock.h"
 #include "ha_plugin/host/log_hash.h"
 
 namespace ha::net {
@@ -55,7 +56,14 @@ core::Voter Voting::voter() const {
   const TermKeeper& terms = parts_.terms;
   return {settings.cluster_id,     settings.replica_id,
           settings.replicas.ids(), terms.position(parts_.bounds.read().end),
-          terms.own_epoch() != 0,  settings.set_text()};
+          terms.own_epoch() != 0,  settings.set_text(),
+          hears_master()};
+}
+
+bool Voting::hears_master() const {
+  const core::Time heard{parts_.metrics.client.heard_ns.value()};
+  return heard.count() != 0 &&
+         steady_now() - heard < std::chrono::milliseconds(parts_.settings.suspect_after_ms);
 }
 
 core::Promise Voting::judge_prepare(const core::Prepare& prepare, Todo& todo) const {
@@ -66,7 +74,7 @@ core::Promise Voting::judge_prepare(const core::Prepare& prepare, Todo& todo) co
     answer.text = "it keeps no epochs: it has no option 'replicas'";
     return answer;
   }
-  const bool asks = prepare.mode == core::Prepare::Mode::kAsk;
+  const bool asks = core::only_asks(prepare.mode);
   const std::string asked =
       fmt::format("'{}' asks to become master of epoch {}", prepare.candidate, prepare.epoch);
   core::Promise answer = core::judge_prepare(prepare, terms.current(), voter());

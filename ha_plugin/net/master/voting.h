@@ -23,6 +23,7 @@ class Voting {
 
  private:
   core::Voter voter() const;
+  bool hears_master() const;
   void on_foreign_promise(const core::Hello& hello, Todo& todo) const;
 
   const MasterParts parts_;

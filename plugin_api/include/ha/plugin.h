@@ -69,7 +69,7 @@ extern "C" {
 #endif
 
 #define HA_ABI_MAJOR 1u
-#define HA_ABI_MINOR 5u
+#define HA_ABI_MINOR 6u
 #define HA_ENTRY_NAME "ha_plugin_entry_v1"
 
 /* ---- status ------------------------------------------------------------------------------- */
@@ -177,6 +177,8 @@ typedef struct ha_span {
 #define HA_REASON_HOST_MISUSE 36 /* a host hook said OK and did not do it, or answered nonsense */
 #define HA_REASON_TLS 37         /* no TLS where it is required, or it failed; the text has more */
 #define HA_REASON_IDENTITY 38 /* it proved to be another node than it says, or than was dialled */
+#define HA_REASON_COORDINATOR 39  /* the coordinator's doing: option coordinator */
+#define HA_REASON_MASTER_HEARD 40 /* a node of the set still hears the master */
 
 /* ---- log levels --------------------------------------------------------------------------- */
 

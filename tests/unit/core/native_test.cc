@@ -213,6 +213,21 @@ TEST(NativeCodec, ADegradedRangeMustBeOne) {
   }
 }
 
+TEST(NativeCodec, APrepareHasAModeThatIsKnown) {
+  using Mode = core::Prepare::Mode;
+  for (const int mode : {0, 1, 2, 3, 4, 5, 255}) {
+    const Bytes bytes = encode_prepare({static_cast<Mode>(mode), 7, {}, "prod", "a"});
+    Reader voter(Side::kMaster);
+    const bool known = mode >= 1 && mode <= 4;
+    EXPECT_EQ(read_all(voter, bytes), std::vector{known ? Found::kPrepare : Found::kBadBody})
+        << mode;
+    if (known) {
+      EXPECT_EQ(voter.prepare().mode, static_cast<Mode>(mode));
+    }
+  }
+  EXPECT_EQ(static_cast<int>(Mode::kSuspect), 4);
+}
+
 TEST(NativeCodec, OnlyWhatHasItsPlaceIsTaken) {
   const Bytes greeting = encode_greeting({1, 2, Offset(5), Offset(6)});
   const Bytes hello = encode_hello(some_hello());

@@ -102,6 +102,58 @@ TEST(Term, StrangersAndJumpsAreRefused) {
   EXPECT_EQ(judge_prepare(prepare(3 + kMaxEpochJump), term(), voter()).reason, Reason::kEpoch);
 }
 
+// A node that is cut off alone would move the master for nothing.
+TEST(Term, WhoHearsTheMasterDoesNotSuspectIt) {
+  Voter hears = voter();
+  hears.hears_master = true;
+  Voter master = voter();
+  master.master = true;
+  const Prepare suspect = prepare(0, Prepare::Mode::kSuspect);
+  EXPECT_TRUE(judge_prepare(suspect, term(), voter()).granted);
+  for (const Voter& one : {hears, master}) {
+    const Promise answer = judge_prepare(suspect, term(), one);
+    EXPECT_FALSE(answer.granted);
+    EXPECT_EQ(answer.reason, Reason::kMasterHeard);
+    EXPECT_EQ(answer.text, one.master ? "'b' is master" : "'b' hears the master");
+    EXPECT_EQ(answer.master, one.master);
+    EXPECT_EQ(answer.known, 2);
+  }
+  // An operator knows better, and a candidate was let try.
+  for (const auto mode : {Prepare::Mode::kAsk, Prepare::Mode::kPromise, Prepare::Mode::kForce}) {
+    EXPECT_TRUE(judge_prepare(prepare(3, mode), term(), hears).granted);
+    EXPECT_TRUE(judge_prepare(prepare(3, mode), term(), master).granted);
+  }
+}
+
+// Whom a voter hears is told to the members of its own set only.
+TEST(Term, ASuspicionIsJudgedAsAQuestionToo) {
+  for (const auto mode : {Prepare::Mode::kAsk, Prepare::Mode::kSuspect}) {
+    EXPECT_TRUE(only_asks(mode)) << "nothing is promised";
+  }
+  for (const auto mode : {Prepare::Mode::kPromise, Prepare::Mode::kForce}) {
+    EXPECT_FALSE(only_asks(mode));
+  }
+  const Prepare suspect = prepare(0, Prepare::Mode::kSuspect);
+  const Promise answer = judge_prepare(suspect, promised_by(term(), 9, "a"), voter());
+  EXPECT_TRUE(answer.granted) << "it need not know the newest epoch";
+  EXPECT_EQ(answer.known, 9);
+
+  Voter hears = voter();
+  hears.hears_master = true;
+  Prepare other = suspect;
+  other.cluster = "test";
+  EXPECT_EQ(judge_prepare(other, term(), hears).reason, Reason::kCluster);
+  other = suspect;
+  other.set = "a,b with default_copies 2";
+  EXPECT_EQ(judge_prepare(other, term(), hears).reason, Reason::kSetDiffers);
+  other = suspect;
+  other.position = {2, Offset(999)};
+  EXPECT_EQ(judge_prepare(other, term(), voter()).reason, Reason::kBehind);
+  other = suspect;
+  other.candidate = "d";
+  EXPECT_EQ(judge_prepare(other, term(), voter()).reason, Reason::kUnknownReplica);
+}
+
 // A refusal is what a stranger tries first: it must not teach him the names that open the door.
 TEST(Term, ARefusalTellsAStrangerNoName) {
   Voter self{"secret", "alpha", {"alpha", "beta"}, {2, Offset(1000)}, true};
@@ -268,6 +320,21 @@ TEST(Term, TheNodeThatIsAheadIsNamed) {
   // Also one that would follow: it may not see that it holds more.
   EXPECT_EQ(judge_round(candidacy(3, 2), {granted("b", {3, Offset(0)}), silent("c")}).reason,
             Reason::kBehind);
+}
+
+// One witness is enough: with it the next change of master would follow at once.
+TEST(Term, OneWhoHearsTheMasterEndsASuspicion) {
+  Heard hears = refused("d", {2, Offset(1000)}, Reason::kMasterHeard);
+  hears.promise->text = "'d' hears the master";
+  const Verdict verdict = judge_round(candidacy(5, 3), {granted("b"), granted("c"), hears});
+  EXPECT_EQ(verdict.reason, Reason::kMasterHeard);
+  EXPECT_EQ(verdict.text, "'d' hears the master");
+  EXPECT_EQ(judge_round(candidacy(5, 3), {granted("b"), granted("c"), silent("d")}).reason,
+            Reason::kNone);
+  EXPECT_EQ(judge_round(candidacy(3, 3), {hears}).reason, Reason::kMasterHeard)
+      << "though it needs nobody's promise";
+  EXPECT_EQ(judge_round(candidacy(3, 2), {hears, silent("c")}).reason, Reason::kMasterHeard)
+      << "which says more than that there are too few";
 }
 
 // By its own list a node may need nobody's promise. One that is told that its list differs has to
