@@ -39,6 +39,16 @@ TEST(MasterSearch, TheNamedNodeHasTimeToBecomeMaster) {
   EXPECT_EQ(search.next().host, "a") << "the others have no such time";
 }
 
+TEST(MasterSearch, TheNamedNodeMayCloseWhenItBecomesMaster) {
+  MasterSearch search = search_of({at("a"), at("b")});
+  for (const Reason reason : {Reason::kNetwork, Reason::kPeerClosed}) {
+    search.on_end(reason, kLongest, true);
+    EXPECT_EQ(search.next().host, "a");
+  }
+  search.on_end(Reason::kNetwork, kLongest, false);
+  EXPECT_EQ(search.next().host, "b") << "nobody listens there";
+}
+
 TEST(MasterSearch, WaitsLongestForWhatOnlyTheMasterCanFix) {
   MasterSearch alone = search_of({at("a")});
   EXPECT_FALSE(alone.on_end(Reason::kNetwork, kLongest).patient);

@@ -247,20 +247,22 @@ void ClientService::close(Reason reason, const std::string& text) {
   host_.warn(core::is_final(reason)
                  ? line + "; not trying again until the role or the master's address is set"
                  : line);
-  schedule_retry(reason);
+  schedule_retry(reason, was_connected);
 }
 
 // Handlers of this attempt that are still to come see that they are late.
 void ClientService::drop_link() {
   ++attempt_;
+  metrics_.heard_ns.set(0);
   timer_.cancel();
   answer_timer_.cancel();
   connector_.cancel();
   channel_.close();
 }
 
-void ClientService::schedule_retry(Reason reason) {
-  const MasterSearch::Retry retry = search_.on_end(reason, ms(settings_.reconnect_max_ms));
+void ClientService::schedule_retry(Reason reason, bool answered) {
+  const MasterSearch::Retry retry =
+      search_.on_end(reason, ms(settings_.reconnect_max_ms), answered);
   set_state(retry.give_up || retry.patient ? State::kSuspend : State::kReady);
   if (retry.give_up) return;
   const std::uint64_t attempt = attempt_;
@@ -288,7 +290,9 @@ void ClientService::wait_readable() {
 
 void ClientService::on_readable() {
   metrics_.last_read_ms.set(unix_now_ms());
-  if (const Refusal refusal = receive(steady_now()); !refusal.ok()) return close_if(refusal);
+  const Time now = steady_now();
+  if (const Refusal refusal = receive(now); !refusal.ok()) return close_if(refusal);
+  if (state_ == State::kTransfer) metrics_.heard_ns.set(now.count());
   if (receiver_.in_body()) IoThread::gather();
   wait_readable();
 }
@@ -436,17 +440,24 @@ Refusal ClientService::flush(Time now) {
   return {};
 }
 
+// A process that hangs still has its connections taken by its machine. A slave that looks for its
+// master among a set must not wait there while another node is it.
+Time ClientService::longest_silence() const {
+  const Time housekeeping = timing().housekeeping;
+  if (!settings_.keeps_epochs() || follower_->state() == State::kTransfer) return housekeeping;
+  return std::min<Time>(housekeeping, ms(settings_.suspect_after_ms));
+}
+
 void ClientService::arm_timer() {
   const std::uint64_t attempt = attempt_;
-  const Time due = follower_->next_check(timing().heartbeat, timing().housekeeping,
-                                         outbox_.empty() && may_report());
+  const Time due =
+      follower_->next_check(timing().heartbeat, longest_silence(), outbox_.empty() && may_report());
   timer_.expires_at(to_time_point(due));
   timer_.async_wait([this, attempt](const boost::system::error_code& error) {
     if (error || attempt != attempt_) return;
     const Time now = steady_now();
-    if (follower_->silent(now, timing().housekeeping)) {
-      const auto pause =
-          std::chrono::duration_cast<std::chrono::milliseconds>(timing().housekeeping);
+    if (follower_->silent(now, longest_silence())) {
+      const auto pause = std::chrono::duration_cast<std::chrono::milliseconds>(longest_silence());
       return close(Reason::kHousekeeping,
                    fmt::format("nothing from the master for {} ms", pause.count()));
     }

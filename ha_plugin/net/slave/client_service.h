@@ -83,7 +83,7 @@ class ClientService {
     if (!refusal.ok()) close(refusal.reason, refusal.text);
   }
   void drop_link();
-  void schedule_retry(core::Reason reason);
+  void schedule_retry(core::Reason reason, bool answered);
   void set_state(core::State state);
   bool leads_back(const boost::asio::ip::tcp::endpoint& local) const;
   void note(core::Reason reason, const std::string& text);
@@ -97,6 +97,7 @@ class ClientService {
   void wait_for_answer();
   void fall_back();
   ClientWire::Timing timing() const { return wire_->timing(settings_); }
+  core::Time longest_silence() const;
   bool may_report() const;
   Refusal make_durable();
   Refusal on_flushed(const LogFlusher::Request& request, HostResult result);

@@ -30,11 +30,14 @@ void MasterSearch::begin(std::vector<Address> candidates) {
   refused_by_ = {};
 }
 
-MasterSearch::Retry MasterSearch::on_end(Reason reason, core::Time longest) {
+MasterSearch::Retry MasterSearch::on_end(Reason reason, core::Time longest, bool answered) {
   gave_up_ = core::is_final(reason);
   if (gave_up_) return {.give_up = true};
-  // The one that was named is about to become master, or says who it is not soon enough.
-  const bool about_to_be = reason == Reason::kNotServing && tries_ == 0 && ++waited_ < kPatience;
+  // The one that was named is about to become master, or says who it is not soon enough. When it
+  // becomes master it closes all connections.
+  const bool not_yet = reason == Reason::kNotServing ||
+                       (answered && (reason == Reason::kPeerClosed || reason == Reason::kNetwork));
+  const bool about_to_be = not_yet && tries_ == 0 && ++waited_ < kPatience;
   if (!about_to_be) ++tries_;
   // Where there are others to try, a node that is not master is no reason to wait long.
   const bool wrong_node = reason == Reason::kNotServing || reason == Reason::kEpoch ||

@@ -40,8 +40,9 @@ class MasterSearch {
     bool patient = false;  // until the master is mended
     core::Time pause{};
   };
-  // The try ended for that reason. longest: the pause after many.
-  Retry on_end(core::Reason reason, core::Time longest);
+  // The try ended for that reason. longest: the pause after many. answered: somebody had taken the
+  // connection.
+  Retry on_end(core::Reason reason, core::Time longest, bool answered = false);
 
   // closed_first: the master closed the connection before its first byte. Returns true if it has
   // done so a few times in a row, which looks like a refusal by one that cannot say why.
