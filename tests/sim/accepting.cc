@@ -68,7 +68,7 @@ void Node::on_prepare(Inbound& in) {
            std::to_string(prepare.epoch) + " from " + prepare.candidate + ": " +
            (promise.granted ? "granted" : promise.text);
   });
-  const bool given = promise.granted && prepare.mode != core::Prepare::Mode::kAsk;
+  const bool given = promise.granted && !core::only_asks(prepare.mode);
   const native::Bytes answer = native::encode_promise(promise);
   if (given) {
     const bool early = cluster_.made(Fault::kPromiseBeforeDurable);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/sim/cluster.h"
 
+#include "tests/sim/engine.h"
 #include "tests/sim/impostor.h"
 #include "tests/sim/node.h"
 
@@ -10,7 +11,8 @@ Cluster::Cluster(const Config& config)
     : config_(config),
       rng_(config.seed),
       net_(config_, rng_, agenda_, now_),
-      checker_(config_, stats_) {
+      checker_(config_, stats_),
+      engine_(config.supervised ? std::make_unique<Engine>(config.seed) : nullptr) {
   for (std::uint32_t i = 0; i < static_cast<std::uint32_t>(config_.nodes); ++i) {
     nodes_.push_back(std::make_unique<Node>(*this, i));
   }
@@ -30,7 +32,7 @@ void Cluster::run() {
     node->start();
     agenda_.add(kUs * rng_.between(10, 9000), What::kTick, node->index());
   }
-  agenda_.add(kMs, What::kPromote, 0);
+  if (!engine_) agenda_.add(kMs, What::kPromote, 0);
   agenda_.add(kMs * 10, What::kMove, 0);
   agenda_.add(kMs * 15, What::kFault, 0);
   while (stats_.at[Stats::kSteps] < config_.steps) step();
@@ -150,8 +152,12 @@ void Cluster::crash(std::uint32_t node, bool power) {
 void Cluster::restart_later(std::uint32_t node) {
   const Time at = now_ + kMs * (rng_.percent(40) ? rng_.between(1, 10) : rng_.between(10, 150));
   agenda_.add(at, What::kRestart, node);
-  if (rng_.percent(15)) agenda_.add(at + kUs, What::kPromote, node);
+  if (rng_.percent(15) && !engine_) agenda_.add(at + kUs, What::kPromote, node);
 }
+
+bool Cluster::is_up(std::uint32_t node) const { return nodes_[node]->up(); }
+
+bool Cluster::refuses() { return engine_ && !calm_ && engine_->rng().percent(10); }
 
 Node& Cluster::any() { return *nodes_[static_cast<std::size_t>(rng_.below(config_.nodes))]; }
 

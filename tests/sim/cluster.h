@@ -16,6 +16,7 @@
 
 namespace ha::sim {
 
+class Engine;
 class Impostor;
 class Node;
 
@@ -39,6 +40,11 @@ class Cluster {
     return !calm_ && config_.misled >= 0 &&
            config_.ids[static_cast<std::size_t>(config_.misled)] == id;
   }
+  // Of a supervised run; else null.
+  Engine* engine() const { return engine_.get(); }
+  bool is_up(std::uint32_t node) const;
+  // Says a port that somebody listens on that nobody does?
+  bool refuses();
   bool made(Fault fault) const { return config_.fault == fault; }
   // Somebody else takes that connection, from time to time.
   void maybe_impersonate(ConnId id, const Node& victim, std::uint32_t dialled);
@@ -77,6 +83,7 @@ class Cluster {
   void make_calm();
   void converge();
   bool elect();
+  bool master_appears();
   bool all_follow(Node& master);
   bool all_healed();
   bool acknowledged_by_all(Node& master);
@@ -90,6 +97,7 @@ class Cluster {
   Net net_;
   Stats stats_;
   Checker checker_;
+  std::unique_ptr<Engine> engine_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::map<ConnId, std::unique_ptr<Impostor>> impostors_;
   std::uint32_t records_ = 0;

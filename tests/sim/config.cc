@@ -58,7 +58,9 @@ constexpr std::array<std::string_view, Stats::kCounters> kNames{
     "masters that yielded",
     "connections replaced",
     "DIVERGED",
-    "stores emptied by the operator"};
+    "stores emptied by the operator",
+    "candidacies of nodes by themselves",
+    "masters that were not sure to be the only one"};
 static_assert(!kNames.back().empty(), "a counter has no name");
 
 }  // namespace

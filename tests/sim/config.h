@@ -71,6 +71,7 @@ struct Config {
   std::uint64_t seed = 0;
   Fault fault = Fault::kNone;
   bool verbose = false;
+  bool supervised = false;  // nodes become master by themselves; nobody promotes
 
   std::vector<std::string> ids;
   // Until the operator mends it: the node that was configured with another set, and that set.
@@ -177,6 +178,8 @@ struct Stats {
     kEvictions,
     kDiverged,
     kEmptied,
+    kTakeovers,
+    kStepsBack,
     kCounters
   };
   std::array<std::int64_t, kCounters> at{};

@@ -21,6 +21,7 @@ struct Options {
   unsigned threads = 0;
   bool verbose = false;
   bool all = false;
+  bool supervised = false;
   ha::sim::Fault fault = ha::sim::Fault::kNone;
 };
 
@@ -63,6 +64,7 @@ class Runner {
     Config config = ha::sim::draw_config(seed);
     config.fault = options_.fault;
     config.verbose = options_.verbose;
+    config.supervised = options_.supervised;
     ha::sim::Cluster cluster(config);
     try {
       cluster.run();
@@ -102,6 +104,8 @@ int main(int argc, char** argv) {
   app.add_option("--threads", options.threads, "Default: as many as there are cores");
   app.add_option("--fault", fault, "A mistake that the glue shall make")
       ->check(CLI::IsMember(faults));
+  app.add_flag("--supervised", options.supervised,
+               "Nobody promotes: nodes do it by themselves, by a coordination engine that lies");
   app.add_flag("--verbose", options.verbose, "Tells what happens, on one thread");
   app.add_flag("--all", options.all, "Does not stop at a seed that fails");
   CLI11_PARSE(app, argc, argv);

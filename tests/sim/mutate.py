@@ -3,8 +3,9 @@
 """Breaks the rules on purpose, one at a time, and says whether ha_sim notices.
 
 Works on a copy in a temporary directory; prints a markdown table; exits with 1 when a fault that
-should be caught is not. Usage: mutate.py [--seeds N] [--only REGEX_OF_NAMES], or mutate.py --check, which only
-says whether the source still has the text that each of them replaces.
+should be caught is not. Usage: mutate.py [--seeds N] [--only REGEX_OF_NAMES] [--supervisor], or mutate.py --check,
+which only says whether the source still has the text that each of them replaces. --supervisor: only what moves the
+master by itself, which supervised runs and the unit tests of core look at.
 """
 
 import argparse
@@ -266,6 +267,90 @@ MUTATIONS = [
      "a slave's range of old is healed by what its master answered below policy, and glue: whatever it was told"),
 ]
 
+# What moves the master by itself. name, file, old text, new text, why it is wrong, and what catches it: SUPERVISED
+# runs, or the unit tests of core that the filter names.
+SUPERVISED = "ha_sim --supervised"
+RULES = "Supervisor.*"
+SUSPICION = "Term.*"
+SUPERVISOR = [
+    ("key-instead-of-promises", CORE + "term.h", "return force ? 1 : nodes - copies + 1;", "return 1;",
+     "who holds the key needs no promises", SUPERVISED),
+    ("suspicion-promises", CORE + "term.h",
+     "return mode == Prepare::Mode::kAsk || mode == Prepare::Mode::kSuspect;", "return mode == Prepare::Mode::kAsk;",
+     "to be asked is to promise", SUSPICION),
+    ("failed-try-keeps-the-key", CORE + "supervisor.cc",
+     """  back_off(look.now, look.chance);
+  return {Act::kRelease, {}, "this node is not master"};""", "  return wait(look);",
+     "a holder that cannot become master does not let others try", SUPERVISED),
+    ("never-campaigns", CORE + "supervisor.cc", "if (may_campaign_ && look.takes_part && sure(look.now)) {", "if (false) {",
+     "a holder lets the key go at once", SUPERVISED),
+    ("tries-for-ever", CORE + "supervisor.h", "void on_campaign() { may_campaign_ = false; }",
+     "void on_campaign() {}",
+     "a holder that failed tries again", RULES),
+    ("key-not-believed", SIM + "supervised.cc", "supervised_.key.lease == supervised_.lease && view.holder == id();",
+     "view.holder == id() && false;", "glue: a node never takes a key for its own", SUPERVISED),
+    ("deposed-master-tries", CORE + "supervisor.cc", "may_campaign_ = taken && role_ == Role::kSlave;",
+     "may_campaign_ = taken;", "a master that took the key as such deposes who deposed it", RULES),
+    ("quick-ignored", CORE + "supervisor.cc", "asked_.master_gone && rules_.quick", "asked_.master_gone",
+     "a master that answers below policy by its lease is replaced before that has ended", RULES),
+    ("key-let-go-while-it-waits", CORE + "supervisor.cc", "look.now - useful_ > kMostForACampaign",
+     "look.now - role_since_ > kMostForACampaign", "a long-time slave lets the key go while its try waits in the queue", RULES),
+    ("key-read-once", SIM + "supervised.cc", "  read_key();\n  search_master();",
+     "  if (supervised_.read_at == core::kNever) read_key();\n  search_master();",
+     "glue: a node goes by the key as it was at its start", SUPERVISED),
+    ("no-search", SIM + "supervised.cc", "if (master() || promotion_ || (link_ && link_->serving)) {", "if (true) {",
+     "glue: a slave never looks for another master", SUPERVISED,
+     "in the end its operator sends it to the one that there is"),
+    ("renew-after-loss", CORE + "supervisor.cc", "  if (!has_lease(look.now)) renew_at_ = kNever;\n", "",
+     "a lease that is lost is renewed", RULES),
+    ("take-without-asking", CORE + "supervisor.cc", 'if (!fresh) return {Act::kAsk, {}, "the master is not heard"};',
+     "(void)fresh;", "the key is taken though others hear the master", RULES),
+    ("yes-of-old", CORE + "supervisor.cc", "asked_at_ != kNever && look.now - asked_at_ < rules_.suspect_after;",
+     "asked_at_ != kNever;", "what others said a minute ago counts", RULES),
+    ("release-not-mine", CORE + "supervisor.cc", "if (key.own && (!look.takes_part ||", "if ((!look.takes_part ||",
+     "a node gives back a key that it does not hold", RULES),
+    ("hears-master-ignored", CORE + "term.cc", "(voter.master || voter.hears_master)) {", "voter.master) {",
+     "a slave that hears the master suspects it too", SUSPICION),
+    ("master-suspects-itself", CORE + "term.cc", "(voter.master || voter.hears_master)) {", "voter.hears_master) {",
+     "a master suspects itself", SUSPICION),
+    ("hears-master-outvoted", CORE + "term.cc", "if (hears != nullptr) return {Reason::kMasterHeard", "if (false) return {Reason::kMasterHeard",
+     "one that hears the master is outvoted", SUSPICION),
+    ("step-back-on-lost-lease-alone", CORE + "supervisor.cc", "!sure(look.now) && !look.copies_answer &&", "!sure(look.now) &&",
+     "a master whose copies answer steps back with its lease", RULES),
+    ("never-steps-back", CORE + "supervisor.cc", "if (settled && !sure(look.now)", "if (false && settled && !sure(look.now)",
+     "a master that cannot know whether it is the only one goes on", RULES),
+    ("steps-back-at-once", CORE + "supervisor.cc", "look.now - role_since_ > rules_.ttl;", "true;",
+     "a new master steps back before its copies can answer", RULES),
+    ("campaign-without-lease", CORE + "supervisor.cc", "if (may_campaign_ && look.takes_part && sure(look.now)) {",
+     "if (may_campaign_ && look.takes_part) {", "a node tries by a lease that may have ended", RULES),
+    ("own-clock-ignored", CORE + "supervisor.h", "return now < lease_until_; }", "return lease_until_ != Time{} && now != kNever; }",
+     "a lease lasts until the engine says otherwise", RULES),
+    ("no-margin", CORE + "supervisor.cc", "lease_ttl_ / 10 + milliseconds(100);", "milliseconds(0);",
+     "clocks never run apart", RULES),
+    ("no-backoff", CORE + "supervisor.cc", "  if (!round.may) back_off(now, chance_);\n", "",
+     "after a no it is asked again at once", RULES),
+    ("backoff-without-end", CORE + "supervisor.cc", "std::clamp(2 * back_off_, kFirstBackOff, kLastBackOff);",
+     "std::max(2 * back_off_, kFirstBackOff);", "each pause is twice the last one", RULES),
+    ("takeovers-not-apart", CORE + "supervisor.cc", "const bool soon = followed_since_ != kNever && look.now - followed_since_ < kBetweenTakeovers;",
+     "const bool soon = false;", "a network that comes and goes moves the master back and forth", RULES),
+    ("manual-ignored", CORE + "supervisor.cc", "rules_.automatic && rules_.priority > 0 &&", "rules_.priority > 0 &&",
+     "option failover=manual says nothing", RULES),
+    ("priority-zero-tries", CORE + "supervisor.cc", "rules_.automatic && rules_.priority > 0 &&", "rules_.automatic &&",
+     "a node of priority 0 becomes master by itself", RULES),
+    ("pause-ignored", CORE + "supervisor.cc", "rules_.priority > 0 && !key.paused;", "rules_.priority > 0;",
+     "operators cannot pause it", RULES),
+    ("key-of-another-taken", CORE + "supervisor.cc", "if (!absent && key.holder != look.master && key.holder != rules_.id) {",
+     "if (false) {", "a candidate takes the key of another", RULES),
+    ("master-takes-key-of-another", CORE + "supervisor.cc", "if (key.known && (key.holder.empty() || key.holder == rules_.id) &&",
+     "if (key.known &&", "a master takes the key of who tries to follow it", RULES),
+    ("link-alone-takes", CORE + "supervisor.cc", "  if (free) {\n    return {Act::kTake", "  if (true) {\n    return {Act::kTake",
+     "a link that is gone is a master that is gone", RULES),
+    ("silence-alone-asks", CORE + "supervisor.cc", "if (!free && !no_link) return wait(look);", "(void)no_link;",
+     "a slave asks though its master holds the key and the link is there", RULES),
+    ("hand-over-again-and-again", CORE + "supervisor.cc", "if (other && look.now >= not_before_) return {Act::kHandOver",
+     "if (other) return {Act::kHandOver", "a master hands over at each look", RULES),
+]
+
 # Of the glue: --fault NAME, why it is wrong[, why it cannot be caught]
 FAULTS = [
     ("promise-before-durable", "PROMISE leaves before the promise is saved"),
@@ -285,16 +370,19 @@ FAULTS = [
 
 MAKEFILE = """
 OBJECTS := $(patsubst %.cc,%.o,$(wildcard ha_plugin/core/*.cc tests/sim/*.cc)) ha_plugin/wire/native.o ha_plugin/wire/rocketmq.o
+UNIT := tests/unit/core/supervisor_test.o tests/unit/core/term_test.o
 sim: $(OBJECTS)
 \tg++ -o $@ $^ -lpthread
+unit: $(UNIT) $(filter ha_plugin/%,$(OBJECTS))
+\tg++ -o $@ $^ -lgtest -lgtest_main -lpthread
 %.o: %.cc
 \tg++ -std=c++20 -O1 -w -DHA_SLOW_ASSERTS -I. -MMD -c -o $@ $<
--include $(OBJECTS:.o=.d)
+-include $(OBJECTS:.o=.d) $(UNIT:.o=.d)
 """
 
 
-def build(directory):
-    done = subprocess.run(["make", "-s", "-j2", "sim"], cwd=directory, capture_output=True, text=True)
+def build(directory, target="sim"):
+    done = subprocess.run(["make", "-s", "-j2", target], cwd=directory, capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(done.stderr)
 
@@ -315,6 +403,23 @@ def run(directory, seeds, more=()):
     return found.group(2), found.group(1)
 
 
+def run_tests(directory, names):
+    """The first test that failed; None = none did."""
+    done = subprocess.run(["./unit", "--gtest_filter=" + names], cwd=directory, capture_output=True, text=True, timeout=60)
+    if done.returncode == 0:
+        return None
+    found = re.search(r"^\[  FAILED  \] ([\w.]+) \(", done.stdout, re.MULTILINE)
+    return found.group(1) if found else f"exit code {done.returncode}", ""
+
+
+def run_against(directory, catcher, seeds):
+    if catcher == SUPERVISED:
+        build(directory)
+        return run(directory, seeds, ["--supervised"])
+    build(directory, "unit")
+    return run_tests(directory, catcher)
+
+
 def replaced(text, old, new, name):
     if text.count(old) != 1:
         sys.exit(f"{name}: its text is found {text.count(old)} times: {old}")
@@ -328,7 +433,7 @@ def replacements(root, path, old, new):
 
 
 def check():
-    for name, path, old, new, *_ in MUTATIONS:
+    for name, path, old, new, *_ in MUTATIONS + SUPERVISOR:
         for file, one, other in replacements(ROOT, path, old, new):
             replaced(file.read_text(), one, other, name)
 
@@ -338,6 +443,7 @@ def main():
     parser.add_argument("--seeds", type=int, default=20000)
     parser.add_argument("--only", default="", help="a regular expression: the names that match")
     parser.add_argument("--check", action="store_true", help="only look whether each can be made")
+    parser.add_argument("--supervisor", action="store_true", help="only what moves the master by itself")
     options = parser.parse_args()
     if options.check:
         return check()
@@ -351,27 +457,44 @@ def main():
 
     with tempfile.TemporaryDirectory() as temporary:
         directory = pathlib.Path(temporary)
-        for part in ("plugin_api/lists", "ha_plugin/core", "ha_plugin/wire", "tests/sim"):
+        for part in ("plugin_api/lists", "ha_plugin/core", "ha_plugin/wire", "tests/sim", "tests/unit/core"):
             shutil.copytree(ROOT / part, directory / part)
         (directory / "Makefile").write_text(MAKEFILE)
-        build(directory)
-        found = run(directory, options.seeds)
-        if found:
-            sys.exit(f"it fails as it is: {found}")
-        print("| name | what | caught by | seeds |\n|---|---|---|---|", flush=True)
-        for name, path, old, new, what, *excuse in MUTATIONS:
-            if not re.search(options.only, name):
-                continue
+
+        def attempt(mutation, tried):
+            name, path, old, new = mutation[:4]
             places = list(replacements(directory, path, old, new))
             texts = {file: file.read_text() for file, _, _ in places}
             for file, one, other in places:
                 file.write_text(replaced(file.read_text(), one, other, name))
-            build(directory)
-            report(name, what, run(directory, options.seeds), "".join(excuse))
+            found = tried()
             for file, text in texts.items():
                 file.write_text(text)
-        build(directory)
-        for name, what, *excuse in FAULTS:
+            return found
+
+        def plain():
+            build(directory)
+            return run(directory, options.seeds)
+
+        catchers = sorted({mutation[5] for mutation in SUPERVISOR})
+        untouched = [run_against(directory, catcher, options.seeds) for catcher in catchers]
+        if not options.supervisor:
+            untouched.append(plain())
+        if any(untouched):
+            sys.exit(f"it fails as it is: {untouched}")
+        print("| name | what | caught by | seeds |\n|---|---|---|---|", flush=True)
+        for mutation in SUPERVISOR:
+            name, _, _, _, what, catcher, *excuse = mutation
+            if re.search(options.only, name):
+                report(name, what, attempt(mutation, lambda by=catcher: run_against(directory, by, options.seeds)),
+                       "".join(excuse))
+        for mutation in [] if options.supervisor else MUTATIONS:
+            name, _, _, _, what, *excuse = mutation
+            if re.search(options.only, name):
+                report(name, what, attempt(mutation, plain), "".join(excuse))
+        if not options.supervisor:
+            build(directory)
+        for name, what, *excuse in [] if options.supervisor else FAULTS:
             if re.search(options.only, name):
                 report(name, "glue: " + what, run(directory, options.seeds, ["--fault", name]),
                        "".join(excuse))

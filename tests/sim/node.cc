@@ -34,6 +34,7 @@ Waits::Told Node::told_by_waits() {
 void Node::start() {
   up_ = true;
   ++incarnation_;
+  start_supervisor();
   stopped_until_ = full_until_ = Time{};
   term_ = disk_.saved;
   if (!cluster_.made(Fault::kHistoryNotCut)) forget_unentered();
@@ -118,6 +119,7 @@ void Node::on_tick() {
   pump_all();
   tick_link();
   tick_promotion();
+  tick_supervisor();
 }
 
 void Node::tear() {
@@ -280,7 +282,7 @@ core::Position Node::position() const {
 }
 
 core::Voter Node::voter() const {
-  return {"sim", id(), set().ids, position(), master(), set().text()};
+  return {"sim", id(), set().ids, position(), master(), set().text(), hears_master()};
 }
 
 Node::Set Node::set() const {
@@ -373,6 +375,10 @@ void Node::on_gone(ConnId conn, Side side) {
     for (const auto& ballot : promotion_->ballots) {
       if (ballot->id != conn || ballot->closed) continue;
       ballot->closed = true;
+      // A firewall that refuses says the same of a process that is there.
+      const bool refused =
+          !ballot->greeted && (!cluster_.is_up(ballot->voter) || cluster_.refuses());
+      promotion_->heard[ballot->voter].nobody_listens = refused;
       settle(ballot->voter, std::nullopt, "closed");
       return;
     }

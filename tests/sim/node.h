@@ -2,7 +2,7 @@
 // A node: core's rules, glued together as the plugin and its host do it.
 //
 // node.cc: its life, its disk, its roles. accepting.cc: what others connect to. following.cc: a
-// slave's link. promotion.cc: a candidate.
+// slave's link. promotion.cc: a candidate. supervised.cc: how it becomes one by itself.
 #pragma once
 
 #include <map>
@@ -13,9 +13,11 @@
 
 #include "ha_plugin/core/follower.h"
 #include "ha_plugin/core/handshake.h"
+#include "ha_plugin/core/supervisor.h"
 #include "ha_plugin/core/term.h"
 #include "ha_plugin/wire/native.h"
 #include "tests/sim/cluster.h"
+#include "tests/sim/engine.h"
 #include "tests/sim/keeper.h"
 #include "tests/sim/waits.h"
 
@@ -66,7 +68,7 @@ class Node {
   bool up() const { return up_; }
   Time stopped_until() const { return stopped_until_; }
   bool master() const { return epoch_ != 0; }
-  bool promoting() const { return promotion_ != nullptr; }
+  bool promoting() const { return promotion_ != nullptr && !promotion_->suspect; }
   bool idle() const { return up_ && !master() && !promoting() && !target_; }
   bool diverged() const { return diverged_; }
   // Does it lack what its master has deleted, and hold what its readers saw?
@@ -124,6 +126,7 @@ class Node {
   };
   struct Promotion {
     bool force = false;
+    bool suspect = false;    // it only asks whether the master is gone
     bool promising = false;  // the second round
     std::int64_t epoch = 0;
     core::Position position;
@@ -131,6 +134,13 @@ class Node {
     std::vector<core::Heard> heard;  // of the round that is on
     std::vector<bool> settled;
     std::vector<std::unique_ptr<Ballot>> ballots;
+  };
+  struct Supervised {
+    core::Supervisor rules{{}};
+    Engine::Key key;
+    std::uint64_t lease = 0;
+    Time read_at{core::kNever};
+    Time searching_since{};
   };
   using Found = wire::native::Reader::Found;
 
@@ -187,7 +197,22 @@ class Node {
   void close_link();
   void tick_link();
 
+  // supervised.cc
+  Time supervisor_clock() const;
+  void start_supervisor();
+  bool hears_master() const;
+  core::Look look() const;
+  core::LeaderView leader() const;
+  void tick_supervisor();
+  void read_key();
+  void take_key();
+  void search_master();
+  void ask_whether_gone();
+  void end_suspicion(const core::Verdict& verdict, const std::vector<core::Heard>& heard);
+
   // promotion.cc
+  void begin_round();
+  void open_ballots();
   void open_ballot(std::uint32_t other);
   void read(Ballot& ballot, std::span<const std::byte> bytes);
   void say_prepare(Ballot& ballot);
@@ -216,6 +241,7 @@ class Node {
   std::unique_ptr<Link> link_;
   std::vector<std::unique_ptr<Link>> old_links_;
   std::unique_ptr<Promotion> promotion_;
+  Supervised supervised_;
   std::vector<std::unique_ptr<Promotion>> old_promotions_;
   Time reconnect_at_{};
   Time full_until_{};

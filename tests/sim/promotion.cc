@@ -11,14 +11,22 @@ using core::Prepare;
 namespace native = wire::native;
 
 void Node::promote(bool force) {
-  if (promotion_) return;
+  if (promoting()) return;
   leave_role(core::Status::kNotMaster, std::nullopt);
   cluster_.say([&] { return id() + (force ? " is promoted by force" : " is promoted"); });
   if (!cut_log(disk_.whole_end(disk_.end()))) return;
-  promotion_ = std::make_unique<Promotion>();
+  begin_round();
   promotion_->force = force;
+  open_ballots();
+}
+
+void Node::begin_round() {
+  promotion_ = std::make_unique<Promotion>();
   promotion_->position = position();
   promotion_->deadline = clock() + kMs * 25;
+}
+
+void Node::open_ballots() {
   const auto nodes = static_cast<std::uint32_t>(cluster_.config().nodes);
   const std::vector<std::string> mine = set().ids;
   for (std::uint32_t i = 0; i < nodes; ++i) {
@@ -60,9 +68,10 @@ void Node::read(Ballot& ballot, std::span<const std::byte> bytes) {
 void Node::say_prepare(Ballot& ballot) {
   const Promotion& mine = *promotion_;
   Prepare prepare;
-  prepare.mode = !mine.promising ? Prepare::Mode::kAsk
-                 : mine.force    ? Prepare::Mode::kForce
-                                 : Prepare::Mode::kPromise;
+  prepare.mode = mine.suspect      ? Prepare::Mode::kSuspect
+                 : !mine.promising ? Prepare::Mode::kAsk
+                 : mine.force      ? Prepare::Mode::kForce
+                                   : Prepare::Mode::kPromise;
   prepare.epoch = mine.promising ? mine.epoch : term_.known() + 1;
   prepare.position = mine.position;
   prepare.cluster = "sim";
@@ -91,6 +100,7 @@ void Node::judge_if_settled() {
   const auto nodes = static_cast<std::int32_t>(set().ids.size());
   const core::Candidacy candidacy{id(), nodes, set().copies, mine.position, mine.force};
   const core::Verdict verdict = core::judge_round(candidacy, heard);
+  if (mine.suspect) return end_suspicion(verdict, heard);
   if (verdict.reason != core::Reason::kNone) {
     return fail_promotion(verdict.text, core::master_among(heard));
   }
