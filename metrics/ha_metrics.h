@@ -173,6 +173,7 @@ class GuardedText {
 struct ClientMetrics {
   Gauge state;          // HA_STATE_*
   Gauge last_reason;    // HA_REASON_*
+  Gauge heard_ns;       // steady clock: its master's last bytes; 0 = it does not follow
   Gauge last_read_ms;   // Unix time, 0 = never
   Gauge last_write_ms;  // Unix time, 0 = never
   Gauge bytes_per_s;    // over the last full second
@@ -195,6 +196,20 @@ struct ClientMetrics {
   Gauge not_following_since_ns;
   Gauge refused;           // 1 = since it followed last, a master has refused it
   GuardedText last_words;  // why it does not follow, or did not: "reason: sentence"
+};
+
+// Option coordinator.
+struct CoordinatorMetrics {
+  Gauge configured;
+  Gauge answers;      // 1 = its last request was answered
+  Gauge lease_until;  // ns of CLOCK_BOOTTIME until when this node surely has it; 0 = it has none
+  Gauge paused;       // operators want no change of master without them
+  Counter requests_ok;
+  Counter requests_no;      // answered with no: somebody was first, the lease had ended
+  Counter requests_failed;  // no answer that can be trusted
+  Counter takeovers;        // this node became master by itself
+  GuardedText holder;       // who holds the key
+  GuardedText last_words;   // why this node does not become master, or what the engine said last
 };
 
 struct TlsMetrics {
@@ -247,6 +262,7 @@ struct HaMetrics {
   Counter appended_hints;  // wake-ups by notify_appended that reached the I/O thread
   ClientMetrics client;
   TlsMetrics tls;
+  CoordinatorMetrics coordinator;
 
   // Finds the replica of that id or makes it. The caller adds to its `connections` before it asks
   // for another id (one without connections may be folded), and bumps it no more once they are back

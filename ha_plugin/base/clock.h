@@ -2,6 +2,8 @@
 // The one place where the plugin reads clocks.
 #pragma once
 
+#include <time.h>
+
 #include <chrono>
 #include <cstdint>
 
@@ -12,6 +14,13 @@ namespace ha::net {
 inline core::Time steady_now() {
   return std::chrono::duration_cast<core::Time>(
       std::chrono::steady_clock::now().time_since_epoch());
+}
+
+// Goes on while the machine sleeps, which steady_now does not.
+inline core::Time boottime_now() {
+  timespec now{};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
 }
 
 inline std::chrono::steady_clock::time_point to_time_point(core::Time t) {

@@ -47,6 +47,41 @@ std::string check_metrics(const Settings& s) {
   return "";
 }
 
+std::string check_coordinator(const Settings& s) {
+  if (s.coordinator_user.empty() != s.coordinator_password_file.empty()) {
+    return "options 'coordinator_user' and 'coordinator_password_file' go together";
+  }
+  if (s.coordinator_cert.empty() != s.coordinator_key.empty()) {
+    return "options 'coordinator_cert' and 'coordinator_key' go together";
+  }
+  if (s.coordinator.empty()) {
+    if (s.coordinator_user.empty() && s.coordinator_ca.empty() && s.coordinator_cert.empty()) {
+      return "";
+    }
+    return "options 'coordinator_user', 'coordinator_ca' and 'coordinator_cert' are for an engine: "
+           "give option 'coordinator'";
+  }
+  if (!s.keeps_epochs() || s.cluster_id.empty()) {
+    return "option 'coordinator' needs options 'replicas', the nodes of the set, and 'cluster_id', "
+           "which names its keys";
+  }
+  if (s.suspect_after_ms <= 2 * s.native_heartbeat_ms) {
+    return fmt::format(
+        "option 'suspect_after_ms': {} must be more than twice "
+        "'native_heartbeat_ms' ({}); change one of them",
+        s.suspect_after_ms, s.native_heartbeat_ms);
+  }
+  if (s.coordinator.https == s.coordinator_ca.empty()) {
+    return s.coordinator.https ? "option 'coordinator': https needs option 'coordinator_ca'"
+                               : "option 'coordinator_ca' is for https (option 'coordinator')";
+  }
+  if (s.failover == Failover::kAuto && s.copies_by_default() == 1) {
+    return "option 'failover': 'auto' needs 'default_copies' of 2 or more: with one copy every "
+           "node must promise before there is a new master, the dead one too";
+  }
+  return "";
+}
+
 }  // namespace
 
 std::string check_together(const Settings& s) {
@@ -109,6 +144,7 @@ std::string check_together(const Settings& s) {
   }
   if (std::string wrong = check_tls(s); !wrong.empty()) return wrong;
   if (std::string wrong = check_metrics(s); !wrong.empty()) return wrong;
+  if (std::string wrong = check_coordinator(s); !wrong.empty()) return wrong;
   if (s.wire == Wire::kRocketmqAutoswitch && s.state_dir.empty()) {
     return "option 'wire': 'rocketmq-autoswitch' needs option 'state_dir', a directory for the "
            "epochs of this log (such as that of the store)";

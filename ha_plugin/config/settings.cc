@@ -28,6 +28,11 @@ struct Spec {
   std::string (*show)(const Settings&);
 };
 
+const Settings& defaults() {
+  static const Settings kDefaults;
+  return kDefaults;
+}
+
 template <std::int64_t Settings::*Member, std::int64_t Least, std::int64_t Most>
 std::string apply_number(Settings& settings, std::string_view text) {
   std::int64_t value = 0;
@@ -39,7 +44,7 @@ std::string apply_number(Settings& settings, std::string_view text) {
     if (value == Most) return fmt::format("is above the maximum, {}", Most);
   } else if (!whole || error != std::errc{} || std::to_string(value) != text) {
     return fmt::format("is not a whole number (the unit is in the option's name: try {})",
-                       Settings{}.*Member);
+                       defaults().*Member);
   }
   if (value < Least) return fmt::format("is below the minimum, {}", Least);
   if (value > Most) return fmt::format("is above the maximum, {}", Most);
@@ -113,6 +118,9 @@ constexpr Choice<TlsMode> kTlsModes[] = {{TlsMode::kOff, "off"},
                                          {TlsMode::kAccept, "accept"},
                                          {TlsMode::kPrefer, "prefer"},
                                          {TlsMode::kRequire, "require"}};
+
+constexpr Choice<Failover> kFailovers[] = {{Failover::kAuto, "auto"},
+                                           {Failover::kManual, "manual"}};
 
 template <auto Member, const auto& Choices>
 std::string apply_choice(Settings& s, std::string_view v) {
@@ -208,6 +216,47 @@ std::string apply_replicas(Settings& s, std::string_view v) {
   return wrong;
 }
 
+std::string apply_coordinator(Settings& s, std::string_view v) {
+  constexpr std::string_view kEtcd = "etcd:";
+  CoordinatorAddress engine;
+  if (v.empty()) {
+    s.coordinator = engine;
+    return "";
+  }
+  if (!v.starts_with(kEtcd)) {
+    return "does not begin with the engine's name (try etcd:http://10.0.0.1:2379,10.0.0.2:2379)";
+  }
+  v.remove_prefix(kEtcd.size());
+  constexpr std::string_view kHttps = "https://";
+  constexpr std::string_view kHttp = "http://";
+  engine.https = v.starts_with(kHttps);
+  std::string wrong = net::for_each_item(v, [&](std::string_view part) -> std::string {
+    if (part.starts_with(engine.https ? kHttp : kHttps)) return "mixes http and https";
+    if (part.starts_with(kHttps)) part.remove_prefix(kHttps.size());
+    if (part.starts_with(kHttp)) part.remove_prefix(kHttp.size());
+    net::Address address;
+    std::string bad = net::parse_address(part, false, address);
+    if (bad.empty()) engine.endpoints.push_back(std::move(address));
+    return bad;
+  });
+  if (wrong.empty() && engine.endpoints.empty()) wrong = "names no endpoint";
+  if (wrong.empty()) s.coordinator = std::move(engine);
+  return wrong;
+}
+
+std::string apply_prefix(Settings& s, std::string_view v) {
+  constexpr std::size_t kLongest = 200;
+  const bool plain = std::ranges::all_of(v, [](unsigned char c) { return c > 0x20 && c < 0x7f; });
+  if (!v.starts_with('/') || v.ends_with('/') || !plain || v.size() > kLongest) {
+    return fmt::format(
+        "is not a path of keys: '/' and at most {} more characters, no spaces, no '/' at its end "
+        "(try /ha)",
+        kLongest - 1);
+  }
+  s.coordinator_prefix = v;
+  return "";
+}
+
 std::string apply_state_dir(Settings& s, std::string_view v) {
   std::error_code ignored;
   if (!v.empty() && !std::filesystem::is_directory(std::filesystem::path(v), ignored)) {
@@ -230,6 +279,15 @@ std::string apply_tls_reload(Settings& s, std::string_view v) {
   if (!v.empty()) ++s.tls_reloads;
   return "";
 }
+
+// What is asked for is not kept: the engine has it, for all nodes.
+std::string check_switchover(Settings&, std::string_view v) {
+  return core::check_name(std::string(v));
+}
+std::string check_pause(Settings&, std::string_view v) {
+  return v.empty() || v == "true" || v == "false" ? "" : "is neither true nor false";
+}
+std::string show_nothing(const Settings&) { return ""; }
 
 constexpr std::int64_t kHourMs = 3'600'000;
 
@@ -482,7 +540,55 @@ const Spec kSpecs[] = {
      HA_PATH(tls_psk_file)},
     {"tls_reload", "choice", "now; empty = not now", true,
      "Reads the files of TLS again at once. They are also looked at every 10 s.", apply_tls_reload,
-     [](const Settings&) { return std::string(); }},
+     show_nothing},
+    {"coordinator", "engine", "etcd:URL,HOST:PORT,...; empty = none", false,
+     "A coordination engine, so that the set has a master without an operator: `etcd:` and the "
+     "endpoints of an etcd cluster (3.4 and later), plain or `https://`. The engine only picks who "
+     "tries; promises protect the log, so a wrong alarm costs a change of master and no message. "
+     "The same on every node. Needs replicas and cluster_id.",
+     apply_coordinator, [](const Settings& s) { return s.coordinator.text(); }},
+    {"coordinator_ttl_ms", "milliseconds", "2000 to 60000", false,
+     "How long the master's key outlives a master that is not there any more. etcd grants whole "
+     "seconds, and no less than one and a half of its election timeouts.",
+     HA_NUMBER(coordinator_ttl_ms, 2000, 60'000)},
+    {"coordinator_prefix", "text", "a path", false,
+     "Keys are PREFIX/CLUSTER_ID/leader, whose value is the replica_id of the master, and "
+     "PREFIX/CLUSTER_ID/control.",
+     apply_prefix, show_text<&Settings::coordinator_prefix>},
+    {"coordinator_user", "text", "empty = no authentication", false,
+     "The engine's user. Needs coordinator_password_file.", HA_PATH(coordinator_user)},
+    {"coordinator_password_file", "file", "one line, mode 0600; empty = none", false,
+     "The password of coordinator_user. Read again whenever the engine wants it.",
+     HA_PATH(coordinator_password_file)},
+    {"coordinator_ca", "file", "PEM; empty = none", false,
+     "The authorities that the engine's certificates are checked against. https needs it.",
+     HA_PATH(coordinator_ca)},
+    {"coordinator_cert", "file", "PEM; empty = none", false,
+     "This node's certificate for the engine. etcd's JSON gateway takes none with a common name "
+     "while its own authentication is on.",
+     HA_PATH(coordinator_cert)},
+    {"coordinator_key", "file", "PEM, not encrypted, not readable by others; empty = none", false,
+     "The private key of coordinator_cert.", HA_PATH(coordinator_key)},
+    {"failover", "choice", "auto, manual", true,
+     "With coordinator: whether this node becomes master by itself when the master is gone.",
+     HA_CHOICE(failover, kFailovers)},
+    {"failover_priority", "count", "0 to 100; 0 = never by itself", true,
+     "With coordinator: of nodes that hold the same, those with the highest number try first. Each "
+     "step below 100 waits 10 ms longer.",
+     HA_NUMBER(failover_priority, 0, 100)},
+    {"suspect_after_ms", "milliseconds", "100 to 60000", true,
+     "With coordinator: a slave that has heard nothing from its master for this long does not "
+     "count it as alive. With replicas: a slave that looks for its master leaves a node that takes "
+     "its connection and says nothing for this long. More than twice native_heartbeat_ms.",
+     HA_NUMBER(suspect_after_ms, 100, 60'000)},
+    {"switchover", "name", "a replica_id; empty = none", true,
+     "With coordinator, on any node: that node becomes master. The master stops appending, waits "
+     "until the other one holds all of its log, and lets the key go. Done when the status says so.",
+     check_switchover, show_nothing},
+    {"pause", "flag", "true, false; empty = as it is", true,
+     "With coordinator, on any node, for the whole set: no change of master without an operator, "
+     "until it is set to false. The master stays master, and roles may be set by hand.",
+     check_pause, show_nothing},
 };
 #undef HA_PATH
 #undef HA_NUMBER
@@ -539,6 +645,14 @@ std::string apply_option(Settings& settings, std::string_view key, std::string_v
   return fmt::format("option '{}': '{}' {}", key, shown, wrong);
 }
 
+std::string CoordinatorAddress::text() const {
+  std::string all;
+  for (const net::Address& one : endpoints) {
+    all += (all.empty() ? (https ? "etcd:https://" : "etcd:http://") : ",") + one.text();
+  }
+  return all;
+}
+
 std::string name_of(TlsMode mode) {
   Settings settings;
   settings.tls = mode;
@@ -588,7 +702,7 @@ std::vector<OptionDoc> option_docs() {
   std::vector<OptionDoc> docs;
   for (const Spec& spec : kSpecs) {
     docs.push_back(
-        {spec.key, spec.type, spec.show(Settings{}), spec.range, spec.while_running, spec.meaning});
+        {spec.key, spec.type, spec.show(defaults()), spec.range, spec.while_running, spec.meaning});
   }
   return docs;
 }

@@ -57,6 +57,17 @@ enum class TlsMode { kOff, kAccept, kPrefer, kRequire };
 
 std::string name_of(TlsMode mode);
 
+// Where the coordination engine is; empty = there is none.
+struct CoordinatorAddress {
+  bool https = false;
+  std::vector<net::Address> endpoints;  // of etcd
+  bool empty() const { return endpoints.empty(); }
+  std::string text() const;
+};
+
+// Whether a slave may become master without an operator.
+enum class Failover { kAuto, kManual };
+
 struct Settings {
   // Not "::", which would take both: it would open a port to networks that the machine's IPv4 rules
   // know nothing of, and it cannot be bound where IPv6 is switched off.
@@ -125,6 +136,17 @@ struct Settings {
   std::string tls_crl;
   std::string tls_psk_file;
   std::int64_t tls_reloads = 0;  // asked for so far
+  CoordinatorAddress coordinator;
+  std::int64_t coordinator_ttl_ms = 3000;
+  std::string coordinator_prefix = "/ha";
+  std::string coordinator_user;
+  std::string coordinator_password_file;
+  std::string coordinator_ca;
+  std::string coordinator_cert;
+  std::string coordinator_key;
+  Failover failover = Failover::kAuto;
+  std::int64_t failover_priority = 100;
+  std::int64_t suspect_after_ms = 1500;
 
   // Nodes of a configured set keep a history of epochs, and change their master by its rules.
   bool keeps_epochs() const { return !replicas.nodes.empty(); }

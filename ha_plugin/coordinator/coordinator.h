@@ -59,8 +59,6 @@ class Coordinator {
   // Makes this node the holder if the leader key still has that revision; 0: if it is absent.
   // kNo: somebody was first, or the lease has ended.
   virtual CoordinatorAnswer take(const Lease& lease, std::int64_t revision) = 0;
-  // Deletes the leader key if it still has that revision. kNo: it had changed.
-  virtual CoordinatorAnswer release(std::int64_t revision) = 0;
   // Writes the control key, without a lease, if it still has that revision; 0: if it is absent.
   virtual CoordinatorAnswer set_control(const std::string& value, std::int64_t revision) = 0;
 

@@ -108,27 +108,21 @@ CoordinatorAnswer Etcd::read(CoordinatorKeys& keys) {
 CoordinatorAnswer Etcd::take(const Lease& lease, std::int64_t revision) {
   // A key without a lease would be held for ever.
   if (lease.id == 0) return {Said::kNo, "there is no lease to take the key with"};
-  return change("take", etcd::put_request(leader_, options_.id, lease.id, revision),
-                etcd::Change::kPut);
-}
-
-CoordinatorAnswer Etcd::release(std::int64_t revision) {
-  if (revision == 0) return {Said::kNo, "an absent key cannot be given back"};
-  return change("release", etcd::delete_request(leader_, revision), etcd::Change::kDelete);
+  return change("take", etcd::put_request(leader_, options_.id, lease.id, revision));
 }
 
 CoordinatorAnswer Etcd::set_control(const std::string& value, std::int64_t revision) {
-  return change("control", etcd::put_request(control_, value, 0, revision), etcd::Change::kPut);
+  return change("control", etcd::put_request(control_, value, 0, revision));
 }
 
-CoordinatorAnswer Etcd::change(const char* op, std::string body, etcd::Change change) {
+CoordinatorAnswer Etcd::change(const char* op, std::string body) {
   return ask({.op = op,
               .path = "/v3/kv/txn",
               .body = std::move(body),
               .once = true,
-              .judge = [change](std::string_view said, etcd::Header& header) -> CoordinatorAnswer {
+              .judge = [](std::string_view said, etcd::Header& header) -> CoordinatorAnswer {
                 etcd::Changed answer;
-                if (!etcd::parse_changed(said, change, answer)) return {};
+                if (!etcd::parse_changed(said, answer)) return {};
                 header = answer.header;
                 if (answer.done) return {Said::kYes, ""};
                 return {Said::kNo, "the key has changed"};

@@ -47,7 +47,7 @@ struct EtcdOptions {
 
 class Etcd final : public Coordinator {
  public:
-  // op: grant, renew, revoke, read, take, release, control, authenticate. result: ok, no, error.
+  // op: grant, renew, revoke, read, take, control, authenticate. result: ok, no, error.
   using Count = std::function<void(const char* op, const char* result)>;
 
   Etcd(EtcdOptions options, net::Resolver& resolver, Count count = {});
@@ -60,7 +60,6 @@ class Etcd final : public Coordinator {
   CoordinatorAnswer revoke(const Lease& lease) override;
   CoordinatorAnswer read(CoordinatorKeys& keys) override;
   CoordinatorAnswer take(const Lease& lease, std::int64_t revision) override;
-  CoordinatorAnswer release(std::int64_t revision) override;
   CoordinatorAnswer set_control(const std::string& value, std::int64_t revision) override;
   void cancel() override { http_.cancel(); }
 
@@ -83,7 +82,7 @@ class Etcd final : public Coordinator {
   CoordinatorAnswer ask(const Question& question);
   Heard ask_one(const Question& question);
   Heard judge(const Question& question, const HttpAnswer& answer);
-  CoordinatorAnswer change(const char* op, std::string body, etcd::Change change);
+  CoordinatorAnswer change(const char* op, std::string body);
   // Nothing: this connection's server is new enough.
   std::string refuse_version(HttpClient::Deadline deadline);
   // kYes: there is a token now, or there are no users.

@@ -144,10 +144,6 @@ std::string put_request(std::string_view key, std::string_view value, std::int64
   return txn(key, revision, {{"request_put", std::move(put)}});
 }
 
-std::string delete_request(std::string_view key, std::int64_t revision) {
-  return txn(key, revision, {{"request_delete_range", json::object{{"key", to_base64(key)}}}});
-}
-
 std::string authenticate_request(std::string_view user, std::string_view password) {
   return json::serialize(
       json::object{{"name", json::string_view(user.data(), user.size())},
@@ -202,15 +198,14 @@ bool parse_found(std::string_view body, std::string_view leader, std::string_vie
   });
 }
 
-bool parse_changed(std::string_view body, Change change, Changed& out) {
+bool parse_changed(std::string_view body, Changed& out) {
   return parse(body, [&](const json::object& all) {
     out = {header_of(all), false};
     const json::value* succeeded = all.if_contains("succeeded");
     out.done = succeeded != nullptr && succeeded->as_bool();
     if (!out.done) return true;
     const json::object& response = all.at("responses").as_array().at(0).as_object();
-    if (change == Change::kPut) return response.at("response_put").is_object();
-    return number_of(response.at("response_delete_range").as_object(), "deleted") == 1;
+    return response.at("response_put").is_object();
   });
 }
 

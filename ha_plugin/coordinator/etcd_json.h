@@ -24,7 +24,6 @@ std::string range_request(std::string_view prefix);
 // Each if the key still has that revision; 0: if it is absent.
 std::string put_request(std::string_view key, std::string_view value, std::int64_t lease,
                         std::int64_t revision);
-std::string delete_request(std::string_view key, std::int64_t revision);
 std::string authenticate_request(std::string_view user, std::string_view password);
 
 // Who answered.
@@ -55,12 +54,11 @@ struct Found {
 bool parse_found(std::string_view body, std::string_view leader, std::string_view control,
                  Found& out);
 
-enum class Change { kPut, kDelete };
 struct Changed {
   Header header;
   bool done = false;  // the comparison held
 };
-bool parse_changed(std::string_view body, Change change, Changed& out);
+bool parse_changed(std::string_view body, Changed& out);
 
 // The token is fit for an HTTP header.
 bool parse_token(std::string_view body, std::string& out);

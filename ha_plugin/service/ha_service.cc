@@ -60,15 +60,19 @@ HaService::HaService(const ha_host_api* host, void* host_ctx, const Settings& se
                    : nullptr},
               {[this] { turn(); },
                [this](const net::Address& master) { changes_.set_master(master); }}),
-      role_({host_, settings_, others_, metrics_, io_, resolver_, tls_, terms_, bounds_, degraded_,
-             transfer_, replicas_, client_},
-            changes_, incarnation_, [this] { turn(); }),
+      role_(node_parts(), changes_, incarnation_, [this] { turn(); }),
+      supervision_(node_parts(), role_, changes_),
       timers_(
           io_.context(), transfer_, [this] { turn(); }, [this](double seconds) { tick(seconds); }) {
   apply_settings();
 }
 
 HaService::~HaService() { stop(0); }
+
+NodeParts HaService::node_parts() {
+  return {host_,  settings_, others_,   metrics_,  io_,       resolver_, tls_,
+          terms_, bounds_,   degraded_, transfer_, replicas_, client_};
+}
 
 net::MasterParts HaService::master_parts() {
   return {host_, settings_, bounds_, transfer_, terms_, degraded_, metrics_, strangers_, tls_};
@@ -276,8 +280,11 @@ Outcome HaService::begin(const RoleChange& role) {
   host_.info("listening for slaves on " + listen.text());
   warn_of_bootstrap();
   RoleChange first = role;
+  // Who is master is the coordinator's to say.
+  if (supervised() && first.role == Role::kMaster) first.role = Role::kSlave;
   first.keep_trying = terms_.keeps_epochs();
   life_ = Life::kStarted;
+  if (Outcome failed = supervision_.start(); !failed.ok()) return failed;
   return set_role(first);
 }
 
@@ -301,6 +308,7 @@ Outcome HaService::serve_metrics() {
 
 // Ends what begin started: all of it, or as far as it came.
 void HaService::end(bool for_good) {
+  supervision_.stop();
   changes_.stop();
   io_.run_sync([this, for_good] {
     timers_.stop();
@@ -412,6 +420,9 @@ Outcome HaService::set_role(const RoleChange& change) {
   if (Outcome refused = refuse_role("set_role", change); !refused.ok()) {
     return refused;
   }
+  if (std::string wrong = supervision_.refuses(change.role); !wrong.empty()) {
+    return {Status::kConflict, "set_role: " + wrong};
+  }
   RoleChange next = change;
   next.follow_if_refused = terms_.keeps_epochs();
   changes_.request(std::move(next));
@@ -443,6 +454,12 @@ Outcome HaService::set_option(const std::string& key, const std::string& value) 
   if (wrong.empty()) wrong = tls_.apply(changed);
   if (wrong.empty() && value == "now" && key == "tls_reload") wrong = reload_tls(true);
   if (!wrong.empty()) return {Status::kInvalid, std::move(wrong)};
+  if (!value.empty() && (key == "switchover" || key == "pause")) {
+    Outcome done =
+        key == "pause" ? supervision_.pause(value == "true") : supervision_.switch_over(value);
+    if (!done.ok()) done.text = fmt::format("option '{}': {}", key, done.text);
+    return done;
+  }
   io_.run_sync([&] {
     settings_ = changed;
     apply_settings();

@@ -30,6 +30,7 @@
 #include "ha_plugin/service/role_change.h"
 #include "ha_plugin/service/role_changes.h"
 #include "ha_plugin/service/status.h"
+#include "ha_plugin/service/supervision.h"
 #include "ha_plugin/service/turn_timers.h"
 #include "ha_plugin/state/degraded_keeper.h"
 #include "ha_plugin/state/state_lock.h"
@@ -82,6 +83,10 @@ class HaService {
   core::AckPolicy ack_policy() const;
   StatusInput status_input() const;
   net::MasterParts master_parts();
+  NodeParts node_parts();
+  bool supervised() const {
+    return !settings_.coordinator.empty() && settings_.failover == Failover::kAuto;
+  }
 
   // On the I/O thread.
   void turn();
@@ -112,6 +117,7 @@ class HaService {
   net::AcceptService accept_;
   net::ClientService client_;
   NodeRole role_;
+  Supervision supervision_;
   TurnTimers timers_;
   std::uint64_t ticks_ = 0;  // I/O thread
 

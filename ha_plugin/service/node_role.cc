@@ -16,6 +16,15 @@ using core::Reason;
 using core::Role;
 using core::Status;
 
+namespace {
+
+// A successor that lacks more than that keeps producers waiting for too long.
+constexpr std::int64_t kMostToHandOver = std::int64_t{4} << 20;
+constexpr auto kHandOverPatience = std::chrono::seconds(2);
+constexpr auto kLookAtAcks = std::chrono::milliseconds(2);
+
+}  // namespace
+
 NodeRole::NodeRole(const NodeParts& parts, RoleChanges& changes, std::uint64_t incarnation,
                    std::function<void()> turn)
     : parts_(parts), changes_(changes), incarnation_(incarnation), turn_(std::move(turn)) {}
@@ -36,6 +45,7 @@ void NodeRole::carry_out(const RoleChange& wanted) {
 }
 
 void NodeRole::change(RoleChange change) {
+  if (!change.hand_over_to.empty() && !hand_over(change)) return;
   std::int64_t known = 0;
   parts_.io.run_sync([&] {
     leave(Reason::kRoleChanged);
@@ -81,6 +91,49 @@ void NodeRole::change(RoleChange change) {
   // it: only the log line, which has its time, says what holds now.
   parts_.host.info(text + describe_default_acks(change.role));
   parts_.host.role_changed({change.role, change.reason, Status::kOk, text, epoch, change.number});
+}
+
+// What that replica of this master lacks; -1: it is not there, or this node is not master.
+std::int64_t NodeRole::lacks(const std::string& replica) {
+  std::int64_t bytes = -1;
+  parts_.io.run_sync([&] {
+    const Offset ack = parts_.transfer.tracker().ack_of(replica);
+    if (role_ == Role::kMaster && ack != core::kNoOffset) bytes = parts_.bounds.read().end - ack;
+  });
+  return bytes;
+}
+
+// Returns false if this node stays what it is. Its successor must hold all of the log, so the host
+// appends nothing while the rest of it is sent.
+bool NodeRole::hand_over(const RoleChange& change) {
+  const auto stay = [&](const std::string& why) {
+    parts_.host.warn(fmt::format("cannot hand over to '{}': {}", change.hand_over_to, why));
+    return false;
+  };
+  const std::int64_t lag = lacks(change.hand_over_to);
+  if (lag < 0) return stay("it is not a slave of this node now");
+  if (lag > kMostToHandOver) {
+    return stay(fmt::format("it lacks {} bytes; try again when it has caught up", lag));
+  }
+  std::int64_t epoch = 0;
+  parts_.io.run_sync([&] { epoch = parts_.terms.own_epoch(); });
+  const std::string text = fmt::format("this node hands over to '{}'", change.hand_over_to);
+  parts_.host.info(text);
+  parts_.host.role_changed({Role::kNone, change.reason, Status::kOk, text, epoch, 0});
+  const auto patience = std::chrono::steady_clock::now() + kHandOverPatience;
+  for (;;) {
+    const std::int64_t rest = lacks(change.hand_over_to);
+    if (rest == 0) return true;
+    std::int64_t now = 0;
+    parts_.io.run_sync([&] { now = parts_.terms.own_epoch(); });
+    if (now != epoch) return false;  // another node has this node's promise; what follows is queued
+    if (rest < 0 || std::chrono::steady_clock::now() >= patience) break;
+    if (changes_.wait_for_another(kLookAtAcks)) break;
+  }
+  // Nothing of this epoch has ended: the host goes on where it was.
+  parts_.host.role_changed({Role::kMaster, change.reason, Status::kOk,
+                            "this node is still master: its successor did not keep up", epoch, 0});
+  return stay("it did not hold all of the log in time");
 }
 
 void NodeRole::refuse(const RoleChange& change, Reason reason, const Outcome& why) {

@@ -26,6 +26,10 @@ const net::Address& address_of(const std::vector<ReplicaList::Node>& nodes, cons
   return std::ranges::find(nodes, id, &ReplicaList::Node::id)->address;
 }
 
+Promotion::Promotion(const NodeParts& parts, RoleChanges& changes, const RoleChange& change,
+                     std::function<bool()> given_up)
+    : parts_(parts), changes_(changes), change_(change), given_up_(std::move(given_up)) {}
+
 Promotion::Result Promotion::run() {
   std::string said;
   for (;;) {
@@ -64,7 +68,30 @@ std::int64_t Promotion::newest_epoch_elsewhere() {
   return newest;
 }
 
+core::AskedRound Promotion::ask_whether_gone(std::string& why) {
+  look_at_this_node();
+  const auto heard = send(Prepare::Mode::kSuspect, enough());
+  core::Verdict verdict = core::judge_round(candidacy_, heard);
+  why = std::move(verdict.text);
+  const bool gone = std::ranges::any_of(heard, [this](const Heard& one) {
+    return one.id == term_.promised_to && one.nobody_listens;
+  });
+  return {verdict.reason == Reason::kNone, gone};
+}
+
+std::vector<std::string> Promotion::answered() const {
+  std::vector<std::string> ids;
+  for (const ReplicaList::Node& node : voters_) ids.push_back(node.id);
+  return ids;
+}
+
 void Promotion::look_at_this_node() {
+  voters_ = parts_.others;
+  if (!change_.ask.empty()) {
+    std::erase_if(voters_, [this](const ReplicaList::Node& node) {
+      return std::ranges::find(change_.ask, node.id) == change_.ask.end();
+    });
+  }
   parts_.io.run_sync([this] {
     const Settings& settings = parts_.settings;
     const core::LogBounds& log = parts_.bounds.read();
@@ -128,8 +155,14 @@ Promotion::Result Promotion::enter() {
 
 std::vector<Heard> Promotion::send(Prepare::Mode mode, std::size_t enough) {
   prepare_.mode = mode;
-  return net::ask_nodes(parts_.others, prepare_, timeout_, parts_.resolver, parts_.tls, enough,
-                        [this] { return changes_.stopping(); });
+  auto heard = net::ask_nodes(voters_, prepare_, timeout_, parts_.resolver, parts_.tls, enough,
+                              [this] { return changes_.stopping() || (given_up_ && given_up_()); });
+  // Who did not answer is not asked again in this try: that would hold up all the others.
+  std::erase_if(voters_, [&heard](const ReplicaList::Node& node) {
+    const auto at = std::ranges::find(heard, node.id, &Heard::id);
+    return at == heard.end() || !at->promise;
+  });
+  return heard;
 }
 
 std::size_t Promotion::enough() const {

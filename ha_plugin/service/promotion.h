@@ -5,18 +5,22 @@
 // have enough others promise it, enter it. The first step promises nothing, so a candidate that
 // must fail has no side effects. The rules of judging are core's (core/term.h).
 //
-// Threads: the control thread. What belongs to the I/O thread is read and set there.
+// Threads: the control thread; ask_whether_gone also ha-coord. What belongs to the I/O thread is
+// read and set there.
 #pragma once
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
 #include "ha_plugin/base/outcome.h"
+#include "ha_plugin/core/supervisor.h"
 #include "ha_plugin/core/term.h"
 #include "ha_plugin/service/node_parts.h"
 #include "ha_plugin/service/role_change.h"
@@ -39,8 +43,9 @@ class Promotion {
   };
   using Result = std::variant<Won, Follow, Lost>;
 
-  Promotion(const NodeParts& parts, RoleChanges& changes, const RoleChange& change)
-      : parts_(parts), changes_(changes), change_(change) {}
+  // given_up: asked while it waits for answers; empty = only until the instance stops.
+  Promotion(const NodeParts& parts, RoleChanges& changes, const RoleChange& change,
+            std::function<bool()> given_up = {});
 
   // Blocks: one try, or with change.keep_trying as many as it takes until it has won, another node
   // is master, or another change is waiting.
@@ -48,6 +53,10 @@ class Promotion {
 
   // The newest epoch that another node knows of; 0 if none answers.
   std::int64_t newest_epoch_elsewhere();
+  // Would it win, and does nobody else hear the master? Promises nothing. why: if not.
+  core::AskedRound ask_whether_gone(std::string& why);
+  // Those that answered last, by id.
+  std::vector<std::string> answered() const;
 
  private:
   Result try_to_win();
@@ -65,7 +74,9 @@ class Promotion {
   const NodeParts& parts_;
   RoleChanges& changes_;
   const RoleChange& change_;
-  core::Term term_;  // this node's, as this try knows it
+  const std::function<bool()> given_up_;
+  std::vector<ReplicaList::Node> voters_;  // who is asked
+  core::Term term_;                        // this node's, as this try knows it
   core::Candidacy candidacy_;
   core::Prepare prepare_;
   std::chrono::milliseconds timeout_{};

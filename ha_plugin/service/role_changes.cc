@@ -46,8 +46,12 @@ void RoleChanges::run() {
     if (!changes_.empty()) {
       const RoleChange change = std::move(changes_.front());
       changes_.pop_front();
+      changing_ = true;
       lock.unlock();
       carry_out_(change);
+      lock.lock();
+      changing_ = false;
+      continue;
     } else if (stop_) {
       break;
     } else {
@@ -101,6 +105,11 @@ bool RoleChanges::wait_for_another(std::chrono::milliseconds timeout) {
     if (!wake_.wait_until(lock, at)) return stop_ || !changes_.empty();
   }
   return true;
+}
+
+bool RoleChanges::busy() const {
+  const Lock lock(mutex_);
+  return changing_ || !changes_.empty();
 }
 
 Role RoleChanges::asked() const {

@@ -47,6 +47,8 @@ class RoleChanges {
   // Returns true if another change came or the thread is to stop, false if the time is up.
   bool wait_for_another(std::chrono::milliseconds timeout);
 
+  // A change waits or is under way.
+  bool busy() const;
   // The role that the host asked for last.
   core::Role asked() const;
   net::Address master() const;
@@ -69,6 +71,7 @@ class RoleChanges {
   Condition wake_;
   std::deque<RoleChange> changes_ HA_GUARDED_BY(mutex_);
   bool stop_ HA_GUARDED_BY(mutex_) = false;
+  bool changing_ HA_GUARDED_BY(mutex_) = false;
   std::set<Chore> chores_ HA_GUARDED_BY(mutex_);
   core::Role wanted_ HA_GUARDED_BY(mutex_) = core::Role::kNone;  // of the last accepted change
   core::Role asked_ HA_GUARDED_BY(mutex_) = core::Role::kNone;

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "ha/ext/metadata.h"
+#include "ha_plugin/base/clock.h"
 #include "ha_plugin/base/version.h"
 #include "metrics/names.h"
 
@@ -202,6 +203,19 @@ json::object tls_json(const StatusInput& in) {
           {"plaintext_connections", tls.plain_connections.value()}};
 }
 
+json::object coordinator_json(const StatusInput& in) {
+  const metrics::CoordinatorMetrics& engine = in.metrics.coordinator;
+  if (engine.configured.value() == 0) return {};
+  const std::int64_t left_ms =
+      (engine.lease_until.value() - net::boottime_now().count()) / 1'000'000;
+  return {{"answers", engine.answers.value() != 0},
+          {"holder", engine.holder.get()},
+          {"lease_left_ms", std::max<std::int64_t>(0, left_ms)},
+          {"paused", engine.paused.value() != 0},
+          {"takeovers", engine.takeovers.value()},
+          {"last_words", engine.last_words.get()}};
+}
+
 json::array warnings_json(const StatusInput& in) {
   json::array all;
   const metrics::HaMetrics& m = in.metrics;
@@ -219,6 +233,10 @@ json::array warnings_json(const StatusInput& in) {
         fmt::format("the host's state beside the log (consumers' offsets) is not replicated: it is "
                     "larger than {} bytes, or the host could not give it; the log has the reason",
                     HA_METADATA_MAX_BYTES));
+  }
+  if (m.coordinator.configured.value() != 0 && m.coordinator.answers.value() == 0) {
+    all.emplace_back("the coordinator does not answer, so nobody takes over if the master fails: " +
+                     m.coordinator.last_words.get());
   }
   if (m.role.value() == HA_ROLE_SLAVE && m.client.state.value() == HA_STATE_SUSPEND) {
     all.emplace_back("following is suspended: " + m.client.last_words.get());
@@ -310,6 +328,7 @@ std::string make_status_json(const StatusInput& in) {
       {"degraded", degraded_json(in)},
       {"client", client_json(in)},
       {"tls", tls_json(in)},
+      {"coordinator", coordinator_json(in)},
       {"warnings", warnings_json(in)},
       {"ha_runtime_info", runtime_info_json(in)}};
   return json::serialize(status);

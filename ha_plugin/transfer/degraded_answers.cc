@@ -49,7 +49,7 @@ void DegradedAnswers::turn(core::Time now, const DefaultAcks& acks, Offset local
       due = due || at <= now || keeper_->journal().answering();
     }
   }
-  if (due && keeper_->allow(ever_held_, acks.end, now)) {
+  if (due && in_time() && keeper_->allow(ever_held_, acks.end, now)) {
     const std::size_t before = ended.size();
     for (const auto& [level, up_to] : answerable) queue.complete(level, up_to, ended);
     for (std::size_t i = before; i < ended.size(); ++i) {

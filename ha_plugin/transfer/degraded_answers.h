@@ -13,6 +13,7 @@
 #include <atomic>
 #include <vector>
 
+#include "ha_plugin/base/clock.h"
 #include "ha_plugin/core/types.h"
 #include "ha_plugin/core/wait_queue.h"
 #include "ha_plugin/state/degraded_keeper.h"
@@ -41,6 +42,9 @@ class DegradedAnswers {
 
   // A wait that is that old is answered below policy; kNever = none is.
   void set_after(core::Time after) { after_ = after; }
+  // Nothing is answered so from then on, of boottime_now: both sides of a cut network would do it.
+  // Any thread.
+  void set_until(core::Time until) { until_.store(until.count(), std::memory_order_release); }
   // Another role or epoch begins.
   void forget();
 
@@ -52,6 +56,11 @@ class DegradedAnswers {
   void idle_turn(core::Time now);
   // When turn has something to do without an event.
   core::Time next_deadline() const { return due_at_; }
+  // Read at each answer: a process that was stopped wakes up here too.
+  bool in_time() const {
+    const core::Time until{until_.load(std::memory_order_acquire)};
+    return until == core::kNever || net::boottime_now() < until;
+  }
   // Up to where was answered so; kNoOffset = enough copies hold all.
   core::Offset answered() const;
   // Each wait needs a turn, and not an ack.
@@ -61,6 +70,7 @@ class DegradedAnswers {
   DegradedKeeper* const keeper_;
   metrics::HaMetrics& metrics_;
   std::atomic<bool> at_once_{false};
+  std::atomic<core::Time::rep> until_{core::kNever.count()};
   core::Time after_ = core::kNever;
   core::Time due_at_ = core::kNever;                // the next wait is so old then
   core::Offset ever_held_ = core::kNoOffset;        // as far as the default policy ever reached

@@ -57,6 +57,8 @@ class TransferService {
   void set_durable_by_default(bool durable) { published_.set_durable_by_default(durable); }
   // A wait that is that old is answered below policy; kNever = none is.
   void set_degrade_after(core::Time after) { degraded_.set_after(after); }
+  // Any thread: see DegradedAnswers.
+  void set_degrade_until(core::Time until) { degraded_.set_until(until); }
   // epoch: the master's, and where it begins in the log; 0 where epochs are not kept.
   void set_master(bool master, std::int64_t epoch = 0, core::Offset epoch_start = core::Offset(0));
   // durable: as far as the replica says that its copy survives a loss of power; kNoOffset when its

@@ -68,10 +68,6 @@ TEST(EtcdJson, Requests) {
             R"({"compare":[{"result":"EQUAL","key":"L2hhL2MvY29udHJvbA==","target":"MOD",)"
             R"("mod_revision":"5"}],"success":[{"request_put":{"key":"L2hhL2MvY29udHJvbA==",)"
             R"("value":"e30="}}]})");
-  EXPECT_EQ(delete_request("/ha/c/leader", 2),
-            R"({"compare":[{"result":"EQUAL","key":"L2hhL2MvbGVhZGVy","target":"MOD",)"
-            R"("mod_revision":"2"}],"success":[{"request_delete_range":)"
-            R"({"key":"L2hhL2MvbGVhZGVy"}}]})");
   EXPECT_EQ(authenticate_request("n", "p\"q"), R"({"name":"n","password":"p\"q"})");
 }
 
@@ -131,15 +127,12 @@ TEST(EtcdJson, Found) {
 
 TEST(EtcdJson, Changed) {
   Changed changed;
-  ASSERT_TRUE(parse_changed(kPut, Change::kPut, changed));
+  ASSERT_TRUE(parse_changed(kPut, changed));
   EXPECT_TRUE(changed.done);
-  ASSERT_TRUE(parse_changed(kDeleted, Change::kDelete, changed));
-  EXPECT_TRUE(changed.done);
-  ASSERT_TRUE(parse_changed(kHeaderOnly, Change::kPut, changed));
+  ASSERT_TRUE(parse_changed(kHeaderOnly, changed));
   EXPECT_FALSE(changed.done);
-  EXPECT_FALSE(parse_changed(kPut, Change::kDelete, changed));
-  EXPECT_FALSE(parse_changed(kDeleted, Change::kPut, changed));
-  EXPECT_FALSE(parse_changed("{}", Change::kPut, changed));
+  EXPECT_FALSE(parse_changed(kDeleted, changed));
+  EXPECT_FALSE(parse_changed("{}", changed));
 }
 
 TEST(EtcdJson, Token) {

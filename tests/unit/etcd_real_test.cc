@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Etcd against the program etcd, if this machine has it: one member on loopback, gone with the
 // test.
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <string>
@@ -19,7 +13,7 @@
 
 #include "ha_plugin/coordinator/etcd.h"
 #include "tests/unit/authority.h"
-#include "tests/unit/fake_etcd.h"
+#include "tests/unit/etcd_process.h"
 #include "tests/unit/state_dir.h"
 
 namespace ha {
@@ -32,53 +26,28 @@ using ::testing::HasSubstr;
 constexpr milliseconds kLimit{10'000};
 constexpr auto kPatience = std::chrono::seconds(60);
 
-std::string program() {
-  const char* path = std::getenv("PATH");
-  std::string left = path == nullptr ? "" : path;
-  while (!left.empty()) {
-    const std::size_t end = std::min(left.find(':'), left.size());
-    const std::string file = left.substr(0, end) + "/etcd";
-    if (::access(file.c_str(), X_OK) == 0) return file;
-    left.erase(0, std::min(end + 1, left.size()));
-  }
-  return "";
-}
-
 class EtcdRealTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (program().empty()) GTEST_SKIP() << "there is no program 'etcd' in PATH";
+    if (testing::EtcdProcess::program().empty())
+      GTEST_SKIP() << "there is no program 'etcd' in PATH";
   }
   void TearDown() override {
-    if (pid_ <= 0) return;
-    ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
-    if (HasFailure()) ADD_FAILURE() << "etcd's last words: " << log();
+    if (HasFailure()) ADD_FAILURE() << "etcd's last words: " << etcd_.log();
   }
 
-  std::string log() const {
-    const std::string all = dir_.read("log");
-    return all.substr(all.size() - std::min<std::size_t>(all.size(), 4000));
-  }
-
-  // Until it answers: another process may get one of the ports first, then others are tried.
   void start(const std::vector<std::string>& more = {}, bool https = false) {
-    const auto until = std::chrono::steady_clock::now() + kPatience;
-    while (std::chrono::steady_clock::now() < until) {
-      spawn(more, https);
-      const auto etcd = connect("start");
-      while (std::chrono::steady_clock::now() < until && running()) {
-        CoordinatorKeys keys;
-        if (etcd->read(keys).yes()) return;
-        ::usleep(20'000);  // between two looks
-      }
-    }
-    FAIL() << "etcd does not start: " << log();
+    https_ = https;
+    const auto answers = [this] {
+      CoordinatorKeys keys;
+      return connect("start")->read(keys).yes();
+    };
+    ASSERT_TRUE(etcd_.start(answers, more, https)) << "etcd does not start: " << etcd_.log();
   }
 
   EtcdOptions options(const std::string& id) const {
     EtcdOptions made;
-    made.endpoints = {{"127.0.0.1", port_}};
+    made.endpoints = {{"127.0.0.1", etcd_.port()}};
     made.https = https_;
     made.cluster = "prod";
     made.id = id;
@@ -96,7 +65,7 @@ class EtcdRealTest : public ::testing::Test {
   // What etcdctl would do. "" or what was said.
   std::string post(const std::string& path, const std::string& body,
                    const std::string& token = "") {
-    HttpClient client({{"127.0.0.1", port_}}, nullptr, resolver_);
+    HttpClient client({{"127.0.0.1", etcd_.port()}}, nullptr, resolver_);
     const auto deadline = std::chrono::steady_clock::now() + kLimit;
     bool fresh = false;
     if (std::string wrong = client.open(deadline, fresh); !wrong.empty()) return wrong;
@@ -114,52 +83,12 @@ class EtcdRealTest : public ::testing::Test {
     return true;
   }
 
-  testing::StateDir dir_;
+  testing::EtcdProcess etcd_;
   net::Resolver resolver_;
   std::string ca_;
   std::string cert_;
   std::string key_;
   std::string answer_;
-  std::uint16_t port_ = 0;
-
- private:
-  void spawn(const std::vector<std::string>& more, bool https) {
-    dir_.remove("data");
-    https_ = https;
-    port_ = testing::free_port();
-    const std::string url =
-        (https ? "https://127.0.0.1:" : "http://127.0.0.1:") + std::to_string(port_);
-    const std::string peer = "http://127.0.0.1:" + std::to_string(testing::free_port());
-    std::vector<std::string> words = {program(),
-                                      "--data-dir=" + dir_.path() + "/data",
-                                      "--listen-client-urls=" + url,
-                                      "--advertise-client-urls=" + url,
-                                      "--listen-peer-urls=" + peer,
-                                      "--initial-advertise-peer-urls=" + peer,
-                                      "--initial-cluster=default=" + peer};
-    words.insert(words.end(), more.begin(), more.end());
-    std::vector<char*> args;
-    args.reserve(words.size() + 1);
-    for (std::string& word : words) args.push_back(word.data());
-    args.push_back(nullptr);
-    posix_spawn_file_actions_t files;
-    ::posix_spawn_file_actions_init(&files);
-    ::posix_spawn_file_actions_addopen(&files, 1, (dir_.path() + "/log").c_str(),
-                                       O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    ::posix_spawn_file_actions_adddup2(&files, 1, 2);
-    if (::posix_spawn(&pid_, args[0], &files, nullptr, args.data(), environ) != 0) {
-      pid_ = 0;
-      ADD_FAILURE() << "cannot run " << args[0];
-    }
-    ::posix_spawn_file_actions_destroy(&files);
-  }
-  bool running() {
-    if (pid_ <= 0 || ::waitpid(pid_, nullptr, WNOHANG) == 0) return pid_ > 0;
-    pid_ = 0;
-    return false;
-  }
-
-  pid_t pid_ = 0;
   bool https_ = false;
 };
 
@@ -180,16 +109,11 @@ TEST_F(EtcdRealTest, TheFirstOneTakesTheKeyAndTheSecondIsTold) {
   ASSERT_TRUE(b->read(keys).yes());
   EXPECT_EQ(keys.leader.value, "a");
   EXPECT_EQ(keys.leader.lease, lease_a.id);
-  EXPECT_EQ(b->release(keys.leader.revision - 1).said, Said::kNo);
   EXPECT_TRUE(a->renew(lease_a).yes());
   // By the revision that was seen, the key can be taken from its holder.
   EXPECT_TRUE(b->take(lease_b, keys.leader.revision).yes());
-  EXPECT_EQ(a->release(keys.leader.revision).said, Said::kNo);
   ASSERT_TRUE(a->read(keys).yes());
   EXPECT_EQ(keys.leader.value, "b");
-  EXPECT_TRUE(b->release(keys.leader.revision).yes());
-  ASSERT_TRUE(a->read(keys).yes());
-  EXPECT_EQ(keys.leader.revision, 0);
 }
 
 TEST_F(EtcdRealTest, TheKeyGoesWithTheLease) {
@@ -239,7 +163,7 @@ TEST_F(EtcdRealTest, UsersAndPasswords) {
   ASSERT_EQ(post("/v3/auth/user/grant", R"({"user":"node","role":"ha"})"), "");
   EtcdOptions with_user = options("a");
   with_user.user = "node";
-  with_user.password_file = testing::write_file(dir_.path(), "password", "secret\n");
+  with_user.password_file = testing::write_file(etcd_.dir().path(), "password", "secret\n");
   const auto a = connect(with_user);
   Lease lease;
   // There are no users yet, or rather nobody asks for them.
@@ -266,7 +190,7 @@ TEST_F(EtcdRealTest, UsersAndPasswords) {
   answer = connect(elsewhere)->read(keys);
   EXPECT_EQ(answer.said, Said::kUnknown);
   EXPECT_THAT(answer.text, HasSubstr("'/other/prod/'"));
-  with_user.password_file = testing::write_file(dir_.path(), "wrong", "wrong\n");
+  with_user.password_file = testing::write_file(etcd_.dir().path(), "wrong", "wrong\n");
   answer = connect(with_user)->read(keys);
   EXPECT_EQ(answer.said, Said::kUnknown);
   EXPECT_THAT(answer.text, HasSubstr("coordinator_password_file"));
@@ -276,7 +200,7 @@ TEST_F(EtcdRealTest, Tls) {
   testing::Authority authority("ca");
   const testing::Authority stranger("stranger");
   const auto file = [&](const std::string& name, const std::string& text) {
-    return testing::write_file(dir_.path(), name, text);
+    return testing::write_file(etcd_.dir().path(), name, text);
   };
   const auto server = authority.issue("etcd", {.names = "DNS:localhost,IP:127.0.0.1"});
   const auto node = authority.issue("node", {.names = "DNS:node", .usage = "clientAuth"});
@@ -297,7 +221,7 @@ TEST_F(EtcdRealTest, Tls) {
   EXPECT_TRUE(a->renew(lease).yes());
 
   EtcdOptions by_name = options("a");
-  by_name.endpoints = {{"localhost", port_}};
+  by_name.endpoints = {{"localhost", etcd_.port()}};
   EXPECT_TRUE(connect(by_name)->read(keys).yes());
   EtcdOptions other = options("a");
   other.ca = file("stranger.crt", stranger.pem());
@@ -321,15 +245,15 @@ TEST_F(EtcdRealTest, ACertificateForAnotherHostIsRefused) {
   testing::Authority authority("ca");
   // One name for the gateway's own connection to its server, which goes by the address.
   const auto server = authority.issue("etcd", {.names = "IP:127.0.0.1"});
-  ca_ = testing::write_file(dir_.path(), "ca.crt", authority.pem());
-  start({"--cert-file=" + testing::write_file(dir_.path(), "etcd.crt", server.certificate),
-         "--key-file=" + testing::write_file(dir_.path(), "etcd.key", server.key)},
+  ca_ = testing::write_file(etcd_.dir().path(), "ca.crt", authority.pem());
+  start({"--cert-file=" + testing::write_file(etcd_.dir().path(), "etcd.crt", server.certificate),
+         "--key-file=" + testing::write_file(etcd_.dir().path(), "etcd.key", server.key)},
         true);
   if (HasFatalFailure()) return;
   CoordinatorKeys keys;
   EXPECT_TRUE(connect("a")->read(keys).yes());
   EtcdOptions by_name = options("a");
-  by_name.endpoints = {{"localhost", port_}};
+  by_name.endpoints = {{"localhost", etcd_.port()}};
   const CoordinatorAnswer answer = connect(by_name)->read(keys);
   EXPECT_EQ(answer.said, Said::kUnknown);
   EXPECT_THAT(answer.text, HasSubstr("not for 'localhost'"));

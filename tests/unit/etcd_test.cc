@@ -175,10 +175,9 @@ TEST_F(EtcdTest, TakesWithALeaseAndTheRevision) {
   EXPECT_THAT(server_.requests(kTxn).back().body, HasSubstr(R"("mod_revision":"12")"));
 }
 
-TEST_F(EtcdTest, TakesNothingWithoutALeaseAndReleasesNothingThatIsAbsent) {
+TEST_F(EtcdTest, TakesNothingWithoutALease) {
   Etcd& one = etcd();
   EXPECT_EQ(one.take(Lease{}, 0).said, Said::kNo);
-  EXPECT_EQ(one.release(0).said, Said::kNo);
   EXPECT_THAT(server_.requests(), SizeIs(0));
 }
 
@@ -195,8 +194,6 @@ TEST_F(EtcdTest, AnOddTxnIsUnknown) {
     server_.on(kTxn, {ok(rest)});
     EXPECT_EQ(etcd().take(lease_, 0).said, Said::kUnknown) << rest;
   }
-  server_.on(kTxn, {ok(R"(,"succeeded":true,"responses":[{"response_delete_range":{}}])")});
-  EXPECT_EQ(etcd().release(3).said, Said::kUnknown);
 }
 
 TEST_F(EtcdTest, ATxnWhoseAnswerWasLostIsNotAskedAgain) {

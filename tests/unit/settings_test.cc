@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <set>
 #include <string>
+#include <utility>
 
 namespace ha {
 namespace {
@@ -87,6 +89,9 @@ TEST(Settings, NumbersHaveBounds) {
       {"reconnect_max_ms", 50, 3'600'000},
       {"max_transfer_bytes_per_s", 0, INT64_MAX / 16},
       {"rocketmq_broker_id", 1, INT64_MAX},
+      {"coordinator_ttl_ms", 2000, 60'000},
+      {"failover_priority", 0, 100},
+      {"suspect_after_ms", 100, 60'000},
   };
   for (const Bound& bound : bounds) {
     EXPECT_EQ(apply_alone(bound.key, std::to_string(bound.least)), "");
@@ -109,8 +114,9 @@ TEST(Settings, NumbersHaveBounds) {
 TEST(Settings, ARefusedValueChangesNothing) {
   for (const OptionDoc& doc : option_docs()) {
     Settings settings;
-    // Any text may be the name of a file: who reads it says what is wrong.
-    const std::string bad = doc.type == "file" ? std::string("no\0file", 7) : "no such value";
+    // Any text may be the name of a file or a user: who reads it says what is wrong.
+    const bool any = doc.type == "file" || std::string(doc.key) == "coordinator_user";
+    const std::string bad = any ? std::string("no\0file", 7) : "no such value";
     ASSERT_NE(apply_option(settings, doc.key, bad), "") << doc.key;
     EXPECT_EQ(settings.listen.text(), Settings{}.listen.text());
     EXPECT_EQ(settings.heartbeat_ms, Settings{}.heartbeat_ms);
@@ -261,6 +267,214 @@ TEST(Settings, NamesAndTheConfiguredSet) {
   Settings slow;
   EXPECT_EQ(apply_option(slow, "native_heartbeat_ms", "2500"), "");
   EXPECT_NE(check_together(slow).find("native_housekeeping_ms"), std::string::npos);
+}
+
+// ---- option coordinator ----
+
+TEST(Settings, TheCoordinatorIsAnEngineAndItsEndpoints) {
+  struct Row {
+    const char* value;
+    const char* shown;
+    bool https;
+  };
+  for (const Row& row : {
+           Row{"etcd:http://10.0.0.1:2379", "etcd:http://10.0.0.1:2379", false},
+           Row{"etcd:10.0.0.1:2379", "etcd:http://10.0.0.1:2379", false},
+           Row{"etcd:http://e1:2379,e2:2379,http://e3:1", "etcd:http://e1:2379,e2:2379,e3:1",
+               false},
+           Row{"etcd:https://e1:2379,e2:2379", "etcd:https://e1:2379,e2:2379", true},
+           Row{"etcd:https://e1:1,https://e2:2", "etcd:https://e1:1,e2:2", true},
+           Row{"etcd:https://[::1]:2379 , [fe80::1%eth0]:2379",
+               "etcd:https://[::1]:2379,[fe80::1%eth0]:2379", true},
+           Row{"etcd:[2001:db8::1]:2379", "etcd:http://[2001:db8::1]:2379", false},
+           Row{"", "", false},
+       }) {
+    Settings s;
+    EXPECT_EQ(apply_option(s, "coordinator", row.value), "");
+    EXPECT_EQ(s.coordinator.text(), row.shown);
+    EXPECT_EQ(s.coordinator.https, row.https);
+    EXPECT_EQ(s.coordinator.empty(), std::string(row.value).empty());
+    Settings again;
+    EXPECT_EQ(apply_option(again, "coordinator", row.shown), "") << "what is shown can be given";
+    EXPECT_EQ(again.coordinator.text(), row.shown);
+  }
+}
+
+TEST(Settings, ACoordinatorIsRefusedInWords) {
+  struct Row {
+    const char* value;
+    const char* why;
+  };
+  for (const Row& row : {
+           Row{"10.0.0.1:2379", "does not begin with the engine's name"},
+           Row{"http://10.0.0.1:2379", "does not begin with the engine's name"},
+           Row{"consul:10.0.0.1:8500", "try etcd:http://10.0.0.1:2379"},
+           Row{"Etcd:10.0.0.1:2379", "does not begin with the engine's name"},
+           Row{"...", "does not begin with the engine's name"},
+           Row{"etcd:", "names no endpoint"},
+           Row{"etcd: ", "names no endpoint"},
+           Row{"etcd:http://e1:1,https://e2:2", "mixes http and https"},
+           Row{"etcd:https://e1:1,http://e2:2", "mixes http and https"},
+           Row{"etcd:e1:1,https://e2:2", "mixes http and https"},
+       }) {
+    EXPECT_TRUE(refused("coordinator", row.value, row.why));
+  }
+  // Those of an address quote the endpoint.
+  for (const auto& [value, why] :
+       {std::pair("etcd:e1", "'e1' is not an address: it has no port"),
+        std::pair("etcd:http://", "'' is not an address"), std::pair("etcd:e1:2379,", ""),
+        std::pair("etcd:e1:2379,,e2:2379", "'' is not an address"),
+        std::pair("etcd:e1:0", "port 0 cannot be connected to"),
+        std::pair("etcd:e1:65536", "the port is not a number to 65535"),
+        std::pair("etcd:http://e1:2379/v3", "the port is not a number to 65535"),
+        std::pair("etcd:::1:2379", "an IPv6 address needs brackets"),
+        std::pair("etcd:user@e1:2379", "a host name consists of"),
+        std::pair("etcd:...", "it has no port")}) {
+    const std::string said = apply_alone("coordinator", value);
+    EXPECT_NE(said.find(why), std::string::npos) << value << ": " << said;
+    EXPECT_EQ(said.empty(), std::string(why).empty()) << value << ": " << said;
+  }
+  Settings s;
+  ASSERT_EQ(apply_option(s, "coordinator", "etcd:e1:1"), "");
+  EXPECT_NE(apply_option(s, "coordinator", "etcd:https://e2:2,e3"), "");
+  EXPECT_EQ(s.coordinator.text(), "etcd:http://e1:1") << "a refused value changes nothing";
+  EXPECT_EQ(apply_option(s, "coordinator", ""), "");
+  EXPECT_TRUE(s.coordinator.empty());
+  EXPECT_FALSE(may_change_while_running("coordinator"));
+}
+
+TEST(Settings, TheCoordinatorsPrefixIsAPath) {
+  EXPECT_EQ(Settings{}.coordinator_prefix, "/ha");
+  const std::string longest = "/" + std::string(199, 'x');
+  for (const std::string& good : {std::string("/a"), std::string("/ha/prod"), longest}) {
+    Settings s;
+    EXPECT_EQ(apply_option(s, "coordinator_prefix", good), "");
+    EXPECT_EQ(s.coordinator_prefix, good);
+  }
+  for (const std::string& bad :
+       {std::string(), std::string("/"), std::string("ha"), std::string("/ha/"),
+        std::string("/h a"), std::string("/h\na"), std::string("/h\0a", 4), std::string("/h\xe4"),
+        std::string("/h\x7f"), longest + "x"}) {
+    EXPECT_NE(apply_alone("coordinator_prefix", bad).find("is not a path of keys"),
+              std::string::npos)
+        << bad;
+  }
+}
+
+TEST(Settings, FailoverIsAutomaticOrNot) {
+  EXPECT_EQ(Settings{}.failover, Failover::kAuto);
+  Settings s;
+  EXPECT_EQ(apply_option(s, "failover", "manual"), "");
+  EXPECT_EQ(s.failover, Failover::kManual);
+  EXPECT_EQ(apply_option(s, "failover", "auto"), "");
+  EXPECT_EQ(s.failover, Failover::kAuto);
+  EXPECT_TRUE(refused("failover", "off", "neither auto nor manual"));
+  for (const char* key : {"failover", "failover_priority", "suspect_after_ms"}) {
+    EXPECT_TRUE(may_change_while_running(key)) << key;
+  }
+}
+
+// With a coordinator that all others agree with.
+Settings supervised() {
+  Settings s;
+  for (const auto& [key, value] :
+       {std::pair("replicas", "a@h:1,b@h:2,c@h:3"), std::pair("replica_id", "a"),
+        std::pair("cluster_id", "prod"), std::pair("state_dir", "/"),
+        std::pair("coordinator", "etcd:e:1")}) {
+    EXPECT_EQ(apply_option(s, key, value), "");
+  }
+  EXPECT_EQ(check_together(s), "");
+  return s;
+}
+
+TEST(Settings, ACoordinatorNeedsASetWithAName) {
+  Settings s = supervised();
+  s.cluster_id.clear();
+  EXPECT_NE(check_together(s).find("'coordinator' needs options 'replicas'"), std::string::npos);
+  s = supervised();
+  s.replicas.nodes.clear();
+  EXPECT_NE(check_together(s).find("'coordinator' needs options 'replicas'"), std::string::npos);
+}
+
+TEST(Settings, HttpsAndItsAuthoritiesGoTogether) {
+  Settings s = supervised();
+  s.coordinator_ca = "/ca.pem";
+  EXPECT_NE(check_together(s).find("'coordinator_ca' is for https"), std::string::npos);
+  s.coordinator.https = true;
+  EXPECT_EQ(check_together(s), "");
+  s.coordinator_ca.clear();
+  EXPECT_NE(check_together(s).find("https needs option 'coordinator_ca'"), std::string::npos);
+}
+
+TEST(Settings, ACoordinatorsFilesComeInPairs) {
+  struct Row {
+    std::string Settings::*one;
+    std::string Settings::*other;
+    const char* said;
+  };
+  for (const Row& row : {Row{&Settings::coordinator_user, &Settings::coordinator_password_file,
+                             "'coordinator_user' and 'coordinator_password_file' go together"},
+                         Row{&Settings::coordinator_cert, &Settings::coordinator_key,
+                             "'coordinator_cert' and 'coordinator_key' go together"}}) {
+    for (const auto& given : {row.one, row.other}) {
+      Settings s = supervised();
+      s.coordinator.https = true;
+      s.coordinator_ca = "/ca.pem";
+      s.*given = "x";
+      EXPECT_NE(check_together(s).find(row.said), std::string::npos) << check_together(s);
+      s.*row.one = s.*row.other = "x";
+      EXPECT_EQ(check_together(s), "");
+    }
+  }
+}
+
+TEST(Settings, WhatIsForAnEngineNeedsOne) {
+  const auto needs_one = [](const std::function<void(Settings&)>& give) {
+    Settings s;
+    give(s);
+    EXPECT_NE(check_together(s).find("give option 'coordinator'"), std::string::npos);
+  };
+  needs_one([](Settings& s) { s.coordinator_ca = "/ca.pem"; });
+  needs_one([](Settings& s) { s.coordinator_user = s.coordinator_password_file = "x"; });
+  needs_one([](Settings& s) { s.coordinator_cert = s.coordinator_key = "x"; });
+  Settings s;
+  s.failover = Failover::kManual;
+  s.failover_priority = 0;
+  EXPECT_EQ(check_together(s), "") << "these say nothing without one, and harm nothing";
+}
+
+// With one copy all nodes must promise, and one of them is gone.
+TEST(Settings, FailoverNeedsASecondCopy) {
+  Settings s = supervised();
+  s.default_copies = 1;
+  EXPECT_NE(check_together(s).find("'auto' needs 'default_copies' of 2 or more"),
+            std::string::npos);
+  s.failover = Failover::kManual;
+  EXPECT_EQ(check_together(s), "");
+  s.failover = Failover::kAuto;
+  for (const int copies : {0, 2, 3}) {
+    s.default_copies = copies;
+    EXPECT_EQ(check_together(s), "") << copies;
+  }
+}
+
+TEST(Settings, ASilentMasterMissedMoreThanTwoHeartbeats) {
+  Settings s = supervised();
+  s.native_heartbeat_ms = 100;
+  s.suspect_after_ms = 200;
+  EXPECT_NE(check_together(s).find("'suspect_after_ms': 200 must be more than twice "
+                                   "'native_heartbeat_ms' (100)"),
+            std::string::npos)
+      << check_together(s);
+  s.suspect_after_ms = 201;
+  EXPECT_EQ(check_together(s), "");
+}
+
+// Nobody suspects without one. Sets that beat slowly have started so far.
+TEST(Settings, WithoutACoordinatorSuspicionSaysNothing) {
+  Settings s;
+  EXPECT_EQ(apply_option(s, "native_heartbeat_ms", "1000"), "");
+  EXPECT_EQ(check_together(s), "");
 }
 
 }  // namespace

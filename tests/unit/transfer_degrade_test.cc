@@ -82,6 +82,18 @@ TEST_F(DegradeTest, TheRangeBeginsWhereEnoughCopiesHeldTheLog) {
   EXPECT_EQ(open()->from, Offset(80));
 }
 
+// Option coordinator: the other side of a cut network may have a master that answers so too.
+TEST_F(DegradeTest, NothingIsAnsweredOnceTheLeaseHasEnded) {
+  service_->set_degrade_until(net::boottime_now());
+  ASSERT_EQ(wait(50, 2), Status::kOk);
+  turn_late(100);
+  EXPECT_TRUE(ended_.empty());
+  EXPECT_EQ(open(), nullptr);
+  service_->set_degrade_until(net::boottime_now() + std::chrono::hours(1));
+  turn(100);
+  EXPECT_EQ(ends(), std::vector<std::int64_t>{50});
+}
+
 // The default promises two copies. Who asks for three, or for durable ones, is told the truth.
 TEST_F(DegradeTest, WhoAsksForMoreThanTheDefaultWaitsOn) {
   service_->join(1, "b", Offset(0), Offset(0));

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// Option coordinator at work: a thread that looks at this node and at the engine's keys, and does
+// what core/supervisor.h says.
+//
+// Threads: one of its own, ha-coord, which blocks on the engine and on nothing that a producer
+// waits for. It looks at the node on the I/O thread: a node whose I/O thread hangs, or the host's
+// hook bounds, does not renew its lease. The public methods are for the control thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "ha_plugin/base/outcome.h"
+#include "ha_plugin/coordinator/coordinator.h"
+#include "ha_plugin/coordinator/orders.h"
+#include "ha_plugin/core/supervisor.h"
+#include "ha_plugin/service/node_parts.h"
+#include "ha_plugin/service/node_role.h"
+#include "ha_plugin/service/role_changes.h"
+#include "metrics/mutex.h"
+
+namespace ha {
+
+class Supervision {
+ public:
+  Supervision(const NodeParts& parts, NodeRole& role, RoleChanges& changes);
+
+  // Without option coordinator there is nothing to start, and to stop.
+  Outcome start();
+  // Gives the key back, if the engine answers within a second.
+  void stop();
+
+  // What operators ask all nodes of the set for, over the engine. Blocks until the engine has it.
+  Outcome pause(bool paused);
+  // Accepted is not done: the master hands over once it has read it.
+  Outcome switch_over(const std::string& to);
+
+  // "" or why the host may not give this node another role now.
+  std::string refuses(core::Role role) const;
+
+ private:
+  void run();
+  void turn();
+  core::Look look();
+  core::LeaderView leader(core::Time now) const;
+  void keep_lease();
+  void read_keys();
+  void do_step(const core::Step& step);
+  void ask();
+  void take(const char* why);
+  void campaign(const char* why);
+  void release(const char* why);
+  void step_back(const char* why);
+  void hand_over();
+  void settle_orders(core::Role role);
+  CoordinatorAnswer write(const Orders& orders);
+  void write_asked();
+  void hear(const CoordinatorAnswer& answer);
+  void publish_lease();
+  void note(const std::string& why);
+  void wait_until(core::Time when);
+  bool stopping() const;
+  bool is_in_set(const std::string& id) const;
+  Outcome change_orders(const std::function<void(Orders&)>& change);
+  core::SupervisorRules rules() const;
+
+  const NodeParts parts_;
+  NodeRole& role_;
+  RoleChanges& changes_;
+  metrics::CoordinatorMetrics& metrics_;
+
+  // The thread's.
+  std::unique_ptr<Coordinator> engine_;
+  core::Supervisor supervisor_;
+  std::string control_key_;  // its name, for people
+  Lease lease_;
+  CoordinatorKeys keys_;
+  Orders orders_;  // of keys_.control
+  core::Time read_at_{core::kNever};
+  core::Time read_next_{};
+  std::vector<std::string> voters_;  // who answered when this node asked last
+  bool campaigning_ = false;
+  bool handing_over_ = false;
+  bool answers_ = true;  // the log says when that changes
+  std::minstd_rand chance_;
+  std::string said_;  // what kept it from becoming master, last
+
+  mutable Mutex mutex_;
+  Condition wake_;
+  bool stop_ HA_GUARDED_BY(mutex_) = false;
+  bool ended_ HA_GUARDED_BY(mutex_) = true;
+  std::function<void(Orders&)> asked_ HA_GUARDED_BY(mutex_);
+  std::optional<Outcome> answered_ HA_GUARDED_BY(mutex_);
+  std::thread thread_;
+};
+
+}  // namespace ha

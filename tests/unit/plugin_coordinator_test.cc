@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+// Option coordinator: a set in one process that nobody promotes, with the program etcd where this
+// machine has it.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/json.hpp>
+
+#include "ha_plugin/coordinator/etcd.h"
+#include "tests/unit/epoch_set.h"
+#include "tests/unit/etcd_process.h"
+#include "tests/unit/fake_etcd.h"
+
+namespace ha::testing {
+namespace {
+
+using std::chrono::milliseconds;
+using ::testing::HasSubstr;
+
+class CoordinatorTest : public EpochSet {
+ protected:
+  // Nobody listens there.
+  static Options no_engine() { return engine_at(free_port()); }
+  static Options engine_at(std::uint16_t port) {
+    return {{"coordinator", "etcd:http://127.0.0.1:" + std::to_string(port)},
+            {"coordinator_ttl_ms", "2000"}};
+  }
+  static std::string error_of(const Node& node) { return node.plugin->error().text; }
+};
+
+TEST_F(CoordinatorTest, AStartAsMasterIsAStartAsSlave) {
+  make(3);
+  start(a(), HA_ROLE_MASTER, no_engine());
+  ASSERT_TRUE(a().host.wait_for_role(HA_ROLE_SLAVE));
+  EXPECT_EQ(a().plugin->check_acks(1), HA_NOT_MASTER);
+}
+
+TEST_F(CoordinatorTest, WhoAsksForARoleIsToldWhoDecides) {
+  make(3);
+  start_and_hold(a(), HA_ROLE_SLAVE, no_engine());
+  EXPECT_EQ(a().plugin->set_role(HA_ROLE_MASTER), HA_CONFLICT);
+  EXPECT_THAT(error_of(a()), HasSubstr("option 'coordinator' decides who is master"));
+  EXPECT_EQ(a().plugin->set_role(HA_ROLE_SLAVE), HA_OK);
+  EXPECT_EQ(a().plugin->set_role(HA_ROLE_NONE), HA_OK);
+  EXPECT_EQ(a().plugin->set_option("failover", "manual"), HA_OK);
+  EXPECT_EQ(a().plugin->set_role(HA_ROLE_MASTER), HA_OK);
+}
+
+TEST_F(CoordinatorTest, AnEngineThatDoesNotAnswerIsNamed) {
+  make(3);
+  start_and_hold(a(), HA_ROLE_SLAVE, no_engine());
+  ASSERT_TRUE(a().host.wait_for_log("the coordinator does not answer"));
+  EXPECT_EQ(a().plugin->set_option("pause", "true"), HA_AGAIN);
+  EXPECT_THAT(error_of(a()), HasSubstr("option 'pause': the coordinator: "));
+  EXPECT_EQ(a().plugin->set_option("switchover", "nobody"), HA_INVALID);
+  EXPECT_THAT(error_of(a()), HasSubstr("'nobody' is not one of option 'replicas'"));
+  const auto status = a().plugin->status();
+  EXPECT_EQ(status.at("coordinator").at("answers"), false);
+  EXPECT_THAT(boost::json::serialize(status.at("warnings")),
+              HasSubstr("so nobody takes over if the master fails"));
+  EXPECT_EQ(a().plugin->sample("ha_coordinator_up"), 0);
+  EXPECT_GT(a().plugin->sample("ha_coordinator_requests_total{result=\"failed\"}"), 0);
+}
+
+TEST_F(CoordinatorTest, OrdersNeedAnEngine) {
+  make(3);
+  start_and_hold(a(), HA_ROLE_SLAVE);
+  EXPECT_EQ(a().plugin->set_option("pause", "true"), HA_UNSUPPORTED);
+  EXPECT_EQ(a().plugin->set_option("switchover", "b"), HA_UNSUPPORTED);
+  EXPECT_THAT(error_of(a()), HasSubstr("this node has no option 'coordinator'"));
+}
+
+TEST_F(CoordinatorTest, FilesThatCannotBeReadEndTheStart) {
+  make(3);
+  Options options = engine_at(free_port());
+  options.front().second = "etcd:https://127.0.0.1:2379";
+  options.emplace_back("coordinator_ca", "/nonexistent/ca.pem");
+  load(a(), options);
+  EXPECT_EQ(a().plugin->start(HA_ROLE_SLAVE), HA_INVALID);
+  EXPECT_THAT(error_of(a()), HasSubstr("/nonexistent/ca.pem"));
+}
+
+// With etcd itself.
+class CoordinatedSet : public CoordinatorTest {
+ protected:
+  void SetUp() override {
+    if (EtcdProcess::program().empty()) GTEST_SKIP() << "there is no program 'etcd' in PATH";
+    const auto answers = [this] {
+      CoordinatorKeys keys;
+      return Etcd(options(), resolver_).read(keys).yes();
+    };
+    ASSERT_TRUE(etcd_.start(answers)) << etcd_.log();
+    make(3);
+    for (const auto& node : nodes_) start(*node, HA_ROLE_SLAVE, engine_at(etcd_.port()));
+  }
+  EtcdOptions options() const {
+    EtcdOptions made;
+    made.endpoints = {{"127.0.0.1", etcd_.port()}};
+    made.cluster = "prod";
+    made.request_limit = milliseconds(10'000);
+    return made;
+  }
+  CoordinatorKeys keys() {
+    CoordinatorKeys found;
+    Etcd(options(), resolver_).read(found);
+    return found;
+  }
+  static bool is_master(const Node& node) {
+    return node.plugin && node.plugin->snapshot().total.role == HA_ROLE_MASTER;
+  }
+  // Who is master of a higher epoch than that, and holds the key.
+  Node* master_above(std::int64_t epoch) {
+    Node* found = nullptr;
+    EXPECT_TRUE(Instance::eventually([&] {
+      for (const auto& node : nodes_) {
+        if (is_master(*node) && node->plugin->snapshot().total.epoch > epoch &&
+            keys().leader.value == node->id) {
+          found = node.get();
+        }
+      }
+      return found != nullptr;
+    }));
+    return found;
+  }
+  static std::int64_t epoch_of(const Node& node) { return node.plugin->snapshot().total.epoch; }
+  // Its slaves may have yet to find it.
+  static bool put(Node& node) {
+    return Instance::eventually([&] {
+      return wait_result(*node.plugin, grow(node, 100), HA_ACKS_DEFAULT, kLongMs) >= HA_OK;
+    });
+  }
+  bool others_follow(const Node& master) {
+    return Instance::eventually(
+        [&] { return master.plugin->snapshot().replicas.size() == nodes_.size() - 1; });
+  }
+
+  EtcdProcess etcd_;
+  net::Resolver resolver_;
+};
+
+TEST_F(CoordinatedSet, ANodeTakesOverFromAMasterThatStops) {
+  Node* const first = master_above(0);
+  ASSERT_NE(first, nullptr);
+  EXPECT_EQ(last_role(*first).reason, HA_REASON_COORDINATOR);
+  EXPECT_EQ(last_role(*first).number, 0);
+  EXPECT_TRUE(
+      Instance::eventually([&] { return first->plugin->sample("ha_takeovers_total") == 1; }));
+  EXPECT_GT(first->plugin->sample("ha_lease_left_seconds"), 0);
+  ASSERT_TRUE(put(*first));
+  const std::int64_t end = first->host.end();
+  const std::int64_t epoch = epoch_of(*first);
+  first->plugin.reset();
+  Node* const next = master_above(epoch);
+  ASSERT_NE(next, nullptr);
+  EXPECT_GE(next->host.end(), end);
+  EXPECT_TRUE(put(*next));
+}
+
+TEST_F(CoordinatedSet, AMasterHandsOverToTheOneThatIsWanted) {
+  Node* const first = master_above(0);
+  ASSERT_NE(first, nullptr);
+  ASSERT_TRUE(others_follow(*first));
+  ASSERT_TRUE(put(*first));
+  Node& wanted = first == &b() ? c() : b();
+  Node& asked = first == &a() ? c() : a();
+  ASSERT_TRUE(Instance::eventually(
+      [&] { return asked.plugin->set_option("switchover", wanted.id) == HA_OK; }));
+  EXPECT_EQ(master_above(1), &wanted);
+  // First it was told that it is master no more.
+  ASSERT_TRUE(first->host.wait_for_role(HA_ROLE_SLAVE, 4));
+  const auto roles = first->host.roles();
+  EXPECT_EQ(roles[2].role, HA_ROLE_NONE);
+  EXPECT_EQ(roles[2].reason, HA_REASON_COORDINATOR);
+  EXPECT_TRUE(put(wanted));
+  EXPECT_TRUE(Instance::eventually([&] {
+    return keys().control.value.find("wanted") == std::string::npos;
+  })) << "what was done is asked for no more: "
+      << keys().control.value;
+}
+
+TEST_F(CoordinatedSet, OrdersThatCannotBeMeantChangeNothing) {
+  Node* const first = master_above(0);
+  ASSERT_NE(first, nullptr);
+  Etcd by_hand(options(), resolver_);
+  for (const char* order : {R"({"wanted":"stranger"})", R"({"failover":7})", "nonsense"}) {
+    ASSERT_TRUE(by_hand.set_control(order, keys().control.revision).yes());
+    ASSERT_TRUE(first->host.wait_for_log(order)) << order;
+  }
+  EXPECT_TRUE(put(*first));
+  EXPECT_TRUE(is_master(*first));
+}
+
+TEST_F(CoordinatedSet, NobodyTakesOverWhilePaused) {
+  Node* const first = master_above(0);
+  ASSERT_NE(first, nullptr);
+  ASSERT_TRUE(others_follow(*first));
+  ASSERT_EQ(first->plugin->set_option("pause", "true"), HA_OK);
+  for (const auto& node : nodes_) ASSERT_TRUE(node->host.wait_for_log("failover is paused"));
+  // By hand it goes, and the one that was demoted does not come back by itself.
+  ASSERT_EQ(first->plugin->set_role(HA_ROLE_SLAVE), HA_OK);
+  ASSERT_TRUE(first->host.wait_for_log("has let the coordinator's key go"));
+  Node& next = first == &b() ? c() : b();
+  EXPECT_EQ(promote(next), 2);
+  EXPECT_EQ(master_above(1), &next);
+
+  next.plugin.reset();
+  ASSERT_TRUE(Instance::eventually([&] { return keys().leader.revision == 0; }));
+  Node& left = first == &a() ? (&next == &b() ? c() : b()) : a();
+  EXPECT_EQ(left.plugin->sample("ha_coordinator_paused"), 1);
+  ASSERT_EQ(left.plugin->set_option("pause", "false"), HA_OK);
+  EXPECT_NE(master_above(2), nullptr);
+}
+
+TEST_F(CoordinatedSet, WithoutTheEngineTheMasterGoesOn) {
+  Node* const first = master_above(0);
+  ASSERT_NE(first, nullptr);
+  ASSERT_TRUE(others_follow(*first));
+  etcd_.kill();
+  // Until its lease has surely ended.
+  ASSERT_TRUE(
+      Instance::eventually([&] { return first->plugin->sample("ha_lease_left_seconds") == 0; }));
+  EXPECT_TRUE(put(*first));
+  EXPECT_TRUE(is_master(*first));
+  EXPECT_EQ(epoch_of(*first), 1);
+}
+
+TEST_F(CoordinatedSet, WithoutEngineAndSlavesTheMasterStepsBack) {
+  Node* const first = master_above(0);
+  ASSERT_NE(first, nullptr);
+  ASSERT_TRUE(others_follow(*first));
+  etcd_.kill();
+  for (const auto& node : nodes_) {
+    if (node.get() != first) node->plugin.reset();
+  }
+  ASSERT_TRUE(first->host.wait_for_log("neither the lease nor enough copies"));
+  ASSERT_TRUE(first->host.wait_for_role(HA_ROLE_NONE, 3));
+  EXPECT_EQ(first->plugin->check_acks(1), HA_NOT_MASTER);
+}
+
+}  // namespace
+}  // namespace ha::testing
