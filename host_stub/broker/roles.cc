@@ -36,6 +36,12 @@ void LocalBroker::on_role_changed(const ha_role_report& report) {
   bool master = false;
   {
     const std::lock_guard lock(role_mutex_);
+    // A coordinator's choice holds like one that was asked for here, unless another role has been
+    // asked for since.
+    const bool pending = role_answer_.number < role_asked_;
+    if (report.reason == HA_REASON_COORDINATOR && report.role == HA_ROLE_MASTER && !pending) {
+      wanted_role_ = HA_ROLE_MASTER;
+    }
     master = report.role == HA_ROLE_MASTER && wanted_role_ == HA_ROLE_MASTER && !stopping_;
     if (master && role_ != Role::kMaster) {
       // Without epochs a new master's log is the log, so its readers see all of it. With them the

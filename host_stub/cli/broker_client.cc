@@ -168,6 +168,10 @@ Result<NodeStatus> BrokerClient::status(std::chrono::milliseconds timeout) {
   const auto& bounds = object_at(top, "bounds");
   NodeStatus out;
   out.role = text_at(top, "role");
+  if (const auto& engine = object_at(ha, "coordinator"); !engine.empty()) {
+    out.coordinator = {true, true_at(engine, "answers"), text_at(engine, "holder"),
+                       number_at(engine, "lease_left_ms", 0), true_at(engine, "paused")};
+  }
   out.role_text = text_at(top, "role_text");
   out.master = text_at(top, "master");
   out.epoch = number_at(ha, "epoch", 0);

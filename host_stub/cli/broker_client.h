@@ -40,6 +40,15 @@ struct DegradedRange {
 // In words, one line.
 std::string to_text(const DegradedRange& range);
 
+// What a node with option coordinator says of it.
+struct CoordinatorStatus {
+  bool configured = false;
+  bool answers = false;
+  std::string holder;              // of the master's key; "" = nobody
+  std::int64_t lease_left_ms = 0;  // 0 = this node does not hold it
+  bool paused = false;
+};
+
 struct NodeStatus {
   std::string role;            // "master", "slave", "none"
   std::string role_text;       // how it came to be
@@ -59,6 +68,7 @@ struct NodeStatus {
   std::vector<DegradedRange> degraded;
   std::string blocked;  // why producers wait, one line; "" = they do not
   std::vector<std::string> warnings;
+  CoordinatorStatus coordinator;
   std::string json;  // all of it, as the broker sent it
 };
 

@@ -22,6 +22,10 @@
   VERB(promote)             \
   VERB(demote)              \
   VERB(follow)              \
+  VERB(switchover)          \
+  VERB(pause)               \
+  VERB(resume)              \
+  VERB(cluster)             \
   VERB(set)                 \
   VERB(verify)              \
   VERB(keygen)
