@@ -1,0 +1,487 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""How long producers wait when a master is gone and nobody is there to promote another one.
+
+Starts three etcd members and three ha_stub nodes, each in a network namespace of its own, and four
+producers. Breaks one thing after the other, and measures the longest time without an acknowledgement.
+At the end every acknowledged message must be there, once. Needs root, etcd and ip.
+
+Usage: failover.py [--rounds N] [--faults NAME,...] [--ttl-ms N] [--dir DIR] [--json FILE]
+"""
+
+import argparse
+import base64
+import ctypes
+import http.client
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN = pathlib.Path(os.environ.get("HA_BIN_DIR", ROOT / "build"))
+NAMES = ("a", "b", "c")
+# The rules want that long between two changes of master where no process is known to be gone.
+BETWEEN_TAKEOVERS_S = 10.5
+
+
+class Failed(Exception):
+    pass
+
+
+def run(*command, check=True):
+    done = subprocess.run(command, capture_output=True, text=True)
+    if check and done.returncode != 0:
+        raise Failed(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout
+
+
+def wait_for(what, holds, seconds=60):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = holds()
+        if found:
+            return found
+        time.sleep(0.02)
+    raise Failed(f"not within {seconds} s: {what}")
+
+
+class Lan:
+    """One switch, this process's own end of it, and a cable for each host."""
+
+    def __init__(self):
+        self.tag = f"hafo{os.getpid()}"
+        self.hosts = {}
+        run("ip", "netns", "add", self.space("sw"))
+        # This process moves in, and with it the threads that it starts from here on.
+        with open(f"/run/netns/{self.space('sw')}", "rb") as space:
+            if ctypes.CDLL(None, use_errno=True).setns(space.fileno(), 0x40000000) != 0:
+                raise Failed(f"setns: {os.strerror(ctypes.get_errno())}")
+        self.inside("sw", "ip", "link", "add", "switch", "type", "bridge")
+        self.inside("sw", "ip", "addr", "add", "10.77.0.1/24", "dev", "switch")
+        for link in ("lo", "switch"):
+            self.inside("sw", "ip", "link", "set", link, "up")
+
+    def space(self, name):
+        return f"{self.tag}-{name}"
+
+    def inside(self, name, *command):
+        return run("ip", "netns", "exec", self.space(name), *command)
+
+    def add(self, name):
+        ip = f"10.77.0.{10 + len(self.hosts)}"
+        run("ip", "netns", "add", self.space(name))
+        self.inside("sw", "ip", "link", "add", f"p{name}", "type", "veth", "peer", "name", "eth", "netns",
+                    self.space(name))
+        self.inside("sw", "ip", "link", "set", f"p{name}", "master", "switch", "up")
+        self.inside(name, "ip", "addr", "add", f"{ip}/24", "dev", "eth")
+        for link in ("lo", "eth"):
+            self.inside(name, "ip", "link", "set", link, "up")
+        self.hosts[name] = ip
+        return ip
+
+    def cut(self, name):
+        self.inside("sw", "ip", "link", "set", f"p{name}", "down")
+
+    def heal(self, name):
+        self.inside("sw", "ip", "link", "set", f"p{name}", "up")
+
+    def lose(self, names, percent):
+        # A BPF program on the way out that draws a number for each packet; a kernel may lack netem.
+        program = f"4,32 0 0 4294963256,53 0 1 {42949672 * percent},6 0 0 0,6 0 0 2"
+        for name in names:
+            self.inside(name, "tc", "qdisc", "replace", "dev", "eth", "clsact")
+            self.inside(name, "tc", "filter", "replace", "dev", "eth", "egress", "prio", "1", "handle", "1",
+                        "protocol", "all", "bpf", "da", "bytecode", program)
+
+    def mend(self, names):
+        for name in names:
+            self.inside(name, "tc", "qdisc", "del", "dev", "eth", "clsact")
+
+    def close(self):
+        for name in (*self.hosts, "sw"):
+            run("ip", "netns", "del", self.space(name), check=False)
+
+
+class Process:
+    def __init__(self, lan, name, log, command):
+        self.command = ["ip", "netns", "exec", lan.space(name), *command]
+        self.log = open(log, "ab")
+        self.process = None
+        self.start()
+
+    def start(self):
+        # etcd wants to be told so where it is not supported.
+        arch = os.uname().machine.replace("aarch64", "arm64")
+        self.process = subprocess.Popen(self.command, stdout=self.log, stderr=self.log,
+                                        env={**os.environ, "ETCD_UNSUPPORTED_ARCH": arch})
+
+    def signal(self, number):
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+
+    def kill(self):
+        self.signal(signal.SIGKILL)
+        self.process.wait()
+
+
+class Etcd:
+    def __init__(self, lan, folder):
+        self.ips = [lan.add(f"e{i}") for i in range(3)]
+        cluster = ",".join(f"e{i}=http://{ip}:2380" for i, ip in enumerate(self.ips))
+        self.members = []
+        for i, ip in enumerate(self.ips):
+            self.members.append(Process(lan, f"e{i}", folder / f"etcd{i}.log", [
+                "etcd", "--name", f"e{i}", "--data-dir", str(folder / f"etcd{i}"),
+                "--listen-client-urls", f"http://{ip}:2379", "--advertise-client-urls", f"http://{ip}:2379",
+                "--listen-peer-urls", f"http://{ip}:2380", "--initial-advertise-peer-urls", f"http://{ip}:2380",
+                "--initial-cluster", cluster, "--initial-cluster-state", "new", "--logger", "zap"]))
+        wait_for("etcd answers", self.leader)
+
+    def endpoints(self):
+        return "etcd:" + ",".join(f"http://{ip}:2379" for ip in self.ips)
+
+    def ask(self, i, path, body):
+        connection = http.client.HTTPConnection(self.ips[i], 2379, timeout=1)
+        try:
+            connection.request("POST", path, json.dumps(body))
+            return json.loads(connection.getresponse().read())
+        finally:
+            connection.close()
+
+    def leader(self):
+        for i in range(3):
+            try:
+                status = self.ask(i, "/v3/maintenance/status", {})
+                if status["leader"] == status["header"]["member_id"]:
+                    return i + 1
+            except (OSError, KeyError, ValueError, http.client.HTTPException):
+                continue
+        return None
+
+    def holder(self):
+        key = base64.b64encode(b"/ha/failover/leader").decode()
+        for i in range(3):
+            try:
+                found = self.ask(i, "/v3/kv/range", {"key": key}).get("kvs", [])
+                return base64.b64decode(found[0]["value"]).decode() if found else None
+            except (OSError, KeyError, ValueError, http.client.HTTPException):
+                continue
+        return None
+
+
+class Node:
+    def __init__(self, lan, name, ip, replicas, coordinator, folder, ttl_ms):
+        self.name = name
+        self.ip = ip
+        self.process = Process(lan, name, folder / f"{name}.log", [
+            str(BIN / "ha_stub"), "serve", "--role", "slave", "--store", str(folder / name),
+            "--segment-size", "16M", "--http", f"{ip}:8080", "--ha-listen", f"{ip}:10912",
+            "--replica-id", name, "--replicas", replicas, "--cluster-id", "failover",
+            "--control-token-file", str(folder / "token"),
+            "--option", "tls=off", "--option", f"coordinator={coordinator}",
+            "--option", f"coordinator_ttl_ms={ttl_ms}"])
+
+    def status(self):
+        try:
+            connection = http.client.HTTPConnection(self.ip, 8080, timeout=1)
+            connection.request("GET", "/v1/status")
+            status = json.loads(connection.getresponse().read())
+            connection.close()
+            return status
+        except (OSError, ValueError, http.client.HTTPException):
+            return None
+
+
+class Producers:
+    """Each sends one message after the other to whoever takes it, and never one twice."""
+
+    def __init__(self, nodes, count=4):
+        self.nodes = nodes
+        self.lock = threading.Lock()
+        self.acknowledged = {}  # id: when
+        self.times = []
+        self.stop = threading.Event()
+        self.threads = [threading.Thread(target=self.work, args=(i,), daemon=True) for i in range(count)]
+        for thread in self.threads:
+            thread.start()
+
+    def work(self, index):
+        at, connection, n = 0, None, 0
+        while not self.stop.is_set():
+            node = self.nodes[at % len(self.nodes)]
+            message = f"{index}-{n}"
+            n += 1
+            try:
+                if connection is None:
+                    connection = http.client.HTTPConnection(node.ip, 8080, timeout=0.25)
+                    connection.connect()
+                    connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                connection.request("POST", "/v1/topics/t/messages?timeout_ms=400", message,
+                                   {"Content-Type": "text/plain"})
+                response = connection.getresponse()
+                response.read()
+                if response.status == 200:
+                    with self.lock:
+                        self.acknowledged[message] = time.monotonic()
+                        self.times.append(time.monotonic())
+                    continue
+            except (OSError, http.client.HTTPException):
+                pass
+            if connection is not None:
+                connection.close()
+            connection = None
+            at += 1
+            self.stop.wait(0.005)
+
+    def longest_gap(self, since, until):
+        with self.lock:
+            times = [t for t in self.times if since - 1 <= t <= until]
+        gaps = [b - a for a, b in zip(times, times[1:]) if b >= since]
+        return max(gaps, default=until - since)
+
+    def first_after(self, when):
+        with self.lock:
+            return bool(self.times) and self.times[-1] > when
+
+    def close(self):
+        self.stop.set()
+        for thread in self.threads:
+            thread.join()
+
+
+class World:
+    def __init__(self, args, folder):
+        self.folder = folder
+        self.lan = Lan()
+        self.args = args
+        (folder / "token").write_text("t" * 32 + "\n")
+        os.chmod(folder / "token", 0o600)
+        self.processes = []
+        self.etcd = Etcd(self.lan, folder)
+        self.processes += self.etcd.members
+        ips = {name: self.lan.add(name) for name in NAMES}
+        replicas = ",".join(f"{name}@{ip}:10912" for name, ip in ips.items())
+        self.nodes = {name: Node(self.lan, name, ip, replicas, self.etcd.endpoints(), folder, args.ttl_ms)
+                      for name, ip in ips.items()}
+        self.processes += [node.process for node in self.nodes.values()]
+        self.changed_at = time.monotonic()
+        self.settle()
+        self.producers = Producers(list(self.nodes.values()))
+
+    def master(self):
+        found = [name for name, node in self.nodes.items()
+                 if (status := node.status()) and status["ha"]["role"] == "master"]
+        return found[0] if len(found) == 1 else None
+
+    def settle(self):
+        def settled():
+            name = self.master()
+            if name is None or self.etcd.holder() != name:
+                return None
+            replicas = self.nodes[name].status()["ha"]["replicas"]
+            there = [r for r in replicas if r["connected"] and r["in_sync"]]
+            return name if len(there) == len(NAMES) - 1 else None
+        return wait_for("a master, its key and two slaves in sync", settled)
+
+    def calm_down(self):
+        """Long enough since the last change of master that another one is allowed."""
+        name = self.settle()
+        time.sleep(max(0.0, BETWEEN_TAKEOVERS_S - (time.monotonic() - self.changed_at)))
+        return name
+
+    def close(self):
+        for process in self.processes:
+            process.signal(signal.SIGCONT)
+            process.kill()
+        self.lan.close()
+
+
+# ---- faults: each returns how long no producer heard OK ---------------------------------------
+
+
+def until_acknowledged(world, since, allow=60):
+    """The gap that began with the fault: from the last acknowledgement to the next by a new master."""
+    old = world.current
+    wait_for("a new master", lambda: (now := world.master()) and now != old, allow)
+    became = time.monotonic()
+    wait_for("an acknowledgement", lambda: world.producers.first_after(became), allow)
+    world.changed_at = became
+    return world.producers.longest_gap(since, time.monotonic())
+
+
+def kill(world):
+    node = world.nodes[world.current]
+    since = time.monotonic()
+    node.process.kill()
+    gap = until_acknowledged(world, since)
+    node.process.start()
+    return gap
+
+
+def stop(world):
+    node = world.nodes[world.current]
+    since = time.monotonic()
+    node.process.signal(signal.SIGSTOP)
+    gap = until_acknowledged(world, since)
+    node.process.signal(signal.SIGCONT)
+    return gap
+
+
+def cut(world):
+    since = time.monotonic()
+    world.lan.cut(world.current)
+    gap = until_acknowledged(world, since)
+    world.lan.heal(world.current)
+    return gap
+
+
+def stop_and_etcd(world):
+    leader = world.etcd.members[world.etcd.leader() - 1]
+    node = world.nodes[world.current]
+    since = time.monotonic()
+    leader.kill()
+    node.process.signal(signal.SIGSTOP)
+    gap = until_acknowledged(world, since)
+    node.process.signal(signal.SIGCONT)
+    leader.start()
+    wait_for("etcd has a leader", world.etcd.leader)
+    return gap
+
+
+def no_etcd(world):
+    since = time.monotonic()
+    for member in world.etcd.members:
+        member.signal(signal.SIGSTOP)
+    time.sleep(8)
+    for member in world.etcd.members:
+        member.signal(signal.SIGCONT)
+    wait_for("etcd has a leader", world.etcd.leader)
+    gap = world.producers.longest_gap(since, time.monotonic())
+    if world.settle() != world.current:
+        raise Failed("etcd was away, and the master changed")
+    return gap
+
+
+def switchover(world):
+    target = next(name for name in NAMES if name != world.current)
+    since = time.monotonic()
+    run("ip", "netns", "exec", world.lan.space("sw"), str(BIN / "ha_stub"), "switchover", "--to", target, "--broker",
+        f"http://{world.nodes[world.current].ip}:8080", "--token-file", str(world.folder / "token"))
+    return until_acknowledged(world, since)
+
+
+def bad_network(world):
+    before = world.nodes[world.current].status()["ha"]["epoch"]
+    hosts = (*NAMES, "e0", "e1", "e2")
+    since = time.monotonic()
+    world.lan.lose(hosts, 30)
+    time.sleep(world.args.bad_network_s)
+    world.lan.mend(hosts)
+    world.settle()
+    after = world.nodes[world.master()].status()["ha"]["epoch"]
+    world.notes.append(f"bad network, {world.args.bad_network_s} s: {after - before} changes of master")
+    return world.producers.longest_gap(since, time.monotonic())
+
+
+FAULTS = {
+    "kill -9": kill,
+    "SIGSTOP": stop,
+    "cut cable": cut,
+    "SIGSTOP and etcd leader killed": stop_and_etcd,
+    "no etcd for 8 s": no_etcd,
+    "switchover": switchover,
+    "bad network": bad_network,
+}
+BY_DEFAULT = [name for name in FAULTS if name != "bad network"]
+
+
+# ---- the end ----------------------------------------------------------------------------------
+
+
+def check(world):
+    name = world.settle()
+    connection = http.client.HTTPConnection(world.nodes[name].ip, 8080, timeout=30)
+    seen, cursor = {}, 0
+    while True:
+        connection.request("GET", f"/v1/topics/t/messages?from={cursor}&max=10000")
+        answer = json.loads(connection.getresponse().read())
+        for message in answer["messages"]:
+            seen[message["body"]] = seen.get(message["body"], 0) + 1
+        if answer["next"] == cursor:
+            break
+        cursor = answer["next"]
+    lost = [m for m in world.producers.acknowledged if m not in seen]
+    doubled = [m for m, times in seen.items() if times > 1]
+    return len(world.producers.acknowledged), len(lost), len(doubled)
+
+
+def percentile(values, percent):
+    values = sorted(values)
+    return values[min(len(values) - 1, round(percent / 100 * (len(values) - 1)))]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--faults", default=",".join(BY_DEFAULT), help=", ".join(FAULTS))
+    parser.add_argument("--ttl-ms", type=int, default=2000)
+    parser.add_argument("--bad-network-s", type=int, default=600)
+    parser.add_argument("--dir", type=pathlib.Path)
+    parser.add_argument("--json", type=pathlib.Path)
+    args = parser.parse_args()
+    faults = args.faults.split(",")
+    unknown = [name for name in faults if name not in FAULTS]
+    if unknown:
+        parser.error(f"--faults: {', '.join(unknown)} is not one of: {', '.join(FAULTS)}")
+    if os.geteuid() != 0 or not shutil.which("etcd") or not shutil.which("ip"):
+        print("failover: needs root, etcd (package etcd-server) and ip (package iproute2)", file=sys.stderr)
+        return 77
+    folder = args.dir or pathlib.Path(tempfile.mkdtemp(prefix="ha-failover-"))
+    folder.mkdir(exist_ok=True)
+    world = None
+    gaps = {name: [] for name in faults}
+    try:
+        world = World(args, folder)
+        world.notes = []
+        for round_ in range(args.rounds):
+            for name in faults:
+                world.current = world.calm_down()
+                gap = FAULTS[name](world)
+                gaps[name].append(gap)
+                print(f"round {round_ + 1}, {name}: {gap:.2f} s", file=sys.stderr, flush=True)
+        world.producers.close()
+        acknowledged, lost, doubled = check(world)
+    except (Failed, KeyboardInterrupt) as failure:
+        print(f"failover: {failure or 'interrupted'}; logs are in {folder}", file=sys.stderr)
+        return 1
+    finally:
+        if world is not None:
+            world.close()
+    print(f"\n| fault | times | longest time without an acknowledgement, p50 | max |\n|---|---|---|---|")
+    for name, values in gaps.items():
+        print(f"| {name} | {len(values)} | {statistics.median(values):.2f} s | {max(values):.2f} s |")
+    for note in world.notes:
+        print(f"\n{note}")
+    print(f"\nacknowledged {acknowledged}, lost {lost}, twice {doubled}")
+    if args.json:
+        args.json.write_text(json.dumps({"gaps_s": gaps, "acknowledged": acknowledged, "lost": lost,
+                                         "twice": doubled, "ttl_ms": args.ttl_ms}, indent=1))
+    if lost or doubled:
+        print(f"failover: logs are in {folder}", file=sys.stderr)
+        return 1
+    if not args.dir:
+        shutil.rmtree(folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
