@@ -107,6 +107,7 @@ std::int64_t NodeRole::lacks(const std::string& replica) {
 // appends nothing while the rest of it is sent.
 bool NodeRole::hand_over(const RoleChange& change) {
   const auto stay = [&](const std::string& why) {
+    changes_.settle(Role::kMaster, {});
     parts_.host.warn(fmt::format("cannot hand over to '{}': {}", change.hand_over_to, why));
     return false;
   };

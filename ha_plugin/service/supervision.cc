@@ -67,6 +67,7 @@ Outcome Supervision::start() {
     return {Status::kInvalid, "option 'coordinator': " + wrong};
   }
   engine_ = std::move(engine);
+  own_id_ = s.replica_id;
   control_key_ = fmt::format("{}/{}/control", s.coordinator_prefix, s.cluster_id);
   lease_ = {};
   keys_ = {};
@@ -108,9 +109,9 @@ std::string Supervision::refuses(Role role) const {
   if (!automatic) return "";
   const bool master = parts_.metrics.role.value() == HA_ROLE_MASTER;
   if (role == Role::kNone || (role == Role::kMaster) == master) return "";
-  return "option 'coordinator' decides who is master: ask for a switchover (ha_stub switchover "
-         "--to "
-         "ID), or pause it first (ha_stub pause)";
+  return "option 'coordinator' decides who is master: ask for a switchover (ha_stub switchover), "
+         "or "
+         "pause it first (ha_stub pause)";
 }
 
 Outcome Supervision::pause(bool paused) {
@@ -128,8 +129,7 @@ Outcome Supervision::switch_over(const std::string& to) {
 
 bool Supervision::is_in_set(const std::string& id) const {
   const auto& others = parts_.others;
-  return id == supervisor_.rules().id ||
-         std::ranges::find(others, id, &ReplicaList::Node::id) != others.end();
+  return id == own_id_ || std::ranges::find(others, id, &ReplicaList::Node::id) != others.end();
 }
 
 Outcome Supervision::change_orders(const std::function<void(Orders&)>& change) {
@@ -223,8 +223,8 @@ core::LeaderView Supervision::leader(Time now) const {
   view.known = read_at_ != core::kNever && now - read_at_ < supervisor_.rules().ttl;
   // Without a lease it is nobody's: somebody wrote it by hand, and it would stay for ever.
   if (keys_.leader.lease != 0) view.holder = keys_.leader.value;
-  view.own = supervisor_.has_lease(now) && keys_.leader.lease == lease_.id &&
-             view.holder == supervisor_.rules().id;
+  view.own =
+      supervisor_.has_lease(now) && keys_.leader.lease == lease_.id && view.holder == own_id_;
   view.paused = orders_.paused;
   view.wanted = orders_.wanted;
   return view;
@@ -284,7 +284,7 @@ void Supervision::read_keys() {
 
 // What was asked for has happened, or has failed.
 void Supervision::settle_orders(Role role) {
-  const bool became = role == Role::kMaster && orders_.wanted == supervisor_.rules().id;
+  const bool became = role == Role::kMaster && orders_.wanted == own_id_;
   const bool failed = role == Role::kMaster && std::exchange(handing_over_, false);
   if (role != Role::kMaster) handing_over_ = false;
   if (!became && !failed) return;

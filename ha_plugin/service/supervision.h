@@ -74,6 +74,7 @@ class Supervision {
   RoleChanges& changes_;
   metrics::CoordinatorMetrics& metrics_;
 
+  std::string own_id_;  // options change on the I/O thread; this one does not
   // The thread's.
   std::unique_ptr<Coordinator> engine_;
   core::Supervisor supervisor_;

@@ -123,6 +123,11 @@ class CoordinatedSet : public CoordinatorTest {
     }));
     return found;
   }
+  // What was done, or could not be, is asked for no more.
+  bool nobody_is_wanted() {
+    return Instance::eventually(
+        [&] { return keys().control.value.find("wanted") == std::string::npos; });
+  }
   static std::int64_t epoch_of(const Node& node) { return node.plugin->snapshot().total.epoch; }
   // Its slaves may have yet to find it.
   static bool put(Node& node) {
@@ -173,10 +178,21 @@ TEST_F(CoordinatedSet, AMasterHandsOverToTheOneThatIsWanted) {
   EXPECT_EQ(roles[2].role, HA_ROLE_NONE);
   EXPECT_EQ(roles[2].reason, HA_REASON_COORDINATOR);
   EXPECT_TRUE(put(wanted));
-  EXPECT_TRUE(Instance::eventually([&] {
-    return keys().control.value.find("wanted") == std::string::npos;
-  })) << "what was done is asked for no more: "
-      << keys().control.value;
+  EXPECT_TRUE(nobody_is_wanted());
+}
+
+TEST_F(CoordinatedSet, AMasterStaysWhenItsSuccessorIsNotThere) {
+  Node* const first = master_above(0);
+  ASSERT_NE(first, nullptr);
+  ASSERT_TRUE(others_follow(*first));
+  Node& gone = first == &c() ? b() : c();
+  gone.plugin.reset();
+  ASSERT_EQ(first->plugin->set_option("switchover", gone.id), HA_OK);
+  ASSERT_TRUE(first->host.wait_for_log("cannot hand over to '" + gone.id + "'"));
+  EXPECT_TRUE(put(*first));
+  EXPECT_TRUE(is_master(*first));
+  EXPECT_EQ(epoch_of(*first), 1);
+  EXPECT_TRUE(nobody_is_wanted());
 }
 
 TEST_F(CoordinatedSet, OrdersThatCannotBeMeantChangeNothing) {
