@@ -6,7 +6,7 @@ Starts three etcd members and three ha_stub nodes, each in a network namespace o
 producers. Breaks one thing after the other, and measures the longest time without an acknowledgement.
 At the end every acknowledged message must be there, once. Needs root, etcd and ip.
 
-Usage: failover.py [--rounds N] [--faults NAME,...] [--ttl-ms N] [--dir DIR] [--json FILE]
+Usage: failover.py [--rounds N] [--faults NAME,...] [--ttl-ms N] [--haproxy] [--dir DIR] [--json FILE]
 """
 
 import argparse
@@ -16,6 +16,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -181,7 +182,7 @@ class Etcd:
 class Node:
     def __init__(self, lan, name, ip, replicas, coordinator, folder, ttl_ms):
         self.name = name
-        self.ip = ip
+        self.ip, self.port = ip, 8080
         self.process = Process(lan, name, folder / f"{name}.log", [
             str(BIN / "ha_stub"), "serve", "--role", "slave", "--store", str(folder / name),
             "--segment-size", "16M", "--http", f"{ip}:8080", "--ha-listen", f"{ip}:10912",
@@ -199,6 +200,22 @@ class Node:
             return status
         except (OSError, ValueError, http.client.HTTPException):
             return None
+
+
+class Haproxy:
+    """HAProxy with the configuration that the runbook has, its addresses replaced."""
+
+    PORT = 8090
+
+    def __init__(self, lan, ips, folder):
+        self.ip, self.port = "10.77.0.1", self.PORT
+        page = (ROOT / "docs" / "operate.md").read_text()
+        text = re.search(r"```\n(frontend producers\n.*?)```", page, re.DOTALL).group(1)
+        for i, ip in enumerate(ips, 1):
+            text = text.replace(f"10.0.0.{i}:", f"{ip}:")
+        config = folder / "haproxy.cfg"
+        config.write_text("defaults\n  timeout connect 1s\n  timeout client 30s\n  timeout server 30s\n\n" + text)
+        self.process = Process(lan, "sw", folder / "haproxy.log", ["haproxy", "-db", "-f", str(config)])
 
 
 class Producers:
@@ -222,7 +239,7 @@ class Producers:
             n += 1
             try:
                 if connection is None:
-                    connection = http.client.HTTPConnection(node.ip, 8080, timeout=0.25)
+                    connection = http.client.HTTPConnection(node.ip, node.port, timeout=0.25)
                     connection.connect()
                     connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 connection.request("POST", "/v1/topics/t/messages?timeout_ms=400", message,
@@ -275,7 +292,12 @@ class World:
         self.processes += [node.process for node in self.nodes.values()]
         self.changed_at = time.monotonic()
         self.settle()
-        self.producers = Producers(list(self.nodes.values()))
+        to = list(self.nodes.values())
+        if args.haproxy:
+            to = [Haproxy(self.lan, ips.values(), folder)]
+            self.processes.append(to[0].process)
+        self.producers = Producers(to)
+        wait_for("an acknowledgement", lambda: self.producers.first_after(0))
 
     def master(self):
         found = [name for name, node in self.nodes.items()
@@ -435,6 +457,7 @@ def main():
     parser.add_argument("--faults", default=",".join(BY_DEFAULT), help=", ".join(FAULTS))
     parser.add_argument("--ttl-ms", type=int, default=2000)
     parser.add_argument("--bad-network-s", type=int, default=600)
+    parser.add_argument("--haproxy", action="store_true", help="producers know HAProxy, and no node")
     parser.add_argument("--dir", type=pathlib.Path)
     parser.add_argument("--json", type=pathlib.Path)
     args = parser.parse_args()
@@ -442,8 +465,10 @@ def main():
     unknown = [name for name in faults if name not in FAULTS]
     if unknown:
         parser.error(f"--faults: {', '.join(unknown)} is not one of: {', '.join(FAULTS)}")
-    if os.geteuid() != 0 or not shutil.which("etcd") or not shutil.which("ip"):
-        print("failover: needs root, etcd (package etcd-server) and ip (package iproute2)", file=sys.stderr)
+    needed = {"etcd": "etcd-server", "ip": "iproute2"} | ({"haproxy": "haproxy"} if args.haproxy else {})
+    missing = [f"{name} (package {package})" for name, package in needed.items() if not shutil.which(name)]
+    if os.geteuid() != 0 or missing:
+        print(f"failover: needs {', '.join(missing) or 'root'}", file=sys.stderr)
         return 77
     folder = args.dir or pathlib.Path(tempfile.mkdtemp(prefix="ha-failover-"))
     folder.mkdir(exist_ok=True)
