@@ -469,7 +469,7 @@ def main():
     missing = [f"{name} (package {package})" for name, package in needed.items() if not shutil.which(name)]
     if os.geteuid() != 0 or missing:
         print(f"failover: needs {', '.join(missing) or 'root'}", file=sys.stderr)
-        return 77
+        return 1 if os.environ.get("HA_REQUIRE_NETNS") == "1" else 77
     folder = args.dir or pathlib.Path(tempfile.mkdtemp(prefix="ha-failover-"))
     folder.mkdir(exist_ok=True)
     world = None
