@@ -74,7 +74,8 @@ TEST(Schedule, APromotedNodeDeliversWhatItsLogDidNot) {
     for (int i = 0; i < 20; ++i) produce(*master, delayed(std::to_string(i), 1));
     ASSERT_TRUE(wait_until_holds(*master, "t", 20));
   }
-  // The slave got the log only up to a point between the deliveries, and within a record of one.
+  // The slave got the log up to a point within the last record, which is a delivery. Further back
+  // there may be a message that was scheduled late.
   std::string raw;
   {
     store::Store store;
@@ -83,7 +84,7 @@ TEST(Schedule, APromotedNodeDeliversWhatItsLogDidNot) {
   }
   void* ctx = nullptr;
   const ha_host_api& host = fake.host(0, &ctx);
-  const auto cut = static_cast<std::int64_t>(raw.size()) - 300;
+  const auto cut = static_cast<std::int64_t>(raw.size()) - 10;
   ASSERT_EQ(host.append(ctx, 0, 0, raw.data(), cut, nullptr), HA_OK);
   const auto before = bodies(*slave, "t");
   ASSERT_LT(before.size(), 20u);
