@@ -22,9 +22,9 @@ constexpr Time kForTheWanted = milliseconds(2000);
 constexpr Time kFirstBackOff = milliseconds(100);
 constexpr Time kLastBackOff = milliseconds(2000);
 // Two changes of master are that far apart, unless a process is known to be gone. A network that
-// comes and goes would else move the master back and forth.
+// comes and goes would otherwise move the master back and forth.
 constexpr Time kBetweenTakeovers = milliseconds(10'000);
-// A holder that is not master for so long lets others try.
+// A holder that is not master after this time gives the key back.
 constexpr Time kMostForACampaign = milliseconds(10'000);
 
 }  // namespace
@@ -80,11 +80,11 @@ Step Supervisor::step(const Look& look, const LeaderView& key) {
   if (key.own && (!look.takes_part || look.now - useful_ > kMostForACampaign)) {
     return {Act::kRelease, {}, "this node is not master"};
   }
-  if (look.role == Role::kSlave && look.takes_part && !look.changing) return as_slave(look, key);
+  if (look.role == Role::kSlave && !look.changing) return as_slave(look, key);
   return wait(look);
 }
 
-// A candidate that fails is no change of master.
+// A failed candidacy does not count as a change of master.
 void Supervisor::on_master(const Look& look, const std::string& master) {
   if (master == followed_) return;
   followed_since_ = followed_.empty() ? kNever : look.now;
@@ -115,8 +115,8 @@ Step Supervisor::as_master(const Look& look, const LeaderView& key) {
 }
 
 // It holds the key and is not master.
-Step Supervisor::as_candidate(const Look& look, const LeaderView&) {
-  if (may_campaign_ && look.takes_part && sure(look.now)) {
+Step Supervisor::as_candidate(const Look& look, const LeaderView& key) {
+  if (may_campaign_ && may_try(look, key) && sure(look.now)) {
     return {Act::kCampaign, {}, "this node holds the key"};
   }
   back_off(look.now, look.chance);
@@ -129,15 +129,19 @@ Time Supervisor::patience(const LeaderView& key) const {
          (key.wanted.empty() ? Time{} : kForTheWanted);
 }
 
+bool Supervisor::may_try(const Look& look, const LeaderView& key) const {
+  const bool by_itself = rules_.automatic && rules_.priority > 0 && !key.paused;
+  return look.takes_part && (by_itself || key.wanted == rules_.id);
+}
+
 Step Supervisor::as_slave(const Look& look, const LeaderView& key) {
-  const bool asked_for = key.wanted == rules_.id;
-  const bool may_try = rules_.automatic && rules_.priority > 0 && !key.paused;
-  if (look.master_silence < rules_.suspect_after || !key.known || !(asked_for || may_try)) {
+  if (look.master_silence < rules_.suspect_after || !key.known || !may_try(look, key)) {
     forget_candidacy();
     return wait(look);
   }
   const bool absent = key.holder.empty();
-  // Somebody else tries, or has become master and will be heard soon.
+  const bool asked_for = key.wanted == rules_.id;
+  // Another node tries, or has become master and will be heard soon.
   if (!absent && key.holder != look.master && key.holder != rules_.id) {
     forget_candidacy();
     return wait(look);

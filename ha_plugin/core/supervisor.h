@@ -117,6 +117,7 @@ class Supervisor {
   Step as_slave(const Look& look, const LeaderView& key);
   Step as_candidate(const Look& look, const LeaderView& key);
   Step wait(const Look& look) const;
+  bool may_try(const Look& look, const LeaderView& key) const;
   Time patience(const LeaderView& key) const;
   void back_off(Time now, std::int64_t chance);
   void forget_candidacy();

@@ -94,7 +94,8 @@ Promise judge_prepare(const Prepare& prepare, const Term& term, const Voter& vot
   }
   // Where one node is cut off from the master and the others are not, a change of master helps
   // nobody, and the next one follows at once.
-  if (prepare.mode == Prepare::Mode::kSuspect && (voter.master || voter.hears_master)) {
+  if (prepare.mode == Prepare::Mode::kSuspect && !stranger &&
+      (voter.master || voter.hears_master)) {
     answer.reason = Reason::kMasterHeard;
     answer.text = quoted(voter.id) + (voter.master ? " is master" : " hears the master");
     return answer;

@@ -151,7 +151,9 @@ TEST(Term, ASuspicionIsJudgedAsAQuestionToo) {
   EXPECT_EQ(judge_prepare(other, term(), voter()).reason, Reason::kBehind);
   other = suspect;
   other.candidate = "d";
-  EXPECT_EQ(judge_prepare(other, term(), voter()).reason, Reason::kUnknownReplica);
+  for (const Voter& one : {voter(), hears}) {
+    EXPECT_EQ(judge_prepare(other, term(), one).reason, Reason::kUnknownReplica);
+  }
 }
 
 // A refusal is what a stranger tries first: it must not teach him the names that open the door.
