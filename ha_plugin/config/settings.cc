@@ -4,14 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/algorithm/string/case_conv.hpp>
-#include <boost/asio/ip/address.hpp>
 #include <charconv>
-#include <filesystem>
 #include <limits>
 #include <numeric>
 #include <system_error>
 
+#include "ha_plugin/config/option_values.h"
 #include "ha_plugin/core/follower.h"
 #include "ha_plugin/core/handshake.h"
 
@@ -69,29 +67,6 @@ std::string show_number(const Settings& settings) {
   return std::to_string(settings.*Member);
 }
 
-// To listen is by number: what a name stands for is the resolver's to say and may change, and start
-// would have to wait for it.
-std::string parse_own_address(std::string_view v, net::Address& out) {
-  net::Address address;
-  if (std::string wrong = net::parse_address(v, true, address); !wrong.empty()) return wrong;
-  if (!address.is_number()) {
-    return fmt::format("needs an IP address, not a name (try 0.0.0.0:{})", address.port);
-  }
-  out = address;
-  return "";
-}
-std::string apply_listen(Settings& s, std::string_view v) { return parse_own_address(v, s.listen); }
-std::string apply_allow(Settings& s, std::string_view v) {
-  return net::AllowList::parse(v, s.allow);
-}
-std::string apply_metrics_listen(Settings& s, std::string_view v) {
-  net::Address address;
-  if (!v.empty()) {
-    if (std::string wrong = parse_own_address(v, address); !wrong.empty()) return wrong;
-  }
-  s.metrics_listen = v;
-  return "";
-}
 // An option with a few values that have names.
 template <class Value>
 struct Choice {
@@ -142,22 +117,6 @@ std::string show_choice(const Settings& s) {
   return at->name;
 }
 
-std::string apply_accept(Settings& s, std::string_view v) {
-  Accept accept{false, false};
-  std::string wrong = net::for_each_item(v, [&](std::string_view part) -> std::string {
-    if (part == "native")
-      accept.native = true;
-    else if (part == "rocketmq")
-      accept.rocketmq = true;
-    else
-      return "is not a list of native and rocketmq";
-    return "";
-  });
-  if (wrong.empty() && v.empty()) wrong = "lets nobody in (try native,rocketmq)";
-  if (wrong.empty()) s.accept = accept;
-  return wrong;
-}
-
 template <std::string Settings::*Member>
 std::string apply_name(Settings& s, std::string_view v) {
   std::string wrong = core::check_name(std::string(v));
@@ -169,103 +128,6 @@ std::string show_text(const Settings& s) {
   return s.*Member;
 }
 
-// What a handshake has room for, and far more than makes sense.
-constexpr std::size_t kMostNodes = 128;
-
-// Two names that resolve to one address are not seen here.
-bool is_same_address(const net::Address& a, const net::Address& b) {
-  const auto plain = [](const std::string& host) {
-    boost::system::error_code error;
-    const auto ip = boost::asio::ip::make_address(host, error);
-    return error ? boost::algorithm::to_lower_copy(host) : ip.to_string();
-  };
-  return a.port == b.port && plain(a.host) == plain(b.host);
-}
-
-std::string apply_replicas(Settings& s, std::string_view v) {
-  ReplicaList list;
-  std::string wrong = net::for_each_item(v, [&](std::string_view part) -> std::string {
-    const std::size_t at = part.find('@');
-    const std::string id(part.substr(0, at));
-    ReplicaList::Node node{id, {}};
-    if (at == std::string_view::npos || id.empty()) {
-      return fmt::format("has '{}', which is not ID@HOST:PORT", part);
-    }
-    if (std::string bad = core::check_name(id); !bad.empty())
-      return fmt::format("has '{}', which {}", id, bad);
-    if (std::string bad = net::parse_address(part.substr(at + 1), false, node.address);
-        !bad.empty()) {
-      return bad;
-    }
-    const auto known = list.ids();
-    if (std::find(known.begin(), known.end(), id) != known.end())
-      return fmt::format("has '{}' twice", id);
-    // One process would promise, and be counted as a copy, for both.
-    for (const ReplicaList::Node& other : list.nodes) {
-      if (!is_same_address(other.address, node.address)) continue;
-      return fmt::format("has the address {} twice, for '{}' and '{}': each node needs its own",
-                         node.address.text(), other.id, id);
-    }
-    if (list.nodes.size() == kMostNodes) {
-      return fmt::format("has more than {} nodes", kMostNodes);
-    }
-    list.nodes.push_back(std::move(node));
-    return "";
-  });
-  if (wrong.empty()) s.replicas = std::move(list);
-  return wrong;
-}
-
-std::string apply_coordinator(Settings& s, std::string_view v) {
-  constexpr std::string_view kEtcd = "etcd:";
-  CoordinatorAddress engine;
-  if (v.empty()) {
-    s.coordinator = engine;
-    return "";
-  }
-  if (!v.starts_with(kEtcd)) {
-    return "does not begin with the engine's name (try etcd:http://10.0.0.1:2379,10.0.0.2:2379)";
-  }
-  v.remove_prefix(kEtcd.size());
-  constexpr std::string_view kHttps = "https://";
-  constexpr std::string_view kHttp = "http://";
-  engine.https = v.starts_with(kHttps);
-  std::string wrong = net::for_each_item(v, [&](std::string_view part) -> std::string {
-    if (part.starts_with(engine.https ? kHttp : kHttps)) return "mixes http and https";
-    if (part.starts_with(kHttps)) part.remove_prefix(kHttps.size());
-    if (part.starts_with(kHttp)) part.remove_prefix(kHttp.size());
-    net::Address address;
-    std::string bad = net::parse_address(part, false, address);
-    if (bad.empty()) engine.endpoints.push_back(std::move(address));
-    return bad;
-  });
-  if (wrong.empty() && engine.endpoints.empty()) wrong = "names no endpoint";
-  if (wrong.empty()) s.coordinator = std::move(engine);
-  return wrong;
-}
-
-std::string apply_prefix(Settings& s, std::string_view v) {
-  constexpr std::size_t kLongest = 200;
-  const bool plain = std::ranges::all_of(v, [](unsigned char c) { return c > 0x20 && c < 0x7f; });
-  if (!v.starts_with('/') || v.ends_with('/') || !plain || v.size() > kLongest) {
-    return fmt::format(
-        "is not a path of keys: '/' and at most {} more characters, no spaces, no '/' at its end "
-        "(try /ha)",
-        kLongest - 1);
-  }
-  s.coordinator_prefix = v;
-  return "";
-}
-
-std::string apply_state_dir(Settings& s, std::string_view v) {
-  std::error_code ignored;
-  if (!v.empty() && !std::filesystem::is_directory(std::filesystem::path(v), ignored)) {
-    return "is not a directory (create it first)";
-  }
-  s.state_dir = v;
-  return "";
-}
-
 // Whether the file is good is for those to say who read it.
 template <std::string Settings::*Member>
 std::string apply_path(Settings& s, std::string_view v) {
@@ -274,19 +136,6 @@ std::string apply_path(Settings& s, std::string_view v) {
   return "";
 }
 
-std::string apply_tls_reload(Settings& s, std::string_view v) {
-  if (!v.empty() && v != "now") return "is not 'now'";
-  if (!v.empty()) ++s.tls_reloads;
-  return "";
-}
-
-// What is asked for is not kept: the engine has it, for all nodes.
-std::string check_switchover(Settings&, std::string_view v) {
-  return core::check_name(std::string(v));
-}
-std::string check_pause(Settings&, std::string_view v) {
-  return v.empty() || v == "true" || v == "false" ? "" : "is neither true nor false";
-}
 std::string show_nothing(const Settings&) { return ""; }
 
 constexpr std::int64_t kHourMs = 3'600'000;
@@ -584,11 +433,11 @@ const Spec kSpecs[] = {
     {"switchover", "name", "a replica_id; empty = none", true,
      "With coordinator, on any node: that node becomes master. The master stops appending, waits "
      "until the other one holds all of its log, and lets the key go. Done when the status says so.",
-     check_switchover, show_nothing},
+     ask_for_switchover, show_nothing},
     {"pause", "flag", "true, false; empty = as it is", true,
      "With coordinator, on any node, for the whole set: no change of master without an operator, "
      "until it is set to false. The master stays master, and roles may be set by hand.",
-     check_pause, show_nothing},
+     ask_for_pause, show_nothing},
 };
 #undef HA_PATH
 #undef HA_NUMBER
@@ -645,50 +494,10 @@ std::string apply_option(Settings& settings, std::string_view key, std::string_v
   return fmt::format("option '{}': '{}' {}", key, shown, wrong);
 }
 
-std::string CoordinatorAddress::text() const {
-  std::string all;
-  for (const net::Address& one : endpoints) {
-    all += (all.empty() ? (https ? "etcd:https://" : "etcd:http://") : ",") + one.text();
-  }
-  return all;
-}
-
 std::string name_of(TlsMode mode) {
   Settings settings;
   settings.tls = mode;
   return show_choice<&Settings::tls, kTlsModes>(settings);
-}
-
-std::string Accept::text() const {
-  return std::string(native ? "native" : "") + (native && rocketmq ? "," : "") +
-         (rocketmq ? "rocketmq" : "");
-}
-
-std::vector<std::string> ReplicaList::ids() const {
-  std::vector<std::string> all;
-  for (const Node& node : nodes) all.push_back(node.id);
-  return all;
-}
-
-std::vector<ReplicaList::Node> ReplicaList::without(std::string_view id) const {
-  std::vector<Node> others = nodes;
-  std::erase_if(others, [&](const Node& node) { return node.id == id; });
-  return others;
-}
-
-std::string ReplicaList::id_at(const net::Address& address) const {
-  for (const Node& node : nodes) {
-    if (is_same_address(node.address, address)) return node.id;
-  }
-  return "";
-}
-
-std::string ReplicaList::text() const {
-  std::string all;
-  for (const Node& node : nodes) {
-    all += fmt::format("{}{}@{}", all.empty() ? "" : ",", node.id, node.address.text());
-  }
-  return all;
 }
 
 bool is_known_option(std::string_view key) { return find(key) != nullptr; }

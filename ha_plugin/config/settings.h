@@ -147,6 +147,8 @@ struct Settings {
   Failover failover = Failover::kAuto;
   std::int64_t failover_priority = 100;
   std::int64_t suspect_after_ms = 1500;
+  // The key of an option that asks a running node to do something. It is done, and not kept.
+  std::string request;
 
   // Nodes of a configured set keep a history of epochs, and change their master by its rules.
   bool keeps_epochs() const { return !replicas.nodes.empty(); }
