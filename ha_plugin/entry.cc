@@ -111,6 +111,11 @@ Outcome parse_options(const ha_create_params& params, Settings& settings) {
   if (std::string wrong = check_together(settings); !wrong.empty()) {
     return {core::Status::kInvalid, std::move(wrong)};
   }
+  if (!settings.request.empty()) {
+    return {core::Status::kInvalid,
+            fmt::format("option '{}' is for a node that runs: leave it out here, and set it then",
+                        settings.request)};
+  }
   return {};
 }
 

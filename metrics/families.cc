@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "metrics/families.h"
 
-#include <time.h>
-
 #include <algorithm>
 #include <cassert>
 #include <initializer_list>
@@ -96,12 +94,8 @@ double seconds_since(const Gauge& since, std::int64_t now_ns) {
              : static_cast<double>(std::max<std::int64_t>(0, now_ns - since_ns)) / kNsPerSecond;
 }
 
-double seconds_left(const Gauge& until) {
-  timespec now{};
-  clock_gettime(CLOCK_BOOTTIME, &now);
-  const double now_s =
-      static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / kNsPerSecond;
-  return std::max(0.0, static_cast<double>(until.value()) / kNsPerSecond - now_s);
+double seconds_left(const Gauge& until, std::int64_t now_ns) {
+  return static_cast<double>(std::max<std::int64_t>(0, until.value() - now_ns)) / kNsPerSecond;
 }
 
 void put_node(Sheet& sheet, const HaMetrics& m, std::int64_t now_ns) {
@@ -135,10 +129,11 @@ void put_node(Sheet& sheet, const HaMetrics& m, std::int64_t now_ns) {
   const CoordinatorMetrics& engine = m.coordinator;
   sheet.put("ha_coordinator_up", engine.answers.value());
   sheet.put("ha_coordinator_paused", engine.paused.value());
-  sheet.put("ha_coordinator_requests_total", engine.requests_ok.value(), {"ok"});
-  sheet.put("ha_coordinator_requests_total", engine.requests_no.value(), {"no"});
-  sheet.put("ha_coordinator_requests_total", engine.requests_failed.value(), {"failed"});
-  sheet.put("ha_lease_left_seconds", seconds_left(engine.lease_until));
+  constexpr std::array kCameTo{"ok", "no", "failed"};
+  for (std::size_t i = 0; i < kCameTo.size(); ++i) {
+    sheet.put("ha_coordinator_requests_total", engine.requests[i].value(), {kCameTo[i]});
+  }
+  sheet.put("ha_lease_left_seconds", seconds_left(engine.lease_until_ns, now_ns));
   sheet.put("ha_takeovers_total", engine.takeovers.value());
   sheet.put("ha_tls_handshakes_total", m.tls.handshakes_server.value(), {"server", "ok"});
   sheet.put("ha_tls_handshakes_total", m.tls.failures_server.value(), {"server", "failed"});

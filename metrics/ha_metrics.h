@@ -201,15 +201,15 @@ struct ClientMetrics {
 // Option coordinator.
 struct CoordinatorMetrics {
   Gauge configured;
-  Gauge answers;      // 1 = its last request was answered
-  Gauge lease_until;  // ns of CLOCK_BOOTTIME until when this node surely has it; 0 = it has none
-  Gauge paused;       // operators want no change of master without them
-  Counter requests_ok;
-  Counter requests_no;      // answered with no: somebody was first, the lease had ended
-  Counter requests_failed;  // no answer that can be trusted
-  Counter takeovers;        // this node became master by itself
-  GuardedText holder;       // who holds the key
-  GuardedText last_words;   // why this node does not become master, or what the engine said last
+  Gauge answers;         // 1 = its last request was answered
+  Gauge lease_until_ns;  // steady clock: this node surely has its lease until then; 0 = it has none
+  Gauge paused;          // operators want no change of master without them
+  // By what came of them: answered with yes, with no (another node was first, the lease had ended),
+  // without an answer that can be trusted.
+  std::array<Counter, 3> requests;
+  Counter takeovers;       // this node became master by itself
+  GuardedText holder;      // who holds the key
+  GuardedText last_words;  // why this node does not become master, or what the engine said last
 };
 
 struct TlsMetrics {

@@ -107,7 +107,7 @@ CoordinatorAnswer Etcd::read(CoordinatorKeys& keys) {
 
 CoordinatorAnswer Etcd::take(const Lease& lease, std::int64_t revision) {
   // A key without a lease would be held for ever.
-  if (lease.id == 0) return {Said::kNo, "there is no lease to take the key with"};
+  if (lease.id == 0) return {Said::kNo, "this node has no lease to take the key with"};
   return change("take", etcd::put_request(leader_, options_.id, lease.id, revision));
 }
 
@@ -286,8 +286,7 @@ Etcd::Heard Etcd::unknown(Heard::Then then, const std::string& what) const {
 }
 
 void Etcd::count(const char* op, Said said) const {
-  if (!count_) return;
-  count_(op, said == Said::kYes ? "ok" : said == Said::kNo ? "no" : "error");
+  if (count_) count_(op, said);
 }
 
 }  // namespace ha

@@ -47,8 +47,8 @@ struct EtcdOptions {
 
 class Etcd final : public Coordinator {
  public:
-  // op: grant, renew, revoke, read, take, control, authenticate. result: ok, no, error.
-  using Count = std::function<void(const char* op, const char* result)>;
+  // op: grant, renew, revoke, read, take, control, authenticate.
+  using Count = std::function<void(const char* op, Said said)>;
 
   Etcd(EtcdOptions options, net::Resolver& resolver, Count count = {});
 
@@ -85,7 +85,7 @@ class Etcd final : public Coordinator {
   CoordinatorAnswer change(const char* op, std::string body);
   // Nothing: this connection's server is new enough.
   std::string refuse_version(HttpClient::Deadline deadline);
-  // kYes: there is a token now, or there are no users.
+  // kYes: this node has a token, or etcd has authentication switched off.
   Heard authenticate();
   std::string read_password(std::string& out) const;
   // "" or why that member is behind.

@@ -70,9 +70,9 @@ bool parse_version(std::string_view body, int& out, std::string& text);
 struct Fault {
   enum class Kind {
     kUnavailable,  // and whatever is not known here
-    kToken,        // there is none, or it is no longer good
+    kToken,        // the request had no token, or an expired one
     kPassword,     // wrong user or password
-    kNoUsers,      // there are no users there, so no token is needed
+    kNoUsers,      // authentication is switched off, so no token is needed
     kDenied,       // the user may not do that
     kLease,        // no such lease
   };

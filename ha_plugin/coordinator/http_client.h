@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // HTTP to one of several servers that are as good as each other, over one connection that is kept.
 //
-// Whoever asks says until when; what has not come by then fails, and the connection with it: a late
-// answer must not be taken for that to the next question.
+// The caller gives a deadline. A request that has no answer by then fails, and its connection is
+// closed: a late answer must not be taken for the answer to the next request.
 //
 // Threads: one at a time, but for cancel.
 #pragma once
@@ -39,8 +39,8 @@ class HttpClient {
   // "" or what is wrong with the files.
   std::string check();
 
-  // Connects to the endpoint in use, unless the connection from before is still good. "" or one
-  // clause that says why not. fresh: it is another connection.
+  // Connects to the endpoint in use, unless the last connection is still good. Returns "" or one
+  // clause that says what failed. fresh: this is a new connection.
   std::string open(Deadline deadline, bool& fresh);
   // REQUIRES: open() went well since the last failure. body "": a GET. authorization "": none.
   HttpAnswer ask(std::string_view path, std::string_view body, std::string_view authorization,

@@ -281,7 +281,8 @@ Outcome HaService::begin(const RoleChange& role) {
   warn_of_bootstrap();
   RoleChange first = role;
   // Who is master is the coordinator's to say.
-  if (supervised() && first.role == Role::kMaster) first.role = Role::kSlave;
+  const bool supervised = !settings_.coordinator.empty() && settings_.failover == Failover::kAuto;
+  if (supervised && first.role == Role::kMaster) first.role = Role::kSlave;
   first.keep_trying = terms_.keeps_epochs();
   life_ = Life::kStarted;
   if (Outcome failed = supervision_.start(); !failed.ok()) return failed;
@@ -454,7 +455,7 @@ Outcome HaService::set_option(const std::string& key, const std::string& value) 
   if (wrong.empty()) wrong = tls_.apply(changed);
   if (wrong.empty() && value == "now" && key == "tls_reload") wrong = reload_tls(true);
   if (!wrong.empty()) return {Status::kInvalid, std::move(wrong)};
-  if (!value.empty() && (key == "switchover" || key == "pause")) {
+  if (!changed.request.empty()) {
     Outcome done =
         key == "pause" ? supervision_.pause(value == "true") : supervision_.switch_over(value);
     if (!done.ok()) done.text = fmt::format("option '{}': {}", key, done.text);

@@ -84,9 +84,6 @@ class HaService {
   StatusInput status_input() const;
   net::MasterParts master_parts();
   NodeParts node_parts();
-  bool supervised() const {
-    return !settings_.coordinator.empty() && settings_.failover == Failover::kAuto;
-  }
 
   // On the I/O thread.
   void turn();

@@ -9,7 +9,6 @@
 #include <cstring>
 
 #include "ha/ext/metadata.h"
-#include "ha_plugin/base/clock.h"
 #include "ha_plugin/base/version.h"
 #include "metrics/names.h"
 
@@ -206,8 +205,7 @@ json::object tls_json(const StatusInput& in) {
 json::object coordinator_json(const StatusInput& in) {
   const metrics::CoordinatorMetrics& engine = in.metrics.coordinator;
   if (engine.configured.value() == 0) return {};
-  const std::int64_t left_ms =
-      (engine.lease_until.value() - net::boottime_now().count()) / 1'000'000;
+  const std::int64_t left_ms = (engine.lease_until_ns.value() - in.now.count()) / 1'000'000;
   return {{"answers", engine.answers.value() != 0},
           {"holder", engine.holder.get()},
           {"lease_left_ms", std::max<std::int64_t>(0, left_ms)},

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 #include <random>
 #include <utility>
 
@@ -57,12 +56,9 @@ Outcome Supervision::start() {
                             s.coordinator_ca,
                             s.coordinator_cert,
                             s.coordinator_key};
-  auto engine =
-      std::make_unique<Etcd>(options, parts_.resolver, [this](const char*, const char* result) {
-        const bool ok = std::strcmp(result, "ok") == 0;
-        const bool no = std::strcmp(result, "no") == 0;
-        (ok ? metrics_.requests_ok : no ? metrics_.requests_no : metrics_.requests_failed).add();
-      });
+  auto engine = std::make_unique<Etcd>(options, parts_.resolver, [this](const char*, Said said) {
+    metrics_.requests[static_cast<std::size_t>(said)].add();
+  });
   if (std::string wrong = engine->check(); !wrong.empty()) {
     return {Status::kInvalid, "option 'coordinator': " + wrong};
   }
@@ -78,11 +74,11 @@ Outcome Supervision::start() {
   answers_ = true;
   said_.clear();
   supervisor_ = core::Supervisor(rules());
-  metrics_.configured.set(1);
   publish_lease();
   const Lock lock(mutex_);
   thread_ = net::start_quiet_thread("ha-coord", [this] { run(); });
   stop_ = ended_ = false;
+  metrics_.configured.set(1);
   return {};
 }
 
@@ -258,6 +254,7 @@ void Supervision::read_keys() {
   const bool new_orders = keys.control.revision != keys_.control.revision;
   keys_ = std::move(keys);
   metrics_.holder.set(keys_.leader.value);
+  warn_of_stranger();
   if (supervisor_.has_lease(sent) && !leader(sent).own) {
     // Another node has the key, or nobody. A lease that holds no key is good for nothing.
     supervisor_.on_lease_lost();
@@ -280,6 +277,22 @@ void Supervision::read_keys() {
   }
   orders_ = std::move(orders);
   metrics_.paused.set(orders_.paused ? 1 : 0);
+}
+
+// Nobody of this set would take over from it, and it is not a slip of the moment.
+void Supervision::warn_of_stranger() {
+  const std::string& holder = keys_.leader.value;
+  const bool stranger = !holder.empty() && !is_in_set(holder);
+  if (stranger && holder != stranger_) {
+    const std::string text = fmt::format(
+        "the coordinator's key is held by '{}', which is not one of option 'replicas': another "
+        "cluster uses the same 'cluster_id' and 'coordinator_prefix'; no node of this set takes "
+        "over while it does",
+        holder);
+    parts_.host.log(HA_LOG_ERROR, text);
+    metrics_.last_words.set(text);
+  }
+  stranger_ = stranger ? holder : "";
 }
 
 // What was asked for has happened, or has failed.
@@ -422,7 +435,8 @@ void Supervision::hear(const CoordinatorAnswer& answer) {
 void Supervision::publish_lease() {
   const Time until = supervisor_.sure_until();
   parts_.transfer.set_degrade_until(until);
-  metrics_.lease_until.set(until.count());
+  const Time left = until - boottime_now();
+  metrics_.lease_until_ns.set(left.count() > 0 ? (net::steady_now() + left).count() : 0);
 }
 
 void Supervision::note(const std::string& why) {

@@ -50,6 +50,7 @@ class Supervision {
   core::LeaderView leader(core::Time now) const;
   void keep_lease();
   void read_keys();
+  void warn_of_stranger();
   void do_step(const core::Step& step);
   void ask();
   void take(const char* why);
@@ -74,7 +75,7 @@ class Supervision {
   RoleChanges& changes_;
   metrics::CoordinatorMetrics& metrics_;
 
-  std::string own_id_;  // options change on the I/O thread; this one does not
+  std::string own_id_;  // a copy: options change on the I/O thread
   // The thread's.
   std::unique_ptr<Coordinator> engine_;
   core::Supervisor supervisor_;
@@ -89,7 +90,8 @@ class Supervision {
   bool handing_over_ = false;
   bool answers_ = true;  // the log says when that changes
   std::minstd_rand chance_;
-  std::string said_;  // what kept it from becoming master, last
+  std::string stranger_;  // that holds the key and is not of this set
+  std::string said_;      // what kept it from becoming master, last
 
   mutable Mutex mutex_;
   Condition wake_;

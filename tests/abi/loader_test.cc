@@ -107,6 +107,20 @@ TEST(Loader, CreateNamesTheOptionThatIsWrong) {
   EXPECT_THAT(made.error().text, HasSubstr("listen_adress"));
 }
 
+TEST(Loader, CreateTakesNoRequestToARunningNode) {
+  MemoryLog log;
+  const auto binding = bind_host(log);
+  for (const auto& [key, value] :
+       {std::pair{"pause", "true"}, std::pair{"pause", "false"}, std::pair{"switchover", "b"}}) {
+    const auto made = Instance::create(real_plugin(binding), binding, {{key, value}});
+    ASSERT_FALSE(made) << key;
+    EXPECT_EQ(made.error().status, HA_INVALID);
+    EXPECT_THAT(made.error().text,
+                HasSubstr("option '" + std::string(key) + "' is for a node that runs"));
+  }
+  EXPECT_TRUE(Instance::create(real_plugin(binding), binding, {{"pause", ""}, {"switchover", ""}}));
+}
+
 TEST(Instance, WaitsInThreeWays) {
   Pair pair;
   std::int64_t end = pair.master.produce("blocking\n");

@@ -63,8 +63,9 @@ class EtcdTest : public ::testing::Test {
     more.id = "a";
     if (more.request_limit == EtcdOptions{}.request_limit)
       more.request_limit = milliseconds(20'000);
-    etcd_ = std::make_unique<Etcd>(std::move(more), resolver_, [this](auto* op, auto* result) {
-      ++counted_[std::string(op) + " " + result];
+    etcd_ = std::make_unique<Etcd>(std::move(more), resolver_, [this](auto* op, Said said) {
+      constexpr const char* kNames[] = {"ok", "no", "error"};
+      ++counted_[std::string(op) + " " + kNames[static_cast<int>(said)]];
     });
     return *etcd_;
   }

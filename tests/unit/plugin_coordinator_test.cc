@@ -106,6 +106,18 @@ class CoordinatedSet : public CoordinatorTest {
     Etcd(options(), resolver_).read(found);
     return found;
   }
+  // Without a lease, as an operator does.
+  void put_by_hand(const std::string& key, const std::string& value) {
+    HttpClient client({{"127.0.0.1", etcd_.port()}}, nullptr, resolver_);
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    bool fresh = false;
+    ASSERT_EQ(client.open(deadline, fresh), "");
+    const HttpAnswer answer = client.ask("/v3/kv/put",
+                                         R"({"key":")" + etcd::to_base64("/ha/prod/" + key) +
+                                             R"(","value":")" + etcd::to_base64(value) + "\"}",
+                                         "", deadline);
+    ASSERT_EQ(answer.status, 200U) << answer.failure << answer.body;
+  }
   static bool is_master(const Node& node) {
     return node.plugin && node.plugin->snapshot().total.role == HA_ROLE_MASTER;
   }
@@ -205,6 +217,34 @@ TEST_F(CoordinatedSet, OrdersThatCannotBeMeantChangeNothing) {
   }
   EXPECT_TRUE(put(*first));
   EXPECT_TRUE(is_master(*first));
+}
+
+TEST_F(CoordinatedSet, AKeyThatWasWrittenByHandHoldsUpNobody) {
+  Node* const first = master_above(0);
+  ASSERT_NE(first, nullptr);
+  ASSERT_TRUE(others_follow(*first));
+  put_by_hand("leader", "c");
+  ASSERT_TRUE(Instance::eventually([&] { return keys().leader.lease != 0; }))
+      << "the master takes its key back";
+  const std::int64_t epoch = epoch_of(*first);
+  first->plugin.reset();
+  put_by_hand("leader", "c");
+  EXPECT_NE(master_above(epoch), nullptr);
+}
+
+TEST_F(CoordinatedSet, AStrangerThatHoldsTheKeyIsNamed) {
+  Node* const first = master_above(0);
+  ASSERT_NE(first, nullptr);
+  EtcdOptions other = options();
+  other.id = "z";
+  Etcd stranger(other, resolver_);
+  Lease lease;
+  ASSERT_TRUE(stranger.grant(milliseconds(60'000), lease).yes());
+  ASSERT_TRUE(stranger.take(lease, keys().leader.revision).yes());
+  for (const auto& node : nodes_) {
+    EXPECT_TRUE(node->host.wait_for_log("held by 'z', which is not one of option 'replicas'"));
+  }
+  EXPECT_TRUE(put(*first)) << "it is still master";
 }
 
 TEST_F(CoordinatedSet, NobodyTakesOverWhilePaused) {
