@@ -121,6 +121,9 @@ struct Standing {
   std::int64_t lag_bytes = -1;
 };
 
+// Longer URLs of a client API are not taken. A host's name has 253 bytes at most.
+inline constexpr std::size_t kMaxClientUrl = 300;
+
 // Where a slave's clients find its master. Another node said so: judge it before use.
 struct MasterPlace {
   std::string url;         // of its client API

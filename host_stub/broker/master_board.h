@@ -22,8 +22,6 @@
 
 namespace stub {
 
-// Longer ones are not taken. A host's name has 253 bytes at most.
-inline constexpr std::size_t kMaxClientUrl = 300;
 inline constexpr std::size_t kMaxMasterId = 255;
 
 struct MasterNews {

@@ -59,13 +59,14 @@ int run_pause(const BrokerFlags& broker, bool pause) {
 std::string row(const NodeStatus& node, const std::string& url, std::int64_t end) {
   const bool master = node.role == "master";
   const auto& engine = node.coordinator;
-  std::string key = !engine.configured ? "no coordinator"
-                    : !engine.answers  ? "the coordinator does not answer"
-                    : engine.lease_left_ms > 0
-                        ? "held, " + duration_text(engine.lease_left_ms * 1000) + " left"
-                        : "";
-  return fmt::format("{:<32}{:<8}{:>8}{:>18}{:>12}  {}\n", url, node.role, node.epoch,
-                     grouped(node.end), master || end < 0 ? "-" : bytes_text(end - node.end), key);
+  const std::string key = !engine.configured ? "no coordinator"
+                          : !engine.answers  ? "the coordinator does not answer"
+                          : engine.lease_left_ms > 0
+                              ? "held, " + duration_text(engine.lease_left_ms * 1000) + " left"
+                              : "";
+  return fmt::format("{:<32}{:<8}{:>8}{:>18}{:>12}{}{}\n", url, node.role, node.epoch,
+                     grouped(node.end), master || end < 0 ? "-" : bytes_text(end - node.end),
+                     key.empty() ? "" : "  ", key);
 }
 
 int run_cluster(const BrokerFlags& broker) {

@@ -15,7 +15,6 @@ constexpr std::string_view kHostBytes =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
 constexpr std::string_view kUrlBytes =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.:/[]";
-constexpr std::size_t kMaxUrlBytes = 300;  // a host's name has 253 at most
 
 std::optional<boost::asio::ip::address> number_of(const std::string& host) {
   boost::system::error_code wrong;
@@ -51,10 +50,10 @@ std::string_view path_of(std::string_view target) {
 Result<BrokerUrl> parse_client_url(std::string_view text, std::string_view what) {
   const auto fail = [&](std::string_view why) {
     return Error{HA_INVALID, 0,
-                 std::string(what) + ": " + in_quotes(text.substr(0, kMaxUrlBytes)) + " " +
+                 std::string(what) + ": " + in_quotes(text.substr(0, kMaxClientUrl)) + " " +
                      std::string(why) + " (try http://10.0.0.1:8080)"};
   };
-  if (text.size() > kMaxUrlBytes) return fail("is too long");
+  if (text.size() > kMaxClientUrl) return fail("is too long");
   // Before the URL's parser, which decodes: a host could hold a line's end then.
   if (text.find_first_not_of(kUrlBytes) != std::string_view::npos)
     return fail("is not http://HOST:PORT or https://HOST:PORT");
