@@ -340,43 +340,43 @@ def until_acknowledged(world, since, allow=60):
     return world.producers.longest_gap(since, time.monotonic())
 
 
-def kill(world):
-    node = world.nodes[world.current]
+def until_mended(world, break_it, mend):
     since = time.monotonic()
-    node.process.kill()
+    break_it()
     gap = until_acknowledged(world, since)
-    node.process.start()
+    mend()
     return gap
+
+
+def kill(world):
+    process = world.nodes[world.current].process
+    return until_mended(world, process.kill, process.start)
 
 
 def stop(world):
-    node = world.nodes[world.current]
-    since = time.monotonic()
-    node.process.signal(signal.SIGSTOP)
-    gap = until_acknowledged(world, since)
-    node.process.signal(signal.SIGCONT)
-    return gap
+    process = world.nodes[world.current].process
+    return until_mended(world, lambda: process.signal(signal.SIGSTOP), lambda: process.signal(signal.SIGCONT))
 
 
 def cut(world):
-    since = time.monotonic()
-    world.lan.cut(world.current)
-    gap = until_acknowledged(world, since)
-    world.lan.heal(world.current)
-    return gap
+    name = world.current
+    return until_mended(world, lambda: world.lan.cut(name), lambda: world.lan.heal(name))
 
 
 def stop_and_etcd(world):
     leader = world.etcd.members[world.etcd.leader() - 1]
-    node = world.nodes[world.current]
-    since = time.monotonic()
-    leader.kill()
-    node.process.signal(signal.SIGSTOP)
-    gap = until_acknowledged(world, since)
-    node.process.signal(signal.SIGCONT)
-    leader.start()
-    wait_for("etcd has a leader", world.etcd.leader)
-    return gap
+    process = world.nodes[world.current].process
+
+    def break_both():
+        leader.kill()
+        process.signal(signal.SIGSTOP)
+
+    def mend_both():
+        process.signal(signal.SIGCONT)
+        leader.start()
+        wait_for("etcd has a leader", world.etcd.leader)
+
+    return until_mended(world, break_both, mend_both)
 
 
 def no_etcd(world):
