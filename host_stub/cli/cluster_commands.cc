@@ -64,9 +64,10 @@ std::string row(const NodeStatus& node, const std::string& url, std::int64_t end
                           : engine.lease_left_ms > 0
                               ? "held, " + duration_text(engine.lease_left_ms * 1000) + " left"
                               : "";
-  return fmt::format("{:<32}{:<8}{:>8}{:>18}{:>12}{}{}\n", url, node.role, node.epoch,
-                     grouped(node.end), master || end < 0 ? "-" : bytes_text(end - node.end),
-                     key.empty() ? "" : "  ", key);
+  return fmt::format(
+      "{:<32}{:<8}{:>8}{:>18}{:>12}{}{}\n", url, node.role, node.epoch, grouped(node.end),
+      master || end < 0 ? "-" : bytes_text(std::max<std::int64_t>(0, end - node.end)),
+      key.empty() ? "" : "  ", key);
 }
 
 int run_cluster(const BrokerFlags& broker) {
@@ -96,6 +97,8 @@ int run_cluster(const BrokerFlags& broker) {
                  row(std::get<NodeStatus>(status), url, master != nullptr ? master->end : -1));
     }
   }
+  // The master knows best who holds its key. Others have read that a moment ago.
+  if (master != nullptr) any = master;
   if (any != nullptr && any->coordinator.configured) {
     fmt::print("holder     {}\nfailover   {}\n",
                any->coordinator.holder.empty() ? "nobody" : any->coordinator.holder,
