@@ -61,7 +61,7 @@ TEST_P(Case5OurMaster, WithSlavesOfThreeKinds) {
   EXPECT_EQ(master.produce("T", "on time", "default", "&timeout_ms=30000").status, 200);
 }
 
-HA_INTEROP_SUITE_WITH(Case5OurMaster, testing::Values(kVersions[1]));
+HA_INTEROP_SUITE_WITH(Case5OurMaster, testing::Values(kVersions[2]));
 
 }  // namespace
 }  // namespace ha::interop
