@@ -155,10 +155,6 @@ TEST_P(Case10HostBroker, WhatItCannotDoIsRefusedInWords) {
       {{{"haPlugin.no_such_option", "1"}}, "no_such_option"},
       {{{"haPlugin.directory", "/nowhere"}}, "haPlugin.directory"},
       {{{"haPlugin.wire", "rocketmq-autoswitch"}}, "haPlugin.wire=rocketmq-autoswitch"},
-      {{{"haPlugin.coordinator", "etcd:http://127.0.0.1:2379"},
-        {"haPlugin.replicas", "b-0@127.0.0.1:1,b-1@127.0.0.1:2"},
-        {"haPlugin.cluster_id", "c"}},
-       "haPlugin.coordinator was not tried"},
       {{{"haPlugin.control_listen", "8081"}}, "'8081' is not ADDRESS:PORT"},
       {{{"haPlugin.replicas", "b-0@127.0.0.1:1,b-1@127.0.0.1:2"}}, "set brokerRole=SLAVE"},
   };

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <future>
 #include <iostream>
+#include <optional>
 
 #include "tests/interop/host_broker.h"
 #include "tests/system/command.h"
@@ -38,8 +39,15 @@ class Case11BrokerSet : public HostBroker {
       door_.push_back("127.0.0.1:" + std::to_string(free_ports(1)));
       replicas += (i == 0 ? "" : ",") + ("b-" + std::to_string(i + 1)) + "@" + listen_[i];
     }
-    for (int i = 0; i < kNodes; ++i) add_broker(member(i, replicas));
+    const Properties more = also();
+    for (int i = 0; i < kNodes; ++i) {
+      BrokerOptions options = member(i, replicas);
+      options.more.insert(options.more.end(), more.begin(), more.end());
+      add_broker(options);
+    }
   }
+  // What each broker is configured with besides.
+  virtual Properties also() { return {}; }
 
   BrokerOptions member(int i, const std::string& replicas) {
     const std::string name = "b" + std::to_string(i + 1);
@@ -103,6 +111,18 @@ class Case11BrokerSet : public HostBroker {
   }
   void expect_same(int one, int other) {
     HostBroker::expect_same(broker(one), broker(other), kSmallSegment);
+  }
+  // All hold the master's log, and consumers get what was acknowledged, nothing twice.
+  void expect_all_once(int master) {
+    expect_same(master, (master + 1) % kNodes);
+    expect_same(master, (master + 2) % kNodes);
+    EXPECT_EQ(role((master + 1) % kNodes), "slave");
+    const Manifest acknowledged = driver().produced();
+    const Manifest got = driver().consume(name_server().address(), "T", acknowledged.size());
+    EXPECT_TRUE(std::includes(got.begin(), got.end(), acknowledged.begin(), acknowledged.end()))
+        << difference(acknowledged, got);
+    const auto keys = driver().consume_keys(name_server().address(), "T", got.size());
+    EXPECT_EQ(keys.size(), got.size()) << "a message is there twice";
   }
   Manifest produced_without(const std::string& prefix) {
     Manifest all = driver().produced();
@@ -210,15 +230,7 @@ TEST_P(Case11BrokerSet, TheMasterDiesUnderLoadAndIsMoved) {
     }
     std::cout << std::endl;
   }
-  expect_same(master, (master + 1) % kNodes);
-  expect_same(master, (master + 2) % kNodes);
-  EXPECT_EQ(role((master + 1) % kNodes), "slave");
-  const Manifest acknowledged = driver().produced();
-  const Manifest got = driver().consume(name_server().address(), "T", acknowledged.size());
-  EXPECT_TRUE(std::includes(got.begin(), got.end(), acknowledged.begin(), acknowledged.end()))
-      << difference(acknowledged, got);
-  const auto keys = driver().consume_keys(name_server().address(), "T", got.size());
-  EXPECT_EQ(keys.size(), got.size()) << "a message is there twice";
+  expect_all_once(master);
 }
 
 // Delayed messages, transactions and pop are the master's own work: the new one takes it up.
@@ -307,7 +319,66 @@ TEST_P(Case11BrokerSet, GarbageHurtsNobody) {
   EXPECT_EQ(role(0), "master");
 }
 
+// A set with an etcd (option coordinator) of one member.
+class Case11SetWithEtcd : public Case11BrokerSet {
+ protected:
+  Properties also() override {
+    const std::string url = "http://127.0.0.1:" + std::to_string(free_ports(1));
+    const std::string peer = "http://127.0.0.1:" + std::to_string(free_ports(1));
+    etcd_.emplace(std::vector<std::string>{
+        "etcd", "--data-dir=" + (folder_.path() / "etcd").string(), "--listen-client-urls=" + url,
+        "--advertise-client-urls=" + url, "--listen-peer-urls=" + peer,
+        "--initial-advertise-peer-urls=" + peer, "--initial-cluster=default=" + peer});
+    return {{"haPlugin.coordinator", "etcd:" + url}, {"haPlugin.coordinator_ttl_ms", "2000"}};
+  }
+  // dead: the broker that cannot be asked; -1 = all can.
+  int wait_for_master(int dead = -1) {
+    int master = -1;
+    wait_until(
+        "a broker is master",
+        [&] {
+          for (int i = 0; i < kNodes; ++i) {
+            if (i != dead && role(i) == "master") master = i;
+          }
+          return master >= 0;
+        },
+        {}, kJavaDeadline);
+    return master;
+  }
+
+ private:
+  std::optional<system::Process> etcd_;
+};
+
+TEST_P(Case11SetWithEtcd, NobodyPromotes) {
+  const int first = wait_for_master();
+  wait_for_puts();
+  auto load = std::async(std::launch::async, [&] { put("load", 4000); });
+  broker(first).kill();
+  const int second = wait_for_master(first);
+  load.get();
+  wait_for_puts();
+  broker(first).start();
+
+  const Outcome promoted = stub({"promote", "--broker", url(first)});
+  EXPECT_NE(promoted.exit_code, 0);
+  EXPECT_NE(promoted.errors.find("'coordinator' decides who is master"), std::string::npos)
+      << promoted.errors;
+  const Outcome moved =
+      stub({"switchover", "--broker", url(second), "--to", "b-" + std::to_string(first + 1)});
+  EXPECT_EQ(moved.exit_code, 0) << moved.errors;
+  wait_until(
+      "it is master", [&] { return role(first) == "master"; }, {}, kJavaDeadline);
+  wait_for_puts();
+  const Outcome table = stub({"cluster", "--broker", url(0) + "," + url(1) + "," + url(2)});
+  EXPECT_EQ(table.exit_code, 0) << table.errors;
+  EXPECT_NE(table.output.find("holder     b-" + std::to_string(first + 1)), std::string::npos)
+      << table.output;
+  expect_all_once(first);
+}
+
 HA_INTEROP_SUITE_WITH(Case11BrokerSet, testing::ValuesIn(kControllerVersions));
+HA_INTEROP_SUITE_WITH(Case11SetWithEtcd, testing::ValuesIn(kControllerVersions));
 
 }  // namespace
 }  // namespace ha::interop

@@ -104,11 +104,6 @@ public final class NativeHAService implements HAService, StoreBridge.Listener {
           "ha_plugin: haPlugin.wire=rocketmq-autoswitch is not for a broker, whose consumers would see"
               + " what is not confirmed: set it to auto, or follow that group with ha_stub");
     }
-    if (options.hasCoordinator()) {
-      throw new HaException(
-          "ha_plugin: haPlugin.coordinator was not tried with RocketMQ's broker: leave it out, and let"
-              + " ha_stub promote choose the master");
-    }
     if (options.isSet()) {
       SetRules.check(broker);
       roles = new RoleChanger(broker, store, this::later);

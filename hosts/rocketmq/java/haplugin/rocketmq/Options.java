@@ -60,11 +60,6 @@ final class Options {
     return "rocketmq-autoswitch".equals(plugin.get("wire"));
   }
 
-  /** The plugin would promote this broker by itself, which was not tried with brokers. */
-  boolean hasCoordinator() {
-    return !plugin.getOrDefault("coordinator", "").isEmpty();
-  }
-
   /** Of a set: where this broker keeps what must outlive it. */
   File stateDirectory() {
     return new File(plugin.get("state_dir"));
