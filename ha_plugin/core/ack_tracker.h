@@ -7,8 +7,8 @@
 // sync.
 //
 // The essence: replicas stand in one vector sorted by ack, highest first, so that the n-th copy is
-// an element, not a search (the master is copy 1, element 0 is copy 2). An ack moves one element a
-// few places; with some hundred replicas that is cheaper than any tree.
+// an element, not a search (the master is copy 1, element 0 is copy 2). Of those that hold as much
+// as each other any may stand first, so an ack mostly changes two elements, however many there are.
 //
 // Nothing is remembered of a replica that has left: a past maximum is not a copy.
 #pragma once
@@ -28,8 +28,13 @@ class AckTracker {
 
   // A connection's first report came: from now on it counts. REQUIRES: connection is not tracked.
   void join(ConnectionId connection, const std::string& replica, Offset ack);
+  // held_by may be another one than before for first to last copies.
+  struct Changed {
+    std::int32_t first = 2;
+    std::int32_t last = INT32_MAX;
+  };
   // A later report. REQUIRES: connection is tracked, ack is not below its last.
-  void ack(ConnectionId connection, Offset ack);
+  Changed ack(ConnectionId connection, Offset ack);
   // The connection ended. Unknown connections are ignored: they never reported.
   void leave(ConnectionId connection);
 
@@ -60,6 +65,7 @@ class AckTracker {
   struct Replica {
     std::string id;
     Offset ack;
+    std::size_t place = 0;  // in order_
     std::vector<ConnectionId> connections;
   };
   struct Connection {
@@ -67,7 +73,8 @@ class AckTracker {
     Offset ack;
   };
 
-  void settle(Replica& replica);
+  Changed settle(Replica& replica);
+  void put(std::size_t place, Replica* replica);
 
   std::unordered_map<std::string, Replica> by_id_;  // node based: Replica* stay valid
   std::unordered_map<ConnectionId, Connection> connections_;

@@ -35,6 +35,9 @@ class IndexedHeap {
     sift_up(heap_.size() - 1);
   }
 
+  // The slots of its indices keep what they had.
+  void clear() { heap_.clear(); }
+
   // REQUIRES: index is in the heap.
   void remove(std::uint32_t index) {
     const std::size_t hole = position_(index);

@@ -70,18 +70,19 @@ void WaitQueue::drop_level_if_empty(Level level) {
   if (at != active_levels_.end() && *at == level) active_levels_.erase(at);
 }
 
-void WaitQueue::complete(Level level, Offset reached, std::vector<EndedWait>& ended) {
+bool WaitQueue::complete(Level level, Offset reached, std::vector<EndedWait>& ended,
+                         std::size_t most) {
   OffsetHeap& heap = waiting_at(level).by_offset;
-  while (!heap.empty() && nodes_[heap.top()].wait.end <= reached) {
-    end(heap.top(), Status::kOk, ended);
-  }
-  // What is left is wanted further: a wait that ended too early was told a lie.
-  HA_ASSERT_SLOW(heap.empty() || nodes_[heap.top()].wait.end > reached);
+  const auto more = [&] { return !heap.empty() && nodes_[heap.top()].wait.end <= reached; };
+  for (; more() && most > 0; --most) end(heap.top(), Status::kOk, ended);
+  const bool all = !more();
   drop_level_if_empty(level);
+  return all;
 }
 
-void WaitQueue::expire(Time now, std::vector<EndedWait>& ended) {
-  while (!deadlines_.empty() && nodes_[deadlines_.top()].wait.deadline <= now) {
+void WaitQueue::expire(Time now, std::vector<EndedWait>& ended, std::size_t most) {
+  for (; most > 0 && !deadlines_.empty(); --most) {
+    if (nodes_[deadlines_.top()].wait.deadline > now) return;
     const Level level = nodes_[deadlines_.top()].wait.level;
     end(deadlines_.top(), Status::kFlushSlaveTimeout, ended);
     drop_level_if_empty(level);
@@ -89,17 +90,21 @@ void WaitQueue::expire(Time now, std::vector<EndedWait>& ended) {
 }
 
 void WaitQueue::fail_all(Status status, std::vector<EndedWait>& ended) {
-  while (!empty()) {
-    std::uint32_t first = kNone;
-    for (const Level level : active_levels_) {
-      const std::uint32_t oldest = waiting_at(level).oldest;
-      if (first == kNone || nodes_[oldest].sequence < nodes_[first].sequence) first = oldest;
-    }
-    HA_ASSERT(first != kNone);  // a level that has waits is active
-    const Level level = nodes_[first].wait.level;
-    end(first, status, ended);
-    drop_level_if_empty(level);
+  std::vector<std::uint32_t> all;
+  all.reserve(size_);
+  for (auto& [level, waiting] : levels_) {
+    for (std::uint32_t at = waiting.oldest; at != kNone; at = nodes_[at].newer) all.push_back(at);
+    waiting.oldest = waiting.newest = kNone;
+    waiting.by_offset.clear();
   }
+  std::sort(all.begin(), all.end(), [this](std::uint32_t a, std::uint32_t b) {
+    return nodes_[a].sequence < nodes_[b].sequence;
+  });
+  for (const std::uint32_t index : all) ended.push_back({nodes_[index].wait, status});
+  free_.insert(free_.end(), all.begin(), all.end());
+  active_levels_.clear();
+  deadlines_.clear();
+  size_ = 0;
 }
 
 Time WaitQueue::next_deadline() const {

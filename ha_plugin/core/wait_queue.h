@@ -61,11 +61,14 @@ class WaitQueue {
 
   void add(const Wait& wait);
 
-  // Ends with OK every wait of the level whose end is at or below reached, lowest end first.
-  void complete(Level level, Offset reached, std::vector<EndedWait>& ended);
+  // Ends with OK the waits of the level whose end is at or below reached, lowest end first, but no
+  // more than `most`. Returns false when more are to end.
+  bool complete(Level level, Offset reached, std::vector<EndedWait>& ended,
+                std::size_t most = SIZE_MAX);
 
-  // Ends with FLUSH_SLAVE_TIMEOUT every wait whose deadline is at or before now.
-  void expire(Time now, std::vector<EndedWait>& ended);
+  // Ends with FLUSH_SLAVE_TIMEOUT the waits whose deadline is at or before now, but no more than
+  // `most`.
+  void expire(Time now, std::vector<EndedWait>& ended, std::size_t most = SIZE_MAX);
 
   // Ends all waits, in the order of their arrival.
   void fail_all(Status status, std::vector<EndedWait>& ended);

@@ -14,10 +14,14 @@ void Copies::join(ConnectionId connection, const std::string& replica, Offset ac
   if (durable != core::kNoOffset) durable_.join(connection, replica, durable);
 }
 
-void Copies::ack(ConnectionId connection, Offset ack, Offset durable) {
-  all_.ack(connection, ack);
-  if (in_sync_acks_.tracks(connection)) in_sync_acks_.ack(connection, ack);
+core::AckTracker::Changed Copies::ack(ConnectionId connection, Offset ack, Offset durable) {
+  core::AckTracker::Changed changed = all_.ack(connection, ack);
+  if (in_sync_acks_.tracks(connection)) {
+    const auto more = in_sync_acks_.ack(connection, ack);
+    changed = {std::min(changed.first, more.first), std::max(changed.last, more.last)};
+  }
   if (durable != core::kNoOffset) durable_.ack(connection, durable);
+  return changed;
 }
 
 void Copies::set_in_sync(ConnectionId connection, const std::string& replica, bool in_sync) {

@@ -20,7 +20,8 @@ class Copies {
 
   void join(ConnectionId connection, const std::string& replica, core::Offset ack,
             core::Offset durable, bool in_sync);
-  void ack(ConnectionId connection, core::Offset ack, core::Offset durable);
+  // Returns what is not as it was of all() and in_sync_acks().
+  core::AckTracker::Changed ack(ConnectionId connection, core::Offset ack, core::Offset durable);
   void set_in_sync(ConnectionId connection, const std::string& replica, bool in_sync);
   void leave(ConnectionId connection);
   // This node's own log. epoch_start: where its epoch as master begins.

@@ -43,16 +43,19 @@ Offset PublishedAcks::at(const Held& held, std::int32_t copies) const {
   return Offset(held[static_cast<std::size_t>(place)].load(std::memory_order_seq_cst));
 }
 
-void PublishedAcks::publish(const Copies& copies) {
+void PublishedAcks::publish(const Copies& copies, core::AckTracker::Changed changed) {
   const std::int32_t replicas = copies.all().replicas();
   const std::int32_t before = replicas_.load(std::memory_order_relaxed);
   const auto renew = [](std::atomic<std::int64_t>& slot, Offset held) {
     if (slot.load(std::memory_order_relaxed) == held.bytes()) return;
     slot.store(held.bytes(), std::memory_order_seq_cst);
   };
-  for (std::int32_t i = 0; i < std::min(std::max(replicas, before), max_copies_); ++i) {
-    renew(held_[static_cast<std::size_t>(i)], copies.all().held_by(i + 2));
-    renew(in_sync_held_[static_cast<std::size_t>(i)], copies.in_sync_acks().held_by(i + 2));
+  const std::int32_t last =
+      std::min({std::max(replicas, before) + 1, max_copies_ + 1, changed.last});
+  for (std::int32_t n = changed.first; n <= last; ++n) {
+    const auto place = static_cast<std::size_t>(n - 2);
+    renew(held_[place], copies.all().held_by(n));
+    renew(in_sync_held_[place], copies.in_sync_acks().held_by(n));
   }
   replicas_.store(replicas, std::memory_order_release);
   tell_durable_.store(copies.tell_durable(), std::memory_order_release);

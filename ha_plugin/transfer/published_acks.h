@@ -32,7 +32,8 @@ class PublishedAcks {
   std::int64_t epoch() const { return epoch_.load(std::memory_order_seq_cst); }
   void set_master(bool master, std::int64_t epoch);
 
-  void publish(const Copies& copies);
+  // changed: what may be another than at the last call.
+  void publish(const Copies& copies, core::AckTracker::Changed changed = {});
   // As core/ack_policy.h asks.
   std::int32_t replicas() const { return replicas_.load(std::memory_order_acquire); }
   core::Offset held_by(std::int32_t copies) const { return at(held_, copies); }

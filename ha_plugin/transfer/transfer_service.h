@@ -72,6 +72,7 @@ class TransferService {
   void leave(Copies::ConnectionId connection);
 
   // Takes in new waits and ends those that are satisfied or too late; run_callbacks() tells them.
+  // Of very many it ends some, and rings for the others: sockets are to have their turn.
   // The log ends at log_end; below log_durable it survives a loss of power. Returns how far the
   // default policy reaches on a master if that has risen, else kNoOffset: readers must see that far
   // before a producer is told, who may look for its message.
@@ -101,10 +102,11 @@ class TransferService {
   DefaultAcks default_acks(core::Offset log_end) const;
   core::Offset reached_by(core::Level level, core::Offset log_end) const;
   bool ends_without_ring(const core::Wait& wait) const;
-  void publish();
+  void publish(core::AckTracker::Changed changed = {});
   void publish_in_sync(core::Offset log_end) const;
   void take_arrivals();
-  void complete_levels(core::Offset log_end);
+  // Returns false when more are to end.
+  bool complete_levels(core::Offset log_end);
   core::Offset progress(const DefaultAcks& acks);
   void count(core::Status status) const;
 

@@ -163,6 +163,25 @@ TEST_F(TransferServiceTest, AWaitThatIsSatisfiedIsNeverATimeout) {
   EXPECT_EQ(ended_[1].status, HA_FLUSH_SLAVE_TIMEOUT);
 }
 
+// Sockets are to have their turn while very many waits end, and none of those may end as too late.
+TEST_F(TransferServiceTest, VeryManyEndInSeveralTurns) {
+  make();
+  service_->join(1, "a", Offset(0));
+  constexpr std::size_t kMany = 10'000;
+  for (std::size_t n = 0; n < kMany; ++n) ASSERT_EQ(wait(100, 2, 1000), Status::kOk);
+  service_->ack(1, Offset(100));
+  now_ += Time(1'000'000);
+  for (std::size_t before = 0; ended_.size() < kMany; before = ended_.size()) {
+    rings_ = 0;
+    turn(1000);
+    ASSERT_GT(ended_.size(), before);
+    EXPECT_LT(ended_.size() - before, kMany / 4);
+    EXPECT_EQ(rings_, 1);
+  }
+  for (const auto& one : ended_) ASSERT_EQ(one.status, HA_OK);
+  EXPECT_EQ(service_->pending(), 0);
+}
+
 TEST_F(TransferServiceTest, EveryWaitHasItsOwnDeadline) {
   make();
   service_->join(1, "a", Offset(0));

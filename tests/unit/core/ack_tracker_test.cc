@@ -82,7 +82,13 @@ TEST(AckTracker, AgreesWithASortedListUnderRandomOperations) {
       std::advance(at, static_cast<std::ptrdiff_t>(random() % naive.size()));
       if (what < 8) {
         at->second.ack += static_cast<std::int64_t>(random() % 50);
-        tracker.ack(at->first, Offset(at->second.ack));
+        std::map<std::int32_t, Offset> before;
+        for (std::int32_t n = 2; n <= tracker.replicas() + 1; ++n) before[n] = tracker.held_by(n);
+        const auto changed = tracker.ack(at->first, Offset(at->second.ack));
+        for (const auto& [n, held] : before) {
+          if (n >= changed.first && n <= changed.last) continue;
+          ASSERT_EQ(tracker.held_by(n), held) << "step " << step << " copy " << n;
+        }
       } else {
         tracker.leave(at->first);
         naive.erase(at);

@@ -126,6 +126,22 @@ TEST(WaitQueue, AnExpiredWaitIsNotCompletedLater) {
   EXPECT_TRUE(queue.empty());
 }
 
+TEST(WaitQueue, EndsNoMoreAtOnceThanItIsAskedFor) {
+  WaitQueue queue;
+  for (const std::int64_t end : {300, 100, 200}) queue.add(wait_for(end, 2, 50));
+  std::vector<EndedWait> ended;
+  EXPECT_FALSE(queue.complete(2, Offset(1000), ended, 1));
+  EXPECT_EQ(ends(ended), (std::vector<std::int64_t>{100}));
+  EXPECT_TRUE(queue.complete(2, Offset(200), ended, 1));
+  EXPECT_TRUE(queue.complete(2, Offset(200), ended, 0));
+  EXPECT_EQ(ends(ended), (std::vector<std::int64_t>{100, 200}));
+  queue.add(wait_for(400, 2, 40));
+  queue.expire(Time(50), ended, 1);
+  EXPECT_EQ(ends(ended), (std::vector<std::int64_t>{100, 200, 400}));
+  queue.expire(Time(50), ended, 1);
+  EXPECT_TRUE(queue.empty());
+}
+
 TEST(WaitQueue, FailsAllInTheOrderOfArrival) {
   WaitQueue queue;
   for (const std::int64_t end : {300, 100, 200}) queue.add(wait_for(end, 2, 1000 - end));
@@ -188,7 +204,8 @@ TEST(WaitQueue, AgreesWithANaiveListUnderRandomOperations) {
     } else if (what < 80) {
       const auto level = static_cast<Level>(below(4) == 0 ? 0 : 2 + below(3));
       const Offset reached(below(200) - 1);
-      queue.complete(level, reached, ended);
+      while (!queue.complete(level, reached, ended, static_cast<std::size_t>(1 + below(3)))) {
+      }
       auto expected = take([&](const Wait& w) { return w.level == level && w.end <= reached; });
       std::stable_sort(expected.begin(), expected.end(),
                        [](const Wait& a, const Wait& b) { return a.end < b.end; });
