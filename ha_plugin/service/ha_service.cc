@@ -50,7 +50,7 @@ HaService::HaService(const ha_host_api* host, void* host_ctx, const Settings& se
           metrics_, ack_policy(), settings.max_pending_waits, [this] { io_.ring(); }, &degraded_),
       strangers_(host_),
       tls_(metrics_),
-      replicas_(master_parts(), [this](const net::Todo& todo) { act(todo); }),
+      replicas_(io_.context(), master_parts(), [this](const net::Todo& todo) { act(todo); }),
       accept_(io_.context(), master_parts(), replicas_),
       client_(io_.context(), resolver_, host_, settings_, metrics_, tls_,
               {make_client_wire(),
@@ -465,6 +465,7 @@ Outcome HaService::set_option(const std::string& key, const std::string& value) 
     settings_ = changed;
     apply_settings();
     check_tls_again();
+    replicas_.pump_all_next();
     turn();
   });
   host_.info(fmt::format("option '{}' is now '{}'", key, value));

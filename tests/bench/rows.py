@@ -302,6 +302,18 @@ def stopped_replica(producers):
         Measure("p50_us", "us p50")])
 
 
+def put_beside(slaves):
+    """A producer that puts a thousand times a second and waits for one copy, whoever else is there."""
+    def contenders(s):
+        load = ("--pause-us", 1000, "--seconds", s.pick(5, 1), "--segment-mib", 128, *CPUS)
+        return [("alone", "one slave", Program(s, "ha_bench_put", *load)),
+                ("ours", f"{slaves} more", Program(s, "ha_bench_put", *load, "--bare-slaves", slaves,
+                                                     "--option", "connections_per_address=0"))]
+    return Row(f"1,000 puts/s beside {slaves} more slaves", contenders, [
+        Measure("p50_us", "us p50", [Aim("<=", 100)]), Measure("p99_us", "us p99"),
+        Measure("master_cpu_us_per_message", "CPU us/message master")])
+
+
 def stopped_process(producers):
     def contenders(s):
         return [("none stopped", "two slaves", stub_http.Put(s, producers, slaves=2)),
@@ -407,6 +419,8 @@ def all_rows():
         durable(),
         memory(),
         many_replicas(),
+        put_beside(8),
+        put_beside(64),
         stopped_replica(1),
         stopped_replica(64),
         stopped_process(1),

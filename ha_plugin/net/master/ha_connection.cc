@@ -204,14 +204,19 @@ bool HaConnection::send_message(std::shared_ptr<const wire::native::Bytes> messa
   return true;
 }
 
-void HaConnection::pump(Time now, const MasterView& view) {
-  if (!open_) return;
+bool HaConnection::pump(Time now, const MasterView& view) {
+  if (!open_) return false;
   Refusal silent = opening_.check_silence(now);
   if (silent.ok()) silent = replica_.check_silence(now);
-  if (!silent.ok()) return close(silent);
+  if (!silent.ok()) {
+    close(silent);
+    return false;
+  }
   replica_.set_pace(now, view);
+  const core::Offset before = session().next();
   if (!writable_awaited_) send(now, view);
   if (open_) arm_timer(now, view);
+  return session().next() != before;
 }
 
 void HaConnection::send(Time now, const MasterView& view) {

@@ -70,8 +70,9 @@ class HaConnection : public std::enable_shared_from_this<HaConnection> {
                const Settings& settings, TlsPolicy& tls, ConnectionEvents& events);
 
   void start();
-  // The log grew, a timer is due or an option changed: send what there is to send.
-  void pump(core::Time now, const MasterView& view);
+  // The log grew, a timer is due or an option changed: send what there is to send. Returns whether
+  // that was any of the log.
+  bool pump(core::Time now, const MasterView& view);
   // Sends a message before the next frame. Returns false if the one before is still on its way.
   // REQUIRES: its wire carries messages, and it has joined.
   bool send_message(std::shared_ptr<const wire::native::Bytes> message);

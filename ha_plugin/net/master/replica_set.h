@@ -8,6 +8,8 @@
 // Threads: the I/O thread. Connections are owned here and by their own pending handlers.
 #pragma once
 
+#include <array>
+#include <boost/asio/io_context.hpp>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -28,7 +30,8 @@ namespace ha::net {
 class ReplicaSet : private ConnectionEvents {
  public:
   // act does what follows from an event, before its answer leaves.
-  ReplicaSet(const MasterParts& parts, std::function<void(const Todo&)> act);
+  ReplicaSet(boost::asio::io_context& context, const MasterParts& parts,
+             std::function<void(const Todo&)> act);
 
   // Before add: a Refusal if too many are open. Ends the oldest that has not joined if that helps:
   // silent strangers may not keep slaves out, nor a candidate that asks for a promise, for those
@@ -48,8 +51,11 @@ class ReplicaSet : private ConnectionEvents {
   // Says which replicas do not hold all of the log.
   void warn_of_lacking();
 
-  // The log ends at log.end: every connection sends what it can.
+  // The log ends at log.end: every connection sends what it can. When that are many some do, and
+  // the others after the events that are there: an ack need not wait until all have sent.
   void pump(core::Time now, const core::LogBounds& log);
+  // Options changed: the next pump is for every connection, also where the log has not grown.
+  void pump_all_next() { pumped_ = core::kNoOffset; }
   // What readers may see has risen.
   void confirm_rose();
   // Once a second: gauges and rates that change without events.
@@ -73,6 +79,14 @@ class ReplicaSet : private ConnectionEvents {
     SideChannel::Sent sent;
   };
 
+  // Those that pump() has still to go to. Both kinds are gone through in a circle.
+  struct Round {
+    bool catching_up = false;
+    std::size_t left = 0;
+    HaConnection::Id last = 0;  // was gone to last
+  };
+
+  void pump_some(core::Time now, const core::LogBounds& log);
   void close_some(core::Reason reason, bool joined_only);
   core::Refusal check_identity(const HaConnection& connection, const std::string& claimed) const;
   std::string identity_of(const HaConnection& connection);
@@ -95,6 +109,7 @@ class ReplicaSet : private ConnectionEvents {
   void on_caught_up(HaConnection& connection) override;
   void on_closed(HaConnection& connection, core::Reason reason, const std::string& text) override;
 
+  boost::asio::io_context& context_;
   const MasterParts parts_;
   const std::function<void(const Todo&)> act_;
   const Voting voting_;
@@ -105,6 +120,9 @@ class ReplicaSet : private ConnectionEvents {
   bool serving_ = false;
   HaConnection::Id next_id_ = 1;
   std::map<HaConnection::Id, Entry> connections_;
+  core::Offset pumped_ = core::kNoOffset;  // the log's end at the last pump
+  std::array<Round, 2> rounds_{Round{false}, Round{true}};
+  bool pump_posted_ = false;
   std::set<std::string> slots_;  // identities "ip#n" in use
 };
 

@@ -2,7 +2,8 @@
 // Our puts: producers in the master's process, each message waits until the slave holds it too.
 //
 //   ha_bench_put [--producers 1] [--callbacks] [--window 0] [--seconds 2] [--warm-up-ms 500]
-//                [--body 1024] [--copies 2] [--stopped-replicas 0] [--segment-mib 1024]
+//                [--body 1024] [--copies 2] [--pause-us 0] [--bare-slaves 0]
+//                [--stopped-replicas 0] [--segment-mib 1024]
 //                [--dir /dev/shm] [--slave-dir DIR] [--sync-flush] [--option KEY=VALUE]
 //                [--cpus MASTER,SLAVE]
 //
@@ -13,6 +14,8 @@
 // Otherwise a thread sends and callbacks make room, with so many messages of a producer on their
 // way. --copies 1: the same host without replication.
 // --dir, --slave-dir: where the stores lie. --sync-flush: the master's copy has to be durable too.
+// --pause-us: a producer that waits for each message sleeps so long before the next.
+// --bare-slaves: so many more acknowledge too; a message still waits for one copy.
 // --stopped-replicas: so many more connections ask for the log and then never read.
 #include <semaphore.h>
 #include <unistd.h>
@@ -28,6 +31,7 @@
 
 #include "ha/plugin.h"
 #include "tests/bench/common/bench.h"
+#include "tests/bench/ours/bare_slaves.h"
 #include "tests/bench/ours/broker_pair.h"
 
 namespace {
@@ -41,6 +45,7 @@ constexpr std::int64_t kSpareLogBytes = kMostBytesInFlight + (16 << 20);
 
 struct Load {
   std::int64_t window = 0;
+  std::int64_t pause_us = 0;
   bool callbacks = false;
   std::string body;
   std::int32_t copies = 2;
@@ -96,6 +101,7 @@ class Producer {
       send([this] { room_.release(); });
       room_.acquire();
       note(start);
+      if (load_.pause_us > 0) ::usleep(static_cast<useconds_t>(load_.pause_us));
     }
   }
 
@@ -176,12 +182,14 @@ int main(int argc, char** argv) {
   const std::int64_t producer_count = bench_number(argc, argv, "--producers", 1);
   const std::int64_t seconds = bench_number(argc, argv, "--seconds", 2);
   std::int64_t stopped = bench_number(argc, argv, "--stopped-replicas", 0);
+  std::int64_t bare = bench_number(argc, argv, "--bare-slaves", 0);
   auto options = ha::bench::pair_options(argc, argv);
   options.slave = bench_number(argc, argv, "--copies", 2) > 1;
   Load load;
   load.callbacks = bench_flag(argc, argv, "--callbacks") != 0;
   if (load.callbacks && !options.slave)
     bench_die("--callbacks: without a slave the callback is called at once, without end");
+  load.pause_us = bench_number(argc, argv, "--pause-us", 0);
   load.body =
       std::string(static_cast<std::size_t>(bench_number(argc, argv, "--body", kBenchBody)), 'b');
   load.window = std::min(
@@ -190,11 +198,19 @@ int main(int argc, char** argv) {
 
   bench_child holder{};
   if (stopped > 0) holder = bench_fork(hold_connections, &stopped, options.slave_cpu);
+  bench_child slaves{};
+  if (bare > 0) slaves = bench_fork(ha::bench::run_bare_slaves, &bare, options.slave_cpu);
   ha::bench::BrokerPair pair(options);
   pair.settle();
   if (stopped > 0) {
     const int port = pair.ha_port();
     bench_tell(holder.to, &port, sizeof(port));
+  }
+  if (bare > 0) {
+    const int port = pair.ha_port();
+    char ready = 0;
+    bench_tell(slaves.to, &port, sizeof(port));
+    bench_hear(slaves.from, &ready, sizeof(ready));
   }
   load.copies = pair.copies();
   load.most_log_bytes = 2 * options.segment_bytes - kSpareLogBytes;
@@ -220,6 +236,7 @@ int main(int argc, char** argv) {
     samples.insert(samples.end(), own.begin(), own.end());
   }
   if (stopped > 0) bench_join(&holder);
+  if (bare > 0) bench_join(&slaves);
 
   const auto count = static_cast<double>(samples.size());
   const double took = static_cast<double>(load.end - load.measure_from) / 1e9;
