@@ -22,6 +22,10 @@ inline constexpr std::int64_t kMaxFrameBytes = std::int64_t{4} << 20;
 inline constexpr std::int64_t kFrameHeaderBytes = 12;
 inline constexpr std::int64_t kMaxBodyBytes = kMaxFrameBytes - kFrameHeaderBytes;
 
+// Of a body; fewer in the time that a master may be silent are as good as none. Far above what
+// heartbeats are in that time, and far below what a link brings on which a slave can follow.
+inline constexpr std::int64_t kTrickleBytes = 4096;
+
 struct FrameVerdict {
   Reason reason = Reason::kNone;  // kNone = take it; else close
   bool reset = false;             // first restart the empty log at the frame's offset
@@ -43,7 +47,14 @@ class Follower {
  public:
   explicit Follower(Time now) : last_read_(now), last_write_(now) {}
 
-  void on_bytes(Time now) { last_read_ = now; }
+  // So many bytes came; whole: no frame's body is under way. One that is counts only as it gets
+  // somewhere: if a bit of its size was flipped, heartbeats are taken for the rest of it.
+  void on_bytes(Time now, std::int64_t bytes, bool whole) {
+    trickle_ += bytes;
+    if (!whole && trickle_ < kTrickleBytes) return;
+    trickle_ = 0;
+    last_read_ = now;
+  }
   void on_frame() { state_ = State::kTransfer; }
   void on_report_sent(Time now, Offset end) {
     last_write_ = now;
@@ -65,6 +76,7 @@ class Follower {
 
  private:
   Time last_read_;
+  std::int64_t trickle_ = 0;  // bytes that have not counted
   Time last_write_;
   Offset reported_ = kNoOffset;
   State state_ = State::kHandshake;

@@ -36,7 +36,7 @@ void Node::tick_link() {
 }
 
 void Node::read(Link& link, std::span<const std::byte> bytes) {
-  link.follower.on_bytes(clock());
+  const auto size = static_cast<std::int64_t>(bytes.size());
   while (!bytes.empty() && !link.closed) {
     if (link.in_body) {
       if (!take_body(link, bytes)) return close_link();
@@ -49,6 +49,7 @@ void Node::read(Link& link, std::span<const std::byte> bytes) {
     if (found == Found::kData) on_data(link);
     if (found == Found::kDegraded) on_degraded(link);
   }
+  link.follower.on_bytes(clock(), size, !link.in_body);
 }
 
 void Node::on_greeting(Link& link) {

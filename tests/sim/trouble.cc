@@ -147,9 +147,6 @@ void Cluster::make_calm() {
   if (engine_) engine_->be_honest();
   say([] { return std::string("from here on nothing goes wrong"); });
   net_.heal();
-  // A slave waits for as much as a frame's length says, and a bit of that may have flipped. Where
-  // an operator promotes, all connections end sooner or later.
-  if (engine_ && config_.garble) net_.reset_some(100);
   for (const auto& node : nodes_) {
     node->stop_until(Time{});
     node->fill_disk(Time{});

@@ -292,7 +292,7 @@ void ClientService::on_readable() {
   metrics_.last_read_ms.set(unix_now_ms());
   const Time now = steady_now();
   if (const Refusal refusal = receive(now); !refusal.ok()) return close_if(refusal);
-  if (state_ == State::kTransfer) metrics_.heard_ns.set(now.count());
+  if (state_ == State::kTransfer) metrics_.heard_ns.set(follower_->last_read().count());
   if (receiver_.in_body()) IoThread::gather();
   wait_readable();
 }
@@ -302,8 +302,8 @@ Refusal ClientService::receive(Time now) {
   while (taken < kMostPerTurn) {
     const auto received = receiver_.receive(channel_);
     if (!received) return received.error();
-    if (received->bytes > 0) follower_->on_bytes(now);
     if (Refusal refusal = take(received->rest, now); !refusal.ok()) return refusal;
+    if (received->bytes > 0) follower_->on_bytes(now, received->bytes, !receiver_.in_body());
     if (received->drained) break;
     taken += received->bytes;
     if (receiver_.untold() >= kReportEvery) {

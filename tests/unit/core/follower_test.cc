@@ -91,8 +91,21 @@ TEST(Follower, OnlyReadsCountAgainstSilence) {
   follower.on_report_sent(Time(900), Offset(0));
   EXPECT_FALSE(follower.silent(Time(999), kHousekeeping));
   EXPECT_TRUE(follower.silent(Time(1000), kHousekeeping));
-  follower.on_bytes(Time(1000));
+  follower.on_bytes(Time(1000), 1, true);
   EXPECT_FALSE(follower.silent(Time(1999), kHousekeeping));
+}
+
+// Heartbeats of 12 bytes that are taken for a body are no sign of life; a slow link's bytes are.
+TEST(Follower, ABodyThatGetsNowhereIsSilence) {
+  Follower follower(Time(0));
+  for (std::int64_t now = 100; now <= 900; now += 100) follower.on_bytes(Time(now), 12, false);
+  EXPECT_FALSE(follower.silent(Time(999), kHousekeeping));
+  EXPECT_TRUE(follower.silent(Time(1000), kHousekeeping));
+  follower.on_bytes(Time(900), kTrickleBytes - 9 * 12, false);
+  EXPECT_FALSE(follower.silent(Time(1899), kHousekeeping));
+  follower.on_bytes(Time(1800), 12, true);
+  EXPECT_FALSE(follower.silent(Time(2799), kHousekeeping));
+  EXPECT_TRUE(follower.silent(Time(2800), kHousekeeping));
 }
 
 TEST(Follower, LooksAgainForWhateverIsDueFirst) {
@@ -106,7 +119,7 @@ TEST(Follower, LooksAgainForWhateverIsDueFirst) {
 TEST(Follower, IsInTransferFromTheFirstFrame) {
   Follower follower(Time(0));
   EXPECT_EQ(follower.state(), State::kHandshake);
-  follower.on_bytes(Time(1));
+  follower.on_bytes(Time(1), 1, true);
   EXPECT_EQ(follower.state(), State::kHandshake);
   follower.on_frame();
   EXPECT_EQ(follower.state(), State::kTransfer);
