@@ -26,19 +26,20 @@ Answer Client::get(const std::string& target, Milliseconds deadline) {
 }
 
 Answer Client::post(const std::string& target, std::string_view body, Milliseconds deadline) {
-  const std::string token =
-      server_.token.empty() ? "" : "Authorization: Bearer " + server_.token + "\r\n";
-  return call("POST " + target + " HTTP/1.1\r\nHost: torture\r\n" + token +
-                  "Content-Type: text/plain\r\nContent-Length: " + std::to_string(body.size()) +
-                  "\r\n\r\n" + std::string(body),
-              deadline);
+  return send("POST " + target, "text/plain", body, deadline);
 }
 
 Answer Client::put(const std::string& target, std::string_view json, Milliseconds deadline) {
-  return call("PUT " + target +
-                  " HTTP/1.1\r\nHost: torture\r\nContent-Type: application/json\r\n"
-                  "Content-Length: " +
-                  std::to_string(json.size()) + "\r\n\r\n" + std::string(json),
+  return send("PUT " + target, "application/json", json, deadline);
+}
+
+Answer Client::send(const std::string& what, const std::string& type, std::string_view body,
+                    Milliseconds deadline) {
+  const std::string token =
+      server_.token.empty() ? "" : "Authorization: Bearer " + server_.token + "\r\n";
+  return call(what + " HTTP/1.1\r\nHost: torture\r\n" + token + "Content-Type: " + type +
+                  "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+                  std::string(body),
               deadline);
 }
 

@@ -22,7 +22,7 @@ using Milliseconds = std::chrono::milliseconds;
 struct Endpoint {
   system::Address address;
   int network = -1;
-  std::string token = {};  // for promotions; "" = none
+  std::string token = {};  // of an operator; "" = none
 };
 
 // Nobody listens: nothing was sent.
@@ -45,6 +45,8 @@ class Client {
   Answer put(const std::string& target, std::string_view json, Milliseconds deadline);
 
  private:
+  Answer send(const std::string& what, const std::string& type, std::string_view body,
+              Milliseconds deadline);
   Answer call(const std::string& request, Milliseconds deadline);
   std::string receive(system::Clock::time_point end);
 
