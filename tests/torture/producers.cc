@@ -13,9 +13,13 @@ namespace {
 // that is stopped gives none, and another may have taken over.
 constexpr const char* kWaitMs = "1000";
 constexpr Milliseconds kAnswerWithin{2000};
+constexpr const char* kNoAnswer = "no answer";
 // Some hundreds of messages a second from all of them: the faults are the load.
 constexpr Milliseconds kPause{12};
 constexpr Milliseconds kPauseAfterRefusal{50};
+// A node that gave no answer is left alone for up to that long, each producer as it likes: if all
+// waited for it at once, nobody would see that another one has become master.
+constexpr unsigned kLeaveAloneMs = 4000;
 constexpr std::size_t kMostLines = 6;
 constexpr std::size_t kMostBytes = 600;
 
@@ -84,6 +88,7 @@ bool Producers::wait_while_paused() {
 void Producers::work(int number) {
   std::minstd_rand random(static_cast<unsigned>(number) + 1);
   std::size_t target = 0;
+  std::vector<system::Clock::time_point> not_before(nodes_.size());
   std::unique_ptr<Client> client;
   while (wait_while_paused()) {
     if (!client) client = std::make_unique<Client>(nodes_[target]);
@@ -111,7 +116,12 @@ void Producers::work(int number) {
     changed_.notify_all();
     if (fate != Fate::kAcknowledged) {
       client.reset();
-      target = (target + 1) % nodes_.size();
+      const auto now = system::Clock::now();
+      if (word == kNoAnswer) not_before[target] = now + Milliseconds(random() % kLeaveAloneMs);
+      for (std::size_t i = 0; i < nodes_.size(); ++i) {
+        target = (target + 1) % nodes_.size();
+        if (now >= not_before[target]) break;
+      }
     }
     std::this_thread::sleep_for(fate == Fate::kAcknowledged ? kPause : kPauseAfterRefusal);
   }
@@ -136,7 +146,7 @@ Fate Producers::send(Client& client, const std::string& target, const std::strin
     word = "nobody there";
     return Fate::kRefused;
   } catch (const Failure&) {
-    word = "no answer";
+    word = kNoAnswer;
     return Fate::kUnknown;
   }
 }
