@@ -18,6 +18,13 @@ std::string number_text(const json::value& status, const char* path) {
   return std::to_string(system::number_at(status, path));
 }
 
+// Of a node whose set has a coordinator.
+std::string what_the_key_lacks(const json::value& status, const std::string& master) {
+  if (!system::flag_at(status, "ha/coordinator/answers")) return "does not hear its coordinator";
+  const std::string holder = system::text_at(status, "ha/coordinator/holder");
+  return holder == master ? "" : "says that '" + holder + "' holds the master's key";
+}
+
 // Of a node beside the others, of which one is given.
 std::string what_lacks(const json::value& status, const json::value& other) {
   for (const char* same : {"bounds/end", "ha/epoch"}) {
@@ -54,14 +61,20 @@ std::string Check::at_rest() {
     if (system::text_at(*status, "role") == "master") {
       masters += std::string(masters.empty() ? "" : ", ") + "'" + world_.node(i).id() +
                  "' of epoch " + number_text(*status, "ha/epoch");
+      master_ = i;
     }
     all.push_back(*std::move(status));
   }
   if (masters.empty()) return "nobody is master";
   if (masters.find(',') != std::string::npos) return "there are several masters: " + masters;
   end_ = system::number_at(all.front(), "bounds/end");
+  epoch_ = system::number_at(all.front(), "ha/epoch");
   for (int i = 0; i < kNodes; ++i) {
-    const std::string lack = what_lacks(all[static_cast<std::size_t>(i)], all.front());
+    const json::value& status = all[static_cast<std::size_t>(i)];
+    std::string lack = what_lacks(status, all.front());
+    if (lack.empty() && world_.etcd() != nullptr) {
+      lack = what_the_key_lacks(status, world_.node(master_).id());
+    }
     if (!lack.empty()) return "'" + world_.node(i).id() + "' " + lack + "; master: " + masters;
   }
   return "";
@@ -107,7 +120,7 @@ std::string Check::judge(const Look& look, const std::string& where) {
 std::int64_t Check::begin_of_both(int node) {
   std::int64_t begin = 0;
   for (const int i : {0, node}) {
-    const auto status = world_.node(i).status();
+    const auto status = world_.node(i).status(kReadWithin);
     if (!status) throw Failure("'" + world_.node(i).id() + "' does not answer");
     begin = std::max(begin, system::number_at(*status, "bounds/min"));
   }
@@ -137,11 +150,8 @@ std::string Check::compare(std::int64_t from) {
 }
 
 std::string Check::round() {
-  std::string wrong;
-  const int master = world_.master();
-  if (master < 0) return "no master";
-  wrong = look(master, masters_);
-  if (wrong.empty()) wrong = judge(masters_, "the master '" + world_.node(master).id() + "'");
+  std::string wrong = look(master_, masters_);
+  if (wrong.empty()) wrong = judge(masters_, "the master '" + world_.node(master_).id() + "'");
   return wrong.empty() ? compare(compared_) : wrong;
 }
 

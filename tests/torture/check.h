@@ -18,11 +18,11 @@ class Check {
   Check(World& world, const Ledger& ledger) : world_(world), ledger_(ledger) {}
 
   // "" or what three nodes that have come to rest still lack: one master, two slaves that it
-  // serves, one end, all of it shown to readers.
+  // serves, one end, all of it shown to readers. With a coordinator: its key is the master's.
   std::string at_rest();
 
-  // After a round: what is new on the master since the last look, and all acknowledged so far;
-  // then the bytes that are new in the three logs. "" or what is wrong.
+  // After a round, at rest: what is new on the master since the last look, and all acknowledged so
+  // far; then the bytes that are new in the three logs. "" or what is wrong.
   std::string round();
 
   // At the end: each node's topic from the log's first byte ever, all bytes, and `ha_stub verify`
@@ -30,6 +30,7 @@ class Check {
   std::string all();
 
   const Ledger::Verdict& verdict() const { return verdict_; }
+  std::int64_t epoch() const { return epoch_; }
   bool logs_identical() const { return identical_; }
 
  private:
@@ -49,8 +50,11 @@ class Check {
 
   World& world_;
   const Ledger& ledger_;
-  Look masters_;          // of the rounds so far
+  Look masters_;  // of the rounds so far
+  // When the nodes were at rest last.
+  int master_ = 0;
   std::int64_t end_ = 0;  // of all three logs
+  std::int64_t epoch_ = 0;
   std::int64_t compared_ = 0;
   Ledger::Verdict verdict_;
   bool identical_ = true;

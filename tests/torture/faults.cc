@@ -2,6 +2,7 @@
 #include "tests/torture/faults.h"
 
 #include <array>
+#include <cstdint>
 #include <optional>
 #include <thread>
 
@@ -18,6 +19,11 @@ std::string quoted(World& world, int node) { return "'" + world.node(node).id() 
 
 Milliseconds random_ms(World& world, int low, int high) {
   return Milliseconds(world.between(low, high));
+}
+
+void cut_cable(World& world, int left, int right) {
+  world.mesh()->cut(left, right);
+  world.mesh()->cut(right, left);
 }
 
 // Half of those that died come back while others are still in trouble.
@@ -77,8 +83,7 @@ Done cut_both(World& world, Tally&) {
   if (world.mesh() == nullptr) return std::nullopt;
   const int left = world.any_node();
   const int right = world.other_than(left);
-  world.mesh()->cut(left, right);
-  world.mesh()->cut(right, left);
+  cut_cable(world, left, right);
   return "cut " + quoted(world, left) + " <-> " + quoted(world, right);
 }
 
@@ -101,10 +106,14 @@ Done isolate(World& world, Tally&) {
     if (how != 1) world.mesh()->cut(alone, node);
     if (how != 2) world.mesh()->cut(node, alone);
   }
+  // The coordinator stays in reach of half of them.
+  const bool no_etcd = world.etcd() != nullptr && world.between(0, 1) == 0;
+  for (int i = 0; no_etcd && i < kEtcdMembers; ++i) cut_cable(world, alone, World::host_of(i));
   return "isolated " + quoted(world, alone) +
          (how == 0   ? ""
           : how == 1 ? ", inwards"
-                     : ", outwards");
+                     : ", outwards") +
+         (no_etcd ? ", and from etcd" : "");
 }
 
 Done lossy(World& world, Tally&) {
@@ -228,49 +237,142 @@ Done demote_master(World& world, Tally&) {
   return "demoted " + quoted(world, node) + (wrong.empty() ? "" : " (" + wrong + ")");
 }
 
+// Half of the time the member that leads the others.
+int any_etcd_member(World& world) {
+  const int leader = world.between(0, 1) == 0 ? world.etcd()->leader() : -1;
+  return leader >= 0 ? leader : world.between(0, kEtcdMembers - 1);
+}
+
+std::string etcd_name(World& world, int index) {
+  return "etcd's '" + world.etcd()->member(index).id() + "'" +
+         (world.etcd()->member(index).leads() ? ", the leader" : "");
+}
+
+void kill_member(World& world, int index) {
+  world.etcd()->member(index).kill();
+  if (world.between(0, 1) == 0) return;
+  world.later(random_ms(world, 200, 4000), [&world, index] {
+    if (!world.etcd()->member(index).running()) world.etcd()->member(index).start();
+  });
+}
+
+Done kill_etcd(World& world, Tally&) {
+  const int index = any_etcd_member(world);
+  if (!world.etcd()->member(index).running()) return std::nullopt;
+  const std::string name = etcd_name(world, index);
+  kill_member(world, index);
+  return "kill -9 of " + name;
+}
+
+Done kill_all_etcd(World& world, Tally&) {
+  for (int i = 0; i < kEtcdMembers; ++i) kill_member(world, i);
+  return "kill -9 of all of etcd";
+}
+
+void stop_member(World& world, int index, Milliseconds time) {
+  world.etcd()->member(index).stop();
+  world.later(time, [&world, index] { world.etcd()->member(index).go_on(); });
+}
+
+Done stop_etcd(World& world, Tally&) {
+  const int index = any_etcd_member(world);
+  const EtcdMember& member = world.etcd()->member(index);
+  if (!member.running() || member.stopped()) return std::nullopt;
+  const std::string name = etcd_name(world, index);
+  const Milliseconds time = random_ms(world, 500, 8000);
+  stop_member(world, index, time);
+  return "SIGSTOP of " + name + " for " + std::to_string(time.count()) + " ms";
+}
+
+Done stop_all_etcd(World& world, Tally&) {
+  const Milliseconds time = random_ms(world, 500, 8000);
+  for (int i = 0; i < kEtcdMembers; ++i) stop_member(world, i, time);
+  return "SIGSTOP of all of etcd for " + std::to_string(time.count()) + " ms";
+}
+
+Done cut_etcd(World& world, Tally&) {
+  if (world.mesh() == nullptr) return std::nullopt;
+  const int index = any_etcd_member(world);
+  const std::string name = etcd_name(world, index);
+  for (int i = 0; i < kNodes; ++i) cut_cable(world, i, World::host_of(index));
+  return "cut all nodes <-> " + name;
+}
+
+Done cut_from_etcd(World& world, Tally&) {
+  if (world.mesh() == nullptr) return std::nullopt;
+  const int node = world.between(0, 1) == 0 ? world.master() : world.any_node();
+  if (node < 0) return std::nullopt;
+  for (int i = 0; i < kEtcdMembers; ++i) cut_cable(world, node, World::host_of(i));
+  return "cut " + quoted(world, node) + " <-> all of etcd";
+}
+
+Done switch_over(World& world, Tally&) {
+  const int node = world.any_node();
+  const int to = world.other_than(world.master());
+  if (!world.working(node)) return std::nullopt;
+  const std::string wrong =
+      set_option(world.node(node).endpoint(), "switchover", world.node(to).id());
+  return "asked " + quoted(world, node) + " for a switchover to " + quoted(world, to) +
+         (wrong.empty() ? "" : " (" + wrong + ")");
+}
+
+// Sets whose masters an operator makes, or their coordinator.
+enum class For : std::uint8_t { kAll, kOperator, kCoordinator };
+
 struct Fault {
   const char* kind;
   int weight;
   Done (*inject)(World&, Tally&);
+  For sets = For::kAll;
 };
-constexpr std::array<Fault, 19> kFaults = {{{"kill the master", 4, kill_master},
-                                            {"kill a slave", 2, kill_slave},
-                                            {"kill all", 1, kill_all},
-                                            {"stop the master", 4, stop_master},
-                                            {"stop a slave", 2, stop_slave},
-                                            {"restart", 2, restart},
-                                            {"cut both ways", 2, cut_both},
-                                            {"cut one way", 3, cut_one_way},
-                                            {"isolate", 3, isolate},
-                                            {"lose packets", 2, lossy},
-                                            {"slow link", 2, slow},
-                                            {"full disk", 2, full_disk},
-                                            {"silent name", 3, silent_name},
-                                            {"rotate keys", 3, rotate},
-                                            {"duel", 2, duel},
-                                            {"kill the candidate", 3, kill_candidate},
-                                            {"stop the candidate", 3, stop_candidate},
-                                            {"promote any", 2, promote_any},
-                                            {"demote the master", 1, demote_master}}};
+constexpr std::array<Fault, 26> kFaults = {
+    {{"kill the master", 4, kill_master},
+     {"kill a slave", 2, kill_slave},
+     {"kill all", 1, kill_all},
+     {"stop the master", 4, stop_master},
+     {"stop a slave", 2, stop_slave},
+     {"restart", 2, restart},
+     {"cut both ways", 2, cut_both},
+     {"cut one way", 3, cut_one_way},
+     {"isolate", 3, isolate},
+     {"lose packets", 2, lossy},
+     {"slow link", 2, slow},
+     {"full disk", 2, full_disk},
+     {"silent name", 3, silent_name},
+     {"rotate keys", 3, rotate},
+     {"duel", 2, duel, For::kOperator},
+     {"kill the candidate", 3, kill_candidate, For::kOperator},
+     {"stop the candidate", 3, stop_candidate, For::kOperator},
+     {"promote any", 2, promote_any, For::kOperator},
+     {"demote the master", 1, demote_master, For::kOperator},
+     {"kill an etcd member", 3, kill_etcd, For::kCoordinator},
+     {"kill all of etcd", 1, kill_all_etcd, For::kCoordinator},
+     {"stop an etcd member", 3, stop_etcd, For::kCoordinator},
+     {"stop all of etcd", 2, stop_all_etcd, For::kCoordinator},
+     {"cut an etcd member", 2, cut_etcd, For::kCoordinator},
+     {"cut from etcd", 2, cut_from_etcd, For::kCoordinator},
+     {"switchover", 4, switch_over, For::kCoordinator}}};
 
 const Fault& choose(World& world) {
+  const For other = world.etcd() == nullptr ? For::kCoordinator : For::kOperator;
+  const auto weight = [&](const Fault& fault) { return fault.sets == other ? 0 : fault.weight; };
   int all = 0;
-  for (const Fault& fault : kFaults) all += fault.weight;
+  for (const Fault& fault : kFaults) all += weight(fault);
   int at = world.between(0, all - 1);
   std::size_t chosen = 0;
-  while (at >= kFaults[chosen].weight) at -= kFaults[chosen++].weight;
+  while (at >= weight(kFaults[chosen])) at -= weight(kFaults[chosen++]);
   return kFaults[chosen];
 }
 
 }  // namespace
 
-std::string inject(World& world, Tally& tally) {
+Injected inject(World& world, Tally& tally) {
   for (;;) {
     world.pump();
     const Fault& fault = choose(world);
     if (const Done done = fault.inject(world, tally)) {
       ++tally.faults[fault.kind];
-      return *done;
+      return {fault.kind, *done};
     }
   }
 }

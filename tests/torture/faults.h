@@ -20,7 +20,11 @@ struct Tally {
   int helped = 0;  // times that nodes did not find together by themselves
 };
 
-// Chooses a fault that can be had here and injects it. Says what it did.
-std::string inject(World& world, Tally& tally);
+struct Injected {
+  std::string kind;
+  std::string what;  // it did
+};
+// Chooses a fault that can be had here and injects it.
+Injected inject(World& world, Tally& tally);
 
 }  // namespace ha::torture

@@ -5,10 +5,14 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <filesystem>
+#include <iomanip>
 #include <iostream>
+#include <map>
 #include <random>
+#include <set>
 
 #include "tests/torture/rounds.h"
 
@@ -19,6 +23,7 @@ namespace fs = std::filesystem;
 
 constexpr int kProducers = 4;
 constexpr int kExitFailed = 1;
+constexpr int kExitSkipped = 77;       // as ctest is told
 constexpr int kExitInterrupted = 130;  // as a shell has it for SIGINT
 
 struct Options {
@@ -28,6 +33,7 @@ struct Options {
   std::string folder;
   bool keep = false;
   bool help = false;
+  bool coordinator = false;
 };
 
 Milliseconds percentile(std::vector<Milliseconds> all, double which) {
@@ -42,16 +48,44 @@ std::string percentiles(const std::vector<Milliseconds>& all) {
   return "p50 " + text(0.5) + " ms, p99 " + text(0.99) + " ms, max " + text(1) + " ms";
 }
 
+// Of each fault: the rounds that had it, and those that had no other.
+void report_by_fault(std::ostream& out, const std::vector<Gap>& gaps) {
+  std::map<std::string, std::array<std::vector<Milliseconds>, 2>> times;
+  for (const Gap& gap : gaps) {
+    for (const auto& fault : std::set(gap.faults.begin(), gap.faults.end())) {
+      times[fault][0].push_back(gap.time);
+      if (gap.faults.size() == 1) times[fault][1].push_back(gap.time);
+    }
+  }
+  out << "\nwithout an acknowledgement, ms   rounds  median  longest   alone  median  longest\n";
+  for (const auto& [fault, rounds] : times) {
+    out << std::left << std::setw(31) << fault << std::right;
+    for (const auto& all : rounds) {
+      out << std::setw(8) << all.size();
+      for (const double which : {0.5, 1.0}) {
+        out << std::setw(which < 1 ? 8 : 9);
+        all.empty() ? out << "-" : out << percentile(all, which).count();
+      }
+    }
+    out << "\n";
+  }
+}
+
 void report(const Options& options, const Rounds& rounds, const Ledger& ledger,
             const Producers& producers, const Readers& readers, const std::string& wrong) {
   const Ledger::Counts counts = ledger.counts();
   const Ledger::Verdict& verdict = rounds.check().verdict();
+  std::vector<Milliseconds> gaps;
+  for (const Gap& gap : rounds.gaps()) gaps.push_back(gap.time);
   auto& out = std::cout;
   out << "seed           " << options.seed << "\nrounds         " << rounds.done()
       << "\nfaults        ";
   for (const auto& [kind, times] : rounds.tally().faults) out << " " << kind << " " << times << ";";
-  out << "\npromotions     " << rounds.tally().accepted << " accepted, " << rounds.tally().refused
-      << " refused; " << rounds.tally().helped << " times an operator had to help\nrequests      ";
+  if (!options.coordinator) {
+    out << "\npromotions     " << rounds.tally().accepted << " accepted, " << rounds.tally().refused
+        << " refused; " << rounds.tally().helped << " times an operator had to help";
+  }
+  out << "\nepoch          " << rounds.check().epoch() << "\nrequests      ";
   for (const auto& [word, times] : producers.answers()) out << " " << word << " " << times << ";";
   out << "\nacknowledged   " << counts.acknowledged << "\nunknown        " << counts.unknown << " ("
       << verdict.survivors << " of them are there)\nrefused        " << counts.refused
@@ -62,9 +96,11 @@ void report(const Options& options, const Rounds& rounds, const Ledger& ledger,
       << (rounds.check().logs_identical() ? "yes" : "no") << "\nread           " << readers.read()
       << " (a node showed less than before " << readers.went_back() << " times; " << readers.skips()
       << " looks below what was held)"
-      << "\nunavailability " << percentiles(rounds.gaps()) << "\ntakeover       "
-      << percentiles(rounds.takeovers()) << "\nverdict        "
-      << (wrong.empty() ? "good" : "FAILED: " + wrong) << std::endl;
+      << "\nunavailability " << percentiles(gaps);
+  if (!options.coordinator) out << "\ntakeover       " << percentiles(rounds.takeovers());
+  out << "\nverdict        " << (wrong.empty() ? "good" : "FAILED: " + wrong) << "\n";
+  report_by_fault(out, rounds.gaps());
+  out << std::flush;
 }
 
 // "" or what is wrong.
@@ -80,7 +116,7 @@ std::string torture(const Options& options) {
   const double minutes =
       options.minutes > 0 ? options.minutes : static_cast<double>(options.seconds) / 60;
   const auto disk = static_cast<std::int64_t>(minutes * kBytesPerMinute) + (64 << 20);
-  World world({options.folder, options.seed, disk <= kMostDisk ? disk : 0});
+  World world({options.folder, options.seed, options.coordinator, disk <= kMostDisk ? disk : 0});
   Ledger ledger(kProducers);
   Producers producers(world.endpoints(), ledger, kProducers);
   Readers readers(world.endpoints(), world.names());
@@ -102,6 +138,10 @@ std::string torture(const Options& options) {
 }
 
 int run(Options options) {
+  if (const std::string lack = options.coordinator ? why_no_etcd() : ""; !lack.empty()) {
+    std::cerr << "ha_torture: " << lack << std::endl;
+    return kExitSkipped;
+  }
   if (options.seed == 0) options.seed = std::random_device{}() % 1'000'000 + 1;
   const bool own_folder = options.folder.empty();
   if (own_folder) {
@@ -133,9 +173,12 @@ int main(int argc, char** argv) {
   app.add_option("--seed", options.seed, "chooses the faults; default: a new one each time");
   app.add_option("--dir", options.folder, "for stores and logs, kept; default: a temporary one");
   app.add_flag("--keep", options.keep, "keep the temporary folder when all went well too");
-  app.add_flag(
+  auto* hand = app.add_flag(
       "--lend-a-hand", options.help,
       "demote and promote where nodes do not find together by themselves; default: a failure");
+  app.add_flag("--coordinator", options.coordinator,
+               "three etcd members beside the nodes, broken too; nobody promotes")
+      ->excludes(hand);
   CLI11_PARSE(app, argc, argv);
   try {
     return ha::torture::run(options);

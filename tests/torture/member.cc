@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/torture/member.h"
 
-#include <signal.h>
-
 #include <fstream>
-#include <iterator>
 
 #include "tests/system/node.h"
 
@@ -23,7 +20,9 @@ void write_secret(const std::filesystem::path& path, const std::string& text) {
 }  // namespace
 
 Member::Member(MemberPlan plan, std::string replicas)
-    : plan_(std::move(plan)), replicas_(std::move(replicas)) {
+    : Daemon(plan.id, plan.folder, plan.network),
+      plan_(std::move(plan)),
+      replicas_(std::move(replicas)) {
   write_secret(token_file(), std::string(kToken) + "\n");
 }
 
@@ -59,51 +58,15 @@ void Member::start(const std::string& role) {
     arguments.insert(arguments.end(), {"--option", option});
   }
   arguments.insert(arguments.end(), {"--option", "tls_psk_file=" + key_file().string()});
-  system::ProcessOptions how;
-  how.error_file = log_file();
-  how.network = plan_.network;
-  std::ofstream(log_file(), std::ios::app) << "---- torture: started as " << role << "\n";
-  process_ = std::make_unique<system::Process>(arguments, how);
-  stopped_ = false;
-}
-
-void Member::kill() {
-  if (!process_) return;
-  process_->kill(SIGKILL);
-  process_->wait();
-  process_.reset();
-  stopped_ = false;
-  std::ofstream(log_file(), std::ios::app) << "---- torture: killed\n";
-}
-
-int Member::terminate() {
-  if (!process_) return 0;
-  go_on();
-  process_->kill(SIGTERM);
-  const int code = process_->wait();
-  process_.reset();
-  return code;
-}
-
-void Member::stop() {
-  if (process_) process_->suspend();
-  stopped_ = process_ != nullptr;
-}
-
-void Member::go_on() {
-  if (process_) process_->kill(SIGCONT);
-  stopped_ = false;
-}
-
-std::optional<int> Member::ended_by_itself() {
-  if (!process_ || process_->running()) return std::nullopt;
-  const int code = process_->wait();
-  process_.reset();
-  return code;
+  if (!plan_.coordinator.empty()) {
+    arguments.insert(arguments.end(), {"--option", "coordinator=" + plan_.coordinator, "--option",
+                                       "coordinator_ttl_ms=2000"});
+  }
+  run(arguments, " as " + role);
 }
 
 std::optional<json::value> Member::status(Milliseconds deadline) const {
-  if (!process_ || stopped_) return std::nullopt;
+  if (!running() || stopped()) return std::nullopt;
   try {
     const Answer answer = Client(endpoint()).get("/v1/status", deadline);
     if (answer.status != 200) return std::nullopt;
@@ -111,12 +74,6 @@ std::optional<json::value> Member::status(Milliseconds deadline) const {
   } catch (const Failure&) {
     return std::nullopt;
   }
-}
-
-std::string Member::log_text(std::size_t bytes) const {
-  std::ifstream file(log_file());
-  const std::string text(std::istreambuf_iterator<char>(file), {});
-  return text.size() <= bytes ? text : "..." + text.substr(text.size() - bytes);
 }
 
 Promotion promote(const Endpoint& node) {

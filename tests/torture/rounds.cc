@@ -2,6 +2,7 @@
 #include "tests/torture/rounds.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace ha::torture {
 namespace {
@@ -11,6 +12,8 @@ namespace {
 constexpr int kHealthyMs[] = {1000, 3000};
 constexpr int kBetweenFaultsMs = 1500;
 constexpr int kAfterMs[] = {500, 2500};
+// Nodes with a coordinator wait for their lease's end, or three times that.
+constexpr int kAfterWithCoordinatorMs[] = {500, 8000};
 constexpr int kLookOnMs[] = {500, 2000};
 // Of a promotion that was accepted, until the first acknowledgement.
 constexpr Milliseconds kTakesUpWork{3000};
@@ -24,7 +27,9 @@ constexpr int kMostHelp = 5;
 }  // namespace
 
 void Rounds::begin() {
-  for (int i = 0; i < kNodes; ++i) world_.node(i).start(i == 0 ? "master" : "slave");
+  for (int i = 0; i < kNodes; ++i) {
+    world_.node(i).start(i == 0 && world_.etcd() == nullptr ? "master" : "slave");
+  }
   producers_.resume();
   if (!make_it_work(Milliseconds(5000), kHealed)) throw Failure("the set does not begin to work");
 }
@@ -35,22 +40,26 @@ void Rounds::round() {
   world_.wait(Milliseconds(world_.between(kHealthyMs[0], kHealthyMs[1])));
   if (!acks_come(kHealed)) throw Failure("a healthy set acknowledges nothing");
   const int faults = world_.between(1, 3);
+  std::vector<std::string> kinds;
   for (int i = 0; i < faults; ++i) {
     if (i > 0) world_.wait(Milliseconds(world_.between(0, kBetweenFaultsMs)));
-    world_.say("  " + inject(world_, tally_));
+    const Injected fault = inject(world_, tally_);
+    kinds.push_back(fault.kind);
+    world_.say("  " + fault.what);
   }
   make_it_work(Milliseconds(world_.between(kLookOnMs[0], kLookOnMs[1])), kAmidFaults);
-  world_.wait(Milliseconds(world_.between(kAfterMs[0], kAfterMs[1])));
+  const auto& after = world_.etcd() != nullptr ? kAfterWithCoordinatorMs : kAfterMs;
+  world_.wait(Milliseconds(world_.between(after[0], after[1])));
   world_.say("  healed");
   world_.heal();
   if (!make_it_work(kTakesUpWork, kHealed)) throw Failure("stuck: no master, though all is healed");
   world_.wait(Milliseconds(world_.between(0, kAfterMs[0])));
-  gaps_.push_back(producers_.clock().longest_gap());
+  gaps_.push_back({producers_.clock().longest_gap(), std::move(kinds)});
   come_to_rest();
   ++done_;
   world_.say("  all is well; " + std::to_string(ledger_.acknowledged()) +
-             " acknowledged so far; longest time without: " + std::to_string(gaps_.back().count()) +
-             " ms");
+             " acknowledged so far; longest time without: " +
+             std::to_string(gaps_.back().time.count()) + " ms");
 }
 
 void Rounds::finish() {
@@ -64,6 +73,7 @@ bool Rounds::acks_come(Milliseconds within) {
 
 bool Rounds::make_it_work(Milliseconds patience, Milliseconds deadline) {
   const auto end = system::Clock::now() + deadline;
+  if (world_.etcd() != nullptr) return acks_come(deadline);
   if (acks_come(patience)) return true;
   while (system::Clock::now() < end) {
     if (promote_in_turn() || acks_come(Milliseconds(500))) return true;

@@ -14,6 +14,12 @@
 
 namespace ha::torture {
 
+// The longest time without an acknowledgement in a round, and the kinds of its faults.
+struct Gap {
+  Milliseconds time;
+  std::vector<std::string> faults;
+};
+
 class Rounds {
  public:
   // help: does by hand what nodes that do not find together by themselves need.
@@ -25,7 +31,7 @@ class Rounds {
         help_(help),
         check_(world, ledger) {}
 
-  // Starts the nodes and makes one master. These three throw Failure when something is wrong.
+  // Starts the nodes; one becomes master. These three throw Failure when something is wrong.
   void begin();
   void round();
   void finish();
@@ -33,13 +39,13 @@ class Rounds {
   int done() const { return done_; }
   const Tally& tally() const { return tally_; }
   const Check& check() const { return check_; }
-  // For each round, the longest time without an acknowledgement.
-  const std::vector<Milliseconds>& gaps() const { return gaps_; }
+  const std::vector<Gap>& gaps() const { return gaps_; }
   // From the operator's command to the first acknowledgement, of each promotion that he needed.
   const std::vector<Milliseconds>& takeovers() const { return takeovers_; }
 
  private:
-  // Until acknowledgements come: promotes one node after the other. False = not in that time.
+  // Until acknowledgements come: promotes one node after the other, if there is no coordinator to
+  // do it. False = not in that time.
   bool make_it_work(Milliseconds patience, Milliseconds deadline);
   bool promote_in_turn();
   void come_to_rest();
@@ -55,7 +61,7 @@ class Rounds {
   const bool help_;
   Check check_;
   Tally tally_;
-  std::vector<Milliseconds> gaps_;
+  std::vector<Gap> gaps_;
   std::vector<Milliseconds> takeovers_;
   std::string last_refusal_;
   std::vector<int> allowed_;  // nodes that may empty a confirmed log

@@ -21,6 +21,8 @@ namespace {
 
 constexpr int kHaPort = 7101;
 constexpr int kHttpPort = 8101;
+constexpr int kEtcdPort = 2379;
+constexpr int kEtcdPeerPort = 2380;
 
 volatile sig_atomic_t interrupted = 0;
 
@@ -72,7 +74,7 @@ World::World(const WorldOptions& options) : folder_(options.folder), random_(opt
   const std::string no_mounts =
       options.small_disk_bytes > 0 ? system::why_no_mounts() : std::string("not asked for");
   if (const std::string lack = system::why_no_networks(); lack.empty()) {
-    mesh_ = std::make_unique<Mesh>(kNodes);
+    mesh_ = std::make_unique<Mesh>(kNodes + (options.coordinator ? kEtcdMembers : 0));
   } else if (system::required("HA_REQUIRE_NETNS")) {
     throw Failure(lack);
   } else {
@@ -83,7 +85,9 @@ World::World(const WorldOptions& options) : folder_(options.folder), random_(opt
   } else {
     say("no names: " + (mesh_ ? system::why_no_mounts() : std::string("no networks")));
   }
-  const std::vector<int> ports = mesh_ ? std::vector<int>{} : free_ports(2 * kNodes);
+  const std::vector<int> ports =
+      mesh_ ? std::vector<int>{} : free_ports(2 * (kNodes + kEtcdMembers));
+  if (options.coordinator) start_etcd(ports);
   std::vector<MemberPlan> plans;
   std::string replicas;
   for (int i = 0; i < kNodes; ++i) {
@@ -97,6 +101,7 @@ World::World(const WorldOptions& options) : folder_(options.folder), random_(opt
     plan.http_port = mesh_ ? kHttpPort : ports[2 * at + 1];
     plan.folder = folder_;
     plan.store = folder_ / plan.id;
+    plan.coordinator = etcd_ ? etcd_->option() : "";
     replicas +=
         (i == 0 ? "" : ",") + plan.id + "@" + plan.host + ":" + std::to_string(plan.ha_port);
     plans.push_back(plan);
@@ -113,6 +118,19 @@ World::World(const WorldOptions& options) : folder_(options.folder), random_(opt
     members_.push_back(std::make_unique<Member>(std::move(plan), replicas));
     members_.back()->write_keys(key(0));
   }
+}
+
+void World::start_etcd(const std::vector<int>& ports) {
+  std::vector<Endpoint> clients;
+  std::vector<system::Address> peers;
+  for (int i = 0; i < kEtcdMembers; ++i) {
+    const auto at = static_cast<std::size_t>(2 * host_of(i));
+    const std::string ip = mesh_ ? Mesh::ip(host_of(i)) : "127.0.0.1";
+    const int network = mesh_ ? mesh_->network(host_of(i)) : -1;
+    clients.push_back({{ip, mesh_ ? kEtcdPort : ports[at]}, network});
+    peers.push_back({ip, mesh_ ? kEtcdPeerPort : ports[at + 1]});
+  }
+  etcd_ = std::make_unique<Etcd>(folder_, clients, peers);
 }
 
 std::vector<Endpoint> World::endpoints() const {
@@ -171,6 +189,12 @@ void World::pump() {
     due_.erase(due_.begin() + static_cast<std::ptrdiff_t>(i));
     what();
   }
+  for (int i = 0; etcd_ && i < kEtcdMembers; ++i) {
+    if (const auto code = etcd_->member(i).ended_by_itself()) {
+      throw Failure("etcd's '" + etcd_->member(i).id() + "' ended by itself with " +
+                    std::to_string(*code));
+    }
+  }
   for (const auto& member : members_) {
     const auto code = member->ended_by_itself();
     if (!code) continue;
@@ -206,6 +230,7 @@ void World::heal() {
   due_.clear();
   if (mesh_) mesh_->heal();
   if (name_service_) name_service_->heal();
+  if (etcd_) etcd_->heal();
   if (disk_) disk_->free();
   disk_was_full_ = false;
   for (const int i : shuffled()) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The set under torture: its nodes, the network between them, what is broken and when it ends.
+// The set under torture: its nodes, their coordinator, the network between them, what is broken and
+// when it ends.
 //
 // Threads: the run's first thread.
 #pragma once
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "tests/system/small_disk.h"
+#include "tests/torture/etcd.h"
 #include "tests/torture/member.h"
 #include "tests/torture/mesh.h"
 #include "tests/torture/name_service.h"
@@ -26,6 +28,7 @@ struct Interrupted : std::exception {};
 struct WorldOptions {
   std::filesystem::path folder;
   std::uint64_t seed = 1;
+  bool coordinator = false;           // nodes have one, and nobody promotes them
   std::int64_t small_disk_bytes = 0;  // of the last node's disk, in memory; 0 = it has none
 };
 
@@ -36,6 +39,7 @@ class World {
   Member& node(int index) { return *members_[static_cast<std::size_t>(index)]; }
   Mesh* mesh() { return mesh_.get(); }                         // nullptr = no network faults here
   NameService* name_service() { return name_service_.get(); }  // nullptr = nodes have addresses
+  Etcd* etcd() { return etcd_.get(); }                         // nullptr = operators promote
   // The last node's disk is small and can be full.
   bool has_small_disk() const { return disk_ != nullptr; }
   void fill_disk(Milliseconds time);
@@ -45,7 +49,8 @@ class World {
   // A number from low to high.
   int between(int low, int high);
   int any_node() { return between(0, kNodes - 1); }
-  std::string any_role() { return between(0, 1) == 0 ? "master" : "slave"; }
+  // Of a node that is started again.
+  std::string any_role() { return etcd_ || between(0, 1) == 1 ? "slave" : "master"; }
   std::vector<int> shuffled();
 
   // Who says that it is master, of the newest epoch; -1 = nobody.
@@ -56,7 +61,8 @@ class World {
 
   // Does it in so many ms, or when everything heals.
   void later(Milliseconds delay, std::function<void()> what);
-  // Does what is due. Throws Failure when a node ended by itself, Interrupted when the user wants.
+  // Does what is due. Throws Failure when a process ended by itself, Interrupted when the user
+  // wants.
   void pump();
   void wait(Milliseconds time);
   bool wait_until(const std::function<bool()>& holds, Milliseconds deadline);
@@ -67,12 +73,17 @@ class World {
   // first, then alone. Says what it did.
   std::string rotate_keys();
 
+  // The place of an etcd member in the mesh.
+  static int host_of(int member) { return kNodes + member; }
+
   // One line for whoever watches, and for the file operator.log.
   void say(const std::string& line) const;
   // What all nodes say of themselves, and the ends of their logs.
   std::string portrait();
 
  private:
+  void start_etcd(const std::vector<int>& ports);
+
   struct Due {
     system::Clock::time_point at;
     std::function<void()> what;
@@ -81,6 +92,7 @@ class World {
   std::mt19937_64 random_;
   std::unique_ptr<Mesh> mesh_;
   std::unique_ptr<NameService> name_service_;
+  std::unique_ptr<Etcd> etcd_;
   std::unique_ptr<system::SmallDisk> disk_;
   bool disk_was_full_ = false;  // since all was healed
   std::vector<std::unique_ptr<Member>> members_;
