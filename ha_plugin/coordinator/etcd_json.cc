@@ -237,8 +237,8 @@ bool is_fault(std::string_view body) {
   return parse(body, [](const json::object& all) { return all.contains("error"); });
 }
 
-// Three shapes: {"error":TEXT,"message":TEXT,"code":N} of 3.4 and 3.5, without "error" in 3.6, and
-// {"error":{"grpc_code":N,"message":TEXT}} of streams. The texts are etcd's and the same in all;
+// Three shapes: {"error":TEXT,"message":TEXT,"code":N} of 3.4 and 3.5, without "error" since 3.6,
+// and {"error":{"message":TEXT,...}} of streams. The texts are etcd's and the same in all;
 // statuses are not (412 and 400 stand for one code), and codes are coarse.
 Fault parse_fault(unsigned status, std::string_view body) {
   std::string said;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What etcd was asked and what it answered. Those of 3.4 were recorded from 3.4.23; 3.5 writes the
-// same. Those of 3.6 are as its gateway's documents have them.
+// What etcd was asked and what it answered, recorded from 3.4.23, 3.5.35, 3.6.16 and 3.7.3. Where
+// nothing is said, 3.4 answered so, and the others alike but for numbers and spaces.
 #include "ha_plugin/coordinator/etcd_json.h"
 
 #include <gtest/gtest.h>
@@ -38,6 +38,19 @@ constexpr char kFound[] =
     R"("create_revision":"3","mod_revision":"3","version":"1","value":"e30="},)"
     R"({"key":"L2hhL2MvbGVhZGVy","create_revision":"2","mod_revision":"2","version":"1",)"
     R"("value":"YQ==","lease":"4390624973712276487"}],"count":"2"})";
+// 3.6 and 3.7 write spaces, but not in the answers of streams.
+constexpr char kFoundWithSpaces[] =
+    R"({"header":{"cluster_id":"14293810281878828107", "member_id":"6356031317069686652", )"
+    R"("revision":"3", "raft_term":"2"}, "kvs":[{"key":"L2hhL2MvY29udHJvbA==", )"
+    R"("create_revision":"3", "mod_revision":"3", "version":"1", "value":"e30="}, )"
+    R"({"key":"L2hhL2MvbGVhZGVy", "create_revision":"2", "mod_revision":"2", "version":"1", )"
+    R"("value":"YQ==", "lease":"7457013374825066243"}], "count":"2"})";
+// Asked with a limit of 1.
+constexpr char kFoundInPart[] =
+    R"({"header":{"cluster_id":"14293810281878828107", "member_id":"6356031317069686652", )"
+    R"("revision":"3", "raft_term":"2"}, "kvs":[{"key":"L2hhL2MvY29udHJvbA==", )"
+    R"("create_revision":"3", "mod_revision":"3", "version":"1", "value":"e30="}], "more":true, )"
+    R"("count":"2"})";
 constexpr char kToken[] =
     R"({"header":{"cluster_id":"13455796455940752355","member_id":"443629905751424238",)"
     R"("revision":"4","raft_term":"2"},"token":"yqAcPUZBEpZEfAJQ.22"})";
@@ -120,6 +133,12 @@ TEST(EtcdJson, Found) {
   EXPECT_EQ(found.keys.control.value, "{}");
   EXPECT_EQ(found.keys.control.revision, 3);
   EXPECT_EQ(found.keys.control.lease, 0);
+  ASSERT_TRUE(parse_found(kFoundWithSpaces, "/ha/c/leader", "/ha/c/control", found));
+  EXPECT_EQ(found.header.cluster, 14293810281878828107u);
+  EXPECT_EQ(found.keys.leader.value, "a");
+  EXPECT_EQ(found.keys.leader.lease, 7457013374825066243);
+  EXPECT_EQ(found.keys.control.revision, 3);
+  EXPECT_FALSE(parse_found(kFoundInPart, "/ha/c/leader", "/ha/c/control", found));
   ASSERT_TRUE(parse_found(kHeaderOnly, "/ha/c/leader", "/ha/c/control", found));
   EXPECT_EQ(found.keys.leader.revision, 0);
   EXPECT_EQ(found.keys.control.revision, 0);
@@ -149,9 +168,10 @@ TEST(EtcdJson, Version) {
     return parse_version(body, out, text) ? out : -1;
   };
   EXPECT_EQ(version(R"({"etcdserver":"3.4.23","etcdcluster":"3.4.0"})"), 304);
-  EXPECT_EQ(version(R"({"etcdserver":"3.5.28","etcdcluster":"3.5.0"})"), 305);
-  EXPECT_EQ(version(R"({"etcdserver":"3.6.9","etcdcluster":"3.6.0","storage":"3.6.0"})"), 306);
-  EXPECT_EQ(version(R"({"etcdserver":"3.7.0-alpha.0"})"), 307);
+  EXPECT_EQ(version(R"({"etcdserver":"3.5.35","etcdcluster":"3.5.0"})"), 305);
+  EXPECT_EQ(version(R"({"etcdserver":"3.6.16","etcdcluster":"3.6.0","storage":"3.6.0"})"), 306);
+  EXPECT_EQ(version(R"({"etcdserver":"3.7.3","etcdcluster":"3.7.0","storage":"3.7.0"})"), 307);
+  EXPECT_EQ(version(R"({"etcdserver":"3.8.0-alpha.0"})"), 308);
   EXPECT_EQ(version(R"({"etcdserver":"4.0"})"), 400);
   for (const char* wrong : {"{}", "Not Found", R"({"etcdserver":3.4})", R"({"etcdserver":"3"})",
                             R"({"etcdserver":"v3.4.1"})", R"({"etcdserver":"3.x.1"})",
@@ -165,44 +185,54 @@ TEST(EtcdJson, Faults) {
   const auto kind = [](unsigned status, const char* body) {
     return parse_fault(status, body).kind;
   };
-  // 3.4 and 3.5.
-  EXPECT_EQ(kind(404, R"({"error":"etcdserver: requested lease not found",)"
-                      R"("message":"etcdserver: requested lease not found","code":5})"),
-            Kind::kLease);
-  EXPECT_EQ(kind(412, R"({"error":"etcdserver: authentication is not enabled",)"
-                      R"("message":"etcdserver: authentication is not enabled","code":9})"),
-            Kind::kNoUsers);
-  EXPECT_EQ(kind(400, R"({"error":"etcdserver: user name is empty",)"
-                      R"("message":"etcdserver: user name is empty","code":3})"),
-            Kind::kToken);
+  // One text in the shapes of 3.4, 3.5, and both 3.6 and 3.7.
+  const auto all = [&](unsigned status, const std::string& text, const std::string& code) {
+    const std::string shapes[] = {
+        R"({"error":")" + text + R"(","message":")" + text + R"(","code":)" + code + "}",
+        R"({"error":")" + text + R"(","code":)" + code + R"(,"message":")" + text + "\"}",
+        R"({"code":)" + code + R"(, "message":")" + text + "\"}"};
+    const Kind first = kind(status, shapes[0].c_str());
+    for (const std::string& shape : shapes) EXPECT_EQ(kind(status, shape.c_str()), first) << shape;
+    return first;
+  };
+  EXPECT_EQ(all(404, "etcdserver: requested lease not found", "5"), Kind::kLease);
+  EXPECT_EQ(all(412, "etcdserver: authentication is not enabled", "9"), Kind::kNoUsers);  // 3.4
+  EXPECT_EQ(all(400, "etcdserver: authentication is not enabled", "9"), Kind::kNoUsers);
+  EXPECT_EQ(all(400, "etcdserver: user name is empty", "3"), Kind::kToken);
+  EXPECT_EQ(all(400, "etcdserver: authentication failed, invalid user ID or password", "3"),
+            Kind::kPassword);
+  EXPECT_EQ(all(401, "etcdserver: invalid auth token", "16"), Kind::kToken);
+  EXPECT_EQ(all(400, "auth: revision in header is old", "3"), Kind::kToken);  // not recorded
+  EXPECT_EQ(all(403, "etcdserver: permission denied", "7"), Kind::kDenied);
+  EXPECT_EQ(all(503, "etcdserver: request timed out", "14"), Kind::kUnavailable);
+  EXPECT_EQ(all(500, "context deadline exceeded", "2"), Kind::kUnavailable);  // 3.4
+  EXPECT_EQ(all(504, "context deadline exceeded", "4"), Kind::kUnavailable);
+  // A stream's. 3.4 renews without a token.
   EXPECT_EQ(
-      kind(400, R"({"error":"etcdserver: authentication failed, invalid user ID or password",)"
-                R"("message":"etcdserver: authentication failed, invalid user ID or password",)"
-                R"("code":3})"),
-      Kind::kPassword);
-  EXPECT_EQ(kind(401, R"({"error":"etcdserver: invalid auth token",)"
-                      R"("message":"etcdserver: invalid auth token","code":16})"),
-            Kind::kToken);
-  EXPECT_EQ(kind(403, R"({"error":"etcdserver: permission denied",)"
-                      R"("message":"etcdserver: permission denied","code":7})"),
-            Kind::kDenied);
-  EXPECT_EQ(kind(503, R"({"error":"etcdserver: request timed out",)"
-                      R"("message":"etcdserver: request timed out","code":14})"),
-            Kind::kUnavailable);
-  // A stream's.
-  EXPECT_EQ(
-      kind(200, R"({"error":{"grpc_code":16,"http_code":401,)"
+      kind(401, R"({"error":{"grpc_code":16,"http_code":401,)"
                 R"("message":"etcdserver: invalid auth token","http_status":"Unauthorized"}})"),
       Kind::kToken);
-  // 3.6.
   EXPECT_EQ(
-      kind(404, R"({"code":5,"message":"etcdserver: requested lease not found","details":[]})"),
-      Kind::kLease);
-  EXPECT_EQ(kind(200, R"({"error":{"code":16,"message":"etcdserver: invalid auth token",)"
-                      R"("details":[]}})"),
+      kind(400, R"({"error":{"grpc_code":3,"http_code":400,)"
+                R"("message":"etcdserver: user name is empty","http_status":"Bad Request"}})"),
+      Kind::kToken);
+  EXPECT_EQ(kind(401, R"({"error":{"code":16,"message":"etcdserver: invalid auth token"}})"
+                      "\n"),
             Kind::kToken);
-  EXPECT_EQ(kind(400, R"({"code":3,"message":"auth: revision in header is old","details":[]})"),
+  EXPECT_EQ(kind(400, R"({"error":{"code":3,"message":"etcdserver: user name is empty"}})"
+                      "\n"),
             Kind::kToken);
+  EXPECT_EQ(kind(503, R"({"error":{"grpc_code":14,"http_code":503,)"
+                      R"("message":"etcdserver: no leader","http_status":"Service Unavailable"}})"),
+            Kind::kUnavailable);
+  EXPECT_EQ(kind(503, R"({"error":{"code":14,"message":"etcdserver: no leader"}})"
+                      "\n"),
+            Kind::kUnavailable);
+  // It had begun when it failed.
+  EXPECT_EQ(kind(200, R"({"error":{"code":16,"message":"etcdserver: invalid auth token"}})"),
+            Kind::kToken);
+  // A path that is none: 3.6 and 3.7.
+  EXPECT_EQ(kind(404, R"({"code":5, "message":"Not Found"})"), Kind::kUnavailable);
   // Others'.
   EXPECT_EQ(kind(401, "<html>"), Kind::kToken);
   EXPECT_EQ(kind(404, "Not Found\n"), Kind::kUnavailable);
