@@ -20,6 +20,8 @@ constexpr std::string_view kDigits =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 constexpr std::size_t kMostToken = 4096;  // a JWT has some hundred bytes
 constexpr std::size_t kMostSaid = 200;
+// In seconds. etcd grants more than was asked for if its elections take longer: a minute or so.
+constexpr std::int64_t kMostTtl = 24 * 3600;
 
 std::string_view view(const json::string& text) { return {text.data(), text.size()}; }
 
@@ -153,7 +155,7 @@ std::string authenticate_request(std::string_view user, std::string_view passwor
 bool parse_granted(std::string_view body, Granted& out) {
   return parse(body, [&](const json::object& all) {
     out = {header_of(all), number_of(all, "ID"), number_of(all, "TTL")};
-    return out.id > 0 && out.ttl_s > 0;
+    return out.id > 0 && out.ttl_s > 0 && out.ttl_s <= kMostTtl;
   });
 }
 

@@ -3,7 +3,7 @@
 """Writes the seeds of the fuzz targets: of native and wire from the worked examples of
 ha_plugin/wire/README.md, of the others from what stands here.
 
-  tests/fuzz/seeds.py DIR            DIR/native, DIR/wire, DIR/opening, DIR/http and DIR/files
+  tests/fuzz/seeds.py DIR            DIR/native, DIR/wire, DIR/opening, DIR/http, DIR/files and DIR/etcd
   tests/fuzz/seeds.py --check DIR    says which of them are not what it would write
 """
 import pathlib
@@ -109,8 +109,48 @@ OPENING = {
 }
 
 
+# The first byte says what the rest is: etcd_fuzz.cc.
+HEADER = b'"header":{"cluster_id":"13455796455940752355","member_id":"443629905751424238","revision":"3","raft_term":"2"}'
+KEYS = (b'"kvs":[{"key":"L2hhL2MvY29udHJvbA==","create_revision":"3","mod_revision":"3","version":"1","value":"e30="},'
+        b'{"key":"L2hhL2MvbGVhZGVy","create_revision":"2","mod_revision":"2","version":"1","value":"YQ==",'
+        b'"lease":"4390624973712276487"}]')
+PUT = b'"succeeded":true,"responses":[{"response_put":{"header":{"revision":"2"}}}]'
+LEASE = b'"ID":"4390624973712276487"'
+NO_LEASE = b'"message":"etcdserver: requested lease not found"'
+
+
+def answer(body, *fields):
+    return "\r\n".join(["HTTP/1.1 200 OK", "Content-Type: application/json", *fields, "", ""]).encode() + body
+
+
+ETCD = {
+    "granted": b'\0{' + HEADER + b',' + LEASE + b',"TTL":"3"}',
+    "granted-long": b'\0{' + HEADER + b',' + LEASE + b',"TTL":"9223372036854775807"}',
+    "renewed": b'\0{"result":{' + HEADER + b',' + LEASE + b',"TTL":"3"}}\n',
+    "ended": b'\0{"result":{' + HEADER + b',' + LEASE + b'}}\n',
+    "header": b'\0{' + HEADER + b'}',
+    "found": b'\0{' + HEADER + b',' + KEYS + b',"count":"2"}',
+    "found-spaces": b'\0{' + HEADER + b', ' + KEYS.replace(b',"', b', "') + b', "count":"2"}',
+    "found-part": b'\0{' + HEADER + b',' + KEYS + b',"more":true,"count":"3"}',
+    "put": b'\0{' + HEADER + b',' + PUT + b'}',
+    "token": b'\0{' + HEADER + b',"token":"yqAcPUZBEpZEfAJQ.22"}',
+    "version": b'\0{"etcdserver":"3.6.16","etcdcluster":"3.6.0","storage":"3.6.0"}',
+    "fault-3.4": b'\0{"error":"etcdserver: requested lease not found",' + NO_LEASE + b',"code":5}',
+    "fault-3.6": b'\0{"code":5, ' + NO_LEASE + b'}',
+    "fault-stream": b'\0{"error":{"grpc_code":16,"http_code":401,"message":"etcdserver: invalid auth token",'
+                    b'"http_status":"Unauthorized"}}',
+    "control": b'\1{"failover":"manual","wanted":"b"}',
+    "base64": b'\1L2hhL2MvbGVhZGVy',
+    "http": b'\2' + answer(b'{"a":1}', "Content-Length: 7"),
+    "http-chunked": b'\2' + answer(b'3;x=y\r\n{"a\r\n4\r\n":1}\r\n0\r\nT: v\r\n\r\n', "Transfer-Encoding: chunked"),
+    "http-more": b'\2' + answer(b'{}', "Content-Length: 2") + answer(b''),
+    "http-1.0": b'\2HTTP/1.0 503 No\r\n\r\nno',
+    "http-none": b'\2HTTP/1.1 204 None\r\nConnection: close\r\n\r\n',
+}
+
+
 def write(out):
-    for name, seeds in (("opening", OPENING), ("http", HTTP), ("files", FILES)):
+    for name, seeds in (("opening", OPENING), ("http", HTTP), ("files", FILES), ("etcd", ETCD)):
         (out / name).mkdir(parents=True, exist_ok=True)
         for seed, content in seeds.items():
             (out / name / seed).write_bytes(content)
