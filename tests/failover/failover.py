@@ -261,7 +261,7 @@ class Producers:
 
     def longest_gap(self, since, until):
         with self.lock:
-            times = [t for t in self.times if since - 1 <= t <= until]
+            times = [t for t in self.times if t <= until]
         gaps = [b - a for a, b in zip(times, times[1:]) if b >= since]
         return max(gaps, default=until - since)
 
