@@ -44,6 +44,22 @@ TEST(AckPolicy, TheInSyncSetIsTheMasterAndWhoIsBehindByLessThanTheGap) {
   EXPECT_EQ(in_sync_count(policy(), held, Offset(125 + kGap)), 1);
 }
 
+TEST(AckPolicy, TheInSyncSetEndsWhereAWalkFromTheNearestReplicaEnds) {
+  std::vector<std::int64_t> acks;
+  for (std::int64_t size = 0; size <= 9; ++size) {
+    const Acks held{true, acks};
+    for (std::int64_t end = 0; end <= 1000 + kGap; end += 50) {
+      std::int32_t walked = 1;
+      for (const std::int64_t ack : acks) {
+        if (end - ack >= kGap) break;
+        ++walked;
+      }
+      EXPECT_EQ(in_sync_count(policy(), held, Offset(end)), walked) << size << " at " << end;
+    }
+    acks.push_back(900 - 100 * (size / 2));  // two of each
+  }
+}
+
 // HAServerTest.isSlaveOK, by its own definition: somebody is there and behind by less than the gap.
 TEST(AckPolicy, ASlaveAtTheGapIsNotInSyncAndOneByteNearerIs) {
   const Acks held{true, {124, 123}};
