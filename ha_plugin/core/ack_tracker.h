@@ -28,7 +28,7 @@ class AckTracker {
 
   // A connection's first report came: from now on it counts. REQUIRES: connection is not tracked.
   void join(ConnectionId connection, const std::string& replica, Offset ack);
-  // held_by may be another one than before for first to last copies.
+  // The numbers of copies for which held_by may have changed.
   struct Changed {
     std::int32_t first = 2;
     std::int32_t last = INT32_MAX;

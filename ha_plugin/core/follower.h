@@ -22,8 +22,8 @@ inline constexpr std::int64_t kMaxFrameBytes = std::int64_t{4} << 20;
 inline constexpr std::int64_t kFrameHeaderBytes = 12;
 inline constexpr std::int64_t kMaxBodyBytes = kMaxFrameBytes - kFrameHeaderBytes;
 
-// Of a body; fewer in the time that a master may be silent are as good as none. Far above what
-// heartbeats are in that time, and far below what a link brings on which a slave can follow.
+// A frame's body has to grow by this much in the time that a master may be silent. Heartbeats are
+// far fewer bytes in that time, and a link on which a slave can follow brings far more.
 inline constexpr std::int64_t kTrickleBytes = 4096;
 
 struct FrameVerdict {
@@ -47,8 +47,9 @@ class Follower {
  public:
   explicit Follower(Time now) : last_read_(now), last_write_(now) {}
 
-  // So many bytes came; whole: no frame's body is under way. One that is counts only as it gets
-  // somewhere: if a bit of its size was flipped, heartbeats are taken for the rest of it.
+  // Bytes came. whole: no frame's body is incomplete now. While one is, the master counts as heard
+  // only when the body has grown by kTrickleBytes: if a bit of the frame's size was flipped, the
+  // slave takes heartbeats for the rest of the body.
   void on_bytes(Time now, std::int64_t bytes, bool whole) {
     trickle_ += bytes;
     if (!whole && trickle_ < kTrickleBytes) return;

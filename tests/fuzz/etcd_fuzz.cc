@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What etcd, or whoever answers in its place, says to a node: bodies of the JSON gateway, what the
-// control key holds, and whole answers in HTTP.
+// The answers of etcd, or of whatever answers in its place: bodies of the JSON gateway, values of
+// the control key, and whole HTTP answers.
 //
 // The first byte says which. What must hold of a body: what is taken is in range and fit to be
 // shown, and is taken again as the same when it is written again, be it as JSON or as etcd would

@@ -44,8 +44,8 @@ class Rounds {
   const std::vector<Milliseconds>& takeovers() const { return takeovers_; }
 
  private:
-  // Until acknowledgements come: promotes one node after the other, if there is no coordinator to
-  // do it. False = not in that time.
+  // Promotes one node after the other until acknowledgements come. With a coordinator it only waits
+  // for them. False = none came in that time.
   bool make_it_work(Milliseconds patience, Milliseconds deadline);
   bool promote_in_turn();
   void come_to_rest();

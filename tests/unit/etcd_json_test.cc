@@ -93,7 +93,7 @@ TEST(EtcdJson, Granted) {
   EXPECT_EQ(granted.ttl_s, 2);
   EXPECT_FALSE(parse_granted(kHeaderOnly, granted));
   EXPECT_FALSE(parse_granted(R"({"ID":"5","TTL":"2"})", granted));
-  // No node can reckon with that.
+  // Its time in nanoseconds would overflow, or nobody asked for it.
   for (const char* ttl : {"9223372036854775807", "9223372036854776", "100000", "-1"}) {
     EXPECT_FALSE(parse_granted(R"({"header":{"cluster_id":"1","raft_term":"2"},"ID":"5","TTL":")" +
                                    std::string(ttl) + "\"}",

@@ -23,7 +23,7 @@ namespace {
 // is bounded all the same.
 constexpr std::int64_t kReplicaBurst = 300;
 
-// So many send before events are looked at: some 30 us.
+// After this many sends, some 30 us, it looks at what came in.
 constexpr std::size_t kSendsAtOnce = 4;
 
 std::string name_of(Reason reason) {

@@ -9,8 +9,8 @@
 
 namespace ha::bench {
 
-// For bench_fork, with an std::int64_t: so many slaves. Hears an int, the port, and tells one byte
-// when all are connected. They stay until `in` ends.
+// For bench_fork. count: an std::int64_t, the number of slaves. Hears the port, an int, and tells
+// one byte when all are connected. They stay until `in` ends.
 void run_bare_slaves(int in, int out, void* count);
 
 }  // namespace ha::bench

@@ -14,8 +14,8 @@
 // Otherwise a thread sends and callbacks make room, with so many messages of a producer on their
 // way. --copies 1: the same host without replication.
 // --dir, --slave-dir: where the stores lie. --sync-flush: the master's copy has to be durable too.
-// --pause-us: a producer that waits for each message sleeps so long before the next.
-// --bare-slaves: so many more acknowledge too; a message still waits for one copy.
+// --pause-us: how long a producer that waits for each message sleeps before the next.
+// --bare-slaves: how many more slaves acknowledge too. A message still waits for one copy.
 // --stopped-replicas: so many more connections ask for the log and then never read.
 #include <semaphore.h>
 #include <unistd.h>
