@@ -129,6 +129,7 @@ void put_node(Sheet& sheet, const HaMetrics& m, std::int64_t now_ns) {
   const CoordinatorMetrics& engine = m.coordinator;
   sheet.put("ha_coordinator_up", engine.answers.value());
   sheet.put("ha_coordinator_paused", engine.paused.value());
+  sheet.put("ha_set_version", engine.set_version.value());
   constexpr std::array kCameTo{"ok", "no", "failed"};
   for (std::size_t i = 0; i < kCameTo.size(); ++i) {
     sheet.put("ha_coordinator_requests_total", engine.requests[i].value(), {kCameTo[i]});

@@ -209,6 +209,10 @@ struct CoordinatorMetrics {
   std::array<Counter, 3> requests;
   Counter takeovers;       // this node became master by itself
   GuardedText holder;      // who holds the key
+  Gauge set_version;       // of the set that this node goes by; 0 = as the options say
+  Gauge set_changing;      // 1 = it is on the way to another one
+  GuardedText set;         // in words
+  GuardedText set_change;  // on the master: what a change of the set waits for; "" = there is none
   GuardedText last_words;  // why this node does not become master, or what the engine said last
 };
 

@@ -27,7 +27,6 @@ std::string parse_own_address(std::string_view v, net::Address& out) {
 }
 
 // What a handshake has room for, and far more than makes sense.
-constexpr std::size_t kMostNodes = 128;
 
 // Two names that resolve to one address are not seen here.
 bool is_same_address(const net::Address& a, const net::Address& b) {
@@ -162,6 +161,27 @@ std::string apply_tls_reload(Settings& s, std::string_view v) {
   return "";
 }
 
+namespace {
+
+std::string check_node(std::string_view v) {
+  Settings parsed;
+  if (std::string wrong = apply_replicas(parsed, v); !wrong.empty()) return wrong;
+  return parsed.replicas.nodes.size() == 1 ? "" : "is not one node, ID@HOST:PORT";
+}
+
+}  // namespace
+
+std::string ask_for_member(Settings& s, std::string_view v) {
+  if (v.empty()) return "";
+  s.request = "add_member";
+  return check_node(v);
+}
+
+std::string ask_for_no_member(Settings& s, std::string_view v) {
+  if (!v.empty()) s.request = "remove_member";
+  return core::check_name(std::string(v));
+}
+
 std::string ask_for_switchover(Settings& s, std::string_view v) {
   if (!v.empty()) s.request = "switchover";
   return core::check_name(std::string(v));
@@ -183,6 +203,23 @@ std::string CoordinatorAddress::text() const {
 std::string Accept::text() const {
   return std::string(native ? "native" : "") + (native && rocketmq ? "," : "") +
          (rocketmq ? "rocketmq" : "");
+}
+
+core::Members Settings::members() const {
+  if (changed_set.version > 0) return changed_set;
+  const auto nodes = static_cast<std::int64_t>(replicas.nodes.size());
+  const std::int64_t copies = default_copies > 0 ? default_copies : nodes / 2 + 1;
+  return {0, {replicas.ids(), static_cast<std::int32_t>(copies)}};
+}
+
+std::int64_t Settings::copies_by_default() const {
+  return keeps_epochs() ? members().now.copies : in_sync_replicas;
+}
+
+std::int32_t Settings::quorum() const {
+  if (!keeps_epochs()) return 0;
+  const core::Members set = members();
+  return std::max(set.now.nodes(), set.next.nodes()) / 2 + 1;
 }
 
 std::vector<std::string> ReplicaList::ids() const {

@@ -21,6 +21,8 @@ std::string apply_coordinator(Settings& s, std::string_view v);
 std::string apply_prefix(Settings& s, std::string_view v);
 std::string apply_state_dir(Settings& s, std::string_view v);
 std::string apply_tls_reload(Settings& s, std::string_view v);
+std::string ask_for_member(Settings& s, std::string_view v);
+std::string ask_for_no_member(Settings& s, std::string_view v);
 std::string ask_for_switchover(Settings& s, std::string_view v);
 std::string ask_for_pause(Settings& s, std::string_view v);
 

@@ -402,7 +402,7 @@ const Spec kSpecs[] = {
      HA_NUMBER(coordinator_ttl_ms, 2000, 60'000)},
     {"coordinator_prefix", "text", "a path", false,
      "Keys are PREFIX/CLUSTER_ID/leader, whose value is the replica_id of the master, and "
-     "PREFIX/CLUSTER_ID/control.",
+     "PREFIX/CLUSTER_ID/control and set.",
      apply_prefix, show_text<&Settings::coordinator_prefix>},
     {"coordinator_user", "text", "empty = no authentication", false,
      "The engine's user. Needs coordinator_password_file.", HA_PATH(coordinator_user)},
@@ -438,6 +438,14 @@ const Spec kSpecs[] = {
      "With coordinator, on any node, for the whole set: no change of master without an operator, "
      "until it is set to false. The master stays master, and roles may be set by hand.",
      ask_for_pause, show_nothing},
+    {"add_member", "list", "ID@HOST:PORT; empty = none", true,
+     "With coordinator, on the master: that node becomes one of the set. It follows first, and "
+     "counts once it holds the whole log. Its own options name it and the other nodes.",
+     ask_for_member, show_nothing},
+    {"remove_member", "name", "a replica_id; empty = none", true,
+     "With coordinator, on the master: that node, which is not the master, leaves the set; or a "
+     "node that is being added is left out again.",
+     ask_for_no_member, show_nothing},
 };
 #undef HA_PATH
 #undef HA_NUMBER

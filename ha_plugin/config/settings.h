@@ -27,6 +27,9 @@ struct Accept {
   std::string text() const;
 };
 
+// Nodes that a list has room for.
+inline constexpr std::size_t kMostNodes = 128;
+
 // The configured set: the nodes that hold this log, this one included.
 struct ReplicaList {
   struct Node {
@@ -39,10 +42,6 @@ struct ReplicaList {
   std::vector<Node> without(std::string_view id) const;
   std::string id_at(const net::Address& address) const;  // "" = nobody's
   std::string text() const;
-  // A majority; 0 = no set is configured.
-  std::int32_t quorum() const {
-    return nodes.empty() ? 0 : static_cast<std::int32_t>(nodes.size() / 2 + 1);
-  }
 };
 
 // What becomes of waits whose slaves are not there.
@@ -102,6 +101,7 @@ struct Settings {
   std::string cluster_id;
   std::string replica_id;
   ReplicaList replicas;
+  core::Members changed_set;  // once the set was changed while it ran; replicas are its nodes then
   std::int64_t default_copies = 0;
   std::int64_t prepare_timeout_ms = 2000;
   bool allow_unsafe_truncation = false;
@@ -152,13 +152,14 @@ struct Settings {
 
   // Nodes of a configured set keep a history of epochs, and change their master by its rules.
   bool keeps_epochs() const { return !replicas.nodes.empty(); }
+  // Who counts in the set.
+  core::Members members() const;
+  // A majority of the set; 0 = none is configured.
+  std::int32_t quorum() const;
   // What waits with default acks ask for.
-  std::int64_t copies_by_default() const {
-    if (!keeps_epochs()) return in_sync_replicas;
-    return default_copies > 0 ? default_copies : replicas.quorum();
-  }
+  std::int64_t copies_by_default() const;
   // Nodes of one set say the same here.
-  std::string set_text() const { return core::set_text(replicas.ids(), copies_by_default()); }
+  std::string set_text() const { return members().text(); }
   // Copies that can exist.
   std::int64_t most_copies() const {
     return keeps_epochs() ? static_cast<std::int64_t>(replicas.nodes.size()) : max_connections + 1;

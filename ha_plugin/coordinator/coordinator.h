@@ -42,6 +42,7 @@ struct CoordinatorKey {
 struct CoordinatorKeys {
   CoordinatorKey leader;   // the replica_id of the node that holds it
   CoordinatorKey control;  // what operators asked for, JSON
+  CoordinatorKey set;      // which nodes the set has, JSON; absent until it was changed once
 };
 
 class Coordinator {
@@ -54,13 +55,15 @@ class Coordinator {
   // Its keys go with it. kNo: it had ended before.
   virtual CoordinatorAnswer revoke(const Lease& lease) = 0;
 
-  // Both keys, as they are now: never from a copy that may be old.
+  // All keys, as they are now: never from a copy that may be old.
   virtual CoordinatorAnswer read(CoordinatorKeys& keys) = 0;
   // Makes this node the holder if the leader key still has that revision; 0: if it is absent.
   // kNo: somebody was first, or the lease has ended.
   virtual CoordinatorAnswer take(const Lease& lease, std::int64_t revision) = 0;
   // Writes the control key, without a lease, if it still has that revision; 0: if it is absent.
   virtual CoordinatorAnswer set_control(const std::string& value, std::int64_t revision) = 0;
+  // The same of the set's key.
+  virtual CoordinatorAnswer put_set(const std::string& value, std::int64_t revision) = 0;
 
   virtual void cancel() = 0;
 };

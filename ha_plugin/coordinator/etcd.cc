@@ -38,6 +38,7 @@ Etcd::Etcd(EtcdOptions options, net::Resolver& resolver, Count count)
       folder_(fmt::format("{}/{}/", options_.prefix, options_.cluster)),
       leader_(folder_ + "leader"),
       control_(folder_ + "control"),
+      set_(folder_ + "set"),
       http_(options_.endpoints, files_of(options_), resolver) {}
 
 std::string Etcd::check() {
@@ -96,7 +97,7 @@ CoordinatorAnswer Etcd::read(CoordinatorKeys& keys) {
            .body = etcd::range_request(folder_),
            .judge = [&](std::string_view body, etcd::Header& header) -> CoordinatorAnswer {
              etcd::Found answer;
-             if (!etcd::parse_found(body, leader_, control_, answer)) return {};
+             if (!etcd::parse_found(body, folder_, answer)) return {};
              header = answer.header;
              got = std::move(answer.keys);
              return {Said::kYes, ""};
@@ -113,6 +114,10 @@ CoordinatorAnswer Etcd::take(const Lease& lease, std::int64_t revision) {
 
 CoordinatorAnswer Etcd::set_control(const std::string& value, std::int64_t revision) {
   return change("control", etcd::put_request(control_, value, 0, revision));
+}
+
+CoordinatorAnswer Etcd::put_set(const std::string& value, std::int64_t revision) {
+  return change("set", etcd::put_request(set_, value, 0, revision));
 }
 
 CoordinatorAnswer Etcd::change(const char* op, std::string body) {

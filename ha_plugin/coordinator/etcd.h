@@ -47,7 +47,7 @@ struct EtcdOptions {
 
 class Etcd final : public Coordinator {
  public:
-  // op: grant, renew, revoke, read, take, control, authenticate.
+  // op: grant, renew, revoke, read, take, control, set, authenticate.
   using Count = std::function<void(const char* op, Said said)>;
 
   Etcd(EtcdOptions options, net::Resolver& resolver, Count count = {});
@@ -61,6 +61,7 @@ class Etcd final : public Coordinator {
   CoordinatorAnswer read(CoordinatorKeys& keys) override;
   CoordinatorAnswer take(const Lease& lease, std::int64_t revision) override;
   CoordinatorAnswer set_control(const std::string& value, std::int64_t revision) override;
+  CoordinatorAnswer put_set(const std::string& value, std::int64_t revision) override;
   void cancel() override { http_.cancel(); }
 
  private:
@@ -98,6 +99,7 @@ class Etcd final : public Coordinator {
   const std::string folder_;
   const std::string leader_;
   const std::string control_;
+  const std::string set_;
   HttpClient http_;
   std::string token_;
   bool no_users_ = false;  // etcd said so when it was asked for a token

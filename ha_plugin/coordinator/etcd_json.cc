@@ -174,8 +174,7 @@ bool parse_revoked(std::string_view body, Header& out) {
   });
 }
 
-bool parse_found(std::string_view body, std::string_view leader, std::string_view control,
-                 Found& out) {
+bool parse_found(std::string_view body, std::string_view folder, Found& out) {
   return parse(body, [&](const json::object& all) {
     out = {header_of(all), {}};
     const json::value* kvs = all.if_contains("kvs");
@@ -183,15 +182,15 @@ bool parse_found(std::string_view body, std::string_view leader, std::string_vie
     const json::array& list = kvs == nullptr ? none : kvs->as_array();
     for (const json::value& value : list) {
       const json::object& kv = value.as_object();
-      const std::string name = bytes_of(kv, "key");
+      std::string name = bytes_of(kv, "key");
+      if (!name.starts_with(folder)) return false;
+      name.erase(0, folder.size());
       CoordinatorKey key{bytes_of(kv, "value"), number_of(kv, "mod_revision"),
                          number_of(kv, "lease")};
       if (key.revision <= 0) return false;
-      if (name == leader) {
-        out.keys.leader = std::move(key);
-      } else if (name == control) {
-        out.keys.control = std::move(key);
-      }
+      if (name == "leader") out.keys.leader = std::move(key);
+      if (name == "control") out.keys.control = std::move(key);
+      if (name == "set") out.keys.set = std::move(key);
     }
     // A part of the keys would be read as: the others are absent.
     const json::value* more = all.if_contains("more");

@@ -51,8 +51,8 @@ struct Found {
   Header header;
   CoordinatorKeys keys;
 };
-bool parse_found(std::string_view body, std::string_view leader, std::string_view control,
-                 Found& out);
+// The keys below that folder, which ends with '/'.
+bool parse_found(std::string_view body, std::string_view folder, Found& out);
 
 struct Changed {
   Header header;

@@ -49,6 +49,11 @@ class AckTracker {
       each(order_[static_cast<std::size_t>(i)]->id);
     }
   }
+  // each(connection, replica, ack)
+  template <class Each>
+  void for_each_connection(Each&& each) const {
+    for (const auto& [id, one] : connections_) each(id, one.replica->id, one.ack);
+  }
   // That connection's last report. REQUIRES: it is tracked.
   Offset ack_of(ConnectionId connection) const { return connections_.at(connection).ack; }
   // What that replica has acknowledged; kNoOffset = it is not there.

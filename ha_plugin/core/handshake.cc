@@ -52,7 +52,7 @@ std::optional<Answer> judge_identity(const Hello& hello, const Acceptor& accepto
                            "the slave's replica id is " + shown(hello.replica) +
                                ", which is not in the master's option 'replicas'");
   }
-  if (hello.set != acceptor.set) {
+  if (!may_lead(acceptor.set, hello.set)) {
     return no(Reason::kSetDiffers,
               sets_differ("the slave's", hello.set, "the master's", acceptor.set));
   }
@@ -272,7 +272,7 @@ std::string check_answer(const Answer& answer, const Hello& hello, const Greetin
   if (answer.version != kNativeVersion) {
     return "it chose version " + std::to_string(answer.version);
   }
-  if (greeting.set != hello.set) {
+  if (!may_lead(greeting.set, hello.set)) {
     return "it takes this slave, though " +
            sets_differ("the slave's", hello.set, "the master's", greeting.set);
   }

@@ -28,16 +28,16 @@ std::string way_out(std::int64_t epoch, const std::string& who) {
 }  // namespace
 
 std::string set_text(std::vector<std::string> ids, std::int64_t copies) {
-  if (ids.empty()) return "";
-  std::sort(ids.begin(), ids.end());
-  std::string text;
-  for (const std::string& id : ids) text += (text.empty() ? "" : ",") + id;
-  return text + " with default_copies " + std::to_string(copies);
+  return Members{0, {std::move(ids), static_cast<std::int32_t>(copies)}}.text();
 }
 
 std::string sets_differ(const std::string& who, const std::string& set,
                         const std::string& other_who, const std::string& other_set) {
   const auto shown = [](const std::string& text) { return text.empty() ? "none" : one_line(text); };
+  if (version_of(set) != version_of(other_set)) {
+    return who + " set is " + shown(set) + ", " + other_who + " is " + shown(other_set) +
+           ": the older one has to be read again from the coordinator";
+  }
   return who + " set is " + shown(set) + ", " + other_who + " is " + shown(other_set) +
          ": give every node the same options 'replicas' and 'default_copies'";
 }
@@ -82,7 +82,7 @@ Promise judge_prepare(const Prepare& prepare, const Term& term, const Voter& vot
     answer.id.clear();
     answer.master = false;
   }
-  if (prepare.set != voter.set) {
+  if (!may_lead(prepare.set, voter.set)) {
     answer.reason = Reason::kSetDiffers;
     const std::string both =
         sets_differ("the candidate's", prepare.set, "that of " + quoted(voter.id), voter.set);
@@ -185,6 +185,7 @@ Term promised_by(const Term& term, std::int64_t epoch, const std::string& candid
 
 Verdict judge_round(const Candidacy& candidacy, const std::vector<Heard>& heard) {
   std::int32_t granted = 1;
+  std::vector<std::string> granters{candidacy.id};
   std::string who = quoted(candidacy.id) + " granted";
   const Promise* ahead = nullptr;
   bool outrun = false;
@@ -199,6 +200,7 @@ Verdict judge_round(const Candidacy& candidacy, const std::vector<Heard>& heard)
     const Promise& promise = *one.promise;
     if (promise.granted) {
       ++granted;
+      granters.push_back(one.id);
       who += "granted";
     } else {
       who += "refused (" + promise.text + ")";
@@ -222,9 +224,13 @@ Verdict judge_round(const Candidacy& candidacy, const std::vector<Heard>& heard)
                                  ", than this node, " + text_of(candidacy.position) +
                                  ": promote it instead (" + who + ")"};
   }
-  if (granted < candidacy.needed()) {
-    return {Reason::kNoQuorum, std::to_string(granted) + " of " + std::to_string(candidacy.nodes) +
-                                   " nodes granted it, " + std::to_string(candidacy.needed()) +
+  for (const MemberGroup& group : candidacy.groups) {
+    const auto of_group = std::count_if(granters.begin(), granters.end(),
+                                        [&](const std::string& id) { return group.has(id); });
+    if (of_group >= candidacy.needed(group)) continue;
+    return {Reason::kNoQuorum, std::to_string(of_group) + " of " + std::to_string(group.nodes()) +
+                                   (&group == &candidacy.groups.front() ? "" : " new") +
+                                   " nodes granted it, " + std::to_string(candidacy.needed(group)) +
                                    " must: " + who};
   }
   return {Reason::kNone, who};

@@ -9,7 +9,8 @@
 //
 // With N nodes and waits for c copies, N - c + 1 promises meet every set of c copies in at least
 // one node. That node has entered the epoch of the wait and holds its bytes, so its position is at
-// least theirs; the candidate's is not below, so it holds them too.
+// least theirs; the candidate's is not below, so it holds them too. Where the set changes, a
+// candidate needs that of the old nodes and of the new ones (members.h).
 //
 // The rules only decide: files and sockets are the caller's.
 #pragma once
@@ -21,6 +22,7 @@
 #include <vector>
 
 #include "ha_plugin/core/epoch_history.h"
+#include "ha_plugin/core/members.h"
 #include "ha_plugin/core/types.h"
 
 namespace ha::core {
@@ -136,13 +138,12 @@ struct Heard {
 
 struct Candidacy {
   std::string id;
-  std::int32_t nodes = 1;   // N, itself included
-  std::int32_t copies = 1;  // c
+  std::vector<MemberGroup> groups;  // N and c of each; it is one of all
   Position position;
   bool force = false;
 
-  // How many nodes must promise, the candidate included.
-  std::int32_t needed() const { return force ? 1 : nodes - copies + 1; }
+  // How many nodes of a group must promise, the candidate included.
+  std::int32_t needed(const MemberGroup& of) const { return force ? 1 : of.promises(); }
 };
 
 struct Verdict {

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/system/system_error.hpp>
 #include <chrono>
 #include <cstring>
@@ -40,14 +41,15 @@ HaService::HaService(const ha_host_api* host, void* host_ctx, const Settings& se
       incarnation_(static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch() /
                                               std::chrono::nanoseconds(1))),
       settings_(settings),
-      others_(settings.replicas.without(settings.replica_id)),
       exporter_(metrics_),
+      set_file_(StateStore(settings.state_dir, &host_)),
       terms_(host_, settings_, metrics_),
       degraded_(host_, settings_, metrics_),
       bounds_(host_, metrics_),
       changes_(host_),
       transfer_(
-          metrics_, ack_policy(), settings.max_pending_waits, [this] { io_.ring(); }, &degraded_),
+          metrics_, ack_policy(), settings.max_pending_waits, [this] { io_.ring(); }, &degraded_,
+          settings.keeps_epochs() ? static_cast<std::int32_t>(kMostNodes) : 0),
       strangers_(host_),
       tls_(metrics_),
       replicas_(io_.context(), master_parts(), [this](const net::Todo& todo) { act(todo); }),
@@ -61,7 +63,8 @@ HaService::HaService(const ha_host_api* host, void* host_ctx, const Settings& se
               {[this] { turn(); },
                [this](const net::Address& master) { changes_.set_master(master); }}),
       role_(node_parts(), changes_, incarnation_, [this] { turn(); }),
-      supervision_(node_parts(), role_, changes_),
+      supervision_(node_parts(), role_, changes_,
+                   [this](const WrittenSet& set) { return take_set(set); }),
       timers_(
           io_.context(), transfer_, [this] { turn(); }, [this](double seconds) { tick(seconds); }) {
   apply_settings();
@@ -70,7 +73,7 @@ HaService::HaService(const ha_host_api* host, void* host_ctx, const Settings& se
 HaService::~HaService() { stop(0); }
 
 NodeParts HaService::node_parts() {
-  return {host_,  settings_, others_,   metrics_,  io_,       resolver_, tls_,
+  return {host_,  settings_, metrics_,  io_,       resolver_, tls_,
           terms_, bounds_,   degraded_, transfer_, replicas_, client_};
 }
 
@@ -105,7 +108,7 @@ core::AckPolicy HaService::ack_policy() const {
           settings_.auto_in_sync_replicas,
           static_cast<std::int32_t>(settings_.most_copies()),
           settings_.keeps_epochs() ? static_cast<std::int32_t>(settings_.copies_by_default()) : 1,
-          settings_.replicas.quorum(),
+          settings_.quorum(),
           settings_.missing_copies != MissingCopies::kFail};
 }
 
@@ -233,6 +236,7 @@ Outcome HaService::begin(const RoleChange& role) {
       return {Status::kIo, "option 'state_dir': " + wrong};
     }
   }
+  if (Outcome failed = load_set(); !failed.ok()) return failed;
   if (Outcome failed = load_epochs(bounds); !failed.ok()) return failed;
   if (Outcome failed = check_who_may_connect(); !failed.ok()) return failed;
   if (std::string wrong = tls_.apply(settings_); !wrong.empty()) {
@@ -377,6 +381,28 @@ Outcome HaService::refuse_role(const char* call, const RoleChange& change) const
           "with 'wire': 'rocketmq', and empty its store before it follows again"};
 }
 
+// What the set was changed to while it ran is newer than the options.
+Outcome HaService::load_set() {
+  use_set({settings_.changed_set, settings_.replicas});
+  if (!settings_.keeps_epochs()) return {};
+  WrittenSet set;
+  if (std::string wrong = set_file_.load(set); !wrong.empty()) {
+    return {Status::kCorrupt,
+            fmt::format("start: what this node's set was changed to cannot be read: {}; restore "
+                        "the file",
+                        wrong)};
+  }
+  if (set.members.version == 0) return {};
+  if (settings_.replicas.ids() != set.replicas.ids()) {
+    host_.info(
+        fmt::format("the set was changed while it ran: it is {}, and not option 'replicas', "
+                    "'{}'",
+                    set.members.text(), settings_.replicas.text()));
+  }
+  use_set(set);
+  return {};
+}
+
 // Each connection reads them again. Here a damaged file makes start fail, with words.
 Outcome HaService::load_epochs(const ha_bounds& bounds) {
   if (std::string wrong = terms_.load(Offset(bounds.min), Offset(bounds.end)); !wrong.empty()) {
@@ -456,12 +482,14 @@ Outcome HaService::set_option(const std::string& key, const std::string& value) 
   if (wrong.empty() && value == "now" && key == "tls_reload") wrong = reload_tls(true);
   if (!wrong.empty()) return {Status::kInvalid, std::move(wrong)};
   if (!changed.request.empty()) {
-    Outcome done =
-        key == "pause" ? supervision_.pause(value == "true") : supervision_.switch_over(value);
+    Outcome done = supervision_.order(changed.request, value);
     if (!done.ok()) done.text = fmt::format("option '{}': {}", key, done.text);
     return done;
   }
   io_.run_sync([&] {
+    // The set may have changed meanwhile.
+    changed.replicas = settings_.replicas;
+    changed.changed_set = settings_.changed_set;
     settings_ = changed;
     apply_settings();
     check_tls_again();
@@ -492,10 +520,10 @@ StatusInput HaService::status_input() const {
   StatusInput in{.metrics = metrics_, .now = net::steady_now()};
   in.learner = wire_ == Wire::kRocketmqAutoswitch;
   in.tls = name_of(tls_.mode());
-  for (const ReplicaList::Node& node : others_) in.others.push_back(node.id);
   const net::Address master = changes_.master();
   in.master_address = master.host.empty() ? "" : master.text();
   const Lock lock(listening_.mutex);
+  in.others = listening_.others;
   in.listen_address = listening_.ha.host.empty() ? "" : listening_.ha.text();
   in.listen_port = listening_.ha.port;
   in.metrics_address = listening_.metrics.host.empty() ? "" : listening_.metrics.text();
@@ -543,10 +571,44 @@ void HaService::act(const net::Todo& todo) {
   replicas_.confirm_rose();
 }
 
+// Durable before anything follows from it, for what other nodes conclude from this one's HELLO.
+// Returns "", or what failed.
+std::string HaService::take_set(const WrittenSet& set) {
+  if (set.members.version <= settings_.changed_set.version) return "";
+  if (std::string failed = set_file_.save(set); !failed.empty()) return failed;
+  use_set(set);
+  apply_settings();
+  host_.info("the set is now " + set.members.text() +
+             (set.members.joining.empty() ? "" : "; '" + set.members.joining + "' joins it"));
+  role_.on_new_set();
+  turn();
+  return "";
+}
+
+void HaService::use_set(const WrittenSet& set) {
+  const std::vector<ReplicaList::Node> before = settings_.replicas.nodes;
+  settings_.changed_set = set.members;
+  settings_.replicas = set.replicas;
+  // A node that has left the set keeps its own name, as the options want it.
+  const auto self = std::ranges::find(before, settings_.replica_id, &ReplicaList::Node::id);
+  if (self != before.end() &&
+      settings_.replicas.without(settings_.replica_id).size() == settings_.replicas.nodes.size()) {
+    settings_.replicas.nodes.push_back(*self);
+  }
+  metrics_.coordinator.set_version.set(set.members.version);
+  metrics_.coordinator.set_changing.set(set.members.stable() ? 0 : 1);
+  metrics_.coordinator.set.set(settings_.set_text());
+  const Lock lock(listening_.mutex);
+  listening_.others.clear();
+  for (const ReplicaList::Node& node : set.replicas.nodes) {
+    if (node.id != settings_.replica_id) listening_.others.push_back(node.id);
+  }
+}
+
 // A slave speaks to its master only. When it is promoted it needs the others' addresses too, and
 // what took the master away may have taken the resolver with it.
 void HaService::refresh_names() {
-  for (const ReplicaList::Node& node : others_) {
+  for (const ReplicaList::Node& node : settings_.replicas.without(settings_.replica_id)) {
     if (!node.address.is_number()) resolver_.refresh(node.address.host);
   }
 }

@@ -33,6 +33,7 @@
 #include "ha_plugin/service/supervision.h"
 #include "ha_plugin/service/turn_timers.h"
 #include "ha_plugin/state/degraded_keeper.h"
+#include "ha_plugin/state/set_file.h"
 #include "ha_plugin/state/state_lock.h"
 #include "ha_plugin/state/term_keeper.h"
 #include "ha_plugin/transfer/transfer_service.h"
@@ -74,6 +75,7 @@ class HaService {
   Outcome serve_metrics();
   Outcome wrong_state(const char* call) const;
   Outcome refuse_role(const char* call, const RoleChange& change) const;
+  Outcome load_set();
   Outcome load_epochs(const ha_bounds& bounds);
   std::unique_ptr<net::ClientWire> make_client_wire();
   void apply_settings();
@@ -90,17 +92,19 @@ class HaService {
   void tick(double seconds);
   void on_fault(const char* what);
   void act(const net::Todo& todo);
+  std::string take_set(const WrittenSet& set);
+  void use_set(const WrittenSet& set);
   void check_tls_again();
   void refresh_names();
 
   const Host host_;
-  const Wire wire_;                              // of settings_, for any thread
-  const std::uint64_t incarnation_;              // Unix time in ns: higher at each start
-  Settings settings_;                            // changed on the I/O thread while it runs
-  const std::vector<ReplicaList::Node> others_;  // of the configured set
+  const Wire wire_;                  // of settings_, for any thread
+  const std::uint64_t incarnation_;  // Unix time in ns: higher at each start
+  Settings settings_;                // changed on the I/O thread while it runs
   mutable metrics::HaMetrics metrics_;
   metrics::Exporter exporter_;
-  StateLock state_lock_;     // control thread; while started
+  StateLock state_lock_;  // control thread; while started
+  const SetFile set_file_;
   TermKeeper terms_;         // I/O thread
   DegradedKeeper degraded_;  // I/O thread
   BoundsReader bounds_;      // I/O thread
@@ -122,7 +126,8 @@ class HaService {
   struct Listening {
     mutable Mutex mutex;
     net::Address ha HA_GUARDED_BY(mutex);
-    net::Address metrics HA_GUARDED_BY(mutex);  // empty if they are not served
+    net::Address metrics HA_GUARDED_BY(mutex);             // empty if they are not served
+    std::vector<std::string> others HA_GUARDED_BY(mutex);  // the other nodes of the set
   };
   Listening listening_;  // where, once started
 };

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <vector>
-
 #include "ha_plugin/config/settings.h"
 #include "ha_plugin/host/bounds_reader.h"
 #include "ha_plugin/host/host.h"
@@ -21,8 +19,7 @@ namespace ha {
 // What HaService owns and a role change touches.
 struct NodeParts {
   const Host& host;
-  const Settings& settings;                      // I/O thread
-  const std::vector<ReplicaList::Node>& others;  // of the configured set
+  const Settings& settings;  // I/O thread
   metrics::HaMetrics& metrics;
   net::IoThread& io;
   net::Resolver& resolver;

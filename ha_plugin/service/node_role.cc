@@ -58,6 +58,7 @@ void NodeRole::change(RoleChange change) {
     }
   }
   std::int64_t epoch = 0;
+  std::string set;
   if (change.role == Role::kMaster && parts_.terms.keeps_epochs()) {
     const Promotion::Result result = Promotion(parts_, changes_, change).run();
     if (const auto* lost = std::get_if<Promotion::Lost>(&result)) {
@@ -65,6 +66,7 @@ void NodeRole::change(RoleChange change) {
     }
     if (const auto* won = std::get_if<Promotion::Won>(&result)) {
       epoch = won->epoch;
+      set = won->set;
       change.note = won->note;
     } else {
       change.role = Role::kSlave;
@@ -76,14 +78,21 @@ void NodeRole::change(RoleChange change) {
   // The host hears of the role after the plugin has entered it, because a master's first append may
   // come from inside role_changed. The host's threads see the role from here on.
   bool outrun = false;
+  bool changed = false;
   parts_.io.run_sync([&] {
-    // Another candidate may have had this node's promise meanwhile.
+    // Another candidate may have had this node's promise meanwhile, or the set has changed by whose
+    // count this node was promised that epoch.
     outrun = epoch != 0 && parts_.terms.current().promised != epoch;
-    if (!outrun) enter(change, epoch);
+    changed = epoch != 0 && parts_.settings.set_text() != set;
+    if (!outrun && !changed) enter(change, epoch);
   });
   if (outrun) {
     return refuse(change, Reason::kEpoch,
                   {Status::kEpoch, "another node was promised a newer epoch meanwhile"});
+  }
+  if (changed) {
+    return refuse(change, Reason::kSetDiffers,
+                  {Status::kConflict, "the set has changed meanwhile"});
   }
   std::string text = describe(change);
   if (!change.note.empty()) text += "; " + change.note;
@@ -230,6 +239,8 @@ void NodeRole::enter(const RoleChange& change, std::int64_t epoch) {
   // A peer that was greeted by a node without a role would take this node for what it was.
   if (epoch != 0) parts_.replicas.close_all(Reason::kRoleChanged);
   parts_.terms.set_own_epoch(epoch);
+  if (epoch != 0)
+    parts_.transfer.set_members(parts_.settings.members(), parts_.settings.replica_id);
   parts_.transfer.set_master(change.role == Role::kMaster, epoch, parts_.terms.own_epoch_start());
   if (change.role == Role::kMaster) parts_.degraded.begin(end);
   // From here on readers have a bound, which rises as copies arrive.
@@ -250,8 +261,25 @@ void NodeRole::step_back_for(const std::string& candidate) {
   end_epoch();
   RoleChange change;
   change.role = Role::kSlave;
-  change.master = address_of(parts_.others, candidate);
+  change.master = address_of(parts_.settings.replicas.nodes, candidate);
   queue_after_epoch(before, std::move(change));
+}
+
+void NodeRole::on_new_set() {
+  const Settings& settings = parts_.settings;
+  if (role_ == Role::kSlave) return parts_.client.follow(changes_.master());
+  if (role_ != Role::kMaster || parts_.terms.own_epoch() == 0) return;
+  const core::Members set = settings.members();
+  if (!set.deposes(settings.replica_id, parts_.terms.own_epoch())) {
+    parts_.transfer.set_members(set, settings.replica_id);
+    parts_.replicas.close_strangers();
+    return;
+  }
+  parts_.host.warn("this node is not master any more by the set's newer version: " + set.text());
+  end_epoch();
+  RoleChange change;
+  change.role = Role::kSlave;
+  queue_after_epoch(Role::kMaster, std::move(change));
 }
 
 void NodeRole::restart_campaign(std::int64_t epoch) {

@@ -43,6 +43,9 @@ class NodeRole {
   void step_back_for(const std::string& candidate);
   // This master has a rival, who may have failed: it starts again as it would after a crash.
   void restart_campaign(std::int64_t epoch);
+  // The set is another than it was. A slave connects again: its HELLO says which set is durable
+  // here.
+  void on_new_set();
   // Once a second: a master whose slaves follow another one hears nothing from anybody.
   void poll_if_short_of_copies();
   // The log of this master ends lower than it did.

@@ -52,6 +52,11 @@ Promotion::Result Promotion::run() {
 
 Promotion::Result Promotion::try_to_win() {
   look_at_this_node();
+  if (!counts_) {
+    return Lost{Reason::kUnknownReplica,
+                {Status::kConflict, fmt::format("this node, '{}', does not count in its set, {}",
+                                                candidacy_.id, prepare_.set)}};
+  }
   if (auto end = ask()) return *std::move(end);
   // Before anybody else promises it: a candidate that forgot could go for the same epoch twice.
   if (auto lost = promise_to_self()) return *std::move(lost);
@@ -86,23 +91,24 @@ std::vector<std::string> Promotion::answered() const {
 }
 
 void Promotion::look_at_this_node() {
-  voters_ = parts_.others;
-  if (!change_.ask.empty()) {
-    std::erase_if(voters_, [this](const ReplicaList::Node& node) {
-      return std::ranges::find(change_.ask, node.id) == change_.ask.end();
-    });
-  }
   parts_.io.run_sync([this] {
     const Settings& settings = parts_.settings;
+    const core::Members set = settings.members();
+    ids_ = settings.replicas.ids();
+    others_ = settings.replicas.without(settings.replica_id);
+    voters_ = others_;
+    std::erase_if(voters_, [&](const ReplicaList::Node& node) {
+      const auto& ask = change_.ask;
+      return !set.counts(node.id) || (!ask.empty() && std::ranges::find(ask, node.id) == ask.end());
+    });
     const core::LogBounds& log = parts_.bounds.read();
     parts_.terms.trim(log.min, log.end);
     term_ = parts_.terms.current();
-    candidacy_ = {settings.replica_id, static_cast<std::int32_t>(settings.replicas.nodes.size()),
-                  static_cast<std::int32_t>(settings.copies_by_default()),
-                  parts_.terms.position(log.end), change_.force};
+    candidacy_ = {settings.replica_id, set.groups(), parts_.terms.position(log.end), change_.force};
     prepare_ = {Prepare::Mode::kAsk, std::max(core::epoch_above(term_.known()), change_.epoch),
                 candidacy_.position, settings.cluster_id,
-                settings.replica_id, settings.set_text()};
+                settings.replica_id, set.text()};
+    counts_ = set.counts(settings.replica_id);
     timeout_ = std::chrono::milliseconds(settings.prepare_timeout_ms);
   });
 }
@@ -113,7 +119,7 @@ std::optional<Promotion::Result> Promotion::ask() {
   if (const core::Promise* master = core::master_among(heard);
       master != nullptr && change_.keep_trying) {
     parts_.host.info(fmt::format("'{}' is master; this node follows it", master->id));
-    return Follow{address_of(parts_.others, master->id)};
+    return Follow{address_of(others_, master->id)};
   }
   if (auto lost = judge(heard)) return *std::move(lost);
   prepare_.epoch = std::max(core::next_epoch(term_, heard), change_.epoch);
@@ -124,8 +130,7 @@ std::optional<Promotion::Result> Promotion::ask() {
        fmt::format("there is no epoch above {}, which this node has promised to '{}' or has bytes "
                    "of{}",
                    term_.known(), term_.promised_to,
-                   core::how_to_forget(term_, parts_.settings.replicas.ids(),
-                                       candidacy_.position.end, "this node"))}};
+                   core::how_to_forget(term_, ids_, candidacy_.position.end, "this node"))}};
 }
 
 std::optional<Promotion::Lost> Promotion::promise_to_self() {
@@ -150,7 +155,7 @@ Promotion::Result Promotion::enter() {
     note += "; it was forced: acknowledged messages that only other nodes hold are lost";
     parts_.host.warn(note);
   }
-  return Won{prepare_.epoch, std::move(note)};
+  return Won{prepare_.epoch, prepare_.set, std::move(note)};
 }
 
 std::vector<Heard> Promotion::send(Prepare::Mode mode, std::size_t enough) {
@@ -165,8 +170,10 @@ std::vector<Heard> Promotion::send(Prepare::Mode mode, std::size_t enough) {
   return heard;
 }
 
+// Of a joint set all are asked: any number of answers may be too few of one of the groups.
 std::size_t Promotion::enough() const {
-  return static_cast<std::size_t>(std::max(candidacy_.needed() - 1, 0));
+  if (candidacy_.groups.size() > 1) return SIZE_MAX;
+  return static_cast<std::size_t>(std::max(candidacy_.needed(candidacy_.groups.front()) - 1, 0));
 }
 
 std::optional<Promotion::Lost> Promotion::judge(const std::vector<Heard>& heard) {

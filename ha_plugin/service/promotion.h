@@ -32,6 +32,7 @@ class Promotion {
  public:
   struct Won {
     std::int64_t epoch = 0;
+    std::string set;   // by which the promises were counted
     std::string note;  // who promised, for the host
   };
   struct Follow {
@@ -75,7 +76,10 @@ class Promotion {
   RoleChanges& changes_;
   const RoleChange& change_;
   const std::function<bool()> given_up_;
+  std::vector<std::string> ids_;           // of the set
+  std::vector<ReplicaList::Node> others_;  // the same without this node
   std::vector<ReplicaList::Node> voters_;  // who is asked
+  bool counts_ = true;                     // this node, in its set
   core::Term term_;                        // this node's, as this try knows it
   core::Candidacy candidacy_;
   core::Prepare prepare_;

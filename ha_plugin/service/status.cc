@@ -211,7 +211,12 @@ json::object coordinator_json(const StatusInput& in) {
           {"lease_left_ms", std::max<std::int64_t>(0, left_ms)},
           {"paused", engine.paused.value() != 0},
           {"takeovers", engine.takeovers.value()},
-          {"last_words", engine.last_words.get()}};
+          {"last_words", engine.last_words.get()},
+          {"set",
+           {{"version", engine.set_version.value()},
+            {"text", engine.set.get()},
+            {"changing", engine.set_changing.value() != 0},
+            {"waits_for", engine.set_change.get()}}}};
 }
 
 json::array warnings_json(const StatusInput& in) {

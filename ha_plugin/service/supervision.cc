@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "ha_plugin/base/clock.h"
+#include "ha_plugin/config/option_values.h"
 #include "ha_plugin/coordinator/etcd.h"
 #include "ha_plugin/net/io/io_thread.h"
 #include "ha_plugin/service/promotion.h"
@@ -33,10 +34,12 @@ constexpr Time kRetry = milliseconds(100);
 
 }  // namespace
 
-Supervision::Supervision(const NodeParts& parts, NodeRole& role, RoleChanges& changes)
+Supervision::Supervision(const NodeParts& parts, NodeRole& role, RoleChanges& changes,
+                         std::function<std::string(const WrittenSet&)> take_set)
     : parts_(parts),
       role_(role),
       changes_(changes),
+      take_set_(std::move(take_set)),
       metrics_(parts.metrics.coordinator),
       supervisor_({}),
       chance_(std::random_device{}()) {}
@@ -68,6 +71,7 @@ Outcome Supervision::start() {
   lease_ = {};
   keys_ = {};
   orders_ = {};
+  set_revision_ = 0;
   read_at_ = core::kNever;
   read_next_ = {};
   campaigning_ = handing_over_ = false;
@@ -110,35 +114,33 @@ std::string Supervision::refuses(Role role) const {
          "pause it first (ha_stub pause)";
 }
 
-Outcome Supervision::pause(bool paused) {
-  return change_orders([paused](Orders& orders) { orders.paused = paused; });
-}
-
-Outcome Supervision::switch_over(const std::string& to) {
-  if (!is_in_set(to)) {
-    return {Status::kInvalid, fmt::format("'{}' is not one of option 'replicas': '{}'", to,
-                                          parts_.settings.replicas.text())};
+Outcome Supervision::order(const std::string& option, const std::string& value) {
+  std::function<Outcome()> what;
+  if (option == "pause") {
+    what = [&] { return change_orders([&](Orders& orders) { orders.paused = value == "true"; }); };
+  } else if (option == "switchover") {
+    if (!is_in_set(value)) {
+      return {Status::kInvalid,
+              fmt::format("'{}' is not a node of the set: {}", value, set_now().members.text())};
+    }
+    if (metrics_.holder.get() == value) return {};
+    what = [&] { return change_orders([&](Orders& orders) { orders.wanted = value; }); };
+  } else {
+    what = [&] { return change_set(option, value); };
   }
-  if (metrics_.holder.get() == to) return {};
-  return change_orders([to](Orders& orders) { orders.wanted = to; });
-}
-
-bool Supervision::is_in_set(const std::string& id) const {
-  const auto& others = parts_.others;
-  return id == own_id_ || std::ranges::find(others, id, &ReplicaList::Node::id) != others.end();
-}
-
-Outcome Supervision::change_orders(const std::function<void(Orders&)>& change) {
   const auto patience = std::chrono::steady_clock::now() + kOperatorPatience;
   Lock lock(mutex_);
   if (ended_) return {Status::kUnsupported, "this node has no option 'coordinator'"};
   answered_.reset();
-  asked_ = change;
+  asked_ = what;
   wake_.notify_all();
   while (!answered_ && !ended_) {
     if (!wake_.wait_until(lock, patience)) break;
   }
   asked_ = nullptr;
+  if (answered_) return *answered_;
+  // Under way: it reads what lies on this stack.
+  while (asking_ && !ended_) wake_.wait(lock);
   if (answered_) return *answered_;
   return {Status::kTimeout, "the coordinator did not answer in time; what was asked for may hold"};
 }
@@ -165,12 +167,13 @@ void Supervision::run() {
 void Supervision::turn() {
   const core::Look look = this->look();
   keep_lease();
-  write_asked();
+  do_asked();
   const bool silent =
       look.role == Role::kSlave && look.master_silence > supervisor_.rules().suspect_after;
   if (look.now >= read_next_ || silent) read_keys();
   if (look.role == Role::kMaster && std::exchange(campaigning_, false)) metrics_.takeovers.add();
   if (!look.changing) settle_orders(look.role);
+  advance_change();
   const Step step = supervisor_.step(look, leader(look.now));
   if (step.act != Step::Act::kWait) return do_step(step);
   wait_until(std::min({step.again, supervisor_.renew_at(), read_next_}));
@@ -180,12 +183,13 @@ core::SupervisorRules Supervision::rules() const {
   const Settings& s = parts_.settings;
   const auto ids = s.replicas.ids();
   const auto rank = std::ranges::find(ids, s.replica_id) - ids.begin();
+  const core::Members set = s.members();
   return {s.replica_id,
           static_cast<std::int32_t>(rank),
-          static_cast<std::int32_t>(s.failover_priority),
+          set.counts(s.replica_id) ? static_cast<std::int32_t>(s.failover_priority) : 0,
           s.failover == Failover::kAuto,
           s.missing_copies != MissingCopies::kDegrade,
-          s.copies_by_default() < static_cast<std::int64_t>(ids.size()),
+          set.now.promises() > 1,
           milliseconds(s.coordinator_ttl_ms),
           milliseconds(s.suspect_after_ms)};
 }
@@ -199,7 +203,9 @@ core::Look Supervision::look() {
     look.role = role_.now();
     const Settings& s = parts_.settings;
     const Time ago = net::steady_now() - milliseconds(s.coordinator_ttl_ms);
-    look.copies_answer = parts_.replicas.heard_since(ago) + 1 >= s.copies_by_default();
+    std::vector<std::string> answer{s.replica_id};
+    for (const auto& one : parts_.replicas.heard_since(ago)) answer.push_back(one.id);
+    look.copies_answer = s.members().enough(answer);
     const Time heard{parts_.metrics.client.heard_ns.value()};
     if (look.role == Role::kSlave && heard.count() != 0) {
       look.master_silence = net::steady_now() - heard;
@@ -254,6 +260,7 @@ void Supervision::read_keys() {
   const bool new_orders = keys.control.revision != keys_.control.revision;
   keys_ = std::move(keys);
   metrics_.holder.set(keys_.leader.value);
+  take_set();
   warn_of_stranger();
   if (supervisor_.has_lease(sent) && !leader(sent).own) {
     // Another node has the key, or nobody. A lease that holds no key is good for nothing.
@@ -264,7 +271,7 @@ void Supervision::read_keys() {
   Orders orders;
   std::string wrong = Orders::parse(keys_.control.value, orders);
   if (wrong.empty() && !orders.wanted.empty() && !is_in_set(orders.wanted)) {
-    wrong = "wants a node that is not one of option 'replicas'";
+    wrong = "wants a node that is not one of the set";
   }
   if (!wrong.empty()) {
     // Nobody knows what was meant: what held before goes on.
@@ -285,7 +292,7 @@ void Supervision::warn_of_stranger() {
   const bool stranger = !holder.empty() && !is_in_set(holder);
   if (stranger && holder != stranger_) {
     const std::string text = fmt::format(
-        "the coordinator's key is held by '{}', which is not one of option 'replicas': another "
+        "the coordinator's key is held by '{}', which is not a node of the set: another "
         "cluster uses the same 'cluster_id' and 'coordinator_prefix'; no node of this set takes "
         "over while it does",
         holder);
@@ -313,13 +320,27 @@ CoordinatorAnswer Supervision::write(const Orders& orders) {
   return answer;
 }
 
-void Supervision::write_asked() {
-  std::function<void(Orders&)> change;
+void Supervision::do_asked() {
+  std::function<Outcome()> what;
   {
     const Lock lock(mutex_);
     if (!asked_) return;
-    change = std::exchange(asked_, nullptr);
+    what = std::exchange(asked_, nullptr);
+    asking_ = true;
   }
+  Outcome done;
+  try {
+    done = what();
+  } catch (const std::exception& e) {
+    done = {Status::kInternal, e.what()};
+  }
+  const Lock lock(mutex_);
+  asking_ = false;
+  answered_ = std::move(done);
+  wake_.notify_all();
+}
+
+Outcome Supervision::change_orders(const std::function<void(Orders&)>& change) {
   constexpr int kTries = 3;  // other nodes' operators write too
   CoordinatorAnswer answer{Said::kNo, ""};
   for (int i = 0; i < kTries && answer.said == Said::kNo; ++i) {
@@ -328,10 +349,123 @@ void Supervision::write_asked() {
     change(next);
     answer = write(next);
   }
-  const Lock lock(mutex_);
-  answered_ = answer.yes() ? Outcome{} : Outcome{Status::kAgain, "the coordinator: " + answer.text};
-  wake_.notify_all();
+  return answer.yes() ? Outcome{} : Outcome{Status::kAgain, "the coordinator: " + answer.text};
 }
+
+// ---- the set ---------------------------------------------------------------------------------
+
+bool Supervision::is_in_set(const std::string& id) const {
+  const core::Members set = set_now().members;
+  return set.counts(id) || set.joining == id;
+}
+
+WrittenSet Supervision::set_now() const {
+  WrittenSet set;
+  parts_.io.run_sync([&] { set = {parts_.settings.members(), parts_.settings.replicas}; });
+  return set;
+}
+
+// The register's set is newer: this node goes by it. It is older, or gone: etcd's data were lost,
+// or are of a backup; the newest set that a node knows of is put back.
+void Supervision::take_set() {
+  if (keys_.set.revision != 0 && keys_.set.revision == set_revision_) return;
+  const WrittenSet own = set_now();
+  if (keys_.set.revision == 0 && own.members.version == 0) return;
+  WrittenSet set;
+  if (keys_.set.revision != 0) {
+    if (std::string wrong = parse_set(keys_.set.value, set); !wrong.empty()) {
+      set_revision_ = keys_.set.revision;
+      parts_.host.log(HA_LOG_ERROR, fmt::format("the coordinator's key of the set is wrong: {}: "
+                                                "'{}'; this node goes by {}",
+                                                wrong, keys_.set.value, own.members.text()));
+      return;
+    }
+  }
+  if (set.members.version < own.members.version) {
+    parts_.host.warn(
+        fmt::format("the coordinator has version {} of the set, and this node {}: put "
+                    "back",
+                    set.members.version, own.members.version));
+    hear(engine_->put_set(format_set(own), keys_.set.revision));
+    read_next_ = {};
+    return;
+  }
+  if (set.members.version == own.members.version && set.members.text() != own.members.text()) {
+    parts_.host.log(HA_LOG_ERROR,
+                    fmt::format("the coordinator's set is {}, and this node's {}: etcd's data were "
+                                "lost while the set changed (docs/operate.md)",
+                                set.members.text(), own.members.text()));
+  }
+  std::string failed;
+  parts_.io.run_sync([&] { failed = take_set_(set); });
+  if (failed.empty()) {
+    set_revision_ = keys_.set.revision;
+    return;
+  }
+  parts_.host.log(HA_LOG_ERROR, fmt::format("the set is {}, which this node cannot write down: {}",
+                                            set.members.text(), failed));
+}
+
+CoordinatorAnswer Supervision::write_set(const WrittenSet& set) {
+  CoordinatorAnswer answer = engine_->put_set(format_set(set), keys_.set.revision);
+  hear(answer);
+  read_keys();
+  return answer;
+}
+
+// What a master of a set in change can do for it now.
+void Supervision::advance_change() {
+  std::optional<core::Members> next;
+  WrittenSet set;
+  std::string waits_for;
+  parts_.io.run_sync([&] {
+    const Settings& s = parts_.settings;
+    set = {s.members(), s.replicas};
+    if (set.members.stable() || parts_.terms.own_epoch() == 0) return;
+    const core::Offset end = parts_.bounds.read().end;
+    const core::MemberChange::Look look{
+        s.replica_id, parts_.terms.own_epoch(), end, parts_.transfer.held_now(end),
+        parts_.replicas.heard_since(net::steady_now() - milliseconds(s.coordinator_ttl_ms))};
+    next = change_.step(set.members, look);
+    waits_for = change_.waits_for(set.members, look);
+  });
+  metrics_.set_change.set(waits_for);
+  if (!next) return;
+  set.members = *next;
+  write_set(set);
+}
+
+Outcome Supervision::change_set(const std::string& option, const std::string& value) {
+  read_keys();
+  WrittenSet set = set_now();
+  std::int64_t epoch = 0;
+  parts_.io.run_sync([&] { epoch = parts_.terms.own_epoch(); });
+  if (epoch == 0) {
+    return {Status::kNotMaster,
+            fmt::format("only the master changes the set: ask '{}'", metrics_.holder.get())};
+  }
+  std::string wrong;
+  std::optional<core::Members> next;
+  if (option == "remove_member") {
+    next = core::without_member(set.members, value, own_id_, epoch, wrong);
+  } else {
+    Settings added;
+    apply_replicas(added, value);
+    const ReplicaList::Node& node = added.replicas.nodes.front();
+    next = core::with_member(set.members, node.id, own_id_, epoch, wrong);
+    if (const std::string other = set.replicas.id_at(node.address); next && !other.empty()) {
+      next.reset();
+      wrong = fmt::format("'{}' has the address {} already", other, node.address.text());
+    }
+    set.replicas.nodes.push_back(node);
+  }
+  if (!next) return {Status::kConflict, wrong};
+  set.members = *next;
+  const CoordinatorAnswer answer = write_set(set);
+  return answer.yes() ? Outcome{} : Outcome{Status::kAgain, "the coordinator: " + answer.text};
+}
+
+// ---- orders ----------------------------------------------------------------------------------
 
 void Supervision::do_step(const Step& step) {
   switch (step.act) {
@@ -413,7 +547,7 @@ void Supervision::hand_over() {
   handing_over_ = true;
   RoleChange change;
   change.role = Role::kSlave;
-  change.master = address_of(parts_.others, orders_.wanted);
+  change.master = address_of(set_now().replicas.nodes, orders_.wanted);
   change.hand_over_to = orders_.wanted;
   change.reason = Reason::kCoordinator;
   changes_.queue({change});

@@ -18,27 +18,32 @@
 #include "ha_plugin/base/outcome.h"
 #include "ha_plugin/coordinator/coordinator.h"
 #include "ha_plugin/coordinator/orders.h"
+#include "ha_plugin/core/members.h"
 #include "ha_plugin/core/supervisor.h"
 #include "ha_plugin/service/node_parts.h"
 #include "ha_plugin/service/node_role.h"
 #include "ha_plugin/service/role_changes.h"
+#include "ha_plugin/state/set_file.h"
 #include "metrics/mutex.h"
 
 namespace ha {
 
 class Supervision {
  public:
-  Supervision(const NodeParts& parts, NodeRole& role, RoleChanges& changes);
+  // take_set: on the I/O thread, makes a newer set durable and goes by it; returns "", or what
+  // failed.
+  Supervision(const NodeParts& parts, NodeRole& role, RoleChanges& changes,
+              std::function<std::string(const WrittenSet&)> take_set);
 
   // Without option coordinator there is nothing to start, and to stop.
   Outcome start();
   // Gives the key back, if the engine answers within a second.
   void stop();
 
-  // What operators ask all nodes of the set for, over the engine. Blocks until the engine has it.
-  Outcome pause(bool paused);
-  // Accepted is not done: the master hands over once it has read it.
-  Outcome switch_over(const std::string& to);
+  // What operators ask for by that option, over the engine. Blocks until the engine has it.
+  // Accepted is not done: a master hands over once it has read that it is to, and a changed set
+  // takes effect step by step.
+  Outcome order(const std::string& option, const std::string& value);
 
   // "" or why the host may not give this node another role now.
   std::string refuses(core::Role role) const;
@@ -60,19 +65,25 @@ class Supervision {
   void hand_over();
   void settle_orders(core::Role role);
   CoordinatorAnswer write(const Orders& orders);
-  void write_asked();
+  void do_asked();
+  Outcome change_orders(const std::function<void(Orders&)>& change);
+  Outcome change_set(const std::string& option, const std::string& value);
+  CoordinatorAnswer write_set(const WrittenSet& set);
+  WrittenSet set_now() const;
+  void take_set();
+  void advance_change();
   void hear(const CoordinatorAnswer& answer);
   void publish_lease();
   void note(const std::string& why);
   void wait_until(core::Time when);
   bool stopping() const;
   bool is_in_set(const std::string& id) const;
-  Outcome change_orders(const std::function<void(Orders&)>& change);
   core::SupervisorRules rules() const;
 
   const NodeParts parts_;
   NodeRole& role_;
   RoleChanges& changes_;
+  const std::function<std::string(const WrittenSet&)> take_set_;
   metrics::CoordinatorMetrics& metrics_;
 
   std::string own_id_;  // a copy: options change on the I/O thread
@@ -83,6 +94,8 @@ class Supervision {
   Lease lease_;
   CoordinatorKeys keys_;
   Orders orders_;  // of keys_.control
+  core::MemberChange change_;
+  std::int64_t set_revision_ = 0;  // of keys_.set, which has been dealt with
   core::Time read_at_{core::kNever};
   core::Time read_next_{};
   std::vector<std::string> voters_;  // who answered when this node asked last
@@ -97,7 +110,8 @@ class Supervision {
   Condition wake_;
   bool stop_ HA_GUARDED_BY(mutex_) = false;
   bool ended_ HA_GUARDED_BY(mutex_) = true;
-  std::function<void(Orders&)> asked_ HA_GUARDED_BY(mutex_);
+  std::function<Outcome()> asked_ HA_GUARDED_BY(mutex_);
+  bool asking_ HA_GUARDED_BY(mutex_) = false;  // it is being done
   std::optional<Outcome> answered_ HA_GUARDED_BY(mutex_);
   std::thread thread_;
 };

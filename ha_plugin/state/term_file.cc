@@ -4,11 +4,10 @@
 #include <fmt/format.h>
 
 #include <boost/json.hpp>
-#include <cinttypes>
-#include <cstdio>
+#include <stdexcept>
 
 #include "ha_plugin/core/handshake.h"
-#include "ha_plugin/wire/native.h"
+#include "ha_plugin/state/checked_json.h"
 
 namespace ha {
 namespace {
@@ -17,15 +16,6 @@ namespace json = boost::json;
 
 constexpr std::int64_t kTermFormat = 1;
 constexpr const char* kTermFile = "ha_term.json";
-
-std::string checksum_of(const json::object& object) {
-  const std::string text = json::serialize(object);
-  wire::native::Hasher hasher;
-  hasher.add(std::as_bytes(std::span(text)));
-  char hex[17];
-  std::snprintf(hex, sizeof(hex), "%016" PRIx64, hasher.value());
-  return hex;
-}
 
 // Throws what Boost.JSON throws where a member is missing or of another kind.
 core::Term term_of(const json::object& object) {
@@ -65,22 +55,15 @@ std::string format_term(const core::Term& term) {
     epochs.push_back(json::object{
         {"epoch", entry.epoch}, {"start", entry.start.bytes()}, {"master", entry.master}});
   }
-  json::object object{{"format", kTermFormat},
-                      {"promised", term.promised},
-                      {"promised_to", term.promised_to},
-                      {"epochs", std::move(epochs)}};
-  object["checksum"] = checksum_of(object);
-  return json::serialize(object) + "\n";
+  return with_checksum({{"format", kTermFormat},
+                        {"promised", term.promised},
+                        {"promised_to", term.promised_to},
+                        {"epochs", std::move(epochs)}});
 }
 
 std::string parse_term(std::string_view text, core::Term& out) {
   try {
-    json::object object = json::parse(json::string_view(text.data(), text.size())).as_object();
-    const std::string checksum(object.at("checksum").as_string());
-    object.erase("checksum");
-    if (const std::string real = checksum_of(object); real != checksum) {
-      return fmt::format("its checksum is {}, not {}", real, checksum);
-    }
+    const json::object object = without_checksum(text);
     if (const std::int64_t format = object.at("format").as_int64(); format != kTermFormat) {
       return fmt::format("its format is {}; this version reads {}", format, kTermFormat);
     }

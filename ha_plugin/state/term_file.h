@@ -4,9 +4,8 @@
 //   {"format":1,"promised":7,"promised_to":"b",
 //    "epochs":[{"epoch":6,"start":0,"master":"a"}],"checksum":"f00d..."}
 //
-// The checksum is XXH3-64, in hexadecimal, of the same object without it as Boost.JSON writes it. A
-// save is atomic and durable. A damaged file is an error, never an empty term: a node that forgot
-// its promises could give them a second time.
+// The checksum is that of checked_json.h. A save is atomic and durable. A damaged file is an error,
+// never an empty term: a node that forgot its promises could give them a second time.
 //
 // Threads: one at a time. load and save block for the disk; they run once per change of master.
 #pragma once

@@ -7,6 +7,23 @@ namespace ha {
 
 using core::Offset;
 
+void Copies::set_members(const core::Members& set, const std::string& self) {
+  std::vector<core::AckGroups::Counted> groups;
+  // As long as the set is that of the options, whoever may follow counts.
+  if (set.version > 0) {
+    for (const core::MemberGroup& group : set.groups()) {
+      groups.push_back({group.ids, group.has(self)});
+    }
+  }
+  all_.set_groups(groups);
+  in_sync_acks_.set_groups(groups);
+  for (auto& group : groups) {
+    if (group.master) group.ids.emplace_back();  // its own durable copy is tracked, as ""
+    group.master = true;
+  }
+  durable_.set_groups(std::move(groups));
+}
+
 void Copies::join(ConnectionId connection, const std::string& replica, Offset ack, Offset durable,
                   bool in_sync) {
   all_.join(connection, replica, ack);

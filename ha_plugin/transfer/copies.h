@@ -7,8 +7,9 @@
 #include <cstdint>
 #include <string>
 
+#include "ha_plugin/core/ack_groups.h"
 #include "ha_plugin/core/ack_policy.h"
-#include "ha_plugin/core/ack_tracker.h"
+#include "ha_plugin/core/members.h"
 
 namespace ha {
 
@@ -17,6 +18,9 @@ class Copies {
   using ConnectionId = core::AckTracker::ConnectionId;  // numbered from 1
 
   Copies() { durable_.join(kSelf, "", local_durable_); }
+
+  // Whose copies count from now on, on a master that is the node self.
+  void set_members(const core::Members& set, const std::string& self);
 
   void join(ConnectionId connection, const std::string& replica, core::Offset ack,
             core::Offset durable, bool in_sync);
@@ -37,9 +41,9 @@ class Copies {
     return all <= 1 || in_sync_acks_.held_by(all) >= end;
   }
 
-  const core::AckTracker& all() const { return all_; }
+  const core::AckGroups& all() const { return all_; }
   // Those that may be in the in-sync set.
-  const core::AckTracker& in_sync_acks() const { return in_sync_acks_; }
+  const core::AckGroups& in_sync_acks() const { return in_sync_acks_; }
   // Those whose wire tells what is durable.
   std::int32_t tell_durable() const { return durable_.replicas() - 1; }
 
@@ -58,9 +62,9 @@ class Copies {
   // This node's own copy among the durable ones.
   static constexpr ConnectionId kSelf = 0;
 
-  core::AckTracker all_;
-  core::AckTracker in_sync_acks_;
-  core::AckTracker durable_;  // of durable positions; the master's own is one of them
+  core::AckGroups all_;
+  core::AckGroups in_sync_acks_;
+  core::AckGroups durable_;  // of durable positions; the master's own is one of them
   core::Offset local_durable_ = core::Offset(0);
 };
 

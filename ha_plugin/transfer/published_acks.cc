@@ -11,13 +11,13 @@ namespace ha {
 using core::Offset;
 using core::Status;
 
-PublishedAcks::PublishedAcks(const core::AckPolicy& policy)
-    : max_copies_(policy.max_copies), held_(make_held()), in_sync_held_(make_held()) {
+PublishedAcks::PublishedAcks(const core::AckPolicy& policy, std::int32_t room)
+    : room_(std::max(room, policy.max_copies)), held_(make_held()), in_sync_held_(make_held()) {
   set_policy(policy);
 }
 
 PublishedAcks::Held PublishedAcks::make_held() const {
-  const auto size = static_cast<std::size_t>(max_copies_);
+  const auto size = static_cast<std::size_t>(room_);
   Held held = std::make_unique<std::atomic<std::int64_t>[]>(size);
   for (std::size_t i = 0; i < size; ++i) held[i] = core::kNoOffset.bytes();
   return held;
@@ -27,7 +27,7 @@ PublishedAcks::Held PublishedAcks::make_held() const {
 // each time that an operator changed an option.
 void PublishedAcks::set_policy(const core::AckPolicy& policy) {
   auto next = std::make_unique<core::AckPolicy>(policy);
-  next->max_copies = max_copies_;  // the arrays have no room for more
+  next->max_copies = std::min(policy.max_copies, room_);
   policies_.push_back(std::move(next));
   policy_.store(policies_.back().get(), std::memory_order_release);
 }
@@ -39,7 +39,7 @@ void PublishedAcks::set_master(bool master, std::int64_t epoch) {
 
 Offset PublishedAcks::at(const Held& held, std::int32_t copies) const {
   const std::int32_t place = copies - 2;
-  if (place >= max_copies_) return core::kNoOffset;
+  if (place >= room_) return core::kNoOffset;
   return Offset(held[static_cast<std::size_t>(place)].load(std::memory_order_seq_cst));
 }
 
@@ -50,8 +50,7 @@ void PublishedAcks::publish(const Copies& copies, core::AckTracker::Changed chan
     if (slot.load(std::memory_order_relaxed) == held.bytes()) return;
     slot.store(held.bytes(), std::memory_order_seq_cst);
   };
-  const std::int32_t last =
-      std::min({std::max(replicas, before) + 1, max_copies_ + 1, changed.last});
+  const std::int32_t last = std::min({std::max(replicas, before) + 1, room_ + 1, changed.last});
   for (std::int32_t n = changed.first; n <= last; ++n) {
     const auto place = static_cast<std::size_t>(n - 2);
     renew(held_[place], copies.all().held_by(n));

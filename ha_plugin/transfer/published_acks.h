@@ -17,7 +17,8 @@ namespace ha {
 
 class PublishedAcks {
  public:
-  explicit PublishedAcks(const core::AckPolicy& policy);
+  // room: for that many copies.
+  PublishedAcks(const core::AckPolicy& policy, std::int32_t room);
 
   const core::AckPolicy& policy() const { return *policy_.load(std::memory_order_acquire); }
   void set_policy(const core::AckPolicy& policy);
@@ -50,7 +51,7 @@ class PublishedAcks {
   Held make_held() const;
   core::Offset at(const Held& held, std::int32_t copies) const;
 
-  const std::int32_t max_copies_;
+  const std::int32_t room_;
   std::atomic<const core::AckPolicy*> policy_{nullptr};           // whole, so that no two mix
   std::vector<std::unique_ptr<const core::AckPolicy>> policies_;  // the last is policy_
   std::atomic<bool> durable_by_default_{false};

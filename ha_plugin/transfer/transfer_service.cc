@@ -24,11 +24,11 @@ constexpr std::size_t kMostEnded = 1024;
 
 TransferService::TransferService(metrics::HaMetrics& metrics, const core::AckPolicy& policy,
                                  std::int64_t max_pending_waits, std::function<void()> ring,
-                                 DegradedKeeper* degraded)
+                                 DegradedKeeper* degraded, std::int32_t room)
     : metrics_(metrics),
       max_pending_waits_(max_pending_waits),
       ring_(std::move(ring)),
-      published_(policy),
+      published_(policy, room),
       degraded_(degraded, metrics) {}
 
 void TransferService::count(Status status) const {
@@ -112,6 +112,12 @@ void TransferService::publish(core::AckTracker::Changed changed) {
 
 void TransferService::publish_in_sync(Offset log_end) const {
   metrics_.in_sync_replicas.set(published_.master() ? in_sync(log_end) : 0);
+}
+
+void TransferService::set_members(const core::Members& set, const std::string& self) {
+  copies_.set_members(set, self);
+  publish();
+  ring_();  // fewer nodes may count: a wait may be over
 }
 
 void TransferService::join(Copies::ConnectionId connection, const std::string& replica, Offset ack,
@@ -226,7 +232,7 @@ std::int32_t TransferService::in_sync(Offset log_end) const {
 }
 
 bool TransferService::is_in_sync(Copies::ConnectionId connection, Offset log_end) const {
-  const core::AckTracker& acks = copies_.in_sync_acks();
+  const core::AckGroups& acks = copies_.in_sync_acks();
   return acks.tracks(connection) &&
          log_end - acks.ack_of(connection) < policy().max_gap_not_in_sync_bytes;
 }

@@ -32,10 +32,11 @@ namespace ha {
 
 class TransferService {
  public:
-  // ring: wakes the I/O thread, which will call turn().
+  // ring: wakes the I/O thread, which will call turn(). room: for that many copies, where a policy
+  // that comes later may have more than this one.
   TransferService(metrics::HaMetrics& metrics, const core::AckPolicy& policy,
                   std::int64_t max_pending_waits, std::function<void()> ring,
-                  DegradedKeeper* degraded = nullptr);
+                  DegradedKeeper* degraded = nullptr, std::int32_t room = 0);
   TransferService(const TransferService&) = delete;
   TransferService& operator=(const TransferService&) = delete;
 
@@ -53,6 +54,8 @@ class TransferService {
 
   // ---- I/O thread ----
   void set_policy(const core::AckPolicy& policy) { published_.set_policy(policy); }
+  // Whose copies count, on a master that is the node self.
+  void set_members(const core::Members& set, const std::string& self);
   // What HA_DURABILITY_DEFAULT stands for.
   void set_durable_by_default(bool durable) { published_.set_durable_by_default(durable); }
   // A wait that is that old is answered below policy; kNever = none is.
@@ -92,7 +95,9 @@ class TransferService {
   void set_next_turn(core::Time at) { next_turn_.store(at.count(), std::memory_order_seq_cst); }
   std::int32_t in_sync(core::Offset log_end) const;
   bool is_in_sync(Copies::ConnectionId connection, core::Offset log_end) const;
-  const core::AckTracker& tracker() const { return copies_.all(); }
+  const core::AckGroups& tracker() const { return copies_.all(); }
+  // As far as enough copies for the default policy hold the log at this moment.
+  core::Offset held_now(core::Offset log_end) const { return default_acks(log_end).reached; }
   // As far as the default policy reaches, where epochs are kept; else kNoOffset.
   core::Offset confirmed() const {
     return published_.epoch() == 0 ? core::kNoOffset : last_progress_;

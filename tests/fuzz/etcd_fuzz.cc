@@ -60,7 +60,7 @@ Read read(std::string_view body) {
   out.granted = etcd::parse_granted(body, out.grant);
   out.renewed = etcd::parse_renewed(body, kLease, out.renewal);
   out.revoked = etcd::parse_revoked(body, out.header);
-  out.found = etcd::parse_found(body, kLeader, kControl, out.keys);
+  out.found = etcd::parse_found(body, "/ha/c/", out.keys);
   out.changed = etcd::parse_changed(body, out.change);
   out.token = etcd::parse_token(body, out.token_text);
   out.version = etcd::parse_version(body, out.version_number, out.version_text);

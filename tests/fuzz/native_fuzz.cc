@@ -295,7 +295,7 @@ void feed_slave(std::span<const std::byte> bytes, std::size_t piece) {
 }
 
 void feed_candidate(std::span<const std::byte> bytes, std::size_t piece, bool force) {
-  const core::Candidacy candidacy{"a", 3, 2, {6, Offset(6000)}, force};
+  const core::Candidacy candidacy{"a", {{{"a", "b", "c"}, 2}}, {6, Offset(6000)}, force};
   std::vector<core::Heard> heard;
   Reader reader(Reader::Side::kCandidate);
   in_pieces(bytes, piece, [&](std::span<const std::byte> some) {

@@ -56,7 +56,7 @@ void Node::greet(Inbound& in) {
   greeting.history = core::history_to_tell(cluster_.made(Fault::kUnenteredPosition)
                                                ? term_.history
                                                : term_.history.entered_by(disk_.end()));
-  greeting.set = set().text();
+  greeting.set = members().text();
   cluster_.net().send(in.id, kServer, native::encode_greeting(greeting));
 }
 
@@ -87,8 +87,9 @@ void Node::on_prepare(Inbound& in) {
 }
 
 core::Answer Node::judge(const core::Hello& hello) const {
-  core::Acceptor acceptor{"sim", id(),   set().ids, disk_.log(), core::Bootstrap::kLatestSegment,
-                          true,  epoch_, term_,     set().text()};
+  core::Acceptor acceptor{
+      "sim", id(),   members().ids(), disk_.log(),     core::Bootstrap::kLatestSegment,
+      true,  epoch_, term_,           members().text()};
   return core::judge_hello(hello, acceptor,
                            [this](Offset begin, Offset end) -> std::optional<std::uint64_t> {
                              return hash_of(disk_.bytes(begin, end));
@@ -127,6 +128,7 @@ void Node::on_hello(Inbound& in) {
     in.accepted = true;
     in.replica = hello.replica;
     in.incarnation = hello.incarnation;
+    in.set_version = core::version_of(hello.set);
     in.session.accept(answer.offset);
     waits_.join(in.id + 1, in.replica);
     send_degraded(in);

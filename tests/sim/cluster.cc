@@ -4,6 +4,7 @@
 #include "tests/sim/engine.h"
 #include "tests/sim/impostor.h"
 #include "tests/sim/node.h"
+#include "tests/sim/register.h"
 
 namespace ha::sim {
 
@@ -12,7 +13,9 @@ Cluster::Cluster(const Config& config)
       rng_(config.seed),
       net_(config_, rng_, agenda_, now_),
       checker_(config_, stats_),
-      engine_(config.supervised ? std::make_unique<Engine>(config.seed) : nullptr) {
+      engine_(config.supervised ? std::make_unique<Engine>(config.seed) : nullptr),
+      register_(config.members ? std::make_unique<Register>(config.seed, config.first_members())
+                               : nullptr) {
   for (std::uint32_t i = 0; i < static_cast<std::uint32_t>(config_.nodes); ++i) {
     nodes_.push_back(std::make_unique<Node>(*this, i));
   }

@@ -19,6 +19,7 @@ namespace ha::sim {
 class Engine;
 class Impostor;
 class Node;
+class Register;
 
 class Cluster {
  public:
@@ -42,6 +43,8 @@ class Cluster {
   }
   // Of a supervised run; else null.
   Engine* engine() const { return engine_.get(); }
+  // Of a run whose set changes; else null.
+  Register* members() const { return register_.get(); }
   bool is_up(std::uint32_t node) const;
   // Says a port that somebody listens on that nobody does?
   bool refuses();
@@ -76,6 +79,7 @@ class Cluster {
   void cut_off(std::uint32_t a, std::uint32_t b);
   void move_operator();
   void promote_somebody();
+  void change_set();
   Node& any();
   Node* newest_master();
 
@@ -86,6 +90,8 @@ class Cluster {
   bool master_appears();
   bool all_follow(Node& master);
   bool all_healed();
+  bool change_ends();
+  bool is_member(const Node& node) const;
   bool acknowledged_by_all(Node& master);
   void run_for(Time time);
   void compare_all() const;
@@ -98,6 +104,7 @@ class Cluster {
   Stats stats_;
   Checker checker_;
   std::unique_ptr<Engine> engine_;
+  std::unique_ptr<Register> register_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::map<ConnId, std::unique_ptr<Impostor>> impostors_;
   std::uint32_t records_ = 0;

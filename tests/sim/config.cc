@@ -60,7 +60,9 @@ constexpr std::array<std::string_view, Stats::kCounters> kNames{
     "DIVERGED",
     "stores emptied by the operator",
     "candidacies of nodes by themselves",
-    "masters that were not sure to be the only one"};
+    "masters that were not sure to be the only one",
+    "changes of the set begun",
+    "of those made"};
 static_assert(!kNames.back().empty(), "a counter has no name");
 
 }  // namespace
@@ -103,6 +105,30 @@ Config draw_config(std::uint64_t seed) {
   if (rng.percent(12)) draw_misled(c, rng);
   c.impostors = rng.percent(15);
   return c;
+}
+
+core::Members Config::first_members() const {
+  const auto first = members ? first_nodes : nodes;
+  return {0, {{ids.begin(), ids.begin() + first}, copies}};
+}
+
+void supervise(Config& c) {
+  c.supervised = true;
+  if (c.copies >= 2) return;
+  c.copies = 2;
+  c.misled = -1;
+}
+
+void draw_members(Config& c) {
+  Rng rng(c.seed ^ 0x5E75U);
+  c.members = true;
+  c.force = false;
+  c.misled = -1;
+  c.nodes = static_cast<std::int32_t>(rng.between(3, 5));
+  c.ids.clear();
+  for (std::int32_t i = 0; i < c.nodes; ++i) c.ids.emplace_back(1, static_cast<char>('a' + i));
+  c.first_nodes = static_cast<std::int32_t>(rng.between(2, c.nodes));
+  c.copies = static_cast<std::int32_t>(rng.percent(70) ? 2 : rng.between(2, c.first_nodes));
 }
 
 void draw_misled(Config& c, Rng& rng) {

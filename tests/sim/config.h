@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "ha_plugin/core/degraded.h"
+#include "ha_plugin/core/members.h"
 #include "ha_plugin/core/replica_session.h"
 #include "ha_plugin/core/types.h"
 
@@ -44,6 +45,7 @@ enum class Fault : std::uint8_t {
   kUnenteredPosition,
   kLateAnswerCounts,
   kAckMidFrame,
+  kSetBeforeDurable,
 };
 struct FaultName {
   Fault fault;
@@ -63,6 +65,7 @@ inline constexpr std::array kFaultNames{
     FaultName{Fault::kUnenteredPosition, "unentered-position"},
     FaultName{Fault::kLateAnswerCounts, "late-answer-counts"},
     FaultName{Fault::kAckMidFrame, "ack-mid-frame"},
+    FaultName{Fault::kSetBeforeDurable, "set-before-durable"},
 };
 
 // Drawn from the seed. A run has some kinds of faults and not others: two rare things meet more
@@ -72,6 +75,7 @@ struct Config {
   Fault fault = Fault::kNone;
   bool verbose = false;
   bool supervised = false;  // nodes become master by themselves; nobody promotes
+  bool members = false;     // the set gets other nodes
 
   std::vector<std::string> ids;
   // Until the operator mends it: the node that was configured with another set, and that set.
@@ -80,6 +84,7 @@ struct Config {
   std::int32_t misled_copies = 0;
   std::int32_t nodes = 3;
   std::int32_t copies = 2;
+  std::int32_t first_nodes = 0;  // of a set that changes: those it begins with, the first ones
   std::int64_t steps = 1000;
   core::SessionOptions session{};
   std::int64_t segment_size = 0;
@@ -114,9 +119,17 @@ struct Config {
   // Does a copy that counts survive what may happen to it?
   bool promises(bool as_durable) const { return (as_durable || !power_losses) && !force; }
   // May two candidates find enough nodes for one epoch that have nobody in common?
-  bool epochs_may_be_shared() const { return force || 2 * (nodes - copies + 1) <= nodes; }
+  bool epochs_may_be_shared() const {
+    const auto disjoint = [this](std::int32_t n) { return 2 * (n - copies + 1) <= n; };
+    return force || disjoint(nodes) || (members && disjoint(copies));
+  }
+  core::Members first_members() const;
 };
 Config draw_config(std::uint64_t seed);
+// Nobody is there to promote: a set that needs all its nodes for that is not made so.
+void supervise(Config& config);
+// Some of the nodes make up the set at first.
+void draw_members(Config& config);
 // Three nodes that lose power and depose each other, and little else.
 void focus_on_power(Config& config, Rng& rng);
 // One node with another list of nodes, or another number of copies.
@@ -180,6 +193,8 @@ struct Stats {
     kEmptied,
     kTakeovers,
     kStepsBack,
+    kChangesBegun,
+    kChangesMade,
     kCounters
   };
   std::array<std::int64_t, kCounters> at{};

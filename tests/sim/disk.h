@@ -57,6 +57,7 @@ class Disk {
   void show(Offset offset) { shown_ = offset; }
 
   core::Term saved;
+  core::Members members;  // version 0 = none was saved
   SavedRanges degraded;
 
  private:

@@ -73,7 +73,7 @@ void Node::on_greeting(Link& link) {
   hello.promised_to = term_.promised_to;
   hello.cluster = "sim";
   hello.replica = id();
-  hello.set = set().text();
+  hello.set = members().text();
   hello.history = core::history_to_tell(term_.history);
   cluster_.net().send(link.id, kClient, native::encode_hello(hello));
 }
@@ -101,12 +101,14 @@ void Node::on_answer(Link& link) {
 bool Node::take_answer(Link& link, const core::Answer& answer) {
   const core::Greeting& greeting = link.reader.greeting();
   if (greeting.epoch == 0) return false;
-  const core::Expected expected{id(), set().ids, cluster_.config().ids[*target_]};
+  const core::Expected expected{id(), members().ids(), cluster_.config().ids[*target_]};
   if (!core::check_master(greeting.epoch, answer.master, term_, expected).ok()) {
     if (cluster_.is_impostor(link.id)) cluster_.count(Stats::kImpostorsRefused);
     return false;
   }
   const std::string wrong = core::check_answer(answer, link.hello, greeting);
+  // A master that has taken a newer set since it greeted.
+  if (!wrong.empty() && cluster_.config().members) return false;
   if (!wrong.empty()) throw Violation(id() + " does not believe its master: " + wrong);
   stranded_ = answer.decision == core::Decision::kReset &&
               !core::check_reset(answer, link.hello, disk_.shown()).empty();

@@ -47,7 +47,7 @@ void Impostor::greet() {
   greeting_.min = resets_ ? log.segment_start(log.end) + log.segment_size : log.min;
   greeting_.end = std::max(greeting_.min, log.end);
   greeting_.epoch = core::epoch_above(victim_.term().known(), above_);
-  greeting_.set = victim_.set().text();
+  greeting_.set = victim_.members().text();
   core::EpochHistory history = victim_.term().history.entered_by(log.end);
   history.enter({greeting_.epoch, greeting_.end, name_});
   greeting_.history = core::history_to_tell(history);

@@ -22,6 +22,7 @@ struct Options {
   bool verbose = false;
   bool all = false;
   bool supervised = false;
+  bool members = false;
   ha::sim::Fault fault = ha::sim::Fault::kNone;
 };
 
@@ -64,7 +65,8 @@ class Runner {
     Config config = ha::sim::draw_config(seed);
     config.fault = options_.fault;
     config.verbose = options_.verbose;
-    config.supervised = options_.supervised;
+    if (options_.supervised) supervise(config);
+    if (options_.members) draw_members(config);
     ha::sim::Cluster cluster(config);
     try {
       cluster.run();
@@ -106,6 +108,7 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember(faults));
   app.add_flag("--supervised", options.supervised,
                "Nobody promotes: nodes do it by themselves, by a coordination engine that lies");
+  app.add_flag("--members", options.members, "The set gets other nodes while it runs");
   app.add_flag("--verbose", options.verbose, "Tells what happens, on one thread");
   app.add_flag("--all", options.all, "Does not stop at a seed that fails");
   CLI11_PARSE(app, argc, argv);

@@ -3,9 +3,10 @@
 """Breaks the rules on purpose, one at a time, and says whether ha_sim notices.
 
 Works on a copy in a temporary directory; prints a markdown table; exits with 1 when a fault that
-should be caught is not. Usage: mutate.py [--seeds N] [--only REGEX_OF_NAMES] [--supervisor], or mutate.py --check,
-which only says whether the source still has the text that each of them replaces. --supervisor: only what moves the
-master by itself, which supervised runs and the unit tests of core look at.
+should be caught is not. Usage: mutate.py [--seeds N] [--only REGEX_OF_NAMES] [--supervisor | --members], or
+mutate.py --check, which only says whether the source still has the text that each of them replaces. --supervisor: only
+what moves the master by itself, which supervised runs and the unit tests of core look at. --members: only how a set gets
+other nodes.
 """
 
 import argparse
@@ -47,7 +48,7 @@ MUTATIONS = [
      "if (held.replicas() >= decision.level - 1)", "a wait is done since enough replicas are there"),
     ("wait-a-byte-early", CORE + "wait_queue.cc", "wait.end <= reached; }", "wait.end <= reached + 1; }",
      "a wait ends before its last byte is held"),
-    ("needed-one-too-few", CORE + "term.h", "nodes - copies + 1; }", "nodes - copies; }",
+    ("needed-one-too-few", CORE + "members.h", "return nodes() - copies + 1; }", "return nodes() - copies; }",
      "promises need not meet every set of copies"),
     ("position-ignored", CORE + "term.cc", ["voter.position > prepare.position",
                                            "promise.position > candidacy.position"],
@@ -132,9 +133,9 @@ MUTATIONS = [
   io.offset(m.position.end);
 """, "  io.epoch(m.known);\n", "a PROMISE does not say what the voter holds",
      "the voter judges too, as above; both: position-neither-told-nor-judged"),
-    ("another-set-promised", CORE + "term.cc", "if (prepare.set != voter.set) {", "if (false) {",
+    ("another-set-promised", CORE + "term.cc", "if (!may_lead(prepare.set, voter.set)) {", "if (false) {",
      "a voter promises to a candidate that counts by another list"),
-    ("another-set-followed", CORE + "handshake.cc", ["if (hello.set != acceptor.set) {", "if (greeting.set != hello.set) {"],
+    ("another-set-followed", CORE + "handshake.cc", ["if (!may_lead(acceptor.set, hello.set)) {", "if (!may_lead(greeting.set, hello.set)) {"],
      ["if (false) {", "if (false) {"], "a slave that counts by another list is a copy"),
     # ---- whom a slave believes ----
     ("stranger-believed", CORE + "handshake.cc",
@@ -273,7 +274,7 @@ SUPERVISED = "ha_sim --supervised"
 RULES = "Supervisor.*"
 SUSPICION = "Term.*"
 SUPERVISOR = [
-    ("key-instead-of-promises", CORE + "term.h", "return force ? 1 : nodes - copies + 1;", "return 1;",
+    ("key-instead-of-promises", CORE + "term.h", "return force ? 1 : of.promises();", "return 1;",
      "who holds the key needs no promises", SUPERVISED),
     ("suspicion-promises", CORE + "term.h",
      "return mode == Prepare::Mode::kAsk || mode == Prepare::Mode::kSuspect;", "return mode == Prepare::Mode::kAsk;",
@@ -351,6 +352,42 @@ SUPERVISOR = [
      "a slave asks though its master holds the key and the link is there", RULES),
     ("hand-over-again-and-again", CORE + "supervisor.cc", "if (other && look.now >= not_before_) return {Act::kHandOver",
      "if (other) return {Act::kHandOver", "a master hands over at each look", RULES),
+]
+
+# How a set gets other nodes; caught by ha_sim --members. As MUTATIONS.
+MEMBERS = [
+    ("not-joint", CORE + "members.cc", ["  out.next.ids.push_back(set.joining);\n", "  std::erase(out.next.ids, id);\n"],
+     ["  out.next.ids.push_back(set.joining);\n  out.now = out.next;\n  out.next = {};\n",
+      "  std::erase(out.next.ids, id);\n  out.now = out.next;\n  out.next = {};\n"],
+     "the set goes from the old nodes to the new ones at once"),
+    ("nobody-has-moved", CORE + "members.cc", "if (!end_ && moved(set, look) >= must_move(set)) end_ = look.end;",
+     "if (!end_) end_ = look.end;", "a joint set ends though the old nodes can still decide without it"),
+    ("too-few-have-moved", CORE + "members.cc", "std::max(set.now.copies, set.now.promises())",
+     "std::min(set.now.copies, set.now.promises())", "the old nodes can still promise, or still acknowledge"),
+    ("moved-counts-everybody", CORE + "members.cc", "if (one.version >= set.version && set.now.has(one.id)) ++count;",
+     "if (set.now.has(one.id)) ++count;", "a node counts as moved that has an older set"),
+    ("new-copies-not-waited-for", CORE + "members.cc", "if (!end_ || look.held < *end_) return std::nullopt;",
+     "if (!end_) return std::nullopt;", "a joint set ends before enough new nodes hold the log"),
+    ("held-by-the-old", CORE + "ack_groups.h", "found = std::min(found, of(group));", "(void)group;",
+     "copies of the new nodes are not counted apart"),
+    ("promised-by-the-old", CORE + "term.cc", "if (of_group >= candidacy.needed(group)) continue;",
+     "if (of_group >= candidacy.needed(group) || &group != &candidacy.groups.front()) continue;",
+     "a candidate of a joint set needs no promise of the new nodes"),
+    ("promised-by-anybody", CORE + "term.cc", "[&](const std::string& id) { return group.has(id); });",
+     "[](const std::string&) { return true; });", "a promise counts for a group whose node did not give it",
+     "one node more or less: enough promises of the larger set are enough of the smaller one too"),
+    ("older-set-leads", CORE + "members.cc", "return leader == follower || is_newer_set(leader, follower);",
+     "return true;", "a node follows, and promises, by an older set than its own"),
+    ("deposed-master-goes-on", CORE + "members.h",
+     "!counts(id) || epoch > its_epoch || (epoch == its_epoch && version > 0 && master != id);",
+     "!counts(id);", "a master of an older epoch takes the set that its successor wrote"),
+    ("confirm-offset-is-held", SIM + "changing.cc", "waits_.held(disk_.end())", "waits_.confirmed()",
+     "glue: what the count of an older set came to is taken for what both counts hold"),
+    ("joining-node-counts", SIM + "waits.cc", "groups.push_back({group.ids, group.has(self)});",
+     "groups.push_back({set.ids(), true});", "glue: a node counts that only follows"),
+]
+MEMBERS_FAULTS = [
+    ("set-before-durable", "a node acts by a set before it is saved"),
 ]
 
 # Of the glue: --fault NAME, why it is wrong[, why it cannot be caught]
@@ -435,7 +472,7 @@ def replacements(root, path, old, new):
 
 
 def check():
-    for name, path, old, new, *_ in MUTATIONS + SUPERVISOR:
+    for name, path, old, new, *_ in MUTATIONS + SUPERVISOR + MEMBERS:
         for file, one, other in replacements(ROOT, path, old, new):
             replaced(file.read_text(), one, other, name)
 
@@ -446,6 +483,7 @@ def main():
     parser.add_argument("--only", default="", help="a regular expression: the names that match")
     parser.add_argument("--check", action="store_true", help="only look whether each can be made")
     parser.add_argument("--supervisor", action="store_true", help="only what moves the master by itself")
+    parser.add_argument("--members", action="store_true", help="only how a set gets other nodes")
     options = parser.parse_args()
     if options.check:
         return check()
@@ -474,32 +512,38 @@ def main():
                 file.write_text(text)
             return found
 
-        def plain():
+        def plain(more=()):
             build(directory)
-            return run(directory, options.seeds)
+            return run(directory, options.seeds, more)
 
-        catchers = sorted({mutation[5] for mutation in SUPERVISOR})
-        untouched = [run_against(directory, catcher, options.seeds) for catcher in catchers]
-        if not options.supervisor:
-            untouched.append(plain())
+        def try_each(mutations, faults, more):
+            for mutation in mutations:
+                name, _, _, _, what, *excuse = mutation
+                if re.search(options.only, name):
+                    report(name, what, attempt(mutation, lambda: plain(more)), "".join(excuse))
+            build(directory)
+            for name, what, *excuse in faults:
+                if re.search(options.only, name):
+                    report(name, "glue: " + what, run(directory, options.seeds, [*more, "--fault", name]),
+                           "".join(excuse))
+
+        every = not options.supervisor and not options.members
+        supervisor = SUPERVISOR if every or options.supervisor else []
+        untouched = [run_against(directory, catcher, options.seeds) for catcher in sorted({one[5] for one in supervisor})]
+        untouched += [plain()] if every else []
+        untouched += [plain(["--members"])] if every or options.members else []
         if any(untouched):
             sys.exit(f"it fails as it is: {untouched}")
         print("| name | what | caught by | seeds |\n|---|---|---|---|", flush=True)
-        for mutation in SUPERVISOR:
+        for mutation in supervisor:
             name, _, _, _, what, catcher, *excuse = mutation
             if re.search(options.only, name):
                 report(name, what, attempt(mutation, lambda by=catcher: run_against(directory, by, options.seeds)),
                        "".join(excuse))
-        for mutation in [] if options.supervisor else MUTATIONS:
-            name, _, _, _, what, *excuse = mutation
-            if re.search(options.only, name):
-                report(name, what, attempt(mutation, plain), "".join(excuse))
-        if not options.supervisor:
-            build(directory)
-        for name, what, *excuse in [] if options.supervisor else FAULTS:
-            if re.search(options.only, name):
-                report(name, "glue: " + what, run(directory, options.seeds, ["--fault", name]),
-                       "".join(excuse))
+        if every:
+            try_each(MUTATIONS, FAULTS, [])
+        if every or options.members:
+            try_each(MEMBERS, MEMBERS_FAULTS, ["--members"])
     if missed:
         sys.exit("not caught: " + ", ".join(missed))
 

@@ -34,6 +34,7 @@ Waits::Told Node::told_by_waits() {
 void Node::start() {
   up_ = true;
   ++incarnation_;
+  start_members();
   start_supervisor();
   stopped_until_ = full_until_ = Time{};
   term_ = disk_.saved;
@@ -119,6 +120,7 @@ void Node::on_tick() {
   pump_all();
   tick_link();
   tick_promotion();
+  tick_members();
   tick_supervisor();
 }
 
@@ -282,13 +284,7 @@ core::Position Node::position() const {
 }
 
 core::Voter Node::voter() const {
-  return {"sim", id(), set().ids, position(), master(), set().text(), hears_master()};
-}
-
-Node::Set Node::set() const {
-  const Config& config = cluster_.config();
-  if (misled()) return {config.misled_ids, config.misled_copies};
-  return {config.ids, config.copies};
+  return {"sim", id(), members().ids(), position(), master(), members().text(), hears_master()};
 }
 
 bool Node::misled() const { return cluster_.misled(id()); }

@@ -3,6 +3,7 @@
 //
 // node.cc: its life, its disk, its roles. accepting.cc: what others connect to. following.cc: a
 // slave's link. promotion.cc: a candidate. supervised.cc: how it becomes one by itself.
+// changing.cc: a set that gets other nodes.
 #pragma once
 
 #include <map>
@@ -13,6 +14,7 @@
 
 #include "ha_plugin/core/follower.h"
 #include "ha_plugin/core/handshake.h"
+#include "ha_plugin/core/members.h"
 #include "ha_plugin/core/supervisor.h"
 #include "ha_plugin/core/term.h"
 #include "ha_plugin/wire/native.h"
@@ -30,13 +32,6 @@ struct Crashed {
 
 class Node {
  public:
-  // As it was configured.
-  struct Set {
-    std::vector<std::string> ids;
-    std::int32_t copies;
-    std::string text() const { return core::set_text(ids, copies); }
-  };
-
   Node(Cluster& cluster, std::uint32_t index);
 
   // ---- the world ----
@@ -58,6 +53,7 @@ class Node {
   void follow(std::uint32_t target);
   void rest();  // no role
   void empty_store();
+  void order_change();
   // Dies in the midst of an append.
   void tear();
   // Appends a record and waits for its copies; nothing when it could not be appended.
@@ -78,7 +74,7 @@ class Node {
   core::Position position() const;
   // Is its configuration another than that of the others?
   bool misled() const;
-  Set set() const;
+  core::Members members() const;
   const core::Term& term() const { return term_; }
   const Disk& disk() const { return disk_; }
   bool degraded() const { return keeper_.open(); }
@@ -92,6 +88,7 @@ class Node {
     bool accepted = false;
     std::string replica;
     std::uint64_t incarnation = 0;
+    std::int64_t set_version = 0;
     wire::ReportGather opening;
     wire::native::Reader reader{wire::native::Reader::Side::kMaster};
     core::ReplicaSession session;
@@ -197,9 +194,17 @@ class Node {
   void close_link();
   void tick_link();
 
+  // changing.cc
+  void start_members();
+  bool save(const core::Members& set);
+  void adopt(const core::Members& set);
+  void tick_members();
+  core::MemberChange::Look look_at_followers() const;
+
   // supervised.cc
   Time supervisor_clock() const;
   void start_supervisor();
+  void configure_supervisor();
   bool hears_master() const;
   core::Look look() const;
   core::LeaderView leader() const;
@@ -228,6 +233,8 @@ class Node {
   const std::uint32_t index_;
   Disk disk_;
   core::Term term_;
+  core::Members members_;
+  core::MemberChange change_;
   bool up_ = false;
   bool diverged_ = false;
   bool stranded_ = false;

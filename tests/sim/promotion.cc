@@ -11,7 +11,7 @@ using core::Prepare;
 namespace native = wire::native;
 
 void Node::promote(bool force) {
-  if (promoting()) return;
+  if (promoting() || !members().counts(id())) return;
   leave_role(core::Status::kNotMaster, std::nullopt);
   cluster_.say([&] { return id() + (force ? " is promoted by force" : " is promoted"); });
   if (!cut_log(disk_.whole_end(disk_.end()))) return;
@@ -28,14 +28,13 @@ void Node::begin_round() {
 
 void Node::open_ballots() {
   const auto nodes = static_cast<std::uint32_t>(cluster_.config().nodes);
-  const std::vector<std::string> mine = set().ids;
   for (std::uint32_t i = 0; i < nodes; ++i) {
     promotion_->heard.push_back({cluster_.config().ids[i], std::nullopt, "no answer"});
   }
   promotion_->settled.assign(nodes, false);
   promotion_->settled[index_] = true;
   for (std::uint32_t i = 0; i < nodes; ++i) {
-    const bool known = std::find(mine.begin(), mine.end(), cluster_.config().ids[i]) != mine.end();
+    const bool known = members().counts(cluster_.config().ids[i]);
     if (!known) promotion_->settled[i] = true;
     if (i != index_ && known) open_ballot(i);
   }
@@ -76,7 +75,7 @@ void Node::say_prepare(Ballot& ballot) {
   prepare.position = mine.position;
   prepare.cluster = "sim";
   prepare.candidate = id();
-  prepare.set = set().text();
+  prepare.set = members().text();
   ++ballot.unanswered;
   cluster_.net().send(ballot.id, kClient, native::encode_prepare(prepare));
 }
@@ -97,8 +96,7 @@ void Node::judge_if_settled() {
   if (!all && clock() < mine.deadline) return;
   std::vector<core::Heard> heard = mine.heard;
   heard.erase(heard.begin() + index_);
-  const auto nodes = static_cast<std::int32_t>(set().ids.size());
-  const core::Candidacy candidacy{id(), nodes, set().copies, mine.position, mine.force};
+  const core::Candidacy candidacy{id(), members().groups(), mine.position, mine.force};
   const core::Verdict verdict = core::judge_round(candidacy, heard);
   if (mine.suspect) return end_suspicion(verdict, heard);
   if (verdict.reason != core::Reason::kNone) {
@@ -164,6 +162,7 @@ void Node::become_master() {
     return id() + " is master of epoch " + std::to_string(epoch_) + " from " +
            std::to_string(disk_.end().bytes());
   });
+  waits_.set_groups(members(), id());
   waits_.set_master(true);
   reached_whole_ = Offset(0);
   if (cluster_.config().degrades()) {

@@ -22,9 +22,13 @@ Time Node::supervisor_clock() const { return clock() * kFaster; }
 void Node::start_supervisor() {
   if (cluster_.engine() == nullptr) return;
   supervised_ = {};
-  supervised_.rules = core::Supervisor({id(), static_cast<std::int32_t>(index_), 100, true, true,
-                                        cluster_.config().copies < cluster_.config().nodes,
-                                        kTtl * kFaster, kSuspectAfter * kFaster});
+  configure_supervisor();
+}
+
+void Node::configure_supervisor() {
+  supervised_.rules.set_rules(
+      {id(), static_cast<std::int32_t>(index_), members().counts(id()) ? 100 : 0, true, true,
+       members().now.promises() > 1, kTtl * kFaster, kSuspectAfter * kFaster});
 }
 
 bool Node::hears_master() const {
@@ -37,12 +41,13 @@ core::Look Node::look() const {
   look.role = master() ? core::Role::kMaster : promoting() ? core::Role::kNone : core::Role::kSlave;
   look.changing = promoting();
   look.takes_part = true;
-  std::int32_t answer = 1;
+  std::vector<std::string> answer{id()};
   for (const auto& [conn, in] : inbound_) {
     const bool lately = clock() - in->session.last_read() < kTtl;
-    if (!in->closed && in->accepted && in->session.reported() && lately) ++answer;
+    if (!in->closed && in->accepted && in->session.reported() && lately)
+      answer.push_back(in->replica);
   }
-  look.copies_answer = answer >= set().copies;
+  look.copies_answer = members().enough(answer);
   if (link_ && link_->serving) {
     look.master_silence = (clock() - link_->follower.last_read()) * kFaster;
   }

@@ -4,6 +4,7 @@
 
 #include "tests/sim/engine.h"
 #include "tests/sim/node.h"
+#include "tests/sim/register.h"
 
 namespace ha::sim {
 
@@ -104,6 +105,7 @@ void Cluster::leap() {
 // He promotes somebody when there is no master, and sometimes when there is; he tells those without
 // a master whom to follow, mostly rightly.
 void Cluster::move_operator() {
+  change_set();
   if (engine_) return;
   Node* const master = newest_master();
   const bool promoting =
@@ -122,6 +124,17 @@ void Cluster::move_operator() {
     if (&whom == node.get()) continue;
     in(node->index(), [&](Node& n) { n.follow(whom.index()); });
   }
+}
+
+// A master is told, mostly the newest.
+void Cluster::change_set() {
+  if (!register_ || !register_->rng().percent(30)) return;
+  Node* master = newest_master();
+  for (const auto& node : nodes_) {
+    if (node->master() && register_->rng().percent(20)) master = node.get();
+  }
+  if (master == nullptr || master->stopped_until() > now_) return;
+  in(master->index(), [](Node& n) { n.order_change(); });
 }
 
 void Cluster::promote_somebody() {
@@ -145,6 +158,7 @@ void Cluster::make_calm() {
   }
   calm_ = net_.calm = true;
   if (engine_) engine_->be_honest();
+  if (register_) register_->be_honest();
   say([] { return std::string("from here on nothing goes wrong"); });
   net_.heal();
   for (const auto& node : nodes_) {
@@ -169,9 +183,10 @@ bool Cluster::master_appears() {
 
 bool Cluster::elect() {
   if (engine_) return master_appears();
-  Node* best = nodes_.front().get();
+  Node* best = nullptr;
   for (const auto& node : nodes_) {
-    if (node->position() > best->position()) best = node.get();
+    if (!node->members().counts(node->id())) continue;
+    if (best == nullptr || node->position() > best->position()) best = node.get();
   }
   agenda_.add(now_, What::kPromote, best->index());
   for (int i = 0; i < 12; ++i) {
@@ -185,7 +200,7 @@ bool Cluster::all_follow(Node& master) {
   const core::Offset end = master.disk().end();
   bool all = true;
   for (const auto& node : nodes_) {
-    if (node.get() == &master) continue;
+    if (node.get() == &master || !is_member(*node)) continue;
     if (node->diverged() || node->stranded()) {
       node->empty_store();
       in(node->index(), [](Node& n) { n.rest(); });
@@ -205,7 +220,8 @@ bool Cluster::all_follow(Node& master) {
 }
 
 bool Cluster::acknowledged_by_all(Node& master) {
-  const auto wait = master.produce(config_.nodes, rng_.percent(50), kMs * 300);
+  const auto all = static_cast<std::int32_t>(master.members().ids().size());
+  const auto wait = master.produce(all, rng_.percent(50), kMs * 300);
   if (!wait) return false;
   run_for(kMs * 150);
   if (!checker_.over(*wait) || (checker_.status_of(*wait) != core::Status::kOk &&
@@ -219,10 +235,29 @@ bool Cluster::acknowledged_by_all(Node& master) {
 // Each in its time: the master's range first, then those that slaves have of old.
 bool Cluster::all_healed() {
   const auto healed = [this] {
-    return std::none_of(nodes_.begin(), nodes_.end(), [](const auto& n) { return n->degraded(); });
+    return std::none_of(nodes_.begin(), nodes_.end(),
+                        [this](const auto& n) { return is_member(*n) && n->degraded(); });
   };
   for (int i = 0; i < 8 && !healed(); ++i) run_for(kMs * 20);
   return healed();
+}
+
+bool Cluster::is_member(const Node& node) const {
+  if (!register_) return true;
+  const std::vector<std::string> all = register_->value().ids();
+  return std::find(all.begin(), all.end(), node.id()) != all.end();
+}
+
+bool Cluster::change_ends() {
+  const auto ended = [this] {
+    return !register_ ||
+           (register_->value().stable() &&
+            std::none_of(nodes_.begin(), nodes_.end(), [this](const auto& n) {
+              return is_member(*n) && n->members().version != register_->value().version;
+            }));
+  };
+  for (int i = 0; i < 8 && !ended(); ++i) run_for(kMs * 20);
+  return ended();
 }
 
 void Cluster::converge() {
@@ -233,13 +268,16 @@ void Cluster::converge() {
     for (int i = 0; i < 20 && master.master() && !all_follow(master); ++i) run_for(kMs * 30);
     how = "a master, but not everybody follows";
     if (!master.master() || !all_follow(master)) continue;
+    how = "everybody follows, but the change of the set does not end";
+    if (!change_ends() || !master.master() || !all_follow(master)) continue;
     how = "everybody follows, but what was answered below policy does not heal";
     if (!all_healed() || !master.master()) continue;
     how = "everybody follows, but a wait for all copies did not end OK";
     if (!acknowledged_by_all(master)) continue;
     compare_all();
     for (const auto& node : nodes_) {
-      if (node->disk().end() != master.disk().end()) throw Violation("the logs do not converge");
+      if (is_member(*node) && node->disk().end() != master.disk().end())
+        throw Violation("the logs do not converge");
     }
     in(master.index(), [](Node& n) { n.rest(); });
     return checker_.at_the_end();

@@ -26,6 +26,20 @@ void Waits::set_master(bool master) {
   held_ = confirmed_ = core::kNoOffset;
 }
 
+void Waits::set_groups(const core::Members& set, const std::string& self) {
+  if (!config_.members) return;
+  std::vector<core::AckGroups::Counted> groups;
+  for (const core::MemberGroup& group : set.groups()) {
+    groups.push_back({group.ids, group.has(self)});
+  }
+  tracker_.set_groups(groups);
+  for (auto& group : groups) {
+    if (group.master) group.ids.emplace_back();  // its own copy is tracked
+    group.master = true;
+  }
+  durable_.set_groups(std::move(groups));
+}
+
 void Waits::join(core::AckTracker::ConnectionId connection, const std::string& replica) {
   tracker_.join(connection, replica, core::Offset(0));
   durable_.join(connection, replica, core::Offset(0));

@@ -5,8 +5,9 @@
 #include <cstdint>
 #include <functional>
 
+#include "ha_plugin/core/ack_groups.h"
 #include "ha_plugin/core/ack_policy.h"
-#include "ha_plugin/core/ack_tracker.h"
+#include "ha_plugin/core/members.h"
 #include "ha_plugin/core/wait_queue.h"
 #include "tests/sim/config.h"
 #include "tests/sim/keeper.h"
@@ -26,8 +27,12 @@ class Waits {
   Waits(const Config& config, Keeper& keeper, Told told);
 
   void set_master(bool master);
+  // Whose copies count.
+  void set_groups(const core::Members& set, const std::string& self);
   // What each frame says; kNoOffset = nothing is confirmed yet.
   core::Offset confirmed() const { return confirmed_; }
+  // As far as the default policy reaches at this moment.
+  core::Offset held(core::Offset log_end) const { return reached_by_default(log_end); }
   void join(core::AckTracker::ConnectionId connection, const std::string& replica);
   void ack(core::AckTracker::ConnectionId connection, core::Offset ack, core::Offset durable);
   void leave(core::AckTracker::ConnectionId connection);
@@ -60,8 +65,8 @@ class Waits {
   const Told told_;
   core::AckPolicy policy_;
   bool master_ = false;
-  core::AckTracker tracker_;
-  core::AckTracker durable_;  // the master's own is one of them
+  core::AckGroups tracker_;
+  core::AckGroups durable_;  // the master's own is one of them
   core::Offset own_durable_{0};
   core::WaitQueue queue_;
   core::Offset held_ = core::kNoOffset;  // as far as the default policy ever reached

@@ -54,7 +54,8 @@ TEST_F(CoordinatorTest, AnEngineThatDoesNotAnswerIsNamed) {
   EXPECT_EQ(a().plugin->set_option("pause", "true"), HA_AGAIN);
   EXPECT_THAT(error_of(a()), HasSubstr("option 'pause': the coordinator: "));
   EXPECT_EQ(a().plugin->set_option("switchover", "nobody"), HA_INVALID);
-  EXPECT_THAT(error_of(a()), HasSubstr("'nobody' is not one of option 'replicas'"));
+  EXPECT_THAT(error_of(a()),
+              HasSubstr("'nobody' is not a node of the set: a,b,c with default_copies 2"));
   const auto status = a().plugin->status();
   EXPECT_EQ(status.at("coordinator").at("answers"), false);
   EXPECT_THAT(boost::json::serialize(status.at("warnings")),
@@ -242,7 +243,7 @@ TEST_F(CoordinatedSet, AStrangerThatHoldsTheKeyIsNamed) {
   ASSERT_TRUE(stranger.grant(milliseconds(60'000), lease).yes());
   ASSERT_TRUE(stranger.take(lease, keys().leader.revision).yes());
   for (const auto& node : nodes_) {
-    EXPECT_TRUE(node->host.wait_for_log("held by 'z', which is not one of option 'replicas'"));
+    EXPECT_TRUE(node->host.wait_for_log("held by 'z', which is not a node of the set"));
   }
   EXPECT_TRUE(put(*first)) << "it is still master";
 }
@@ -292,6 +293,132 @@ TEST_F(CoordinatedSet, WithoutEngineAndSlavesTheMasterStepsBack) {
   ASSERT_TRUE(first->host.wait_for_log("neither the lease nor enough copies"));
   ASSERT_TRUE(first->host.wait_for_role(HA_ROLE_NONE, 3));
   EXPECT_EQ(first->plugin->check_acks(1), HA_NOT_MASTER);
+}
+
+// ---- the set gets other nodes -----------------------------------------------------------------
+
+class ChangedSet : public CoordinatedSet {
+ protected:
+  void SetUp() override {
+    CoordinatedSet::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    master_ = master_above(0);
+    ASSERT_NE(master_, nullptr);
+    ASSERT_TRUE(others_follow(*master_));
+    ASSERT_TRUE(put(*master_));
+  }
+  // One that only its own options name.
+  Node& start_fourth() {
+    Node& d = *nodes_.emplace_back(std::make_unique<Node>("d"));
+    d.port = free_port();
+    const std::string first = replicas_;
+    replicas_ += ",d@" + address(d);
+    start(d, HA_ROLE_SLAVE, engine_at(etcd_.port()));
+    replicas_ = first;
+    return d;
+  }
+  static std::string set_of(const Node& node) {
+    return node.plugin->status().at("coordinator").at("set").at("text").as_string().c_str();
+  }
+  static bool changes(const Node& node) {
+    return node.plugin->status().at("coordinator").at("set").at("changing").as_bool();
+  }
+  bool becomes(const Node& node, const std::string& set) {
+    return Instance::eventually([&] { return set_of(node) == set; });
+  }
+  Node& slave() { return master_ == &b() ? c() : b(); }
+  Node& other_slave() { return master_ == &a() || master_ == &b() ? c() : a(); }
+
+  Node* master_ = nullptr;
+};
+
+TEST_F(ChangedSet, ANodeIsAddedAndCounts) {
+  Node& d = start_fourth();
+  ASSERT_EQ(master_->plugin->set_option("add_member", "d@" + address(d)), HA_OK)
+      << error_of(*master_);
+  const std::string four = "version 3: a,b,c,d with default_copies 2";
+  ASSERT_TRUE(becomes(*master_, four));
+  for (const auto& node : nodes_) EXPECT_TRUE(becomes(*node, four)) << node->id;
+  EXPECT_FALSE(changes(*master_));
+  EXPECT_EQ(master_->plugin->sample("ha_set_version"), 3);
+  // With d alone it is enough.
+  slave().plugin.reset();
+  other_slave().plugin.reset();
+  EXPECT_TRUE(put(*master_));
+}
+
+TEST_F(ChangedSet, ANodeThatJoinsDoesNotCountBeforeItHasTheLog) {
+  // Nobody is there.
+  ASSERT_EQ(master_->plugin->set_option("add_member", "d@127.0.0.1:1"), HA_OK);
+  ASSERT_TRUE(becomes(*master_, "version 1: a,b,c with default_copies 2"));
+  EXPECT_TRUE(changes(*master_));
+  ASSERT_TRUE(Instance::eventually([&] {
+    return master_->plugin->status().at("coordinator").at("set").at("waits_for") ==
+           "'d' to hold the whole log";
+  }));
+  EXPECT_TRUE(put(*master_));
+  EXPECT_EQ(master_->plugin->set_option("remove_member", slave().id), HA_CONFLICT);
+  EXPECT_EQ(master_->plugin->set_option("remove_member", "d"), HA_OK);
+  EXPECT_TRUE(becomes(*master_, "version 2: a,b,c with default_copies 2"));
+  EXPECT_FALSE(changes(*master_));
+}
+
+TEST_F(ChangedSet, ANodeThatLeavesCountsNoMore) {
+  Node& gone = slave();
+  ASSERT_EQ(master_->plugin->set_option("remove_member", gone.id), HA_OK);
+  ASSERT_TRUE(Instance::eventually(
+      [&] { return set_of(*master_).starts_with("version 2: ") && !changes(*master_); }));
+  EXPECT_TRUE(put(*master_));
+  ASSERT_TRUE(gone.host.wait_for_log("which is not in the master's option 'replicas'"));
+  other_slave().plugin.reset();
+  const std::int64_t end = grow(*master_, 100);
+  EXPECT_LT(wait_result(*master_->plugin, end, HA_ACKS_DEFAULT, 300), HA_OK)
+      << "nobody is left whose copy counts";
+}
+
+TEST_F(ChangedSet, OnlyWhatCanBeDoneIsBegun) {
+  const auto refused = [](Node& node, const char* option, const std::string& value,
+                          const char* words) {
+    EXPECT_NE(node.plugin->set_option(option, value), HA_OK) << value;
+    EXPECT_THAT(error_of(node), HasSubstr(words)) << value;
+  };
+  refused(slave(), "add_member", "d@127.0.0.1:7", ("ask '" + master_->id + "'").c_str());
+  refused(*master_, "add_member", "d", "not ID@HOST:PORT");
+  refused(*master_, "add_member", "d@127.0.0.1:7,e@127.0.0.1:8", "is not one node");
+  refused(*master_, "add_member", slave().id + "@127.0.0.1:7", "is in the set already");
+  refused(*master_, "add_member", "d@" + address(slave()), "already");
+  refused(*master_, "remove_member", "x", "'x' is not in the set");
+  refused(*master_, "remove_member", master_->id, "is the master");
+  EXPECT_EQ(keys().set.revision, 0);
+}
+
+TEST_F(ChangedSet, ANodeGoesByTheChangedSetAfterARestart) {
+  Node& stays = other_slave();
+  ASSERT_EQ(master_->plugin->set_option("remove_member", slave().id), HA_OK);
+  ASSERT_TRUE(Instance::eventually([&] { return set_of(stays).starts_with("version 2: "); }));
+  const std::string two = set_of(stays);
+  stays.plugin.reset();
+  start(stays, HA_ROLE_SLAVE, engine_at(etcd_.port()));
+  EXPECT_EQ(set_of(stays), two);
+  ASSERT_TRUE(stays.host.wait_for_log("the set was changed while it ran"));
+  stays.plugin.reset();
+  stays.state.write("ha_set.json", "{}");
+  load(stays, engine_at(etcd_.port()));
+  EXPECT_EQ(stays.plugin->start(HA_ROLE_SLAVE), HA_CORRUPT);
+  EXPECT_THAT(error_of(stays), HasSubstr("ha_set.json' is damaged"));
+}
+
+TEST_F(ChangedSet, AnEngineThatLostItIsToldTheSetAgain) {
+  ASSERT_EQ(master_->plugin->set_option("remove_member", slave().id), HA_OK);
+  ASSERT_TRUE(Instance::eventually(
+      [&] { return set_of(*master_).starts_with("version 2: ") && !changes(*master_); }));
+  const std::string kept = keys().set.value;
+  put_by_hand("set", R"({"version":1,"now":["a","b"],"copies":2,"joining":"",)"
+                     R"("nodes":{"a":"h:1","b":"h:2"},"master":"a","epoch":1})");
+  EXPECT_TRUE(Instance::eventually([&] { return keys().set.value == kept; }));
+  put_by_hand("set", "nonsense");
+  EXPECT_TRUE(master_->host.wait_for_log("the coordinator's key of the set is wrong"));
+  EXPECT_TRUE(put(*master_));
 }
 
 }  // namespace

@@ -226,11 +226,11 @@ TEST(Settings, NamesAndTheConfiguredSet) {
   EXPECT_TRUE(refused("default_durability", "fsync", "neither received nor durable"));
 
   Settings s;
-  EXPECT_EQ(s.replicas.quorum(), 0);
+  EXPECT_EQ(s.quorum(), 0);
   EXPECT_EQ(apply_option(s, "replicas", "a@h1:1,b@[::1]:2,c@h3:3"), "");
   EXPECT_EQ(s.replicas.text(), "a@h1:1,b@[::1]:2,c@h3:3");
   EXPECT_EQ(s.replicas.ids(), (std::vector<std::string>{"a", "b", "c"}));
-  EXPECT_EQ(s.replicas.quorum(), 2);
+  EXPECT_EQ(s.quorum(), 2);
   EXPECT_NE(check_together(s).find("is not in option 'replicas'"), std::string::npos);
   s.replica_id = "a";
   EXPECT_NE(check_together(s).find("needs option 'state_dir'"), std::string::npos);
@@ -250,7 +250,7 @@ TEST(Settings, NamesAndTheConfiguredSet) {
   EXPECT_EQ(apply_option(s, "replica_id", "b"), "");
   EXPECT_EQ(check_together(s), "");
   EXPECT_EQ(apply_option(s, "replicas", "a@h:1,b@h:2,c@h:3,d@h:4"), "");
-  EXPECT_EQ(s.replicas.quorum(), 3);
+  EXPECT_EQ(s.quorum(), 3);
   EXPECT_TRUE(refused("replicas", "h1:1", "not ID@HOST:PORT"));
   EXPECT_TRUE(refused("replicas", "a@h:1,a@h:2", "'a' twice"));
   // One process would be two copies.

@@ -148,6 +148,7 @@ core::Answer ReplicaSet::on_hello(HaConnection& connection, const core::Hello& h
   do_now(todo);
   if (answer.decision != core::Decision::kRefuse && !hello.replica.empty()) {
     replace_older(connection, hello, answer);
+    connections_.at(connection.id()).set_version = core::version_of(hello.set);
   }
   return answer;
 }
@@ -174,11 +175,26 @@ void ReplicaSet::replace_older(HaConnection& connection, const core::Hello& hell
   }
 }
 
-std::int32_t ReplicaSet::heard_since(Time then) const {
-  return static_cast<std::int32_t>(std::ranges::count_if(connections_, [then](const auto& one) {
-    const core::ReplicaSession& session = one.second.connection->session();
-    return !one.second.replica_id.empty() && session.reported() && session.last_read() >= then;
-  }));
+void ReplicaSet::close_strangers() {
+  const std::vector<std::string> ids = parts_.settings.members().ids();
+  std::vector<std::shared_ptr<HaConnection>> strangers;
+  for (const auto& [id, entry] : connections_) {
+    if (entry.replica_id.empty() || std::ranges::find(ids, entry.replica_id) != ids.end()) continue;
+    strangers.push_back(entry.connection);
+  }
+  for (const auto& connection : strangers) {
+    connection->close(Reason::kUnknownReplica, "the set does not have this node any more");
+  }
+}
+
+std::vector<core::MemberChange::Follower> ReplicaSet::heard_since(Time then) const {
+  std::vector<core::MemberChange::Follower> heard;
+  for (const auto& [id, entry] : connections_) {
+    const core::ReplicaSession& session = entry.connection->session();
+    if (entry.replica_id.empty() || !session.reported() || session.last_read() < then) continue;
+    heard.push_back({entry.replica_id, entry.set_version, session.ack()});
+  }
+  return heard;
 }
 
 wire::native::Bytes ReplicaSet::after_answer(const HaConnection& connection) {

@@ -16,7 +16,9 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
+#include "ha_plugin/core/members.h"
 #include "ha_plugin/net/master/ha_connection.h"
 #include "ha_plugin/net/master/parts.h"
 #include "ha_plugin/net/master/replica_watch.h"
@@ -46,6 +48,8 @@ class ReplicaSet : private ConnectionEvents {
   void close_all(core::Reason reason) { close_some(reason, false); }
   // All but those that have not joined, such as a candidate's.
   void close_replicas(core::Reason reason) { close_some(reason, true); }
+  // Ends those of nodes that the set does not have any more.
+  void close_strangers();
   // Ends the connections that the options and files of TLS would not let begin now.
   void check_tls_again();
   // Says which replicas do not hold all of the log.
@@ -62,8 +66,8 @@ class ReplicaSet : private ConnectionEvents {
   void tick(core::Time now, const core::LogBounds& log, double seconds);
   // The log was cut: when its bytes were appended is not known any more.
   void forget_history() { watch_.forget_history(); }
-  // How many replicas have acknowledged this master's epoch and were heard since then.
-  std::int32_t heard_since(core::Time then) const;
+  // The replicas that have acknowledged this master's epoch and were heard since then.
+  std::vector<core::MemberChange::Follower> heard_since(core::Time then) const;
   // What slaves are told of where this log comes from.
   void set_upstream(const core::Upstream& upstream);
 
@@ -77,6 +81,7 @@ class ReplicaSet : private ConnectionEvents {
     std::string origin;
     wire::native::Bytes pending;  // of its host, to be merged with the next tick
     SideChannel::Sent sent;
+    std::int64_t set_version = 0;  // of its HELLO: that set is durable there
   };
 
   // Those that pump() has still to go to. Both kinds are gone through in a circle.

@@ -295,16 +295,19 @@ Heard refused(const char* id, Position position, Reason reason = Reason::kBehind
 Heard silent(const char* id) { return {id, std::nullopt, "connection refused"}; }
 
 Candidacy candidacy(std::int32_t nodes, std::int32_t copies, bool force = false) {
-  return {"a", nodes, copies, {2, Offset(1000)}, force};
+  MemberGroup set{{}, copies};
+  for (char id = 'a'; id < 'a' + nodes; ++id) set.ids.emplace_back(1, id);
+  return {"a", {set}, {2, Offset(1000)}, force};
 }
+std::int32_t needed(const Candidacy& one) { return one.needed(one.groups.front()); }
 
 TEST(Term, EnoughPromisesMeetEveryAcknowledgedByte) {
-  EXPECT_EQ(candidacy(3, 2).needed(), 2);
-  EXPECT_EQ(candidacy(3, 3).needed(), 1);
-  EXPECT_EQ(candidacy(3, 1).needed(), 3);
-  EXPECT_EQ(candidacy(5, 3).needed(), 3);
-  EXPECT_EQ(candidacy(1, 1).needed(), 1);
-  EXPECT_EQ(candidacy(5, 3, true).needed(), 1);
+  EXPECT_EQ(needed(candidacy(3, 2)), 2);
+  EXPECT_EQ(needed(candidacy(3, 3)), 1);
+  EXPECT_EQ(needed(candidacy(3, 1)), 3);
+  EXPECT_EQ(needed(candidacy(5, 3)), 3);
+  EXPECT_EQ(needed(candidacy(1, 1)), 1);
+  EXPECT_EQ(needed(candidacy(5, 3, true)), 1);
 
   EXPECT_EQ(judge_round(candidacy(3, 2), {granted("b"), silent("c")}).reason, Reason::kNone);
   EXPECT_EQ(judge_round(candidacy(3, 1), {granted("b"), silent("c")}).reason, Reason::kNoQuorum);
