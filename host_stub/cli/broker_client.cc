@@ -171,6 +171,9 @@ Result<NodeStatus> BrokerClient::status(std::chrono::milliseconds timeout) {
   if (const auto& engine = object_at(ha, "coordinator"); !engine.empty()) {
     out.coordinator = {true, true_at(engine, "answers"), text_at(engine, "holder"),
                        number_at(engine, "lease_left_ms", 0), true_at(engine, "paused")};
+    const auto& set = object_at(engine, "set");
+    out.coordinator.set = {number_at(set, "version", 0), text_at(set, "text"),
+                           true_at(set, "changing"), text_at(set, "waits_for")};
   }
   out.role_text = text_at(top, "role_text");
   out.master = text_at(top, "master");

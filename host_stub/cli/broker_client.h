@@ -40,6 +40,14 @@ struct DegradedRange {
 // In words, one line.
 std::string to_text(const DegradedRange& range);
 
+// Which nodes count, by that node.
+struct SetStatus {
+  std::int64_t version = 0;
+  std::string text;
+  bool changing = false;
+  std::string waits_for;  // on the master
+};
+
 // What a node with option coordinator says of it.
 struct CoordinatorStatus {
   bool configured = false;
@@ -47,6 +55,7 @@ struct CoordinatorStatus {
   std::string holder;              // of the master's key; "" = nobody
   std::int64_t lease_left_ms = 0;  // 0 = this node does not hold it
   bool paused = false;
+  SetStatus set = {};
 };
 
 struct NodeStatus {

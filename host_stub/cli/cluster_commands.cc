@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `ha_stub switchover`, `pause`, `resume` and `cluster`: a set that has a coordinator.
+// `ha_stub switchover`, `pause`, `resume`, `cluster` and `members`: a set that has a coordinator.
 
 #include <fmt/format.h>
 
@@ -54,6 +54,57 @@ int run_pause(const BrokerFlags& broker, bool pause) {
   if (const auto* error = std::get_if<Error>(&done)) return complain(error->text);
   fmt::print("failover is {} for the whole set\n", pause ? "paused" : "on");
   return kExitOk;
+}
+
+struct MembersOptions {
+  BrokerFlags broker;
+  std::string order;  // "add", "remove"; "" = show
+  std::string node;
+};
+
+// The change goes on when this process ends. It is over when the master says so; so long it says
+// what it waits for.
+int wait_for_set(BrokerClient& client, std::int64_t version) {
+  std::string said;
+  for (;;) {
+    const auto status = client.status();
+    if (const auto* error = std::get_if<Error>(&status)) return complain(error->text);
+    const SetStatus& set = std::get<NodeStatus>(status).coordinator.set;
+    if (set.version > version && !set.changing) {
+      fmt::print("the set is {}\n", set.text);
+      return kExitOk;
+    }
+    if (set.waits_for != said) {
+      said = set.waits_for;
+      if (!said.empty()) fmt::print(stderr, "it waits for {}\n", said);
+    }
+    std::this_thread::sleep_for(kLookAgain);
+  }
+}
+
+int run_members(const MembersOptions& options) {
+  auto opened = open_client(options.broker);
+  if (const auto* error = std::get_if<Error>(&opened)) return complain(error->text);
+  auto& client = std::get<BrokerClient>(opened);
+  if (!options.order.empty() && options.node.empty()) {
+    return complain(fmt::format("'{}' which node? (see ha_stub members --help)", options.order));
+  }
+  const auto status = client.status();
+  if (const auto* error = std::get_if<Error>(&status)) return complain(error->text);
+  const CoordinatorStatus& engine = std::get<NodeStatus>(status).coordinator;
+  if (!engine.configured) {
+    return complain(
+        "this node has no option 'coordinator': its set changes while all nodes are "
+        "down, by option 'replicas'");
+  }
+  if (options.order.empty()) {
+    fmt::print("the set is {}\n", engine.set.text);
+    if (engine.set.changing) fmt::print("it is changing, and waits for {}\n", engine.set.waits_for);
+    return kExitOk;
+  }
+  const auto done = client.set_option(options.order + "_member", options.node);
+  if (const auto* error = std::get_if<Error>(&done)) return complain(error->text);
+  return wait_for_set(client, engine.set.version);
 }
 
 std::string row(const NodeStatus& node, const std::string& url, std::int64_t end) {
@@ -129,6 +180,20 @@ void add_resume(CLI::App& app, int& exit_code) {
   add_client(app, "resume", "Failover again, after pause", *broker)->callback([broker, &exit_code] {
     exit_code = run_pause(*broker, false);
   });
+}
+
+void add_members(CLI::App& app, int& exit_code) {
+  auto options = std::make_shared<MembersOptions>();
+  auto* command =
+      add_client(app, "members", "Show the nodes of a set, add one or take one out, while it runs",
+                 options->broker);
+  auto* order = command->add_option("order", options->order, "without: show the set")
+                    ->type_name("add|remove")
+                    ->check(CLI::IsMember({"add", "remove"}));
+  command->add_option("node", options->node, "to add: ID@HOST:PORT, to remove: ID")
+      ->type_name("NODE")
+      ->needs(order);
+  command->callback([options, &exit_code] { exit_code = run_members(*options); });
 }
 
 void add_cluster(CLI::App& app, int& exit_code) {

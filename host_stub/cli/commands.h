@@ -26,6 +26,7 @@
   VERB(pause)               \
   VERB(resume)              \
   VERB(cluster)             \
+  VERB(members)             \
   VERB(set)                 \
   VERB(verify)              \
   VERB(keygen)

@@ -287,8 +287,9 @@ class World:
         self.processes += self.etcd.members
         ips = {name: self.lan.add(name) for name in NAMES}
         replicas = ",".join(f"{name}@{ip}:10912" for name, ip in ips.items())
-        self.nodes = {name: Node(self.lan, name, ip, replicas, self.etcd.endpoints(), folder, args.ttl_ms)
-                      for name, ip in ips.items()}
+        self.nodes = {name: self.node(name, ip, replicas) for name, ip in ips.items()}
+        self.replicas = replicas
+        self.spare = None
         self.processes += [node.process for node in self.nodes.values()]
         self.changed_at = time.monotonic()
         self.settle()
@@ -298,6 +299,31 @@ class World:
             self.processes.append(to[0].process)
         self.producers = Producers(to)
         wait_for("an acknowledgement", lambda: self.producers.first_after(0))
+
+    def node(self, name, ip, replicas):
+        return Node(self.lan, name, ip, replicas, self.etcd.endpoints(), self.folder, self.args.ttl_ms)
+
+    def start_spare(self):
+        """A node d that no other node has among its options."""
+        if self.spare is None:
+            ip = self.lan.add("d")
+            self.spare = self.node("d", ip, f"{self.replicas},d@{ip}:10912")
+            self.processes.append(self.spare.process)
+        elif self.spare.process.process.poll() is not None:
+            self.spare.process.start()
+        return f"d@{self.spare.ip}:10912"
+
+    def stub(self, *verb):
+        return run("ip", "netns", "exec", self.lan.space("sw"), str(BIN / "ha_stub"), *verb, "--token-file",
+                   str(self.folder / "token"))
+
+    def members(self, *order):
+        """Returns once the set is changed."""
+        self.stub("members", "--broker", f"http://{self.nodes[self.current].ip}:8080", *order)
+
+    def set(self):
+        name = self.master()
+        return name and self.nodes[name].status()["ha"]["coordinator"]["set"]
 
     def master(self):
         found = [name for name, node in self.nodes.items()
@@ -396,9 +422,44 @@ def no_etcd(world):
 def switchover(world):
     target = next(name for name in NAMES if name != world.current)
     since = time.monotonic()
-    run("ip", "netns", "exec", world.lan.space("sw"), str(BIN / "ha_stub"), "switchover", "--to", target, "--broker",
-        f"http://{world.nodes[world.current].ip}:8080", "--token-file", str(world.folder / "token"))
+    world.stub("switchover", "--to", target, "--broker", f"http://{world.nodes[world.current].ip}:8080")
     return until_acknowledged(world, since)
+
+
+def change_set(world):
+    """One node more, another one less, and back."""
+    since = time.monotonic()
+    spare = world.start_spare()
+    other = next(name for name in NAMES if name != world.current)
+    world.members("add", spare)
+    world.members("remove", other)
+    world.members("add", f"{other}@{world.nodes[other].ip}:10912")
+    world.members("remove", "d")
+    world.spare.process.kill()
+    if world.settle() != world.current:
+        raise Failed("the set was changed, and the master with it")
+    return world.producers.longest_gap(since, time.monotonic())
+
+
+def change_set_and_kill(world):
+    """The master dies while a node joins. The next master brings that to its end."""
+    spare = world.start_spare()
+    wait_for("node d answers", lambda: world.spare.status())
+    order = threading.Thread(target=run, kwargs={"check": False}, args=(
+        "ip", "netns", "exec", world.lan.space("sw"), str(BIN / "ha_stub"), "members", "--token-file",
+        str(world.folder / "token"), "--broker", f"http://{world.nodes[world.current].ip}:8080", "add", spare))
+    order.start()
+    before = world.set()["version"]
+    wait_for("a change of the set", lambda: (now := world.set()) and now["version"] > before)
+    gap = kill(world)
+    order.join()
+    world.current = world.master()
+    ended = wait_for("the change ends", lambda: (now := world.set()) and not now["changing"] and now)
+    if "d" not in ended["text"].split(" ")[2]:
+        raise Failed(f"node d was not added: {ended}")
+    world.members("remove", "d")
+    world.spare.process.kill()
+    return gap
 
 
 def bad_network(world):
@@ -421,6 +482,8 @@ FAULTS = {
     "SIGSTOP and etcd leader killed": stop_and_etcd,
     "no etcd for 8 s": no_etcd,
     "switchover": switchover,
+    "node added and removed": change_set,
+    "kill -9 while a node is added": change_set_and_kill,
     "bad network": bad_network,
 }
 BY_DEFAULT = [name for name in FAULTS if name != "bad network"]
