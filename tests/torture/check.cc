@@ -21,6 +21,9 @@ std::string number_text(const json::value& status, const char* path) {
 // Of a node whose set has a coordinator.
 std::string what_the_key_lacks(const json::value& status, const std::string& master) {
   if (!system::flag_at(status, "ha/coordinator/answers")) return "does not hear its coordinator";
+  if (system::flag_at(status, "ha/coordinator/set/changing")) {
+    return "is in a set that changes: " + system::text_at(status, "ha/coordinator/set/waits_for");
+  }
   const std::string holder = system::text_at(status, "ha/coordinator/holder");
   return holder == master ? "" : "says that '" + holder + "' holds the master's key";
 }

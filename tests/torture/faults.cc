@@ -316,6 +316,20 @@ Done switch_over(World& world, Tally&) {
          (wrong.empty() ? "" : " (" + wrong + ")");
 }
 
+// A node leaves the set, or comes back. The master decides which can be had.
+Done change_set(World& world, Tally&) {
+  const int master = world.master();
+  if (master < 0 || !world.working(master)) return std::nullopt;
+  const int back = world.left_out(master);
+  const int node = back >= 0 ? back : world.other_than(master);
+  const std::string wrong =
+      back >= 0
+          ? set_option(world.node(master).endpoint(), "add_member", world.node(node).replica())
+          : set_option(world.node(master).endpoint(), "remove_member", world.node(node).id());
+  return "asked " + quoted(world, master) + " to " + (back >= 0 ? "add " : "remove ") +
+         quoted(world, node) + (wrong.empty() ? "" : " (" + wrong + ")");
+}
+
 // Sets whose masters an operator makes, or their coordinator.
 enum class For : std::uint8_t { kAll, kOperator, kCoordinator };
 
@@ -325,7 +339,7 @@ struct Fault {
   Done (*inject)(World&, Tally&);
   For sets = For::kAll;
 };
-constexpr std::array<Fault, 26> kFaults = {
+constexpr std::array<Fault, 27> kFaults = {
     {{"kill the master", 4, kill_master},
      {"kill a slave", 2, kill_slave},
      {"kill all", 1, kill_all},
@@ -351,7 +365,8 @@ constexpr std::array<Fault, 26> kFaults = {
      {"stop all of etcd", 2, stop_all_etcd, For::kCoordinator},
      {"cut an etcd member", 2, cut_etcd, For::kCoordinator},
      {"cut from etcd", 2, cut_from_etcd, For::kCoordinator},
-     {"switchover", 4, switch_over, For::kCoordinator}}};
+     {"switchover", 4, switch_over, For::kCoordinator},
+     {"change the set", 6, change_set, For::kCoordinator}}};
 
 const Fault& choose(World& world) {
   const For other = world.etcd() == nullptr ? For::kCoordinator : For::kOperator;

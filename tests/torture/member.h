@@ -30,6 +30,8 @@ struct MemberPlan {
   std::filesystem::path folder;  // of its log
   std::filesystem::path store;
   std::string coordinator;  // the option; "" = without
+  // As in option replicas.
+  std::string replica() const { return id + "@" + host + ":" + std::to_string(ha_port); }
   std::string ha() const { return ip + ":" + std::to_string(ha_port); }
 };
 
@@ -41,6 +43,7 @@ class Member : public Daemon {
   // The key file, which is read at the start and now and then.
   void write_keys(const std::string& lines) const;
 
+  std::string replica() const { return plan_.replica(); }
   const std::filesystem::path& store() const { return plan_.store; }
   Endpoint endpoint() const { return {{plan_.ip, plan_.http_port}, plan_.network, kToken}; }
   // Nothing when it does not say in time.

@@ -112,6 +112,7 @@ void Rounds::come_to_rest() {
   producers_.pause();
   std::string lacks;
   const auto rests = [&] {
+    bring_back();
     if ((lacks = check_.at_rest()).empty()) return true;
     allow_resets();
     return false;
@@ -128,6 +129,16 @@ void Rounds::come_to_rest() {
   std::string wrong = check_.round();
   if (wrong.empty()) wrong = readers_.wrong();
   if (!wrong.empty()) throw Failure(wrong);
+}
+
+// All nodes are to have the same log at rest, so all are to be in the set.
+void Rounds::bring_back() {
+  const int master = world_.etcd() == nullptr ? -1 : world_.master();
+  const int node = world_.left_out(master);
+  if (node < 0) return;
+  const std::string wrong =
+      set_option(world_.node(master).endpoint(), "add_member", world_.node(node).replica());
+  world_.say("  '" + world_.node(node).id() + "' is added to the set again " + wrong);
 }
 
 // A node that was away while retention took what it needs is let copy from scratch, once there is a

@@ -50,6 +50,7 @@ class Rounds {
   bool promote_in_turn();
   void come_to_rest();
   void help(bool again);
+  void bring_back();
   void allow_resets();
   void forbid_resets();
   bool acks_come(Milliseconds within);

@@ -102,8 +102,7 @@ World::World(const WorldOptions& options) : folder_(options.folder), random_(opt
     plan.folder = folder_;
     plan.store = folder_ / plan.id;
     plan.coordinator = etcd_ ? etcd_->option() : "";
-    replicas +=
-        (i == 0 ? "" : ",") + plan.id + "@" + plan.host + ":" + std::to_string(plan.ha_port);
+    replicas += (i == 0 ? "" : ",") + plan.replica();
     plans.push_back(plan);
   }
   if (no_mounts.empty()) {
@@ -167,6 +166,18 @@ int World::master() {
     newest = std::max(newest, epoch);
   }
   return found;
+}
+
+int World::left_out(int master) {
+  const auto status = master < 0 ? std::nullopt : node(master).status();
+  if (!status || system::flag_at(*status, "ha/coordinator/set/changing")) return -1;
+  const std::string set = system::text_at(*status, "ha/coordinator/set/text");
+  for (int i = 0; i < kNodes; ++i) {
+    const std::string& id = node(i).id();
+    if (set.find(id + ",") == std::string::npos && set.find(id + " with ") == std::string::npos)
+      return i;
+  }
+  return -1;
 }
 
 int World::other_than(int index) {

@@ -55,6 +55,8 @@ class World {
 
   // Who says that it is master, of the newest epoch; -1 = nobody.
   int master();
+  // A node that the set does not have now, as that master says; -1 = it has all, or is changing.
+  int left_out(int master);
   // Another node than that.
   int other_than(int node);
   bool working(int index) { return node(index).running() && !node(index).stopped(); }
