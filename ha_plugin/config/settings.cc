@@ -311,7 +311,8 @@ const Spec kSpecs[] = {
      "housekeeping_ms on the native wire. More than twice native_heartbeat_ms.",
      HA_NUMBER(native_housekeeping_ms, 20, kHourMs)},
     {"state_dir", "directory", "an existing directory; empty = none", false,
-     "Where the plugin keeps what must outlive it: promises and epochs (ha_term.json), bytes that "
+     "Where the plugin keeps what must outlive it: promises and epochs (ha_term.json), a set that "
+     "was changed (ha_set.json), bytes that "
      "were cut, or, as a learner, RocketMQ's epochFileCheckpoint. Belongs to this store alone. "
      "replicas, missing_copies=degrade and wire=rocketmq-autoswitch need it.",
      apply_state_dir, [](const Settings& s) { return s.state_dir; }},

@@ -109,6 +109,8 @@ void Promotion::look_at_this_node() {
                 candidacy_.position, settings.cluster_id,
                 settings.replica_id, set.text()};
     counts_ = set.counts(settings.replica_id);
+    // Who wrote the set was master of that epoch, though nobody else may have told this node.
+    least_epoch_ = core::epoch_above(set.epoch);
     timeout_ = std::chrono::milliseconds(settings.prepare_timeout_ms);
   });
 }
@@ -122,7 +124,7 @@ std::optional<Promotion::Result> Promotion::ask() {
     return Follow{address_of(others_, master->id)};
   }
   if (auto lost = judge(heard)) return *std::move(lost);
-  prepare_.epoch = std::max(core::next_epoch(term_, heard), change_.epoch);
+  prepare_.epoch = std::max({core::next_epoch(term_, heard), change_.epoch, least_epoch_});
   if (prepare_.epoch > term_.known()) return std::nullopt;
   return Lost{
       Reason::kEpoch,

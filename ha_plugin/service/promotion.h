@@ -79,8 +79,9 @@ class Promotion {
   std::vector<std::string> ids_;           // of the set
   std::vector<ReplicaList::Node> others_;  // the same without this node
   std::vector<ReplicaList::Node> voters_;  // who is asked
-  bool counts_ = true;                     // this node, in its set
-  core::Term term_;                        // this node's, as this try knows it
+  std::int64_t least_epoch_ = 0;
+  bool counts_ = true;  // this node, in its set
+  core::Term term_;     // this node's, as this try knows it
   core::Candidacy candidacy_;
   core::Prepare prepare_;
   std::chrono::milliseconds timeout_{};

@@ -398,10 +398,9 @@ void Supervision::take_set() {
   }
   std::string failed;
   parts_.io.run_sync([&] { failed = take_set_(set); });
-  if (failed.empty()) {
-    set_revision_ = keys_.set.revision;
-    return;
-  }
+  if (failed.empty()) set_revision_ = keys_.set.revision;
+  // It is tried again at each look.
+  if (failed == std::exchange(set_failed_, failed) || failed.empty()) return;
   parts_.host.log(HA_LOG_ERROR, fmt::format("the set is {}, which this node cannot write down: {}",
                                             set.members.text(), failed));
 }

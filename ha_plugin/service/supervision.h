@@ -96,6 +96,7 @@ class Supervision {
   Orders orders_;  // of keys_.control
   core::MemberChange change_;
   std::int64_t set_revision_ = 0;  // of keys_.set, which has been dealt with
+  std::string set_failed_;         // why it could not be, last
   core::Time read_at_{core::kNever};
   core::Time read_next_{};
   std::vector<std::string> voters_;  // who answered when this node asked last

@@ -103,7 +103,7 @@ void Node::judge_if_settled() {
     return fail_promotion(verdict.text, core::master_among(heard));
   }
   if (mine.promising) return become_master();
-  mine.epoch = core::next_epoch(term_, heard);
+  mine.epoch = std::max(core::next_epoch(term_, heard), core::epoch_above(members().epoch));
   second_round();
 }
 
@@ -154,6 +154,8 @@ void Node::become_master() {
     return fail_promotion("the epoch could not be saved", nullptr);
   }
   if (misled()) throw Violation(id() + " is elected with another set than the others have");
+  if (members().deposes(id(), mine.epoch))
+    throw Violation(id() + " is master of an epoch that its set has deposed");
   epoch_ = mine.epoch;
   cluster_.count(Stats::kPromotionsWon);
   if (mine.force) cluster_.count(Stats::kForcedWon);

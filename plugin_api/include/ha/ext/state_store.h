@@ -2,10 +2,10 @@
 /* ha/ext/state_store.h - host extension "ha.host.state-store/1": the plugin's small state.
  *
  * For hosts that keep such things in a store of their own: what this node has promised and which
- * epochs its log went through (ha_term.json), what was acknowledged below policy
- * (ha_degraded.json). Without it these are files of those names in option state_dir, which are also
- * read when the store has nothing under the name yet. What was cut off the log may be large and
- * goes to state_dir either way.
+ * epochs its log went through (ha_term.json), what its set was changed to (ha_set.json), what was
+ * acknowledged below policy (ha_degraded.json). Without it these are files of those names in option
+ * state_dir, which are also read when the store has nothing under the name yet. What was cut off
+ * the log may be large and goes to state_dir either way.
  */
 #ifndef HA_EXT_STATE_STORE_H
 #define HA_EXT_STATE_STORE_H
