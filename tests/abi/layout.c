@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "ha/ext/append_reserve.h"
+#include "ha/ext/coordinator.h"
 #include "ha/ext/metadata.h"
 #include "ha/ext/retention.h"
 #include "ha/ext/segment_fd.h"
@@ -176,6 +177,15 @@ AT(ha_ext_append_reserve, reserved, 4);
 AT(ha_ext_append_reserve, reserve, 8);
 AT(ha_ext_append_reserve, commit, 16);
 AT(ha_ext_append_reserve, drop, 24);
+
+SIZE(ha_ext_coordinator, 48);
+AT(ha_ext_coordinator, struct_size, 0);
+AT(ha_ext_coordinator, reserved, 4);
+AT(ha_ext_coordinator, grant, 8);
+AT(ha_ext_coordinator, renew, 16);
+AT(ha_ext_coordinator, revoke, 24);
+AT(ha_ext_coordinator, read, 32);
+AT(ha_ext_coordinator, compare_and_set, 40);
 
 SIZE(ha_segment, 32);
 AT(ha_segment, fd, 0);

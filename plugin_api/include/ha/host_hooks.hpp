@@ -25,6 +25,7 @@
 
 #include "ha/error.hpp"
 #include "ha/ext/append_reserve.h"
+#include "ha/ext/coordinator.h"
 #include "ha/ext/metadata.h"
 #include "ha/ext/retention.h"
 #include "ha/ext/segment_fd.h"
@@ -96,6 +97,20 @@ class HostHooks {
   // nothing was saved under that name.
   virtual std::int32_t load_state(std::string_view, std::string&, Error&) { return HA_UNSUPPORTED; }
   virtual std::int32_t save_state(std::string_view, std::string_view, Error&) {
+    return HA_UNSUPPORTED;
+  }
+
+  // Extension ha.host.coordinator/1; all five or none. An empty value stands for an absent key.
+  virtual std::int32_t grant_lease(std::int64_t, std::int64_t&, std::int64_t&, Error&) {
+    return HA_UNSUPPORTED;
+  }
+  virtual std::int32_t renew_lease(std::int64_t, Error&) { return HA_UNSUPPORTED; }
+  virtual std::int32_t revoke_lease(std::int64_t, Error&) { return HA_UNSUPPORTED; }
+  virtual std::int32_t read_key(std::string_view, std::string&, std::int64_t&, Error&) {
+    return HA_UNSUPPORTED;
+  }
+  virtual std::int32_t compare_and_set(std::string_view, std::string_view, std::string_view,
+                                       std::int64_t, Error&) {
     return HA_UNSUPPORTED;
   }
 
@@ -353,6 +368,45 @@ inline constexpr ha_ext_state_store kStateStore = {
       });
     }};
 
+inline std::string_view text_of(const void* data, std::int64_t size) {
+  return {static_cast<const char*>(data), static_cast<std::size_t>(size)};
+}
+
+inline constexpr ha_ext_coordinator kCoordinator = {
+    sizeof(ha_ext_coordinator),
+    0,
+    [](void* ctx, std::int64_t ttl_ms, std::int64_t* lease, std::int64_t* granted_ms,
+       ha_error* out) noexcept {
+      return guard(out, "grant", [&](Error& error) {
+        return hooks(ctx).grant_lease(ttl_ms, *lease, *granted_ms, error);
+      });
+    },
+    [](void* ctx, std::int64_t lease, ha_error* out) noexcept {
+      return guard(out, "renew",
+                   [&](Error& error) { return hooks(ctx).renew_lease(lease, error); });
+    },
+    [](void* ctx, std::int64_t lease, ha_error* out) noexcept {
+      return guard(out, "revoke",
+                   [&](Error& error) { return hooks(ctx).revoke_lease(lease, error); });
+    },
+    [](void* ctx, const char* key, ha_sink_fn sink, void* user, std::int64_t* lease,
+       ha_error* out) noexcept {
+      return guard(out, "read", [&](Error& error) {
+        std::string value;
+        const std::int32_t status = hooks(ctx).read_key(key, value, *lease, error);
+        if (status != HA_OK || value.empty()) return status;
+        return sink(user, value.data(), static_cast<std::int64_t>(value.size())) == 0 ? HA_OK
+                                                                                      : HA_IO;
+      });
+    },
+    [](void* ctx, const char* key, const void* expected, std::int64_t expected_size,
+       const void* value, std::int64_t size, std::int64_t lease, ha_error* out) noexcept {
+      return guard(out, "compare_and_set", [&](Error& error) {
+        return hooks(ctx).compare_and_set(key, text_of(expected, expected_size),
+                                          text_of(value, size), lease, error);
+      });
+    }};
+
 template <class T>
 const void* find_extension(void* ctx, const char* id) noexcept {
   const std::string_view wanted = id;
@@ -366,6 +420,7 @@ const void* find_extension(void* ctx, const char* id) noexcept {
   }
   if (HA_OVERRIDES(T, hold_retention) && wanted == HA_EXT_RETENTION) return &kRetention;
   if (HA_OVERRIDES(T, save_state) && wanted == HA_EXT_STATE_STORE) return &kStateStore;
+  if (HA_OVERRIDES(T, grant_lease) && wanted == HA_EXT_COORDINATOR) return &kCoordinator;
   const void* found = nullptr;
   guard_void(ctx, "get_extension", [&] { found = hooks(ctx).other_extension(wanted); });
   return found;
@@ -393,6 +448,12 @@ HostBinding bind_host(T& host) {
                 "override pending_metadata and merge_metadata, or neither");
   static_assert(HA_OVERRIDES(T, save_state) == HA_OVERRIDES(T, load_state),
                 "override load_state and save_state, or neither");
+  static_assert(HA_OVERRIDES(T, grant_lease) == HA_OVERRIDES(T, renew_lease) &&
+                    HA_OVERRIDES(T, grant_lease) == HA_OVERRIDES(T, revoke_lease) &&
+                    HA_OVERRIDES(T, grant_lease) == HA_OVERRIDES(T, read_key) &&
+                    HA_OVERRIDES(T, grant_lease) == HA_OVERRIDES(T, compare_and_set),
+                "override grant_lease, renew_lease, revoke_lease, read_key and compare_and_set, or "
+                "none of them");
   HostBinding binding;
   binding.api.struct_size = sizeof(ha_host_api);
   binding.api.flags = host.flags();
