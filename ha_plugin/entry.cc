@@ -5,6 +5,7 @@
 
 #include <cstring>
 #include <exception>
+#include <memory>
 #include <new>
 #include <string>
 #include <system_error>
@@ -134,7 +135,9 @@ std::int32_t create(const ha_host_api* host, const ha_create_params* params, ha_
     }
     Settings settings;
     if (Outcome bad = parse_options(*params, settings); !bad.ok()) return bad;
-    *out = new ha_instance(host, params->host_ctx, settings);
+    auto made = std::make_unique<ha_instance>(host, params->host_ctx, settings);
+    if (Outcome bad = made->service.check_host(); !bad.ok()) return bad;
+    *out = made.release();
     return {};
   });
 }

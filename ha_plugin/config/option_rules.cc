@@ -71,6 +71,11 @@ std::string check_coordinator(const Settings& s) {
         "'native_heartbeat_ms' ({}); change one of them",
         s.suspect_after_ms, s.native_heartbeat_ms);
   }
+  if (s.coordinator.host &&
+      !(s.coordinator_user.empty() && s.coordinator_ca.empty() && s.coordinator_cert.empty())) {
+    return "options 'coordinator_user', 'coordinator_ca' and 'coordinator_cert' are for etcd: "
+           "leave them out with 'coordinator' = 'host'";
+  }
   if (s.coordinator.https == s.coordinator_ca.empty()) {
     return s.coordinator.https ? "option 'coordinator': https needs option 'coordinator_ca'"
                                : "option 'coordinator_ca' is for https (option 'coordinator')";

@@ -112,8 +112,14 @@ std::string apply_coordinator(Settings& s, std::string_view v) {
     s.coordinator = engine;
     return "";
   }
+  if (v == "host") {
+    engine.host = true;
+    s.coordinator = engine;
+    return "";
+  }
   if (!v.starts_with(kEtcd)) {
-    return "does not begin with the engine's name (try etcd:http://10.0.0.1:2379,10.0.0.2:2379)";
+    return "does not begin with the engine's name (try etcd:http://10.0.0.1:2379,10.0.0.2:2379, or "
+           "host for the lock service of the host)";
   }
   v.remove_prefix(kEtcd.size());
   constexpr std::string_view kHttps = "https://";
@@ -193,7 +199,7 @@ std::string ask_for_pause(Settings& s, std::string_view v) {
 }
 
 std::string CoordinatorAddress::text() const {
-  std::string all;
+  std::string all = host ? "host" : "";
   for (const net::Address& one : endpoints) {
     all += (all.empty() ? (https ? "etcd:https://" : "etcd:http://") : ",") + one.text();
   }

@@ -391,9 +391,10 @@ const Spec kSpecs[] = {
     {"tls_reload", "choice", "now; empty = not now", true,
      "Reads the files of TLS again at once. They are also looked at every 10 s.", apply_tls_reload,
      show_nothing},
-    {"coordinator", "engine", "etcd:URL,HOST:PORT,...; empty = none", false,
+    {"coordinator", "engine", "etcd:URL,HOST:PORT,...; host; empty = none", false,
      "A coordination engine, so that the set has a master without an operator: `etcd:` and the "
-     "endpoints of an etcd cluster (3.4 and later), plain or `https://`. The engine only picks who "
+     "endpoints of an etcd cluster (3.4 and later), plain or `https://`; or `host`, the lock "
+     "service that the host brings (extension ha.host.coordinator/1). The engine only picks who "
      "tries; promises protect the log, so a wrong alarm costs a change of master and no message. "
      "The same on every node. Needs replicas and cluster_id.",
      apply_coordinator, [](const Settings& s) { return s.coordinator.text(); }},

@@ -59,8 +59,9 @@ std::string name_of(TlsMode mode);
 // Where the coordination engine is; empty = there is none.
 struct CoordinatorAddress {
   bool https = false;
+  bool host = false;                    // the host's own lock service, and no etcd
   std::vector<net::Address> endpoints;  // of etcd
-  bool empty() const { return endpoints.empty(); }
+  bool empty() const { return endpoints.empty() && !host; }
   std::string text() const;
 };
 

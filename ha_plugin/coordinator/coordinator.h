@@ -8,7 +8,7 @@
 //
 // Threads: one at a time. Each call blocks, for as long as the engine's own limits say; cancel may
 // come from any thread and makes the call that is under way, and all later ones, answer kUnknown at
-// once.
+// once. Only a host's own service ends its call by itself.
 #pragma once
 
 #include <chrono>

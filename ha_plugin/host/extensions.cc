@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <utility>
 
+#include "ha_plugin/core/one_line.h"
 #include "ha_plugin/host/claims.h"
 #include "ha_plugin/host/host.h"
 
@@ -40,6 +42,18 @@ std::int32_t pour_into(void* user, const char* text, std::int64_t size) noexcept
   to.append(text, static_cast<std::size_t>(size));
   return 0;
 }
+
+// A sink that remembers that it refused.
+struct Poured {
+  std::string text;
+  bool refused = false;
+
+  static std::int32_t pour(void* user, const char* text, std::int64_t size) noexcept {
+    auto& to = *static_cast<Poured*>(user);
+    to.refused = to.refused || pour_into<HA_COORDINATOR_MAX_BYTES>(&to.text, text, size) != 0;
+    return to.refused ? 1 : 0;
+  }
+};
 
 }  // namespace
 
@@ -124,6 +138,77 @@ HostResult StateStore::save(const char* name, std::string_view state) const {
   const std::int32_t status = call_host(hooks_->save, ctx_, name, state.data(),
                                         static_cast<std::int64_t>(state.size()), &error);
   return result_of(status, error, HA_EXT_STATE_STORE " save");
+}
+
+Coordinator::Coordinator(const ha_host_api& api, void* ctx)
+    : hooks_(extension<ha_ext_coordinator>(api, ctx, HA_EXT_COORDINATOR)), ctx_(ctx) {}
+
+bool Coordinator::present() const {
+  return hooks_ != nullptr && hooks_->grant != nullptr && hooks_->renew != nullptr &&
+         hooks_->revoke != nullptr && hooks_->read != nullptr && hooks_->compare_and_set != nullptr;
+}
+
+HostResult Coordinator::grant(std::int64_t ttl_ms, std::int64_t& lease,
+                              std::int64_t& granted_ms) const {
+  lease = granted_ms = 0;
+  ha_error error = empty_error();
+  HostResult result = result_of(call_host(hooks_->grant, ctx_, ttl_ms, &lease, &granted_ms, &error),
+                                error, "grant");
+  if (!result.ok() || (lease >= 1 && granted_ms >= 1 && granted_ms <= HA_COORDINATOR_MAX_TTL_MS)) {
+    return result;
+  }
+  return misuse(fmt::format(
+      "host hook 'grant' answered lease {} for {} ms: they must be 1 or more, and at most {} ms",
+      lease, granted_ms, HA_COORDINATOR_MAX_TTL_MS));
+}
+
+HostResult Coordinator::renew(std::int64_t lease) const {
+  ha_error error = empty_error();
+  return result_of(call_host(hooks_->renew, ctx_, lease, &error), error, "renew");
+}
+
+HostResult Coordinator::revoke(std::int64_t lease) const {
+  ha_error error = empty_error();
+  return result_of(call_host(hooks_->revoke, ctx_, lease, &error), error, "revoke");
+}
+
+HostResult Coordinator::read(const std::string& key, std::string& value,
+                             std::int64_t& lease) const {
+  lease = 0;
+  Poured poured;
+  ha_error error = empty_error();
+  HostResult result =
+      result_of(call_host(hooks_->read, ctx_, key.c_str(), Poured::pour, &poured, &lease, &error),
+                error, "read");
+  if (!result.ok()) return result;
+  // What does not fit is not believed in part, also if the host answers OK after the sink said no.
+  if (poured.refused) {
+    return misuse(fmt::format("host hook 'read' poured out more than {} bytes for '{}'",
+                              HA_COORDINATOR_MAX_BYTES, key));
+  }
+  if (core::one_line(poured.text, poured.text.size()) != poured.text) {
+    return misuse(fmt::format(
+        "host hook 'read' poured out what is not one line of printable UTF-8 for '{}'", key));
+  }
+  if (lease < 0) {
+    return misuse(fmt::format("host hook 'read' answered lease {} for '{}'", lease, key));
+  }
+  value = std::move(poured.text);
+  return result;
+}
+
+HostResult Coordinator::compare_and_set(const std::string& key, std::string_view expected,
+                                        std::string_view value, std::int64_t lease) const {
+  if (value.empty() || value.size() > HA_COORDINATOR_MAX_BYTES) {
+    return {core::Status::kInvalid,
+            fmt::format("the value for '{}' has {} bytes: it must have 1 to {}", key, value.size(),
+                        HA_COORDINATOR_MAX_BYTES)};
+  }
+  ha_error error = empty_error();
+  const std::int32_t status = call_host(hooks_->compare_and_set, ctx_, key.c_str(), expected.data(),
+                                        static_cast<std::int64_t>(expected.size()), value.data(),
+                                        static_cast<std::int64_t>(value.size()), lease, &error);
+  return result_of(status, error, "compare_and_set");
 }
 
 ThreadLifecycle::ThreadLifecycle(const ha_host_api& api, void* ctx)

@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "ha/ext/append_reserve.h"
+#include "ha/ext/coordinator.h"
 #include "ha/ext/metadata.h"
 #include "ha/ext/retention.h"
 #include "ha/ext/segment_fd.h"
@@ -111,6 +112,27 @@ class StateStore {
 
  private:
   const ha_ext_state_store* hooks_;
+  void* ctx_;
+};
+
+// The host's own lock service, for option coordinator=host. What it may answer, and what an answer
+// means, stands in ha/ext/coordinator.h; one that cannot be right is a misuse.
+class Coordinator {
+ public:
+  Coordinator(const ha_host_api& api, void* ctx);
+
+  bool present() const;
+  HostResult grant(std::int64_t ttl_ms, std::int64_t& lease, std::int64_t& granted_ms) const;
+  HostResult renew(std::int64_t lease) const;
+  HostResult revoke(std::int64_t lease) const;
+  // Leaves the value empty when the key is absent.
+  HostResult read(const std::string& key, std::string& value, std::int64_t& lease) const;
+  // expected "": the key is absent.
+  HostResult compare_and_set(const std::string& key, std::string_view expected,
+                             std::string_view value, std::int64_t lease) const;
+
+ private:
+  const ha_ext_coordinator* hooks_;
   void* ctx_;
 };
 

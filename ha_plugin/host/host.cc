@@ -36,6 +36,7 @@ Host::Host(const ha_host_api* table, void* ctx)
       metadata_(api_, ctx),
       retention_(api_, ctx),
       state_store_(api_, ctx),
+      coordinator_(api_, ctx),
       thread_lifecycle_(api_, ctx) {}
 
 HostResult Host::bounds(ha_bounds& out) const {

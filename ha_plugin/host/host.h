@@ -79,6 +79,7 @@ class Host {
   const ext::Metadata& metadata() const { return metadata_; }
   const ext::Retention& retention() const { return retention_; }
   const ext::StateStore& state_store() const { return state_store_; }
+  const ext::Coordinator& coordinator() const { return coordinator_; }
   const ext::ThreadLifecycle& thread_lifecycle() const { return thread_lifecycle_; }
 
   void log(std::int32_t level, std::string_view text) const;
@@ -93,6 +94,7 @@ class Host {
   const ext::Metadata metadata_;
   const ext::Retention retention_;
   const ext::StateStore state_store_;
+  const ext::Coordinator coordinator_;
   const ext::ThreadLifecycle thread_lifecycle_;
 };
 

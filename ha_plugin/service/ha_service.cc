@@ -133,6 +133,13 @@ void HaService::warn_of_bootstrap() const {
       "the first byte that its master holds");
 }
 
+Outcome HaService::check_host() const {
+  if (!settings_.coordinator.host || host_.coordinator().present()) return {};
+  return {Status::kUnsupported,
+          "option 'coordinator': 'host' needs a host with extension '" HA_EXT_COORDINATOR
+          "', which this one does not offer; give etcd:URL,... or leave the option out"};
+}
+
 // On the control thread. A node of a set acts on what its peers say: they can take the master's
 // role away, and have log bytes deleted. Whoever can connect could be such a peer.
 Outcome HaService::check_who_may_connect() const {

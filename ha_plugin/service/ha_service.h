@@ -63,6 +63,8 @@ class HaService {
   core::Status check_acks(std::int32_t acks, std::int32_t durability);
   core::Status wait_replicated(const ha_wait_request& request);
   void snapshot(ha_snapshot& out) const;
+  // Whether the host has what the options need of it before a start.
+  Outcome check_host() const;
   void log_misuse(const std::string& text) const { host_.log(HA_LOG_HOST_MISUSE, text); }
   std::string status_json() const;
   std::string metrics_text() const { return exporter_.text(); }

@@ -10,6 +10,7 @@
 #include "ha_plugin/base/clock.h"
 #include "ha_plugin/config/option_values.h"
 #include "ha_plugin/coordinator/etcd.h"
+#include "ha_plugin/coordinator/host.h"
 #include "ha_plugin/net/io/io_thread.h"
 #include "ha_plugin/service/promotion.h"
 
@@ -49,6 +50,8 @@ Supervision::Supervision(const NodeParts& parts, NodeRole& role, RoleChanges& ch
 Outcome Supervision::start() {
   const Settings& s = parts_.settings;
   if (s.coordinator.empty()) return {};
+  const auto count = [this](Said said) { metrics_.requests[static_cast<std::size_t>(said)].add(); };
+  const std::string folder = fmt::format("{}/{}/", s.coordinator_prefix, s.cluster_id);
   const EtcdOptions options{s.coordinator.endpoints,
                             s.coordinator.https,
                             s.coordinator_prefix,
@@ -59,15 +62,19 @@ Outcome Supervision::start() {
                             s.coordinator_ca,
                             s.coordinator_cert,
                             s.coordinator_key};
-  auto engine = std::make_unique<Etcd>(options, parts_.resolver, [this](const char*, Said said) {
-    metrics_.requests[static_cast<std::size_t>(said)].add();
-  });
-  if (std::string wrong = engine->check(); !wrong.empty()) {
-    return {Status::kInvalid, "option 'coordinator': " + wrong};
+  if (s.coordinator.host) {
+    engine_ =
+        std::make_unique<HostCoordinator>(parts_.host.coordinator(), folder, s.replica_id, count);
+  } else {
+    auto engine = std::make_unique<Etcd>(options, parts_.resolver,
+                                         [count](const char*, Said said) { count(said); });
+    if (std::string wrong = engine->check(); !wrong.empty()) {
+      return {Status::kInvalid, "option 'coordinator': " + wrong};
+    }
+    engine_ = std::move(engine);
   }
-  engine_ = std::move(engine);
   own_id_ = s.replica_id;
-  control_key_ = fmt::format("{}/{}/control", s.coordinator_prefix, s.cluster_id);
+  control_key_ = folder + "control";
   lease_ = {};
   keys_ = {};
   orders_ = {};

@@ -282,5 +282,84 @@ TEST(HostHooks, ExtensionsAreOfferedByOverridingThem) {
   EXPECT_EQ(log.threads, 0);
 }
 
+class LockingLog : public MemoryLog {
+ public:
+  std::int32_t grant_lease(std::int64_t ttl_ms, std::int64_t& lease, std::int64_t& granted_ms,
+                           Error&) override {
+    lease = 7;
+    granted_ms = ttl_ms;
+    return HA_OK;
+  }
+  std::int32_t renew_lease(std::int64_t lease, Error& error) override {
+    error.text = "lease " + std::to_string(lease) + " has ended";
+    return HA_CONFLICT;
+  }
+  std::int32_t revoke_lease(std::int64_t, Error&) override {
+    throw std::runtime_error("no answer");
+  }
+  std::int32_t read_key(std::string_view key, std::string& value, std::int64_t& lease,
+                        Error&) override {
+    value = key == "/ha/prod/leader" ? value_ : "";
+    lease = value.empty() ? 0 : 7;
+    return HA_OK;
+  }
+  std::int32_t compare_and_set(std::string_view, std::string_view expected, std::string_view value,
+                               std::int64_t, Error&) override {
+    if (expected != value_) return HA_CONFLICT;
+    value_ = value;
+    return HA_OK;
+  }
+
+ private:
+  std::string value_;
+};
+
+TEST(HostHooks, ALockServiceIsOfferedByOverridingIt) {
+  LockingLog log;
+  const HostBinding host = bind_host(log);
+  const auto* locks =
+      static_cast<const ha_ext_coordinator*>(host.api.get_extension(host.ctx, HA_EXT_COORDINATOR));
+  ASSERT_NE(locks, nullptr);
+  ha_error error = detail::empty_error();
+  std::int64_t lease = 0;
+  std::int64_t granted_ms = 0;
+  EXPECT_EQ(locks->grant(host.ctx, 3000, &lease, &granted_ms, &error), HA_OK);
+  EXPECT_EQ(lease, 7);
+  EXPECT_EQ(granted_ms, 3000);
+  EXPECT_EQ(locks->renew(host.ctx, 7, &error), HA_CONFLICT);
+  EXPECT_STREQ(error.text, "lease 7 has ended");
+  EXPECT_EQ(locks->revoke(host.ctx, 7, &error), HA_INTERNAL);
+  EXPECT_STREQ(error.text, "host hook revoke: no answer");
+
+  std::vector<std::string> poured;
+  const ha_sink_fn sink = [](void* user, const char* text, std::int64_t size) noexcept {
+    static_cast<std::vector<std::string>*>(user)->emplace_back(text, size);
+    return 0;
+  };
+  const auto set = [&](const char* expected, const char* value) {
+    return locks->compare_and_set(host.ctx, "/ha/prod/leader", expected,
+                                  static_cast<std::int64_t>(std::strlen(expected)), value,
+                                  static_cast<std::int64_t>(std::strlen(value)), 7, &error);
+  };
+  EXPECT_EQ(locks->read(host.ctx, "/ha/prod/leader", sink, &poured, &lease, &error), HA_OK);
+  EXPECT_TRUE(poured.empty()) << "an absent key pours nothing";
+  EXPECT_EQ(lease, 0);
+  EXPECT_EQ(set("", "a"), HA_OK);
+  EXPECT_EQ(set("", "b"), HA_CONFLICT);
+  EXPECT_EQ(set("a", "b"), HA_OK);
+  EXPECT_EQ(locks->read(host.ctx, "/ha/prod/leader", sink, &poured, &lease, &error), HA_OK);
+  EXPECT_EQ(poured, std::vector<std::string>{"b"});
+  EXPECT_EQ(lease, 7);
+
+  auto made = Instance::create(real_plugin(host), host,
+                               {{"listen", "127.0.0.1:0"},
+                                {"replica_id", "a"},
+                                {"replicas", "a@127.0.0.1:1,b@127.0.0.1:2,c@127.0.0.1:3"},
+                                {"cluster_id", "prod"},
+                                {"state_dir", "/tmp"},
+                                {"coordinator", "host"}});
+  EXPECT_TRUE(made) << made.error().text;
+}
+
 }  // namespace
 }  // namespace ha::test
