@@ -334,6 +334,16 @@ std::int64_t MemoryHost::threads() const {
   const std::lock_guard lock(mutex_);
   return threads_;
 }
+
+std::set<std::string> MemoryHost::coordinator_threads() const {
+  const std::lock_guard lock(mutex_);
+  return coordinator_threads_;
+}
+
+void MemoryHost::on_coordinator(Around around) {
+  const std::lock_guard lock(mutex_);
+  around_ = std::move(around);
+}
 std::vector<std::string> MemoryHost::misuse() const {
   const std::lock_guard lock(mutex_);
   return misuse_;

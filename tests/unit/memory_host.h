@@ -14,16 +14,19 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "ha/ext/append_reserve.h"
+#include "ha/ext/coordinator.h"
 #include "ha/ext/metadata.h"
 #include "ha/ext/retention.h"
 #include "ha/ext/segment_fd.h"
 #include "ha/ext/state_store.h"
 #include "ha/ext/thread_lifecycle.h"
 #include "ha/plugin.h"
+#include "tests/unit/memory_locks.h"
 
 namespace ha::testing {
 
@@ -131,6 +134,13 @@ class MemoryHost {
   void on_replica(std::function<void(const ha_replica_event&)> hook);
   void on_role(std::function<void(const ha_role_report&)> hook);
 
+  // Offers extension coordinator over that service, which hosts may share. Before create.
+  void offer(MemoryLocks& locks) { locks_ = &locks; }
+  // Stands before its hooks, without the host's lock, and makes the answer: call's or another.
+  using Around = std::function<std::int32_t(const std::string& hook,
+                                            const std::function<std::int32_t()>& call)>;
+  void on_coordinator(Around around);
+
   // What was seen. The waiting ones return false when patience ends.
   bool wait_for(const std::function<bool()>& met_under_lock);
   bool wait_for_end(std::int64_t end);
@@ -149,7 +159,8 @@ class MemoryHost {
   std::int64_t lent() const;   // pins, segments and reservations that are out
   std::int64_t loans() const;  // that ever were
   std::int64_t appends() const;
-  std::int64_t threads() const;  // started and not yet stopping
+  std::int64_t threads() const;                       // started and not yet stopping
+  std::set<std::string> coordinator_threads() const;  // that called the extension coordinator
   std::vector<std::string> misuse() const;
 
  private:
@@ -178,6 +189,7 @@ class MemoryHost {
   ha_ext_retention retention_ext_{};
   ha_ext_state_store state_store_ext_{};
   ha_ext_thread_lifecycle lifecycle_{};
+  ha_ext_coordinator coordinator_ext_{};
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
@@ -223,6 +235,10 @@ class MemoryHost {
   std::int64_t loans_ = 0;
   std::int64_t appends_ = 0;
   std::int64_t threads_ = 0;
+  MemoryLocks* locks_ = nullptr;
+  Around around_;
+  std::int64_t coordinating_ = 0;  // calls of the extension coordinator that are under way
+  std::set<std::string> coordinator_threads_;
 };
 
 }  // namespace ha::testing

@@ -323,6 +323,60 @@ struct MemoryHost::Hooks {
     return HA_OK;
   }
 
+  static std::int32_t coordinate(void* ctx, const char* hook,
+                                 const std::function<std::int32_t()>& call) {
+    MemoryHost& h = self(ctx);
+    char thread[16] = {};
+    pthread_getname_np(pthread_self(), thread, sizeof(thread));
+    Around around;
+    {
+      const std::lock_guard lock(h.mutex_);
+      around = h.around_;
+      h.coordinator_threads_.insert(thread);
+      if (++h.coordinating_ > 1) h.note_misuse("two calls of the extension coordinator at once");
+    }
+    const std::int32_t status = around ? around(hook, call) : call();
+    const std::lock_guard lock(h.mutex_);
+    --h.coordinating_;
+    return status;
+  }
+
+  static std::int32_t grant(void* ctx, std::int64_t ttl_ms, std::int64_t* lease,
+                            std::int64_t* granted_ms, ha_error*) noexcept {
+    return coordinate(ctx, "grant",
+                      [&] { return self(ctx).locks_->grant(ttl_ms, *lease, *granted_ms); });
+  }
+
+  static std::int32_t renew(void* ctx, std::int64_t lease, ha_error*) noexcept {
+    return coordinate(ctx, "renew", [&] { return self(ctx).locks_->renew(lease); });
+  }
+
+  static std::int32_t revoke(void* ctx, std::int64_t lease, ha_error*) noexcept {
+    return coordinate(ctx, "revoke", [&] { return self(ctx).locks_->revoke(lease); });
+  }
+
+  static std::int32_t read_key(void* ctx, const char* key, ha_sink_fn sink, void* user,
+                               std::int64_t* lease, ha_error*) noexcept {
+    return coordinate(ctx, "read", [&] {
+      std::string value;
+      const std::int32_t status = self(ctx).locks_->read(key, value, *lease);
+      if (!value.empty()) sink(user, value.data(), static_cast<std::int64_t>(value.size()));
+      return status;
+    });
+  }
+
+  static std::int32_t compare_and_set(void* ctx, const char* key, const void* expected,
+                                      std::int64_t expected_size, const void* value,
+                                      std::int64_t size, std::int64_t lease, ha_error*) noexcept {
+    const auto text = [](const void* data, std::int64_t n) {
+      return std::string(static_cast<const char*>(data), static_cast<std::size_t>(n));
+    };
+    return coordinate(ctx, "compare_and_set", [&] {
+      return self(ctx).locks_->compare_and_set(key, text(expected, expected_size),
+                                               text(value, size), lease);
+    });
+  }
+
   static const void* get_extension(void* ctx, const char* id) noexcept {
     MemoryHost& h = self(ctx);
     const std::string name(id);
@@ -331,6 +385,7 @@ struct MemoryHost::Hooks {
     if (h.features_.metadata && name == HA_EXT_METADATA) return &h.metadata_ext_;
     if (h.features_.retention && name == HA_EXT_RETENTION) return &h.retention_ext_;
     if (h.features_.state_store && name == HA_EXT_STATE_STORE) return &h.state_store_ext_;
+    if (h.locks_ != nullptr && name == HA_EXT_COORDINATOR) return &h.coordinator_ext_;
     if (h.features_.lifecycle && name == HA_EXT_THREAD_LIFECYCLE) return &h.lifecycle_;
     return nullptr;
   }
@@ -368,6 +423,9 @@ MemoryHost::MemoryHost(const HostFeatures& features) : features_(features) {
   }
   retention_ext_ = {sizeof(retention_ext_), 0, Hooks::hold};
   state_store_ext_ = {sizeof(state_store_ext_), 0, Hooks::load_state, Hooks::save_state};
+  coordinator_ext_ = {
+      sizeof(coordinator_ext_), 0, Hooks::grant, Hooks::renew, Hooks::revoke, Hooks::read_key,
+      Hooks::compare_and_set};
   lifecycle_ = {sizeof(lifecycle_), 0, Hooks::thread_started, Hooks::thread_stopping};
 }
 

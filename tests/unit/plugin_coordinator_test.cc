@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Option coordinator: a set in one process that nobody promotes, with the program etcd where this
-// machine has it.
+// Option coordinator: a set in one process that nobody promotes, with a lock service that its hosts
+// share, and with the program etcd where this machine has it.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <boost/json.hpp>
 
-#include "ha_plugin/coordinator/etcd.h"
 #include "tests/unit/epoch_set.h"
 #include "tests/unit/etcd_process.h"
 #include "tests/unit/fake_etcd.h"
+#include "tests/unit/set_engine.h"
 
 namespace ha::testing {
 namespace {
@@ -82,42 +82,26 @@ TEST_F(CoordinatorTest, FilesThatCannotBeReadEndTheStart) {
   EXPECT_THAT(error_of(a()), HasSubstr("/nonexistent/ca.pem"));
 }
 
-// With etcd itself.
-class CoordinatedSet : public CoordinatorTest {
+// With etcd itself, and with what the hosts bring.
+class CoordinatedSet : public CoordinatorTest, public ::testing::WithParamInterface<std::string> {
  protected:
   void SetUp() override {
-    if (EtcdProcess::program().empty()) GTEST_SKIP() << "there is no program 'etcd' in PATH";
-    const auto answers = [this] {
-      CoordinatorKeys keys;
-      return Etcd(options(), resolver_).read(keys).yes();
-    };
-    ASSERT_TRUE(etcd_.start(answers)) << etcd_.log();
+    if (GetParam() == "etcd" && EtcdProcess::program().empty()) {
+      GTEST_SKIP() << "there is no program 'etcd' in PATH";
+    }
+    engine_ = make_set_engine(GetParam());
+    ASSERT_EQ(engine_->start(), "");
     make(3);
-    for (const auto& node : nodes_) start(*node, HA_ROLE_SLAVE, engine_at(etcd_.port()));
+    for (const auto& node : nodes_) engine_->offer_to(node->host);
+    for (const auto& node : nodes_) start(*node, HA_ROLE_SLAVE, engine_->options());
   }
-  EtcdOptions options() const {
-    EtcdOptions made;
-    made.endpoints = {{"127.0.0.1", etcd_.port()}};
-    made.cluster = "prod";
-    made.request_limit = milliseconds(10'000);
-    return made;
-  }
+  // The nodes give their keys back.
+  void TearDown() override { nodes_.clear(); }
   CoordinatorKeys keys() {
+    if (by_hand_ == nullptr) by_hand_ = &engine_->connect("");
     CoordinatorKeys found;
-    Etcd(options(), resolver_).read(found);
+    by_hand_->read(found);
     return found;
-  }
-  // Without a lease, as an operator does.
-  void put_by_hand(const std::string& key, const std::string& value) {
-    HttpClient client({{"127.0.0.1", etcd_.port()}}, nullptr, resolver_);
-    const auto deadline = std::chrono::steady_clock::now() + kPatience;
-    bool fresh = false;
-    ASSERT_EQ(client.open(deadline, fresh), "");
-    const HttpAnswer answer = client.ask("/v3/kv/put",
-                                         R"({"key":")" + etcd::to_base64("/ha/prod/" + key) +
-                                             R"(","value":")" + etcd::to_base64(value) + "\"}",
-                                         "", deadline);
-    ASSERT_EQ(answer.status, 200U) << answer.failure << answer.body;
   }
   static bool is_master(const Node& node) {
     return node.plugin && node.plugin->snapshot().total.role == HA_ROLE_MASTER;
@@ -153,11 +137,14 @@ class CoordinatedSet : public CoordinatorTest {
         [&] { return master.plugin->snapshot().replicas.size() == nodes_.size() - 1; });
   }
 
-  EtcdProcess etcd_;
-  net::Resolver resolver_;
+  std::unique_ptr<SetEngine> engine_;
+  Coordinator* by_hand_ = nullptr;
 };
 
-TEST_F(CoordinatedSet, ANodeTakesOverFromAMasterThatStops) {
+INSTANTIATE_TEST_SUITE_P(Engines, CoordinatedSet, ::testing::Values("etcd", "host"),
+                         [](const auto& engine) { return engine.param; });
+
+TEST_P(CoordinatedSet, ANodeTakesOverFromAMasterThatStops) {
   Node* const first = master_above(0);
   ASSERT_NE(first, nullptr);
   EXPECT_EQ(last_role(*first).reason, HA_REASON_COORDINATOR);
@@ -175,7 +162,7 @@ TEST_F(CoordinatedSet, ANodeTakesOverFromAMasterThatStops) {
   EXPECT_TRUE(put(*next));
 }
 
-TEST_F(CoordinatedSet, AMasterHandsOverToTheOneThatIsWanted) {
+TEST_P(CoordinatedSet, AMasterHandsOverToTheOneThatIsWanted) {
   Node* const first = master_above(0);
   ASSERT_NE(first, nullptr);
   ASSERT_TRUE(others_follow(*first));
@@ -194,7 +181,7 @@ TEST_F(CoordinatedSet, AMasterHandsOverToTheOneThatIsWanted) {
   EXPECT_TRUE(nobody_is_wanted());
 }
 
-TEST_F(CoordinatedSet, AMasterStaysWhenItsSuccessorIsNotThere) {
+TEST_P(CoordinatedSet, AMasterStaysWhenItsSuccessorIsNotThere) {
   Node* const first = master_above(0);
   ASSERT_NE(first, nullptr);
   ASSERT_TRUE(others_follow(*first));
@@ -208,47 +195,49 @@ TEST_F(CoordinatedSet, AMasterStaysWhenItsSuccessorIsNotThere) {
   EXPECT_TRUE(nobody_is_wanted());
 }
 
-TEST_F(CoordinatedSet, OrdersThatCannotBeMeantChangeNothing) {
+TEST_P(CoordinatedSet, OrdersThatCannotBeMeantChangeNothing) {
   Node* const first = master_above(0);
   ASSERT_NE(first, nullptr);
-  Etcd by_hand(options(), resolver_);
+  Coordinator& by_hand = engine_->connect("");
   for (const char* order : {R"({"wanted":"stranger"})", R"({"failover":7})", "nonsense"}) {
-    ASSERT_TRUE(by_hand.set_control(order, keys().control.revision).yes());
+    CoordinatorKeys now;
+    ASSERT_TRUE(by_hand.read(now).yes());
+    ASSERT_TRUE(by_hand.set_control(order, now.control.revision).yes());
     ASSERT_TRUE(first->host.wait_for_log(order)) << order;
   }
   EXPECT_TRUE(put(*first));
   EXPECT_TRUE(is_master(*first));
 }
 
-TEST_F(CoordinatedSet, AKeyThatWasWrittenByHandHoldsUpNobody) {
+TEST_P(CoordinatedSet, AKeyThatWasWrittenByHandHoldsUpNobody) {
   Node* const first = master_above(0);
   ASSERT_NE(first, nullptr);
   ASSERT_TRUE(others_follow(*first));
-  put_by_hand("leader", "c");
+  engine_->put_by_hand("leader", "c");
   ASSERT_TRUE(Instance::eventually([&] { return keys().leader.lease != 0; }))
       << "the master takes its key back";
   const std::int64_t epoch = epoch_of(*first);
   first->plugin.reset();
-  put_by_hand("leader", "c");
+  engine_->put_by_hand("leader", "c");
   EXPECT_NE(master_above(epoch), nullptr);
 }
 
-TEST_F(CoordinatedSet, AStrangerThatHoldsTheKeyIsNamed) {
+TEST_P(CoordinatedSet, AStrangerThatHoldsTheKeyIsNamed) {
   Node* const first = master_above(0);
   ASSERT_NE(first, nullptr);
-  EtcdOptions other = options();
-  other.id = "z";
-  Etcd stranger(other, resolver_);
+  Coordinator& stranger = engine_->connect("z");
   Lease lease;
+  CoordinatorKeys now;
   ASSERT_TRUE(stranger.grant(milliseconds(60'000), lease).yes());
-  ASSERT_TRUE(stranger.take(lease, keys().leader.revision).yes());
+  ASSERT_TRUE(stranger.read(now).yes());
+  ASSERT_TRUE(stranger.take(lease, now.leader.revision).yes());
   for (const auto& node : nodes_) {
     EXPECT_TRUE(node->host.wait_for_log("held by 'z', which is not a node of the set"));
   }
   EXPECT_TRUE(put(*first)) << "it is still master";
 }
 
-TEST_F(CoordinatedSet, NobodyTakesOverWhilePaused) {
+TEST_P(CoordinatedSet, NobodyTakesOverWhilePaused) {
   Node* const first = master_above(0);
   ASSERT_NE(first, nullptr);
   ASSERT_TRUE(others_follow(*first));
@@ -269,11 +258,11 @@ TEST_F(CoordinatedSet, NobodyTakesOverWhilePaused) {
   EXPECT_NE(master_above(2), nullptr);
 }
 
-TEST_F(CoordinatedSet, WithoutTheEngineTheMasterGoesOn) {
+TEST_P(CoordinatedSet, WithoutTheEngineTheMasterGoesOn) {
   Node* const first = master_above(0);
   ASSERT_NE(first, nullptr);
   ASSERT_TRUE(others_follow(*first));
-  etcd_.kill();
+  engine_->kill();
   // Until its lease has surely ended.
   ASSERT_TRUE(
       Instance::eventually([&] { return first->plugin->sample("ha_lease_left_seconds") == 0; }));
@@ -282,11 +271,11 @@ TEST_F(CoordinatedSet, WithoutTheEngineTheMasterGoesOn) {
   EXPECT_EQ(epoch_of(*first), 1);
 }
 
-TEST_F(CoordinatedSet, WithoutEngineAndSlavesTheMasterStepsBack) {
+TEST_P(CoordinatedSet, WithoutEngineAndSlavesTheMasterStepsBack) {
   Node* const first = master_above(0);
   ASSERT_NE(first, nullptr);
   ASSERT_TRUE(others_follow(*first));
-  etcd_.kill();
+  engine_->kill();
   for (const auto& node : nodes_) {
     if (node.get() != first) node->plugin.reset();
   }
@@ -313,7 +302,8 @@ class ChangedSet : public CoordinatedSet {
     d.port = free_port();
     const std::string first = replicas_;
     replicas_ += ",d@" + address(d);
-    start(d, HA_ROLE_SLAVE, engine_at(etcd_.port()));
+    engine_->offer_to(d.host);
+    start(d, HA_ROLE_SLAVE, engine_->options());
     replicas_ = first;
     return d;
   }
@@ -332,7 +322,10 @@ class ChangedSet : public CoordinatedSet {
   Node* master_ = nullptr;
 };
 
-TEST_F(ChangedSet, ANodeIsAddedAndCounts) {
+INSTANTIATE_TEST_SUITE_P(Engines, ChangedSet, ::testing::Values("etcd", "host"),
+                         [](const auto& engine) { return engine.param; });
+
+TEST_P(ChangedSet, ANodeIsAddedAndCounts) {
   Node& d = start_fourth();
   ASSERT_EQ(master_->plugin->set_option("add_member", "d@" + address(d)), HA_OK)
       << error_of(*master_);
@@ -347,7 +340,7 @@ TEST_F(ChangedSet, ANodeIsAddedAndCounts) {
   EXPECT_TRUE(put(*master_));
 }
 
-TEST_F(ChangedSet, ANodeThatJoinsDoesNotCountBeforeItHasTheLog) {
+TEST_P(ChangedSet, ANodeThatJoinsDoesNotCountBeforeItHasTheLog) {
   // Nobody is there.
   ASSERT_EQ(master_->plugin->set_option("add_member", "d@127.0.0.1:1"), HA_OK);
   ASSERT_TRUE(becomes(*master_, "version 1: a,b,c with default_copies 2"));
@@ -363,7 +356,7 @@ TEST_F(ChangedSet, ANodeThatJoinsDoesNotCountBeforeItHasTheLog) {
   EXPECT_FALSE(changes(*master_));
 }
 
-TEST_F(ChangedSet, ANodeThatLeavesCountsNoMore) {
+TEST_P(ChangedSet, ANodeThatLeavesCountsNoMore) {
   Node& gone = slave();
   ASSERT_EQ(master_->plugin->set_option("remove_member", gone.id), HA_OK);
   ASSERT_TRUE(Instance::eventually(
@@ -376,7 +369,7 @@ TEST_F(ChangedSet, ANodeThatLeavesCountsNoMore) {
       << "nobody is left whose copy counts";
 }
 
-TEST_F(ChangedSet, OnlyWhatCanBeDoneIsBegun) {
+TEST_P(ChangedSet, OnlyWhatCanBeDoneIsBegun) {
   const auto refused = [](Node& node, const char* option, const std::string& value,
                           const char* words) {
     EXPECT_NE(node.plugin->set_option(option, value), HA_OK) << value;
@@ -392,31 +385,31 @@ TEST_F(ChangedSet, OnlyWhatCanBeDoneIsBegun) {
   EXPECT_EQ(keys().set.revision, 0);
 }
 
-TEST_F(ChangedSet, ANodeGoesByTheChangedSetAfterARestart) {
+TEST_P(ChangedSet, ANodeGoesByTheChangedSetAfterARestart) {
   Node& stays = other_slave();
   ASSERT_EQ(master_->plugin->set_option("remove_member", slave().id), HA_OK);
   ASSERT_TRUE(Instance::eventually([&] { return set_of(stays).starts_with("version 2: "); }));
   const std::string two = set_of(stays);
   stays.plugin.reset();
-  start(stays, HA_ROLE_SLAVE, engine_at(etcd_.port()));
+  start(stays, HA_ROLE_SLAVE, engine_->options());
   EXPECT_EQ(set_of(stays), two);
   ASSERT_TRUE(stays.host.wait_for_log("the set was changed while it ran"));
   stays.plugin.reset();
   stays.state.write("ha_set.json", "{}");
-  load(stays, engine_at(etcd_.port()));
+  load(stays, engine_->options());
   EXPECT_EQ(stays.plugin->start(HA_ROLE_SLAVE), HA_CORRUPT);
   EXPECT_THAT(error_of(stays), HasSubstr("ha_set.json' is damaged"));
 }
 
-TEST_F(ChangedSet, AnEngineThatLostItIsToldTheSetAgain) {
+TEST_P(ChangedSet, AnEngineThatLostItIsToldTheSetAgain) {
   ASSERT_EQ(master_->plugin->set_option("remove_member", slave().id), HA_OK);
   ASSERT_TRUE(Instance::eventually(
       [&] { return set_of(*master_).starts_with("version 2: ") && !changes(*master_); }));
   const std::string kept = keys().set.value;
-  put_by_hand("set", R"({"version":1,"now":["a","b"],"copies":2,"joining":"",)"
-                     R"("nodes":{"a":"h:1","b":"h:2"},"master":"a","epoch":1})");
+  engine_->put_by_hand("set", R"({"version":1,"now":["a","b"],"copies":2,"joining":"",)"
+                              R"("nodes":{"a":"h:1","b":"h:2"},"master":"a","epoch":1})");
   EXPECT_TRUE(Instance::eventually([&] { return keys().set.value == kept; }));
-  put_by_hand("set", "nonsense");
+  engine_->put_by_hand("set", "nonsense");
   EXPECT_TRUE(master_->host.wait_for_log("the coordinator's key of the set is wrong"));
   EXPECT_TRUE(put(*master_));
 }

@@ -287,6 +287,7 @@ TEST(Settings, TheCoordinatorIsAnEngineAndItsEndpoints) {
            Row{"etcd:https://[::1]:2379 , [fe80::1%eth0]:2379",
                "etcd:https://[::1]:2379,[fe80::1%eth0]:2379", true},
            Row{"etcd:[2001:db8::1]:2379", "etcd:http://[2001:db8::1]:2379", false},
+           Row{"host", "host", false},
            Row{"", "", false},
        }) {
     Settings s;
@@ -311,6 +312,7 @@ TEST(Settings, ACoordinatorIsRefusedInWords) {
            Row{"consul:10.0.0.1:8500", "try etcd:http://10.0.0.1:2379"},
            Row{"Etcd:10.0.0.1:2379", "does not begin with the engine's name"},
            Row{"...", "does not begin with the engine's name"},
+           Row{"host:", "or host for the lock service of the host"},
            Row{"etcd:", "names no endpoint"},
            Row{"etcd: ", "names no endpoint"},
            Row{"etcd:http://e1:1,https://e2:2", "mixes http and https"},
@@ -426,6 +428,20 @@ TEST(Settings, ACoordinatorsFilesComeInPairs) {
       EXPECT_EQ(check_together(s), "");
     }
   }
+}
+
+TEST(Settings, WhatIsForEtcdIsNotForTheHost) {
+  Settings s = supervised();
+  ASSERT_EQ(apply_option(s, "coordinator", "host"), "");
+  EXPECT_EQ(check_together(s), "");
+  const auto is_for_etcd = [&](const std::function<void(Settings&)>& give) {
+    Settings with = s;
+    give(with);
+    EXPECT_NE(check_together(with).find("are for etcd"), std::string::npos);
+  };
+  is_for_etcd([](Settings& with) { with.coordinator_ca = "/ca.pem"; });
+  is_for_etcd([](Settings& with) { with.coordinator_user = with.coordinator_password_file = "x"; });
+  is_for_etcd([](Settings& with) { with.coordinator_cert = with.coordinator_key = "x"; });
 }
 
 TEST(Settings, WhatIsForAnEngineNeedsOne) {
