@@ -191,7 +191,7 @@ class Host:
             print("plugin:", c.string_at(line, size).decode(), file=sys.stderr)
 
 
-def wait_for_copies(plugin, instance, end, copies):
+def wait_for_copies(plugin, instance, end, copies, epoch=0):
     done, result = threading.Event(), []
 
     @WaitFn
@@ -200,7 +200,7 @@ def wait_for_copies(plugin, instance, end, copies):
         done.set()
 
     request = WaitRequest(struct_size=c.sizeof(WaitRequest), acks=copies, end=end,
-                          timeout_ns=10 * 10**9, fn=on_replicated)
+                          epoch=epoch, timeout_ns=10 * 10**9, fn=on_replicated)
     status = plugin.wait_replicated(instance, c.byref(request))
     if status == OK:
         done.wait()
