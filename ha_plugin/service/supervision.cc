@@ -124,20 +124,23 @@ std::string Supervision::refuses(Role role) const {
 Outcome Supervision::order(const std::string& option, const std::string& value) {
   std::function<Outcome()> what;
   if (option == "pause") {
-    what = [&] { return change_orders([&](Orders& orders) { orders.paused = value == "true"; }); };
+    what = [this, paused = value == "true"] {
+      return change_orders([&](Orders& orders) { orders.paused = paused; });
+    };
   } else if (option == "switchover") {
     if (!is_in_set(value)) {
       return {Status::kInvalid,
               fmt::format("'{}' is not a node of the set: {}", value, set_now().members.text())};
     }
     if (metrics_.holder.get() == value) return {};
-    what = [&] { return change_orders([&](Orders& orders) { orders.wanted = value; }); };
+    what = [this, value] { return change_orders([&](Orders& orders) { orders.wanted = value; }); };
   } else {
-    what = [&] { return change_set(option, value); };
+    what = [this, option, value] { return change_set(option, value); };
   }
   const auto patience = std::chrono::steady_clock::now() + kOperatorPatience;
   Lock lock(mutex_);
   if (ended_) return {Status::kUnsupported, "this node has no option 'coordinator'"};
+  ++orders_asked_;
   answered_.reset();
   asked_ = what;
   wake_.notify_all();
@@ -145,9 +148,6 @@ Outcome Supervision::order(const std::string& option, const std::string& value) 
     if (!wake_.wait_until(lock, patience)) break;
   }
   asked_ = nullptr;
-  if (answered_) return *answered_;
-  // Under way: it reads what lies on this stack.
-  while (asking_ && !ended_) wake_.wait(lock);
   if (answered_) return *answered_;
   return {Status::kTimeout, "the coordinator did not answer in time; what was asked for may hold"};
 }
@@ -329,11 +329,12 @@ CoordinatorAnswer Supervision::write(const Orders& orders) {
 
 void Supervision::do_asked() {
   std::function<Outcome()> what;
+  std::uint64_t number = 0;
   {
     const Lock lock(mutex_);
     if (!asked_) return;
     what = std::exchange(asked_, nullptr);
-    asking_ = true;
+    number = orders_asked_;
   }
   Outcome done;
   try {
@@ -342,7 +343,7 @@ void Supervision::do_asked() {
     done = {Status::kInternal, e.what()};
   }
   const Lock lock(mutex_);
-  asking_ = false;
+  if (number != orders_asked_) return;  // nobody waits for that one any more
   answered_ = std::move(done);
   wake_.notify_all();
 }

@@ -112,7 +112,7 @@ class Supervision {
   bool stop_ HA_GUARDED_BY(mutex_) = false;
   bool ended_ HA_GUARDED_BY(mutex_) = true;
   std::function<Outcome()> asked_ HA_GUARDED_BY(mutex_);
-  bool asking_ HA_GUARDED_BY(mutex_) = false;  // it is being done
+  std::uint64_t orders_asked_ HA_GUARDED_BY(mutex_) = 0;
   std::optional<Outcome> answered_ HA_GUARDED_BY(mutex_);
   std::thread thread_;
 };
