@@ -47,6 +47,7 @@ class Demo {
     if (auto error = wait_until_all_hold_everything()) return with_logs(std::move(*error));
     if (auto error = leave_the_master_alone()) return with_logs(std::move(*error));
     if (auto error = go_on_without_slaves()) return with_logs(std::move(*error));
+    if (auto error = let_nobody_promote()) return with_logs(std::move(*error));
     view_.say(fmt::format("reading every line back from slave {} ({})", returned_ + 1,
                           nodes_[returned_]->url()));
     auto verdict = judge(nodes_[returned_]->url(), input_, feeder_, interrupt_);
@@ -63,7 +64,8 @@ class Demo {
         .killed_at = killed_at_,
         .cut_bytes = cut_bytes_,
         .below_policy = kBelowPolicyLines,
-        .below_policy_found = std::get<std::int64_t>(below_policy)};
+        .below_policy_found = std::get<std::int64_t>(below_policy),
+        .taken_over_us = taken_over_us_};
   }
 
  private:
@@ -95,7 +97,7 @@ class Demo {
   }
 
   std::optional<Error> start_node(std::size_t i, const std::string& role) {
-    const std::vector<std::pair<std::string, std::string>> flags = {
+    std::vector<std::pair<std::string, std::string>> flags = {
         {"--role", role},
         {"--store", dir_.path() + "/store" + id(i)},
         {"--http", "127.0.0.1:0"},
@@ -107,6 +109,7 @@ class Demo {
         {"--replicas", replicas_},
         // A few producers may be quicker than the slaves of a new master.
         {"--option", "missing_copies=block"}};
+    if (!coordinator_.empty()) flags.emplace_back("--option", "coordinator=" + coordinator_);
     std::vector<std::string> arguments = {"serve"};
     for (const auto& [flag, value] : flags) arguments.insert(arguments.end(), {flag, value});
     auto node = Node::start(options_.ha_stub, arguments, log_path(i));
@@ -290,6 +293,79 @@ class Demo {
     return wait_until_all_hold_everything();
   }
 
+  // With an etcd a slave takes over by itself.
+  std::optional<Error> let_nobody_promote() {
+    if (find_program("etcd").empty()) {
+      view_.say(
+          "there is no program 'etcd' here (Debian: etcd-server), so the act where nobody promotes "
+          "is left out");
+      return std::nullopt;
+    }
+    if (auto error = start_etcd()) return error;
+    view_.say("the nodes start again, all as slaves, with etcd as their coordinator");
+    for (const auto& node : nodes_) node->stop();
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+      if (auto error = start_node(i, "slave")) return error;
+    }
+    std::chrono::steady_clock::duration took{};
+    if (auto error = acknowledge_somewhere(took)) return error;
+    if (auto error = wait_until_all_hold_everything()) return error;
+    const std::size_t old = master_;
+    view_.say(fmt::format("node {} became master by itself; SIGKILL for it", old + 1));
+    nodes_[old]->kill();
+    if (auto error = acknowledge_somewhere(took)) return error;
+    taken_over_us_ = std::chrono::duration_cast<std::chrono::microseconds>(took).count();
+    view_.say(fmt::format("{} later node {} acknowledges a message; nobody promoted it",
+                          cli::duration_text(taken_over_us_), master_ + 1));
+    if (auto error = start_node(old, "slave")) return error;
+    return wait_until_all_hold_everything();
+  }
+
+  std::optional<Error> start_etcd() {
+    std::array<std::string, 2> urls;
+    {
+      std::array<std::unique_ptr<FreePort>, 2> held;
+      for (std::size_t i = 0; i < held.size(); ++i) {
+        auto port = FreePort::take();
+        if (auto* error = std::get_if<Error>(&port)) return std::move(*error);
+        held[i] = std::move(std::get<std::unique_ptr<FreePort>>(port));
+        urls[i] = fmt::format("http://127.0.0.1:{}", held[i]->number());
+      }
+    }
+    const auto& [clients, peers] = urls;
+    auto started = Node::launch(
+        find_program("etcd"),
+        {"--data-dir", dir_.path() + "/etcd", "--listen-client-urls", clients,
+         "--advertise-client-urls", clients, "--listen-peer-urls", peers,
+         "--initial-advertise-peer-urls", peers, "--initial-cluster", "default=" + peers},
+        dir_.path() + "/etcd.log");
+    if (auto* error = std::get_if<Error>(&started)) return std::move(*error);
+    etcd_ = std::get<std::unique_ptr<Node>>(std::move(started));
+    coordinator_ = "etcd:" + clients;
+    return std::nullopt;
+  }
+
+  // Until one of the nodes, which becomes master_, has taken a message. took: how long that was.
+  std::optional<Error> acknowledge_somewhere(std::chrono::steady_clock::duration& took) {
+    const auto began = std::chrono::steady_clock::now();
+    const std::string target = fmt::format("/v1/topics/taken-over/messages?acks={}", kAcks);
+    std::optional<Error> last;
+    while (std::chrono::steady_clock::now() - began < kStepTimeout) {
+      for (std::size_t i = 0; i < nodes_.size(); ++i) {
+        last = produce(nodes_[i]->url(), target, "to the master");
+        if (last) continue;
+        took = std::chrono::steady_clock::now() - began;
+        master_ = i;
+        view_.set_master(nodes_[i]->url());
+        return std::nullopt;
+      }
+      if (interrupt_.wait_for(kLook)) return Error{HA_SHUTDOWN, 0, "interrupted"};
+    }
+    return Error{HA_TIMEOUT, 0,
+                 fmt::format("no node became master within {} s; the last one said: {}",
+                             kStepTimeout.count(), last->text)};
+  }
+
   // Until the master's journal has a range, and it is healed or is not; says it.
   std::optional<Error> await_journal(const std::string& what, bool healed) {
     cli::DegradedRange last;
@@ -365,7 +441,8 @@ class Demo {
             })) {
       return error;
     }
-    for (const auto slave : {other_, returned_}) {
+    for (std::size_t slave = 0; slave < nodes_.size(); ++slave) {
+      if (slave == master_) continue;
       if (auto error =
               await(slave, "that a slave shows what it holds",
                     [&](const cli::NodeStatus& status) { return status.confirm == end; })) {
@@ -379,6 +456,8 @@ class Demo {
   const Interrupt& interrupt_;
   const Input& input_;
   TempDir dir_;  // outlives the nodes
+  std::unique_ptr<Node> etcd_;
+  std::string coordinator_;  // the option; empty = without
   std::array<std::unique_ptr<Node>, 3> nodes_;
   std::array<std::string, 3> addresses_;
   std::string replicas_;
@@ -389,6 +468,7 @@ class Demo {
   const std::size_t returned_ = 0;  // the old master
   std::int64_t killed_at_ = 0;
   std::int64_t cut_bytes_ = 0;
+  std::int64_t taken_over_us_ = -1;
 };
 
 }  // namespace

@@ -28,6 +28,9 @@ struct DemoReport {
   std::int64_t cut_bytes = 0;           // off the second master's log, which no other node ever had
   std::int64_t below_policy = 0;        // lines acknowledged while no slave was there
   std::int64_t below_policy_found = 0;  // of these, on the node that was read in the end
+  // From the last SIGKILL to a message that a node which became master by itself acknowledged; -1 =
+  // there was no etcd.
+  std::int64_t taken_over_us = -1;
 
   bool good() const { return verdict.good() && below_policy_found == below_policy; }
 };

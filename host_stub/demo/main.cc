@@ -29,10 +29,12 @@ void print_json(const stub::demo::DemoReport& report) {
       "{{\"ok\":{},\"lines\":{},\"acknowledged\":{},\"found\":{},\"lost\":{},\"duplicated\":{},"
       "\"differ\":{},\"missing\":{},\"strangers\":{},\"survived\":{},\"sent_again\":{},"
       "\"killed_at\":{},\"cut_bytes\":{},\"below_policy\":{},\"below_policy_found\":{},"
+      "\"taken_over_us\":{},"
       "\"seconds\":{:.3f},\"p50_us\":{},\"p99_us\":{}}}\n",
       report.good(), v.lines, v.acknowledged, v.found, v.lost, v.duplicated, v.differ, v.missing,
       v.strangers, v.survived, v.sent_again, report.killed_at, report.cut_bytes,
-      report.below_policy, report.below_policy_found, report.seconds, report.p50_us, report.p99_us);
+      report.below_policy, report.below_policy_found, report.taken_over_us, report.seconds,
+      report.p50_us, report.p99_us);
 }
 
 void print_words(const stub::demo::DemoReport& report) {
@@ -54,9 +56,16 @@ void print_words(const stub::demo::DemoReport& report) {
   fmt::print(
       "below policy  {:>11}   lines acknowledged while no slave was there; {} of them found\n",
       grouped(report.below_policy), grouped(report.below_policy_found));
+  const bool by_itself = report.taken_over_us >= 0;
+  if (by_itself) {
+    fmt::print("taken over    {:>11}   after another SIGKILL, with etcd: nobody promoted\n",
+               duration_text(report.taken_over_us));
+  }
   fmt::print("ack time      p50 {}, p99 {}; all of it took {:.1f} s\n\n{}\n",
              duration_text(report.p50_us), duration_text(report.p99_us), report.seconds,
-             report.good() ? "Two masters were killed, and nothing that was acknowledged was lost."
+             report.good() ? fmt::format("{} masters were killed, and nothing that was "
+                                         "acknowledged was lost.",
+                                         by_itself ? "Three" : "Two")
                            : "FAILED: what was read back is not what was acknowledged.");
 }
 

@@ -12,8 +12,10 @@
 #include <boost/json/value.hpp>
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <sstream>
 
 #include "ha/plugin.h"
 
@@ -35,15 +37,16 @@ Error system_failure(const std::string& what) {
   return Error{HA_IO, error, what + ": " + std::strerror(error)};
 }
 
-// A program's standard streams: nothing to read, a pipe for its output, a file for its log.
+// A program's standard streams: nothing to read, a pipe or, with -1, the log for its output, a file
+// for its log.
 pid_t spawn(const std::string& program, const std::vector<std::string>& arguments, int output,
             const std::string& log_path) {
   posix_spawn_file_actions_t files;
   posix_spawn_file_actions_init(&files);
   posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_adddup2(&files, output, 1);
   posix_spawn_file_actions_addopen(&files, 2, log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND,
                                    0644);
+  posix_spawn_file_actions_adddup2(&files, output < 0 ? 2 : output, 1);
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
   sigset_t none;  // this program blocks signals; the child must not
@@ -82,6 +85,14 @@ Result<std::unique_ptr<Node>> Node::start(const std::string& program,
   ::close(ends[0]);
   if (error) return std::move(*error);
   return node;
+}
+
+Result<std::unique_ptr<Node>> Node::launch(const std::string& program,
+                                           const std::vector<std::string>& arguments,
+                                           const std::string& log_path) {
+  const pid_t pid = spawn(program, arguments, -1, log_path);
+  if (pid < 0) return system_failure("cannot start '" + program + "'");
+  return std::unique_ptr<Node>(new Node(pid, ::pidfd_open(pid, 0)));
 }
 
 std::optional<Error> Node::read_ready(int pipe, const std::string& log_path) {
@@ -140,6 +151,16 @@ void Node::stop() {
   if (gone_) return;
   ::pidfd_send_signal(pidfd_, SIGTERM, nullptr, 0);
   if (!wait_gone(kStopMs)) kill();
+}
+
+std::string find_program(const std::string& name) {
+  const char* path = ::getenv("PATH");
+  std::stringstream folders(path == nullptr ? "" : path);
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    const std::string file = folder + "/" + name;
+    if (::access(file.c_str(), X_OK) == 0) return file;
+  }
+  return "";
 }
 
 std::string last_line(const std::string& path) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One ha_stub process: started, asked where it listens, ended. Ends with its owner, by SIGKILL.
+// A process, mostly of ha_stub: started, asked where it listens, ended. Ends with its owner, by
+// SIGKILL.
 //
 // Threads: one at a time.
 #pragma once
@@ -21,6 +22,10 @@ class Node {
   static Result<std::unique_ptr<Node>> start(const std::string& program,
                                              const std::vector<std::string>& arguments,
                                              const std::string& log_path);
+  // Of a program that has no ready line. What it prints goes to its log too.
+  static Result<std::unique_ptr<Node>> launch(const std::string& program,
+                                              const std::vector<std::string>& arguments,
+                                              const std::string& log_path);
   ~Node();
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
@@ -46,6 +51,8 @@ class Node {
   std::string metrics_;
 };
 
+// Where PATH has a program of that name; empty when nowhere.
+std::string find_program(const std::string& name);
 // The last line of a text file; empty when there is none.
 std::string last_line(const std::string& path);
 
