@@ -62,11 +62,22 @@ std::string quote_number_keys(std::string_view text) {
 // An offset counts with the most digits that it can have: an update never grows the table.
 constexpr std::size_t kOffsetBytes = 19;
 
-std::size_t text_bytes(const std::string& topic, const std::string& group,
-                       const std::map<int, std::int64_t>& queues) {
-  std::size_t bytes = topic.size() + group.size() + std::string_view(R"(,"@":{})").size();
-  for (const auto& [queue, next] : queues)
-    bytes += std::to_string(queue).size() + kOffsetBytes + std::string_view(R"(,"":)").size();
+constexpr std::int64_t kEmptyBytes = std::string_view(R"({"offsetTable":{}})").size();
+
+std::int64_t queue_bytes(int queue) {
+  return static_cast<std::int64_t>(std::to_string(queue).size() + kOffsetBytes +
+                                   std::string_view(R"(,"":)").size());
+}
+
+std::int64_t pair_bytes(const std::string& topic, const std::string& group) {
+  return static_cast<std::int64_t>(topic.size() + group.size() +
+                                   std::string_view(R"(,"@":{})").size());
+}
+
+std::int64_t text_bytes(const std::string& topic, const std::string& group,
+                        const std::map<int, std::int64_t>& queues) {
+  std::int64_t bytes = pair_bytes(topic, group);
+  for (const auto& [queue, next] : queues) bytes += queue_bytes(queue);
   return bytes;
 }
 
@@ -93,22 +104,43 @@ Result<std::unique_ptr<GroupOffsets>> GroupOffsets::open(const std::string& stor
   if (auto error = store::make_directory(directory)) return std::move(*error);
   std::unique_ptr<GroupOffsets> out(
       new GroupOffsets(directory + "/consumerOffset.json", std::move(end)));
-  auto failed = read_side_file(out->path_, "every consumer group starts again",
-                               [&](std::string_view text) { return out->take_file(text); });
+  auto failed = out->file_.read(
+      "every consumer group starts again",
+      [&](std::string_view text) { return out->take_file(text); },
+      "the commits in it do not count, so their groups read some messages again",
+      [&](std::string_view text) { return out->take_change(text); });
   if (failed) return std::move(*failed);
   return out;
 }
 
+GroupOffsets::GroupOffsets(std::string path, QueueEnd end)
+    : end_(std::move(end)), file_(std::move(path)), bytes_(kEmptyBytes) {}
+
 std::string GroupOffsets::take_file(std::string_view text) {
   Parsed parsed = parse(text);
   if (!parsed.wrong.empty()) return parsed.wrong;
-  if (!parsed.dropped.empty()) spdlog::warn("'{}': {}", path_, parsed.dropped);
-  table_ = std::move(parsed.table);
+  if (!parsed.dropped.empty()) spdlog::warn("'{}': {}", file_.path(), parsed.dropped);
+  set_table_locked(std::move(parsed.table));
   pending_ = std::move(parsed.pending);
   // The file of another broker may name what its table does not have.
   for (const auto& [pair, queues] : pending_) {
-    for (const auto& [queue, next] : queues) table_[pair].try_emplace(queue, next);
+    for (const auto& [queue, next] : queues) {
+      if (growth_locked(pair, queue) > 0) put_locked(pair, queue, next, false);
+    }
   }
+  return "";
+}
+
+// A line of the journal: what it says was checked before it was written.
+std::string GroupOffsets::take_change(std::string_view text) {
+  const Parsed change = parse(text);
+  if (!change.wrong.empty()) return change.wrong;
+  if (!change.dropped.empty()) return change.dropped;
+  for (const auto& [pair, queues] : change.table) {
+    for (const auto& [queue, next] : queues)
+      put_locked(pair, queue, next, change.pending.contains(pair));
+  }
+  erase_locked(change.removed);
   return "";
 }
 
@@ -119,6 +151,9 @@ GroupOffsets::~GroupOffsets() {
   }
   changed_.notify_all();
   if (saver_.joinable()) saver_.join();
+  const std::lock_guard file_lock(file_mutex_);
+  if (!file_.has_journal()) return;
+  if (const auto error = write_all()) spdlog::error("consumer offsets: {}", error->text);
 }
 
 GroupOffsets::Parsed GroupOffsets::parse(std::string_view text) {
@@ -136,9 +171,12 @@ GroupOffsets::Parsed GroupOffsets::parse(std::string_view text) {
   }
   Drops drops;
   out.table = table_of(table->get_object(), drops);
-  const auto* pending = parsed.get_object().if_contains("pendingOffsets");
-  if (pending != nullptr && pending->is_object())
-    out.pending = table_of(pending->get_object(), drops);
+  const auto other_table = [&](const char* name) {
+    const auto* other = parsed.get_object().if_contains(name);
+    return other != nullptr && other->is_object() ? table_of(other->get_object(), drops) : Table();
+  };
+  out.pending = other_table("pendingOffsets");
+  out.removed = other_table("removedOffsets");
   out.dropped = drops.text();
   return out;
 }
@@ -197,7 +235,7 @@ std::optional<Error> GroupOffsets::replace(std::string_view text) {
   if (still_pending == pending_ && parsed.table == table_) return std::nullopt;
   // A master whose own file was damaged starts from nothing: what stands here may be the last copy.
   if (parsed.table.empty() && !table_.empty()) keep_old_ = true;
-  table_ = std::move(parsed.table);
+  set_table_locked(std::move(parsed.table));
   pending_ = std::move(still_pending);
   changed_locked();
   return std::nullopt;
@@ -216,10 +254,9 @@ std::optional<Error> GroupOffsets::merge(std::string_view text, bool pending) {
   if (!parsed.dropped.empty()) refused.add(parsed.dropped);
   bool any = false;
   const std::lock_guard lock(mutex_);
-  std::int64_t bytes = size_of(table_).bytes;
   for (const auto& [pair, queues] : parsed.table) {
     for (const auto& [queue, next] : queues) {
-      const std::string why = merge_locked(pair, queue, next, pending, bytes, any);
+      const std::string why = merge_locked(pair, queue, next, pending, any);
       if (!why.empty())
         refused.add("group '" + pair.group + "' topic '" + pair.topic + "' queue " +
                     std::to_string(queue) + ": offset " + std::to_string(next) + " " + why);
@@ -233,24 +270,17 @@ std::optional<Error> GroupOffsets::merge(std::string_view text, bool pending) {
   return std::nullopt;
 }
 
-// "" or why not. bytes: of the table, at most. any: set when the table has changed.
+// "" or why not. any: set when the table has changed.
 std::string GroupOffsets::merge_locked(const Pair& pair, int queue, std::int64_t next, bool pending,
-                                       std::int64_t& bytes, bool& any) {
+                                       bool& any) {
   if (const std::int64_t last = end_(pair.topic, queue); next > last)
     return "is beyond the end, " + std::to_string(last);
-  const auto entry = table_.find(pair);
-  const bool known = entry != table_.end() && entry->second.contains(queue);
-  if (known && entry->second.at(queue) >= next) return "";
-  if (!known) {
-    // Counted as a pair of its own: too much rather than too little, and without a look at all.
-    const auto more =
-        static_cast<std::int64_t>(text_bytes(pair.topic, pair.group, {{queue, next}}));
-    if (entry == table_.end() && table_.size() >= kMaxGroupEntries) return "finds the table full";
-    if (bytes + more > kMaxGroupBytes) return "finds the table full";
-    bytes += more;
+  if (growth_locked(pair, queue) == 0) {
+    if (table_.at(pair).at(queue) >= next) return "";
+  } else if (check_growth_locked(pair, queue)) {
+    return "finds the table full";
   }
-  table_[pair][queue] = next;
-  if (pending) pending_[pair][queue] = next;
+  put_locked(pair, queue, next, pending);
   any = true;
   return "";
 }
@@ -297,30 +327,79 @@ void GroupOffsets::run() {
       changed_.wait(lock, [this] { return stopping_ || unsaved_; });
       if (!unsaved_) return;
     }
-    const std::lock_guard file_lock(file_mutex_);
-    std::string text;
-    bool keep_old = false;
+    std::optional<Error> error;
     {
-      const std::lock_guard lock(mutex_);
-      unsaved_ = false;
-      keep_old = std::exchange(keep_old_, false);
-      text = encode(table_, pending_);
+      const std::lock_guard file_lock(file_mutex_);
+      error = write_all();
     }
-    if (keep_old) {
-      const auto kept = store::move_aside(path_, "replaced");
-      if (const auto* failed = std::get_if<Error>(&kept))
-        spdlog::error("consumer offsets: {}", failed->text);
-      else
-        spdlog::warn("consumer offsets: the master has none; those of before are in '{}'",
-                     std::get<std::string>(kept));
-    }
-    const auto error = store::replace_file(path_, text);
     if (!error) continue;
     spdlog::error("consumer offsets: {}", error->text);
     std::unique_lock lock(mutex_);
-    unsaved_ = true;
     if (changed_.wait_for(lock, kRetryPause, [this] { return stopping_; })) return;
   }
+}
+
+std::optional<Error> GroupOffsets::write_all() {
+  std::string text;
+  bool keep_old = false;
+  bool unsaved = false;
+  {
+    const std::lock_guard lock(mutex_);
+    unsaved = std::exchange(unsaved_, false);
+    keep_old = std::exchange(keep_old_, false);
+    text = encode(table_, pending_);
+  }
+  if (keep_old) {
+    const auto kept = file_.set_aside("replaced");
+    if (const auto* failed = std::get_if<Error>(&kept))
+      spdlog::error("consumer offsets: {}", failed->text);
+    else
+      spdlog::warn("consumer offsets: the master has none; those of before are in '{}'",
+                   std::get<std::string>(kept));
+  }
+  auto error = file_.replace(text);
+  if (error && unsaved) {
+    const std::lock_guard lock(mutex_);
+    unsaved_ = true;
+    changed_.notify_all();
+  }
+  return error;
+}
+
+std::optional<Error> GroupOffsets::write_change(const std::string& change) {
+  if (file_.due()) {
+    if (auto error = write_all()) return error;
+  }
+  return file_.append(change);
+}
+
+void GroupOffsets::set_table_locked(Table table) {
+  table_ = std::move(table);
+  bytes_ = kEmptyBytes;
+  for (const auto& [pair, queues] : table_) bytes_ += text_bytes(pair.topic, pair.group, queues);
+}
+
+void GroupOffsets::put_locked(const Pair& pair, int queue, std::int64_t next, bool pending) {
+  bytes_ += growth_locked(pair, queue);
+  table_[pair][queue] = next;
+  if (pending) pending_[pair][queue] = next;
+}
+
+void GroupOffsets::erase_locked(const Table& removed) {
+  for (const auto& [pair, queues] : removed) {
+    const auto entry = table_.find(pair);
+    if (entry == table_.end()) continue;
+    bytes_ -= text_bytes(pair.topic, pair.group, entry->second);
+    table_.erase(entry);
+    pending_.erase(pair);
+  }
+}
+
+// How many bytes of text() that offset adds; 0: it is there.
+std::int64_t GroupOffsets::growth_locked(const Pair& pair, int queue) const {
+  const auto entry = table_.find(pair);
+  if (entry == table_.end()) return pair_bytes(pair.topic, pair.group) + queue_bytes(queue);
+  return entry->second.contains(queue) ? 0 : queue_bytes(queue);
 }
 
 std::int64_t GroupOffsets::get(const std::string& group, const std::string& topic,
@@ -336,48 +415,34 @@ Result<std::monostate> GroupOffsets::set(const std::string& group, const std::st
                                          int queue, std::int64_t next, bool pending) {
   const std::lock_guard file_lock(file_mutex_);
   const Pair pair{topic, group};
-  Table changed;
-  Table changed_pending;
   {
     const std::lock_guard lock(mutex_);
-    changed = table_;
-    changed_pending = pending_;
+    if (auto refused = check_growth_locked(pair, queue)) return std::move(*refused);
   }
-  const bool grows = !changed.contains(pair) || !changed[pair].contains(queue);
-  changed[pair][queue] = next;
-  if (pending) changed_pending[pair][queue] = next;
-  if (grows) {
-    if (auto refused = check_growth(changed)) return std::move(*refused);
-  }
-  if (auto error = store::replace_file(path_, encode(changed, changed_pending)))
+  const Table change{{pair, {{queue, next}}}};
+  if (auto error = write_change(encode(change, pending ? change : Table())))
     return std::move(*error);
   const std::lock_guard lock(mutex_);
-  table_[pair][queue] = next;  // the table may have been replaced meanwhile
-  if (pending) pending_[pair][queue] = next;
+  put_locked(pair, queue, next, pending);  // the table may have been replaced meanwhile
   version_.fetch_add(1, std::memory_order_release);
   return std::monostate{};
 }
 
-GroupOffsets::Size GroupOffsets::size_of(const Table& table) {
-  std::size_t bytes = std::string_view(R"({"offsetTable":{}})").size();
-  for (const auto& [pair, queues] : table) bytes += text_bytes(pair.topic, pair.group, queues);
-  return {static_cast<std::int64_t>(table.size()), 0, static_cast<std::int64_t>(bytes)};
-}
-
 GroupOffsets::Size GroupOffsets::size() const {
   const std::lock_guard lock(mutex_);
-  Size out = size_of(table_);
+  Size out{static_cast<std::int64_t>(table_.size()), 0, bytes_};
   for (const auto& [pair, queues] : pending_)
     out.pending += static_cast<std::int64_t>(queues.size());
   return out;
 }
 
-std::optional<Error> GroupOffsets::check_growth(const Table& grown) {
-  const Size size = size_of(grown);
+std::optional<Error> GroupOffsets::check_growth_locked(const Pair& pair, int queue) const {
+  const std::int64_t more = growth_locked(pair, queue);
+  if (more == 0) return std::nullopt;
   std::string what;
-  if (grown.size() > kMaxGroupEntries)
+  if (table_.size() + (table_.contains(pair) ? 0 : 1) > kMaxGroupEntries)
     what = std::to_string(kMaxGroupEntries) + " pairs of topic and group";
-  else if (size.bytes > kMaxGroupBytes)
+  else if (bytes_ + more > kMaxGroupBytes)
     what = std::to_string(kMaxGroupBytes) +
            " bytes of consumer groups' offsets, more than which "
            "would not be replicated";
@@ -390,36 +455,26 @@ std::optional<Error> GroupOffsets::check_growth(const Table& grown) {
 Result<std::int64_t> GroupOffsets::remove(const std::string& group,
                                           const std::optional<std::string>& topic) {
   const std::lock_guard file_lock(file_mutex_);
-  const auto from = [&](Table& table) {
-    std::int64_t removed = 0;
-    std::erase_if(table, [&](const auto& entry) {
-      const auto& [pair, queues] = entry;
-      const bool goes = pair.group == group && (!topic || pair.topic == *topic);
-      if (goes) removed += static_cast<std::int64_t>(queues.size());
-      return goes;
-    });
-    return removed;
-  };
-  Table changed;
-  Table changed_pending;
+  Table removed;
   {
     const std::lock_guard lock(mutex_);
-    changed = table_;
-    changed_pending = pending_;
+    for (auto at = topic ? table_.find({*topic, group}) : table_.begin(); at != table_.end();
+         ++at) {
+      if (at->first.group == group) removed.insert(*at);
+      if (topic) break;
+    }
   }
-  const std::int64_t removed = from(changed);
-  from(changed_pending);
-  if (removed == 0) return removed;
-  if (auto error = store::replace_file(path_, encode(changed, changed_pending)))
-    return std::move(*error);
+  if (removed.empty()) return 0;
+  if (auto error = write_change(encode({}, {}, removed))) return std::move(*error);
   const std::lock_guard lock(mutex_);
-  from(table_);
-  from(pending_);
+  erase_locked(removed);
   version_.fetch_add(1, std::memory_order_release);
-  return removed;
+  std::int64_t offsets = 0;
+  for (const auto& [pair, queues] : removed) offsets += static_cast<std::int64_t>(queues.size());
+  return offsets;
 }
 
-std::string GroupOffsets::encode(const Table& table, const Table& pending) {
+std::string GroupOffsets::encode(const Table& table, const Table& pending, const Table& removed) {
   const auto object_of = [](const Table& from) {
     json::object offsets;
     for (const auto& [pair, queues] : from) {
@@ -431,6 +486,7 @@ std::string GroupOffsets::encode(const Table& table, const Table& pending) {
   };
   json::object out{{"offsetTable", object_of(table)}};
   if (!pending.empty()) out["pendingOffsets"] = object_of(pending);
+  if (!removed.empty()) out["removedOffsets"] = object_of(removed);
   return json::serialize(out);
 }
 

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // How far each consumer group has read: DIR/config/consumerOffset.json, in RocketMQ's shape
 // {"offsetTable":{"topic@group":{"0":12}}}. RocketMQ writes the queue numbers without quotes; both
-// are read. Offsets are queue offsets, which a message keeps for ever and on every node. The file
-// is replaced as a whole at every change: it is small, and a commit is rare beside a read.
+// are read. Offsets are queue offsets, which a message keeps for ever and on every node.
+//
+// A commit and a deletion go to consumerOffset.json.journal, a line each (journaled_file.h), so
+// they cost the same however many others there are. The file is replaced as a whole when the
+// journal outgrows it, when a master's table takes its place, and when the broker stops: then no
+// journal is left, and RocketMQ and older versions find everything in the file.
 //
 // A file that cannot be understood is moved aside; entries that no client could have made (see
 // names.h) are dropped with a WARN.
@@ -15,7 +19,7 @@
 // the larger offset of each queue holds. It is pending until the master's table shows that offset
 // or a larger one.
 //
-// Threads: any. One mutex guards the table, another one is held while the file is written.
+// Threads: any. One mutex guards the table, another one is held while the files are written.
 #pragma once
 
 #include <atomic>
@@ -33,13 +37,14 @@
 #include <utility>
 #include <variant>
 
+#include "broker/journaled_file.h"
 #include "store/error.h"
 
 namespace stub {
 
-// Pairs of topic and group, and bytes of text(), that commits may grow to. The file is rewritten as
-// a whole, so it must stay small; and what is larger than HA_METADATA_MAX_BYTES, less what else
-// goes with it, would not reach the slaves. A pair and queue that is there can always be updated.
+// Pairs of topic and group, and bytes of text(), that commits may grow to: what is larger than
+// HA_METADATA_MAX_BYTES, less what else goes with it, would not reach the slaves. A pair and queue
+// that is there can always be updated.
 inline constexpr std::size_t kMaxGroupEntries = 10'000;
 inline constexpr std::int64_t kMaxGroupBytes = std::int64_t{3} << 20;
 
@@ -95,28 +100,38 @@ class GroupOffsets {
   struct Parsed {
     Table table;
     Table pending;
+    Table removed;        // of a change
     std::string wrong;    // what is wrong with the whole of it; "" = nothing
     std::string dropped;  // what of it is not in the table, in words; "" = nothing
   };
-  static Size size_of(const Table& table);
-  static std::optional<Error> check_growth(const Table& grown);
-  GroupOffsets(std::string path, QueueEnd end) : path_(std::move(path)), end_(std::move(end)) {}
-  static std::string encode(const Table& table, const Table& pending = {});
+  GroupOffsets(std::string path, QueueEnd end);
+  static std::string encode(const Table& table, const Table& pending = {},
+                            const Table& removed = {});
   static Parsed parse(std::string_view text);
   struct Drops;
   static Table table_of(const boost::json::object& offsets, Drops& drops);
-  std::string merge_locked(const Pair& pair, int queue, std::int64_t next, bool pending,
-                           std::int64_t& bytes, bool& any);
   std::string take_file(std::string_view text);
+  std::string take_change(std::string_view text);
+  // All *_locked: REQUIRES mutex_.
+  void set_table_locked(Table table);
+  void put_locked(const Pair& pair, int queue, std::int64_t next, bool pending);
+  void erase_locked(const Table& removed);
+  std::int64_t growth_locked(const Pair& pair, int queue) const;
+  std::optional<Error> check_growth_locked(const Pair& pair, int queue) const;
+  std::string merge_locked(const Pair& pair, int queue, std::int64_t next, bool pending, bool& any);
   void changed_locked();
+  // REQUIRES file_mutex_.
+  std::optional<Error> write_all();
+  std::optional<Error> write_change(const std::string& change);
   void run();
 
-  const std::string path_;
   const QueueEnd end_;
   std::mutex file_mutex_;  // taken before mutex_
+  JournaledFile file_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   Table table_;
+  std::int64_t bytes_;   // of text(), at most
   Table pending_;        // those of table_ that the master does not know yet
   std::string dropped_;  // of the last replacement
   std::string refused_;  // of the last merge

@@ -269,7 +269,7 @@ TEST(GroupOffsets, WhatCouldNotBeReplicatedIsRefused) {
 TEST(GroupOffsets, AreDeletedByGroupAndTopicAndTheSlavesFollow) {
   const TempDir master_dir, slave_dir;
   const Fake fake;
-  const auto master = open_broker(broker_options(master_dir.path(), Role::kMaster));
+  auto master = open_broker(broker_options(master_dir.path(), Role::kMaster));
   const auto slave = open_broker(broker_options(slave_dir.path(), Role::kSlave));
   for (const char* topic : {"a", "b"})
     for (int queue = 0; queue < 2; ++queue)
@@ -287,6 +287,7 @@ TEST(GroupOffsets, AreDeletedByGroupAndTopicAndTheSlavesFollow) {
   ASSERT_EQ(copy_metadata(fake, 0, 1), HA_OK);
   EXPECT_EQ(offset_of(*slave, "g", "b"), -1);
   EXPECT_EQ(offset_of(*slave, "h", "a"), 0);
+  master.reset();
   EXPECT_EQ(std::get<std::string>(store::read_file(file_of(master_dir))),
             R"({"offsetTable":{"a@h":{"0":0}}})");
 }

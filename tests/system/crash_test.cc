@@ -101,6 +101,18 @@ TEST_F(Crash, PairThatDiesTogetherGoesOnTogether) {
             "");
 }
 
+TEST_F(Crash, AnAnsweredOffsetIsThereAfterTheKill) {
+  Node& node = add_master();
+  const std::string offset = "/v1/groups/g/topics/T/queues/0/offset";
+  for (int next = 1; next <= 4; ++next) {
+    ASSERT_EQ(node.produce("T", "x", "1", "&queue=0").status, 200);
+    ASSERT_EQ(node.http().put(offset, "{\"next\":" + std::to_string(next) + "}").status, 200);
+    node.kill();
+    node.start();
+    EXPECT_EQ(number_at(node.http().get(offset).document(), "next"), next);
+  }
+}
+
 TEST_F(Crash, BothEndCleanlyAndStoresAreWhole) {
   Node& master = add_master();
   Node& slave = add_slave(master, "slave");
