@@ -356,6 +356,20 @@ def abi():
         Measure("check_ns", "ns check_acks")])
 
 
+def offsets():
+    def contenders(s):
+        disk = s.build / "bench"
+        disk.mkdir(parents=True, exist_ok=True)
+        load = ("--commits", s.pick(2000, 500))
+        on_disk = ("ours", "on a disk", Program(s, "ha_bench_offsets", *load, "--dir", disk))
+        return [("ours", "", Program(s, "ha_bench_offsets", *load)),
+                *([on_disk] if not s.quick else [])]
+    return Row("commit of one offset", contenders, [
+        Measure("us_10", "us p50, 10 pairs"), Measure("us_1000", "us p50, 1,000 pairs"),
+        Measure("us_10000", "us p50, 10,000 pairs", [Aim("<=", 20)]),
+        Measure("create_10000_us", "us for a new pair, up to 10,000", [Aim("<=", 20)])])
+
+
 def micro():
     cases = ("wait_queue/1", "wait_queue/64", "wait_queue/4096", "wait_queue/65536",
              "wait_queue_group/64", "wait_queue_group/4096", "wait_queue_shuffled/64",
@@ -427,6 +441,7 @@ def all_rows():
         stopped_process(64),
         *(message_size(body) for body in SIZES),
         abi(),
+        offsets(),
         micro(),
         start(),
         resume("restarted at once", 0, 20),
