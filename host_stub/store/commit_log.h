@@ -199,6 +199,7 @@ class CommitLog {
   Item judge_begun(std::int64_t at, std::string_view bytes, std::string& whole) const;
   // Writes inside one segment, at the log's end or beyond. On failure nothing beyond the end stays.
   std::optional<Error> write(const Segment& segment, std::int64_t at, std::span<iovec> pieces);
+  void zero_ahead(const Segment& segment, std::int64_t end);
   // In one segment; empty when there is none.
   std::string_view bytes_at(std::int64_t from, std::int64_t end) const;
   MarkValues mark_values() const;
@@ -238,6 +239,7 @@ class CommitLog {
   std::atomic<bool> bounded_{false};  // changed under the append mutex
   bool closed_ = false;
   std::uint32_t sum_ = 0;          // running, at the log's end
+  std::int64_t zeroed_ = 0;        // up to where zero_ahead last wrote
   std::uint32_t flushed_sum_ = 0;  // where durable is; under the flush mutex
   // When a segment's first bytes came, by both clocks; those not in it were there at the open.
   struct Moment {

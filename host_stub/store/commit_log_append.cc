@@ -16,6 +16,11 @@ namespace {
 constexpr std::int64_t kEnoughRoom = std::int64_t{16} << 20;
 // Nothing tells when what else failed an append is over.
 constexpr std::int64_t kFailureShownMs = 30'000;
+// What zero_ahead writes at once: several times what one flush makes durable, and little beside
+// what a disk writes while somebody waits. With 1 MiB the median was lower by 4 %, and p99 50 %
+// higher.
+constexpr std::int64_t kZeroAheadBytes = 256 << 10;
+constexpr std::size_t kZeroPieceBytes = 64 << 10;
 
 }  // namespace
 
@@ -78,8 +83,13 @@ std::optional<Error> CommitLog::ensure_segments(std::int64_t end) {
 
 std::optional<Error> CommitLog::write(const Segment& segment, std::int64_t at,
                                       std::span<iovec> pieces) {
+  std::int64_t end_of_write = at;
+  for (const iovec& piece : pieces) end_of_write += static_cast<std::int64_t>(piece.iov_len);
   auto error = segment.write(at, pieces);
-  if (!error) return std::nullopt;
+  if (!error) {
+    zero_ahead(segment, end_of_write);
+    return std::nullopt;
+  }
   note_full(*error);
   // What is beyond the end must be zero: a store whose mark is lost ends where the records do.
   const std::int64_t end = bounds_.load().end;
@@ -88,6 +98,37 @@ std::optional<Error> CommitLog::write(const Segment& segment, std::int64_t at,
     if (const auto* uncleared = std::get_if<Error>(&cleared)) fail(*uncleared);
   }
   return error;
+}
+
+// A segment has no blocks until it is written, and fdatasync of bytes that got theirs has to make
+// the file system's own record of them durable too. That is a second write to the disk, which takes
+// as long as the first. So the blocks of the next flushes are written here, several at a time:
+// the flush that comes first makes all of them known, and those after it write in place.
+//
+// It changes nothing that anybody can read. These bytes lie beyond the log's end, where a segment
+// reads as zeros: as a hole before, as written zeros after, and as either of the two wherever power
+// is lost in between. Nothing else writes there meanwhile, since the append mutex is held, and the
+// next append starts at the log's end as before. So recovery sees no state that it did not see
+// without this.
+//
+// Only while flushes are waited for: otherwise these bytes are written over before they reach the
+// disk, and would be written in memory for nothing.
+void CommitLog::zero_ahead(const Segment& segment, std::int64_t end) {
+  // Far below: the log was cut since.
+  if (end <= zeroed_ && zeroed_ - end <= kZeroAheadBytes) return;
+  if (!flusher_->awaited()) return;
+  static char zeros[kZeroPieceBytes];
+  const std::int64_t stop = std::min(segment.end(), end + kZeroAheadBytes);
+  // Asked for once, whether or not it works. What was to be written is written, and whoever needs
+  // room that is not there is told by the append that needs it.
+  zeroed_ = stop;
+  for (std::int64_t at = end; at < stop;) {
+    iovec piece{zeros, static_cast<std::size_t>(
+                           std::min(stop - at, static_cast<std::int64_t>(kZeroPieceBytes)))};
+    const auto size = static_cast<std::int64_t>(piece.iov_len);
+    if (segment.write(at, {&piece, 1})) return;
+    at += size;
+  }
 }
 
 Result<std::shared_ptr<Segment>> CommitLog::make_room(std::int64_t record_bytes) {

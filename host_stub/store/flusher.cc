@@ -51,6 +51,7 @@ void Flusher::run() {
   for (;;) {
     changed_.wait_for(lock, interval, [this] { return stopping_ || !waiters_.empty(); });
     const bool last = stopping_;
+    awaited_ = !waiters_.empty();
     lock.unlock();
     const auto flushed = log_.flush_once();
     complete(flushed);

@@ -7,6 +7,7 @@
 // Locks: its mutex is never held during an fsync or a callback.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -41,6 +42,8 @@ class Flusher {
   void when_durable(std::int64_t end, Done done);
   // The same, waiting. Not from a callback.
   std::optional<Error> flush(std::int64_t end);
+  // Somebody waited for the last flush, so somebody may be waiting for the next.
+  bool awaited() const { return awaited_; }
 
  private:
   struct Waiter {
@@ -55,6 +58,7 @@ class Flusher {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<Waiter> waiters_;
+  std::atomic<bool> awaited_{false};
   bool stopping_ = false;
   bool stopped_ = false;
   std::thread thread_;
