@@ -17,9 +17,9 @@
 // replicates calls confirm: from then on it is what was confirmed, also after a crash, until
 // confirm_all (a new master: what it holds is the log). So nobody reads what a cut may still take.
 //
-// Durability: the bytes of the segments are flushed first, then DIR/commit_mark (commit_mark.h),
-// and only then is `durable` raised. After a failed fsync the kernel may have dropped the pages, so
-// the log refuses every further append: see failed().
+// Durability: the bytes of the segments and DIR/commit_mark (commit_mark.h), which counts them, are
+// flushed side by side, and when both are `durable` is raised. After a failed fsync the kernel may
+// have dropped the pages, so the log refuses every further append: see failed().
 //
 // Threads: any, for every method but open; observers are called under the append mutex.
 // Errors: nothing is stored when an append or a reset says no, but for append_messages, which
@@ -38,6 +38,7 @@
 #include <string_view>
 #include <vector>
 
+#include "store/beside.h"
 #include "store/bounds.h"
 #include "store/commit_mark.h"
 #include "store/error.h"
@@ -260,6 +261,7 @@ class CommitLog {
   std::int64_t full_since_ms_ = 0;
   std::atomic<bool> is_full_{false};
 
+  std::unique_ptr<Beside> mark_syncer_;
   std::unique_ptr<SegmentKeeper> keeper_;
   std::unique_ptr<Flusher> flusher_;
 };

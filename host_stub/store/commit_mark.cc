@@ -19,18 +19,20 @@ namespace stub::store {
 namespace {
 
 constexpr const char* kFileName = "/commit_mark";
-constexpr std::uint32_t kMarkMagic = 0x48414D33;  // "HAM3"
+constexpr std::uint32_t kMarkMagic = 0x48414D34;  // "HAM4"
 constexpr std::size_t kSlotStride = 4096;         // the largest block that disks write as one
 constexpr std::size_t kFileBytes = 2 * kSlotStride;
 // magic, checksum of the rest, sequence, begin, committed, flushed, segment_bytes, confirm,
-// flushed_sum, committed_sum, boot (zeros: not known)
-constexpr std::size_t kSlotBytes = 4 + 4 + 6 * 8 + 2 * 4 + sizeof(BootId);
+// flushed_sum, committed_sum, boot (zeros: not known), flushing, flushing_sum
+constexpr std::size_t kSlotBytes = 4 + 4 + 6 * 8 + 2 * 4 + sizeof(BootId) + 8 + 4;
+constexpr std::size_t kWithoutFlushing = kSlotBytes - 12;
 
 // What older versions wrote is the beginning of it.
 std::size_t slot_bytes(std::uint32_t magic) {
   if (magic == kMarkMagic) return kSlotBytes;
-  if (magic == 0x48414D32) return 56;  // "HAM2": it ended before the sums
-  if (magic == 0x48414D31) return 48;  // "HAM1": it ended before confirm
+  if (magic == 0x48414D33) return kWithoutFlushing;  // "HAM3"
+  if (magic == 0x48414D32) return 56;                // "HAM2": it ended before the sums
+  if (magic == 0x48414D31) return 48;                // "HAM1": it ended before confirm
   return 0;
 }
 
@@ -50,6 +52,8 @@ void encode(char* slot, std::uint64_t sequence, const MarkValues& values) {
   store32(slot + 60, values.committed_sum);
   const BootId boot = values.boot.value_or(BootId{});
   std::memcpy(slot + 64, boot.data(), boot.size());
+  store64(slot + 80, static_cast<std::uint64_t>(values.flushing));
+  store32(slot + 88, values.flushing_sum);
   store32(slot + 4, checksum(slot, kSlotBytes));
 }
 
@@ -62,7 +66,7 @@ bool decode(const char* slot, std::uint64_t& sequence, MarkValues& values) {
   values.flushed = static_cast<std::int64_t>(load64(slot + 32));
   values.segment_bytes = static_cast<std::int64_t>(load64(slot + 40));
   values.confirm = size > 48 ? static_cast<std::int64_t>(load64(slot + 48)) : kUnbounded;
-  values.summed = size == kSlotBytes;
+  values.summed = size >= kWithoutFlushing;
   if (values.summed) {
     values.flushed_sum = load32(slot + 56);
     values.committed_sum = load32(slot + 60);
@@ -70,8 +74,12 @@ bool decode(const char* slot, std::uint64_t& sequence, MarkValues& values) {
     std::memcpy(boot.data(), slot + 64, boot.size());
     if (boot != BootId{}) values.boot = boot;
   }
+  const bool flushing = size == kSlotBytes;
+  values.flushing = flushing ? static_cast<std::int64_t>(load64(slot + 80)) : values.flushed;
+  values.flushing_sum = flushing ? load32(slot + 88) : values.flushed_sum;
   return values.segment_bytes > 0 && values.begin >= 0 && values.begin <= values.flushed &&
-         values.flushed <= values.committed && values.confirm >= kUnbounded;
+         values.flushed <= values.flushing && values.flushing <= values.committed &&
+         values.confirm >= kUnbounded;
 }
 
 // The newest slot that is whole.
@@ -184,10 +192,17 @@ void CommitMark::set_begin(std::int64_t begin) {
   write_slot();
 }
 
-void CommitMark::set_flushed(SummedEnd flushed) {
+void CommitMark::set_flushing(SummedEnd flushing) {
   const std::lock_guard lock(mutex_);
-  values_.flushed = flushed.offset;
-  values_.flushed_sum = flushed.sum;
+  values_.flushing = flushing.offset;
+  values_.flushing_sum = flushing.sum;
+  write_slot();
+}
+
+void CommitMark::set_flushed() {
+  const std::lock_guard lock(mutex_);
+  values_.flushed = values_.flushing;
+  values_.flushed_sum = values_.flushing_sum;
   write_slot();
 }
 

@@ -4,17 +4,20 @@
 //   begin      the first byte held; segments before it are leftovers of a retention or a reset
 //   committed  the end of the log; bytes beyond were written and not committed, or were cut off
 //   flushed    bytes below are on stable storage: a fault there is a broken disk, not a torn write
+//   flushing   the flush that began last makes the bytes below stable. Once it has ended they are;
+//              whether it has shows in their sum (tail.h)
 //   confirm    readers see the records below, or kUnbounded: they see all
 //   boot       the kernel's boot id while the log was open: the same one at the next open means
 //              that only the process died, so the page cache had every byte below committed
-//   sums       a running CRC-32 of the log's bytes, at flushed and at committed: after another
-//              boot it tells whether all bytes between the two are there, whatever is in them
+//   sums       a running CRC-32 of the log's bytes, at flushed, flushing and committed: after
+//              another boot it tells whether all bytes between two of them are there, whatever is
+//              in them
 //
 // Two slots, written in turn, each with a sequence number and a checksum and in a disk block of its
 // own: a kill or a loss of power in the middle of one leaves the other. Updates go to mapped memory
 // and survive the death of the process at once; sync makes them survive a loss of power.
 //
-// Threads: any; a mutex of its own, held for a copy of 80 bytes.
+// Threads: any; a mutex of its own, held for a copy of 92 bytes.
 #pragma once
 
 #include <array>
@@ -50,9 +53,11 @@ struct MarkValues {
   std::int64_t begin = 0;
   std::int64_t committed = 0;
   std::int64_t flushed = 0;
+  std::int64_t flushing = 0;  // from flushed to committed
   std::int64_t segment_bytes = 0;
   std::int64_t confirm = kUnbounded;
   std::uint32_t flushed_sum = 0;
+  std::uint32_t flushing_sum = 0;
   std::uint32_t committed_sum = 0;
   std::optional<BootId> boot;  // none: not known
   bool summed = true;          // false: of an older version, which kept no sums
@@ -77,7 +82,9 @@ class CommitMark {
 
   void set_begin(std::int64_t begin);
   void set_committed(SummedEnd committed);
-  void set_flushed(SummedEnd flushed);
+  void set_flushing(SummedEnd flushing);
+  // That flush has ended.
+  void set_flushed();
   void set_confirm(std::int64_t confirm);
   void set_all(const MarkValues& values);
   // The next open looks at the sums, as after another boot.

@@ -75,6 +75,7 @@ std::optional<Error> Recovery::run() {
   auto loaded = CommitMark::load(log_.options_.store_dir);
   if (auto* error = std::get_if<Error>(&loaded)) return std::move(*error);
   mark_ = std::get<std::optional<MarkValues>>(loaded);
+  if (mark_) synced_ = mark_->flushed;
   log_.bounded_ = mark_ && mark_->confirm != kUnbounded;
   if (log_.bounded_) log_.observer_.on_confirm(mark_->confirm);
   if (auto error = open_segments()) return error;
@@ -180,6 +181,8 @@ std::optional<Error> Recovery::find_end(std::int64_t& end) {
   log_.observer_.on_begin(begin_);
   const auto tell = [this](const RecordView& record) { log_.observer_.on_record(record); };
   if (mark_) {
+    settle_flush(*mark_, log_.options_.boot_id,
+                 [this](std::int64_t at, std::int64_t stop) { return log_.bytes_at(at, stop); });
     const auto walked = log_.walk(begin_, mark_->flushed, BodyCheck::kNo, tell);
     if (faulty(walked.item)) return damage(walked);
     if (auto error = find_end_in_tail(walked.position, end)) return error;
@@ -267,8 +270,8 @@ std::int64_t Recovery::confirm(std::int64_t end) const {
 std::optional<Error> Recovery::clear_beyond(std::int64_t end) {
   // What is kept becomes durable, then the mark that counts it, and only then is anything cleared:
   // a crash in between finds a mark by which the rest is beyond the end.
-  const std::int64_t flushed = mark_ ? mark_->flushed : begin_;
-  for (const auto& segment : log_.table_.overlapping(flushed, end))
+  // Not from where settle_flush found it: what was read may be in the page cache alone.
+  for (const auto& segment : log_.table_.overlapping(mark_ ? synced_ : begin_, end))
     if (auto error = segment->sync()) return error;
   log_.sum_ = log_.flushed_sum_ = 0;
   log_.bounds_.update([&](LogBounds& b) { b = {begin_, end, end, end, confirm(end)}; });

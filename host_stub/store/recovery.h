@@ -46,6 +46,7 @@ class Recovery {
 
   CommitLog& log_;
   std::optional<MarkValues> mark_;
+  std::int64_t synced_ = 0;  // the mark's flushed, as it was on the disk
   std::int64_t begin_ = 0;
   std::int64_t files_end_ = 0;
   bool power_lost_ = true;  // or not known: this may be another boot

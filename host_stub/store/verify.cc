@@ -67,7 +67,7 @@ bool walk_segment(const Segment& segment, Limits& limits, VerifyReport& report) 
 }
 
 // Where the bytes begin of which some are torn; kNoLimit when none are.
-std::int64_t torn_from(const std::string& directory, const MarkValues& mark) {
+std::int64_t torn_from(const std::string& directory, MarkValues mark) {
   std::shared_ptr<Segment> segment;
   const auto read = [&](std::int64_t from, std::int64_t end) -> std::string_view {
     auto opened =
@@ -77,6 +77,7 @@ std::int64_t torn_from(const std::string& directory, const MarkValues& mark) {
     segment = std::move(*held);
     return {segment->at(from), static_cast<std::size_t>(std::min(end, segment->end()) - from)};
   };
+  settle_flush(mark, current_boot_id(), read);
   return judge_tail(mark, current_boot_id(), read) == Tail::kTorn ? mark.flushed : kNoLimit;
 }
 

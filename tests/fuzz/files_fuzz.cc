@@ -116,6 +116,7 @@ void mark(const std::string& text) {
   stub::store::MarkValues all;
   all.committed = 1000;
   all.flushed = 500;
+  all.flushing = 600;
   all.segment_bytes = 65536;
   all.confirm = 700;
   require(!valid.create(directory(), all));
