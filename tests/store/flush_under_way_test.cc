@@ -8,6 +8,7 @@
 #include <random>
 
 #include "file_calls.h"
+#include "store/record.h"
 #include "store/verify.h"
 #include "store_fixture.h"
 
@@ -105,6 +106,24 @@ TEST(FlushUnderWay, ThatIsFoundWholeIsMadeStableAgain) {
   lost.open();
   EXPECT_EQ(lost.next.bodies("t").size(), 5u);
   EXPECT_EQ(std::count(synced.begin(), synced.end(), "fdatasync"), 2);  // both segments
+}
+
+// "HAM3", which knew none: 80 bytes a slot.
+TEST(FlushUnderWay, IsNotKnownOfAnOlderMark) {
+  LostPower lost;
+  const std::string path = lost.dir.path() + "/commit_mark";
+  std::string file = slurp(path);
+  for (std::size_t at = 0; at < file.size(); at += kPage) {
+    std::string slot = file.substr(at, 80);
+    store32(slot.data(), 0x48414D33);
+    store32(slot.data() + 4, add_to_sum(0, std::string_view(slot).substr(8)));
+    file.replace(at, 92, slot + std::string(12, '\x55'));
+  }
+  ASSERT_FALSE(replace_file(path, file));
+  EXPECT_EQ(mark_of(lost.dir.path()).flushing, lost.first);
+  lost.tear(lost.three);
+  lost.open();
+  EXPECT_EQ(lost.next.bodies("t"), std::vector<std::string>{"one"});
 }
 
 TEST(FlushUnderWay, IsAnErrorWhenEitherFileCannotBeMadeStable) {
