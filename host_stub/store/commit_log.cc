@@ -156,7 +156,7 @@ Result<std::int64_t> CommitLog::flush_once() {
   if (durable == end.offset) return durable;
   if (auto error = failed()) return *error;
   // The mark says where this flush ends, and not yet that it has ended, so both may reach the disk
-  // in any order (tail.cc has the argument). One after the other took half as long again. That it
+  // in any order (tail.cc has the argument), and nobody waits for the two in turn. That it
   // has ended goes to the disk with the next flush.
   mark_.set_flushing(end);
   mark_syncer_->begin();
