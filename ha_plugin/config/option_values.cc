@@ -26,8 +26,6 @@ std::string parse_own_address(std::string_view v, net::Address& out) {
   return "";
 }
 
-// What a handshake has room for, and far more than makes sense.
-
 // Two names that resolve to one address are not seen here.
 bool is_same_address(const net::Address& a, const net::Address& b) {
   const auto plain = [](const std::string& host) {

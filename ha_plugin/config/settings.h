@@ -27,7 +27,7 @@ struct Accept {
   std::string text() const;
 };
 
-// Nodes that a list has room for.
+// Nodes of a set: what a handshake has room for, and far more than makes sense.
 inline constexpr std::size_t kMostNodes = 128;
 
 // The configured set: the nodes that hold this log, this one included.

@@ -6,6 +6,9 @@
 // forgets the key, hands it to two nodes or answers with what was true a second ago can cost a
 // change of master, and never a message.
 //
+// That is not so of the set's key: which nodes count is what compare-and-set made of it, once and
+// in one line (core/members.h). An engine that forgets it is told again by the nodes.
+//
 // Threads: one at a time. Each call blocks, for as long as the engine's own limits say; cancel may
 // come from any thread and makes the call that is under way, and all later ones, answer kUnknown at
 // once. Only a host's own service ends its call by itself.

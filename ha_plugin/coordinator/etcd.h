@@ -2,8 +2,8 @@
 // Coordinator by etcd 3.4 and later, through its JSON gateway.
 //
 // The keys are PREFIX/CLUSTER/leader, whose value is the holder's id as plain text, so that tools
-// such as vip-manager and confd can read it, and PREFIX/CLUSTER/control. The holder renews its
-// lease and writes nothing: renewals leave no revisions behind.
+// such as vip-manager and confd can read it, PREFIX/CLUSTER/control and PREFIX/CLUSTER/set. The
+// holder renews its lease and writes nothing: renewals leave no revisions behind.
 //
 // A call asks each endpoint at most once, beginning with the one that answered last, and gives each
 // request_limit: a member that has lost its leader does not answer at all. What changes a key is

@@ -209,8 +209,11 @@ Answer judge_hello(const Hello& hello, const Acceptor& acceptor, const HashOf& h
 
 std::string check_told_promise(const Hello& hello, const Term& term, const Voter& voter,
                                Reason& reason) {
+  Voter self = voter;
+  // It may have left the set since it was promised that.
+  if (version_of(voter.set) > 0) self.replicas.push_back(hello.promised_to);
   return check_candidate(std::max(hello.promised, epoch_above(term.known())), hello.promised_to,
-                         term, voter, reason);
+                         term, self, reason);
 }
 
 Refusal check_master(std::int64_t epoch, const std::string& master, const Term& term,

@@ -126,7 +126,7 @@ void HaService::apply_settings() {
 
 // On the control thread.
 void HaService::warn_of_bootstrap() const {
-  if (!settings_.keeps_epochs() || !settings_.bootstrap_given) return;
+  if (!terms_.keeps_epochs() || !settings_.bootstrap_given) return;
   host_.warn(
       "option 'bootstrap' has no effect with option 'replicas': a slave with an empty log starts "
       "at "
@@ -375,7 +375,7 @@ Outcome HaService::stop(std::int64_t timeout_ms) {
 // A master must hold all that was acknowledged, and a learner was never waited for.
 Outcome HaService::refuse_role(const char* call, const RoleChange& change) const {
   const Role role = change.role;
-  if ((change.epoch != 0 || change.force) && !settings_.keeps_epochs()) {
+  if ((change.epoch != 0 || change.force) && !terms_.keeps_epochs()) {
     return {Status::kUnsupported, fmt::format("{}: {} needs option 'replicas'", call,
                                               change.force ? "HA_ROLE_CHANGE_FORCE" : "an epoch")};
   }
@@ -400,6 +400,12 @@ Outcome HaService::load_set() {
                         wrong)};
   }
   if (set.members.version == 0) return {};
+  if (settings_.default_copies != 0 && settings_.default_copies != set.members.now.copies) {
+    host_.warn(
+        fmt::format("option 'default_copies' is {}, and has no effect: the set was changed "
+                    "while it ran, and has {} (docs/operate.md says how to change that)",
+                    settings_.default_copies, set.members.now.copies));
+  }
   if (settings_.replicas.ids() != set.replicas.ids()) {
     host_.info(
         fmt::format("the set was changed while it ran: it is {}, and not option 'replicas', "
@@ -587,6 +593,12 @@ std::string HaService::take_set(const WrittenSet& set) {
   apply_settings();
   host_.info("the set is now " + set.members.text() +
              (set.members.joining.empty() ? "" : "; '" + set.members.joining + "' joins it"));
+  const std::string& self = settings_.replica_id;
+  if (!set.members.counts(self) && set.members.joining != self) {
+    host_.warn("this node, '" + self +
+               "', is not in that set: nobody serves it, and it does not become master (if the "
+               "coordinator's keys are of another cluster, give this one its own 'cluster_id')");
+  }
   role_.on_new_set();
   turn();
   return "";

@@ -267,9 +267,12 @@ void NodeRole::step_back_for(const std::string& candidate) {
 
 void NodeRole::on_new_set() {
   const Settings& settings = parts_.settings;
-  if (role_ == Role::kSlave) return parts_.client.follow(changes_.master());
-  if (role_ != Role::kMaster || parts_.terms.own_epoch() == 0) return;
   const core::Members set = settings.members();
+  if (role_ == Role::kSlave) {
+    if (!set.joint() && parts_.client.is_served()) return parts_.client.on_new_nodes();
+    return parts_.client.follow(changes_.master());
+  }
+  if (role_ != Role::kMaster || parts_.terms.own_epoch() == 0) return;
   if (!set.deposes(settings.replica_id, parts_.terms.own_epoch())) {
     parts_.transfer.set_members(set, settings.replica_id);
     parts_.replicas.close_strangers();

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "ha_plugin/core/assert.h"
 #include "ha_plugin/net/candidate/campaign.h"
 
 namespace ha {
@@ -23,7 +24,9 @@ constexpr auto kAskAgain = std::chrono::milliseconds(500);
 }  // namespace
 
 const net::Address& address_of(const std::vector<ReplicaList::Node>& nodes, const std::string& id) {
-  return std::ranges::find(nodes, id, &ReplicaList::Node::id)->address;
+  const auto node = std::ranges::find(nodes, id, &ReplicaList::Node::id);
+  HA_ASSERT(node != nodes.end());
+  return node->address;
 }
 
 Promotion::Promotion(const NodeParts& parts, RoleChanges& changes, const RoleChange& change,
@@ -52,6 +55,8 @@ Promotion::Result Promotion::run() {
 
 Promotion::Result Promotion::try_to_win() {
   look_at_this_node();
+  // Another node is master, and may let this one in again.
+  if (!counts_ && change_.keep_trying) return Follow{};
   if (!counts_) {
     return Lost{Reason::kUnknownReplica,
                 {Status::kConflict, fmt::format("this node, '{}', does not count in its set, {}",

@@ -213,6 +213,7 @@ core::Look Supervision::look() {
     std::vector<std::string> answer{s.replica_id};
     for (const auto& one : parts_.replicas.heard_since(ago)) answer.push_back(one.id);
     look.copies_answer = s.members().enough(answer);
+    wanted_counts_ = s.members().counts(orders_.wanted);
     const Time heard{parts_.metrics.client.heard_ns.value()};
     if (look.role == Role::kSlave && heard.count() != 0) {
       look.master_silence = net::steady_now() - heard;
@@ -235,7 +236,8 @@ core::LeaderView Supervision::leader(Time now) const {
   view.own =
       supervisor_.has_lease(now) && keys_.leader.lease == lease_.id && view.holder == own_id_;
   view.paused = orders_.paused;
-  view.wanted = orders_.wanted;
+  // The set may have lost it since it was asked for.
+  if (wanted_counts_) view.wanted = orders_.wanted;
   return view;
 }
 
@@ -362,10 +364,7 @@ Outcome Supervision::change_orders(const std::function<void(Orders&)>& change) {
 
 // ---- the set ---------------------------------------------------------------------------------
 
-bool Supervision::is_in_set(const std::string& id) const {
-  const core::Members set = set_now().members;
-  return set.counts(id) || set.joining == id;
-}
+bool Supervision::is_in_set(const std::string& id) const { return set_now().members.counts(id); }
 
 WrittenSet Supervision::set_now() const {
   WrittenSet set;
@@ -390,12 +389,13 @@ void Supervision::take_set() {
     }
   }
   if (set.members.version < own.members.version) {
+    const CoordinatorAnswer answer = engine_->put_set(format_set(own), keys_.set.revision);
+    hear(answer);
+    read_next_ = boottime_now() + (answer.yes() ? Time{} : kRetry);
+    if (!answer.yes()) return;
     parts_.host.warn(
-        fmt::format("the coordinator has version {} of the set, and this node {}: put "
-                    "back",
+        fmt::format("the coordinator had version {} of the set, and this node {}: it was put back",
                     set.members.version, own.members.version));
-    hear(engine_->put_set(format_set(own), keys_.set.revision));
-    read_next_ = {};
     return;
   }
   if (set.members.version == own.members.version && set.members.text() != own.members.text()) {
@@ -405,15 +405,26 @@ void Supervision::take_set() {
                                 set.members.text(), own.members.text()));
   }
   std::string failed;
-  parts_.io.run_sync([&] { failed = take_set_(set); });
+  parts_.io.run_sync([&] {
+    const std::int64_t known = parts_.terms.current().known();
+    failed = set.members.epoch > core::epoch_above(known, core::kMaxEpochJump)
+                 ? fmt::format("it is of epoch {}, and {} is the newest that this node knows of",
+                               set.members.epoch, known)
+                 : take_set_(set);
+  });
   if (failed.empty()) set_revision_ = keys_.set.revision;
   // It is tried again at each look.
   if (failed == std::exchange(set_failed_, failed) || failed.empty()) return;
-  parts_.host.log(HA_LOG_ERROR, fmt::format("the set is {}, which this node cannot write down: {}",
+  parts_.host.log(HA_LOG_ERROR, fmt::format("the set is {}, which this node does not take: {}",
                                             set.members.text(), failed));
 }
 
 CoordinatorAnswer Supervision::write_set(const WrittenSet& set) {
+  // What is written follows from this node's set. It may have another one than it last read, if
+  // that could not be made durable here.
+  if (keys_.set.revision != set_revision_) {
+    return {Said::kNo, "this node has not taken the set that is there"};
+  }
   CoordinatorAnswer answer = engine_->put_set(format_set(set), keys_.set.revision);
   hear(answer);
   read_keys();
@@ -429,9 +440,12 @@ void Supervision::advance_change() {
     const Settings& s = parts_.settings;
     set = {s.members(), s.replicas};
     if (set.members.stable() || parts_.terms.own_epoch() == 0) return;
-    const core::Offset end = parts_.bounds.read().end;
+    const core::LogBounds log = parts_.bounds.read();
+    // A wait for durable copies may have been promised more than the default. A host that makes
+    // nothing durable has no such waits.
+    const bool durable = log.durable > core::Offset(0);
     const core::MemberChange::Look look{
-        s.replica_id, parts_.terms.own_epoch(), end, parts_.transfer.held_now(end),
+        s.replica_id, parts_.terms.own_epoch(), log.end, parts_.transfer.held_now(log.end, durable),
         parts_.replicas.heard_since(net::steady_now() - milliseconds(s.coordinator_ttl_ms))};
     next = change_.step(set.members, look);
     waits_for = change_.waits_for(set.members, look);
@@ -469,7 +483,9 @@ Outcome Supervision::change_set(const std::string& option, const std::string& va
   if (!next) return {Status::kConflict, wrong};
   set.members = *next;
   const CoordinatorAnswer answer = write_set(set);
-  return answer.yes() ? Outcome{} : Outcome{Status::kAgain, "the coordinator: " + answer.text};
+  // Also if it was not heard: the key says whether it was done.
+  if (answer.yes() || set_now().members == *next) return {};
+  return {Status::kAgain, "the coordinator: " + answer.text};
 }
 
 // ---- orders ----------------------------------------------------------------------------------

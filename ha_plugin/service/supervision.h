@@ -93,7 +93,8 @@ class Supervision {
   std::string control_key_;  // its name, for people
   Lease lease_;
   CoordinatorKeys keys_;
-  Orders orders_;  // of keys_.control
+  Orders orders_;               // of keys_.control
+  bool wanted_counts_ = false;  // orders_.wanted, in the set
   core::MemberChange change_;
   std::int64_t set_revision_ = 0;  // of keys_.set, which has been dealt with
   std::string set_failed_;         // why it could not be, last

@@ -82,7 +82,8 @@ Offset Copies::reached_by(core::Level level, const core::AckPolicy& policy, Offs
   in_sync_acks_.for_each_first(in_sync - 1, [&](const std::string& replica) {
     reached = std::min(reached, durable_.ack_of(replica));
   });
-  return reached;
+  // In a joint set those are of one group; as many must be in the other one.
+  return std::min(reached, durable_.held_by(core::all_in_sync_copies(policy, in_sync) + 1));
 }
 
 }  // namespace ha

@@ -256,6 +256,13 @@ DefaultAcks TransferService::default_acks(Offset log_end) const {
   return acks;
 }
 
+Offset TransferService::held_now(Offset log_end, bool durable) const {
+  const DefaultAcks acks = default_acks(log_end);
+  if (!durable) return acks.reached;
+  const core::Level level = core::durable_level(core::copies_of(acks.level));
+  return std::min(acks.reached, reached_by(level, log_end));
+}
+
 core::Time TransferService::next_deadline() const {
   return std::min(queue_.next_deadline(), degraded_.next_deadline());
 }

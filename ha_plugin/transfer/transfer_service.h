@@ -96,8 +96,9 @@ class TransferService {
   std::int32_t in_sync(core::Offset log_end) const;
   bool is_in_sync(Copies::ConnectionId connection, core::Offset log_end) const;
   const core::AckGroups& tracker() const { return copies_.all(); }
-  // As far as enough copies for the default policy hold the log at this moment.
-  core::Offset held_now(core::Offset log_end) const { return default_acks(log_end).reached; }
+  // As far as enough copies for the default policy hold the log at this moment; with durable, as
+  // far as enough of them survive a loss of power.
+  core::Offset held_now(core::Offset log_end, bool durable) const;
   // As far as the default policy reaches, where epochs are kept; else kNoOffset.
   core::Offset confirmed() const {
     return published_.epoch() == 0 ? core::kNoOffset : last_progress_;

@@ -158,6 +158,15 @@ bool BrokerClient::may_pass(const Error& error) {
   return error.status == HA_AGAIN || error.status == HA_IO || error.status == HA_TIMEOUT;
 }
 
+// "version 3: a,b,c with default_copies 2"
+bool SetStatus::has(const std::string& id) const {
+  const auto begin = text.find(": ");
+  const auto end = text.find(" with ");
+  if (begin == std::string::npos || end == std::string::npos || begin > end) return false;
+  return ("," + text.substr(begin + 2, end - begin - 2) + ",").find("," + id + ",") !=
+         std::string::npos;
+}
+
 Result<NodeStatus> BrokerClient::status(std::chrono::milliseconds timeout) {
   auto body = call({.target = "/v1/status"}, timeout);
   if (auto* error = std::get_if<Error>(&body)) return std::move(*error);

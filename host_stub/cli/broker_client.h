@@ -46,6 +46,9 @@ struct SetStatus {
   std::string text;
   bool changing = false;
   std::string waits_for;  // on the master
+
+  // Whether that node counts, in a set that is not changing.
+  bool has(const std::string& id) const;
 };
 
 // What a node with option coordinator says of it.

@@ -64,15 +64,23 @@ struct MembersOptions {
 
 // The change goes on when this process ends. It is over when the master says so; so long it says
 // what it waits for.
-int wait_for_set(BrokerClient& client, std::int64_t version) {
+int wait_for_set(BrokerClient& client, const MembersOptions& options, std::int64_t version) {
   std::string said;
   for (;;) {
     const auto status = client.status();
     if (const auto* error = std::get_if<Error>(&status)) return complain(error->text);
-    const SetStatus& set = std::get<NodeStatus>(status).coordinator.set;
+    const NodeStatus& node = std::get<NodeStatus>(status);
+    const SetStatus& set = node.coordinator.set;
     if (set.version > version && !set.changing) {
       fmt::print("the set is {}\n", set.text);
-      return kExitOk;
+      if (options.order != "add" || set.has(options.node.substr(0, options.node.find('@'))))
+        return kExitOk;
+      return complain("that was called off meanwhile");
+    }
+    if (node.role != "master") {
+      return complain(
+          "this node is not master any more. The next master goes on with the change: "
+          "ask it (ha_stub members)");
     }
     if (set.waits_for != said) {
       said = set.waits_for;
@@ -99,12 +107,16 @@ int run_members(const MembersOptions& options) {
   }
   if (options.order.empty()) {
     fmt::print("the set is {}\n", engine.set.text);
-    if (engine.set.changing) fmt::print("it is changing, and waits for {}\n", engine.set.waits_for);
+    if (engine.set.changing) {
+      fmt::print("it is changing{}\n", engine.set.waits_for.empty()
+                                           ? ": the master says what it waits for"
+                                           : ", and waits for " + engine.set.waits_for);
+    }
     return kExitOk;
   }
   const auto done = client.set_option(options.order + "_member", options.node);
   if (const auto* error = std::get_if<Error>(&done)) return complain(error->text);
-  return wait_for_set(client, engine.set.version);
+  return wait_for_set(client, options, engine.set.version);
 }
 
 std::string row(const NodeStatus& node, const std::string& url, std::int64_t end) {

@@ -18,6 +18,7 @@ Members Node::members() const {
 void Node::start_members() {
   members_ = disk_.members.version > 0 ? disk_.members : cluster_.config().first_members();
   change_ = {};
+  set_revision_ = 0;
 }
 
 bool Node::save(const Members& set) {
@@ -32,9 +33,9 @@ bool Node::save(const Members& set) {
 }
 
 // A newer set takes effect: durable first, for what others conclude from it.
-void Node::adopt(const Members& set) {
-  if (set.version <= members_.version) return;
-  if (!cluster_.made(Fault::kSetBeforeDurable) && !save(set)) return;
+bool Node::adopt(const Members& set) {
+  if (set.version <= members_.version) return true;
+  if (!cluster_.made(Fault::kSetBeforeDurable) && !save(set)) return false;
   members_ = set;
   cluster_.say([&] { return id() + " takes the set " + set.text() + ", joins: " + set.joining; });
   configure_supervisor();
@@ -50,24 +51,41 @@ void Node::adopt(const Members& set) {
       const bool in_set = std::find(all.begin(), all.end(), in->replica) != all.end();
       if (in->accepted && !in_set) close(*in);
     }
-  } else if (link_) {
+  } else if (link_ && (members_.joint() || !link_->serving)) {
     // The master hears with the next HELLO that this set is durable here.
     close_link();
     reconnect_at_ = clock();
+  }
+  return true;
+}
+
+// False = what was read is not this node's set, or nothing was read.
+bool Node::read_register() {
+  Register::Key key;
+  if (cluster_.members()->read(index_, cluster_.now(), key) != Register::Said::kYes) return false;
+  if (!adopt(key.set)) return false;
+  set_revision_ = key.revision;
+  return true;
+}
+
+// What is written follows from this node's set, so only that may be there.
+void Node::write_register(const Members& next) {
+  if (cluster_.members()->write(index_, cluster_.now(), next, set_revision_) ==
+          Register::Said::kYes &&
+      adopt(next)) {
+    ++set_revision_;
   }
 }
 
 void Node::tick_members() {
   Register* const reg = cluster_.members();
   if (reg == nullptr || !reg->rng().percent(30)) return;
-  Members set;
-  if (reg->read(index_, cluster_.now(), set) == Register::Said::kYes) adopt(set);
-  if (!master()) return;
+  if (!read_register() || !master()) return;
   const core::MemberChange::Look look = look_at_followers();
   if (const auto next = change_.step(members_, look)) {
     cluster_.say([&] { return id() + " writes the set " + next->text(); });
     if (next->stable()) cluster_.count(Stats::kChangesMade);
-    if (reg->write(index_, cluster_.now(), *next) == Register::Said::kYes) adopt(*next);
+    write_register(*next);
   }
 }
 
@@ -93,7 +111,7 @@ void Node::order_change() {
   if (!next) return;
   cluster_.count(Stats::kChangesBegun);
   cluster_.say([&] { return id() + " is told to change the set: " + next->text(); });
-  if (reg.write(index_, cluster_.now(), *next) == Register::Said::kYes) adopt(*next);
+  write_register(*next);
 }
 
 }  // namespace ha::sim

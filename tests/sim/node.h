@@ -197,7 +197,10 @@ class Node {
   // changing.cc
   void start_members();
   bool save(const core::Members& set);
-  void adopt(const core::Members& set);
+  // False = it is not durable, and has no effect.
+  bool adopt(const core::Members& set);
+  bool read_register();
+  void write_register(const core::Members& next);
   void tick_members();
   core::MemberChange::Look look_at_followers() const;
 
@@ -235,6 +238,7 @@ class Node {
   core::Term term_;
   core::Members members_;
   core::MemberChange change_;
+  std::uint64_t set_revision_ = 0;  // of the register, which has been dealt with
   bool up_ = false;
   bool diverged_ = false;
   bool stranded_ = false;

@@ -19,27 +19,32 @@ class Register {
   enum class Said : std::uint8_t { kYes, kNo, kUnknown };
 
   Register(std::uint64_t seed, core::Members first)
-      : rng_(seed ^ 0x5E7U), value_(std::move(first)) {
-    before_ = value_;
+      : rng_(seed ^ 0x5E7U), key_{std::move(first), 0} {
+    before_ = key_;
   }
 
+  struct Key {
+    core::Members set;
+    std::uint64_t revision = 0;
+  };
+
   // From the node with that index, at that time.
-  Said read(std::uint32_t node, Time now, core::Members& set) {
+  Said read(std::uint32_t node, Time now, Key& key) {
     if (away(node, now)) return Said::kUnknown;
-    set = !honest_ && rng_.permille(100) ? before_ : value_;
+    key = !honest_ && rng_.permille(100) ? before_ : key_;
     return Said::kYes;
   }
-  // next.version is one above the version that is replaced.
-  Said write(std::uint32_t node, Time now, const core::Members& next) {
+  // If it still has that revision. It knows nothing of versions.
+  Said write(std::uint32_t node, Time now, const core::Members& next, std::uint64_t revision) {
     if (away(node, now)) return Said::kUnknown;
-    if (value_.version + 1 != next.version) return Said::kNo;
+    if (key_.revision != revision) return Said::kNo;
     if (!honest_ && rng_.permille(50)) return Said::kUnknown;  // nothing was done
-    before_ = value_;
-    value_ = next;
+    before_ = key_;
+    key_ = {next, revision + 1};
     return !honest_ && rng_.permille(100) ? Said::kUnknown : Said::kYes;
   }
 
-  const core::Members& value() const { return value_; }
+  const core::Members& value() const { return key_.set; }
   void be_honest() { honest_ = true; }
   Rng& rng() { return rng_; }
 
@@ -54,8 +59,8 @@ class Register {
   }
 
   Rng rng_;
-  core::Members value_;
-  core::Members before_;
+  Key key_;
+  Key before_;
   bool honest_ = false;
   std::array<Time, 5> away_until_{};
 };

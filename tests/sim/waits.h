@@ -31,8 +31,10 @@ class Waits {
   void set_groups(const core::Members& set, const std::string& self);
   // What each frame says; kNoOffset = nothing is confirmed yet.
   core::Offset confirmed() const { return confirmed_; }
-  // As far as the default policy reaches at this moment.
-  core::Offset held(core::Offset log_end) const { return reached_by_default(log_end); }
+  // As far as the default policy reaches at this moment, with durable copies.
+  core::Offset held(core::Offset log_end) const {
+    return std::min(reached_by_default(log_end), durable_.held_by(policy_.in_sync_replicas + 1));
+  }
   void join(core::AckTracker::ConnectionId connection, const std::string& replica);
   void ack(core::AckTracker::ConnectionId connection, core::Offset ack, core::Offset durable);
   void leave(core::AckTracker::ConnectionId connection);

@@ -93,14 +93,20 @@ bool ClientService::leads_back(const tcp::endpoint& local) const {
   return any || own == remote.address();
 }
 
+std::vector<Address> ClientService::candidates(const Address& first) const {
+  std::vector<Address> all;
+  if (!first.host.empty()) all.push_back(first);
+  for (const ReplicaList::Node& node : settings_.replicas.without(settings_.replica_id)) {
+    if (node.address.text() != first.text()) all.push_back(node.address);
+  }
+  return all;
+}
+
+void ClientService::on_new_nodes() { search_.change(candidates(master_)); }
+
 void ClientService::follow(const Address& master) {
   stop(Reason::kRequested);
-  std::vector<Address> candidates;
-  if (!master.host.empty()) candidates.push_back(master);
-  for (const ReplicaList::Node& node : settings_.replicas.without(settings_.replica_id)) {
-    if (node.address.text() != master.text()) candidates.push_back(node.address);
-  }
-  search_.begin(std::move(candidates));
+  search_.begin(candidates(master));
   metrics_.refused.set(0);
   metrics_.last_words.set("");
   if (search_.empty()) return;  // a set of one node: nobody can be its master

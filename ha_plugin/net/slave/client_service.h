@@ -56,6 +56,10 @@ class ClientService {
 
   // Follows that master from now on; ends the connection to another one.
   void follow(const Address& master);
+  // It is being served.
+  bool is_served() const { return state_ == core::State::kTransfer; }
+  // Option replicas is another list now. REQUIRES: is_served().
+  void on_new_nodes();
   // Where this node listens itself. Before it runs.
   void set_own(const Address& own) { own_ = own; }
   // The same master, from the beginning.
@@ -78,6 +82,8 @@ class ClientService {
   void connect();
   void on_connected();
   void leave(core::Reason reason);
+  // Whom to try, that one first.
+  std::vector<Address> candidates(const Address& first) const;
   void close(core::Reason reason, const std::string& text);
   void close_if(const Refusal& refusal) {
     if (!refusal.ok()) close(refusal.reason, refusal.text);

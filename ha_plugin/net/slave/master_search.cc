@@ -30,6 +30,11 @@ void MasterSearch::begin(std::vector<Address> candidates) {
   refused_by_ = {};
 }
 
+void MasterSearch::change(std::vector<Address> candidates) {
+  candidates_ = std::move(candidates);
+  tries_ = 0;
+}
+
 MasterSearch::Retry MasterSearch::on_end(Reason reason, core::Time longest, bool answered) {
   gave_up_ = core::is_final(reason);
   if (gave_up_) return {.give_up = true};
@@ -41,7 +46,8 @@ MasterSearch::Retry MasterSearch::on_end(Reason reason, core::Time longest, bool
   if (!about_to_be) ++tries_;
   // Where there are others to try, a node that is not master is no reason to wait long.
   const bool wrong_node = reason == Reason::kNotServing || reason == Reason::kEpoch ||
-                          reason == Reason::kTls || reason == Reason::kIdentity;
+                          reason == Reason::kTls || reason == Reason::kIdentity ||
+                          reason == Reason::kSetDiffers;
   const bool patient = core::is_up_to_the_master(reason) && !(wrong_node && candidates_.size() > 1);
   return {.patient = patient, .pause = patient ? longest : backoff_.next(random_(), longest)};
 }

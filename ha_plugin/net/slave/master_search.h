@@ -23,6 +23,8 @@ class MasterSearch {
  public:
   // Whom to try, the first one first. None: nobody can be master.
   void begin(std::vector<Address> candidates);
+  // The same while one is being followed, which is the first.
+  void change(std::vector<Address> candidates);
   void clear() { candidates_.clear(); }
 
   bool empty() const { return candidates_.empty(); }

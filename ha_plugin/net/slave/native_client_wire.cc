@@ -142,7 +142,10 @@ Refusal NativeClientWire::on_answer() {
   }
   if (Refusal refusal = check_epoch(answer); !refusal.ok()) return refusal;
   if (std::string wrong = core::check_answer(answer, hello_, reader_.greeting()); !wrong.empty()) {
-    return {Reason::kProtocol, "the master's answer is wrong: " + wrong};
+    // It may have taken a newer set since its greeting.
+    const bool same = core::may_lead(reader_.greeting().set, hello_.set);
+    return {same ? Reason::kProtocol : Reason::kSetDiffers,
+            "the master's answer is wrong: " + wrong};
   }
   Refusal refusal;
   if (answer.decision == Decision::kReset) refusal = reset(answer.offset);

@@ -218,5 +218,18 @@ TEST(Members, ASlaveOfAnOlderSetFollowsAndOneOfANewerDoesNot) {
   EXPECT_EQ(judge_hello(hello, master, no_hash).reason, Reason::kSetDiffers);
 }
 
+// Else that slave could follow nobody of the set any more.
+TEST(Members, APromiseToANodeThatHasLeftIsBelieved) {
+  Voter master{"prod", "a", {"a", "c"}, {}, true, "version 2: a,c with default_copies 2"};
+  Hello hello;
+  hello.promised = 9;
+  hello.promised_to = "b";
+  Reason reason = Reason::kNone;
+  EXPECT_EQ(check_told_promise(hello, {7, "a", {}}, master, reason), "");
+  master.set = "a,c with default_copies 2";
+  EXPECT_NE(check_told_promise(hello, {7, "a", {}}, master, reason), "");
+  EXPECT_EQ(reason, Reason::kUnknownReplica);
+}
+
 }  // namespace
 }  // namespace ha::core

@@ -3,9 +3,11 @@
  *
  * For option coordinator=host: the nodes of a set share a service that the host has anyway
  * (Kubernetes, ZooKeeper, Consul, its own), and it picks which node may try to become master. It
- * protects nothing: promises do that. A service that is wrong costs a change of master, and no
- * message. Only with option missing_copies=degrade a lease says more: there what is answered below
- * policy is safe only if no two nodes hold the leader key at once.
+ * protects nothing: promises do that. A service that is wrong about a lease costs a change of
+ * master, and no message. What compare_and_set wrote must stay written: by one of the keys the
+ * nodes agree which of them the set consists of. Only with option missing_copies=degrade a lease
+ * says more: there what is answered below policy is safe only if no two nodes hold the leader key
+ * at once.
  *
  * The service keeps a few keys, each with a value, and leases. A key that was set under a lease is
  * gone when the lease ends. A key is a path in printable ASCII, such as "/ha/prod/leader". A value
