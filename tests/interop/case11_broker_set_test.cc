@@ -385,6 +385,26 @@ TEST_P(Case11SetWithEtcd, NobodyPromotes) {
   expect_all_once(first);
 }
 
+// While producers go on. The one that left is a broker still, and follows again when it is back.
+TEST_P(Case11SetWithEtcd, ABrokerLeavesTheSetAndComesBack) {
+  const int master = wait_for_master();
+  wait_for_puts();
+  const int other = (master + 1) % kNodes;
+  const std::string name = "b-" + std::to_string(other + 1);
+  auto load = std::async(std::launch::async, [&] { put("load", 4000); });
+  const Outcome left = stub({"members", "remove", name, "--broker", url(master)});
+  EXPECT_EQ(left.exit_code, 0) << left.errors;
+  EXPECT_EQ(left.output.find(name), std::string::npos) << left.output;
+  const Outcome back =
+      stub({"members", "add", name + "@" + listen_[static_cast<std::size_t>(other)], "--broker",
+            url(master)});
+  EXPECT_EQ(back.exit_code, 0) << back.errors;
+  EXPECT_NE(back.output.find("b-1,b-2,b-3 with"), std::string::npos) << back.output;
+  load.get();
+  wait_for_puts();
+  expect_all_once(master);
+}
+
 HA_INTEROP_SUITE_WITH(Case11BrokerSet, testing::ValuesIn(kControllerVersions));
 HA_INTEROP_SUITE_WITH(Case11SetWithEtcd, testing::ValuesIn(kControllerVersions));
 
