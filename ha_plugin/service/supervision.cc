@@ -292,6 +292,7 @@ void Supervision::read_keys() {
     parts_.host.info(orders.paused ? "failover is paused by an operator" : "failover is on again");
   }
   orders_ = std::move(orders);
+  wanted_counts_ = !orders_.wanted.empty();
   metrics_.paused.set(orders_.paused ? 1 : 0);
 }
 
@@ -398,19 +399,19 @@ void Supervision::take_set() {
                     set.members.version, own.members.version));
     return;
   }
-  if (set.members.version == own.members.version && set.members.text() != own.members.text()) {
-    parts_.host.log(HA_LOG_ERROR,
-                    fmt::format("the coordinator's set is {}, and this node's {}: etcd's data were "
-                                "lost while the set changed (docs/operate.md)",
-                                set.members.text(), own.members.text()));
-  }
   std::string failed;
   parts_.io.run_sync([&] {
     const std::int64_t known = parts_.terms.current().known();
-    failed = set.members.epoch > core::epoch_above(known, core::kMaxEpochJump)
-                 ? fmt::format("it is of epoch {}, and {} is the newest that this node knows of",
-                               set.members.epoch, known)
-                 : take_set_(set);
+    if (set.members.version == own.members.version && set.members != own.members) {
+      failed = fmt::format(
+          "its own is {}: the coordinator's data were lost while the set changed (docs/operate.md)",
+          own.members.text());
+    } else if (set.members.epoch > core::epoch_above(known, core::kMaxEpochJump)) {
+      failed = fmt::format("it is of epoch {}, and {} is the newest that this node knows of",
+                           set.members.epoch, known);
+    } else {
+      failed = take_set_(set);
+    }
   });
   if (failed.empty()) set_revision_ = keys_.set.revision;
   // It is tried again at each look.
