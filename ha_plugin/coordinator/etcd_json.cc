@@ -188,9 +188,13 @@ bool parse_found(std::string_view body, std::string_view folder, Found& out) {
       CoordinatorKey key{bytes_of(kv, "value"), number_of(kv, "mod_revision"),
                          number_of(kv, "lease")};
       if (key.revision <= 0) return false;
-      if (name == "leader") out.keys.leader = std::move(key);
-      if (name == "control") out.keys.control = std::move(key);
-      if (name == "set") out.keys.set = std::move(key);
+      if (name == "leader") {
+        out.keys.leader = std::move(key);
+      } else if (name == "control") {
+        out.keys.control = std::move(key);
+      } else if (name == "set") {
+        out.keys.set = std::move(key);
+      }
     }
     // A part of the keys would be read as: the others are absent.
     const json::value* more = all.if_contains("more");

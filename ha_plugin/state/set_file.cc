@@ -42,7 +42,7 @@ json::object object_of(const WrittenSet& set) {
 // All below throw what Boost.JSON throws where a member is missing or of another kind.
 
 std::string name_in(const json::value& value) {
-  const std::string id(value.as_string());
+  std::string id(value.as_string());
   if (const std::string wrong = core::check_name(id); id.empty() || !wrong.empty()) {
     throw std::invalid_argument(fmt::format("'{}' is not the name of a node", id));
   }

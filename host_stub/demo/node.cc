@@ -157,7 +157,7 @@ std::string find_program(const std::string& name) {
   const char* path = ::getenv("PATH");
   std::stringstream folders(path == nullptr ? "" : path);
   for (std::string folder; std::getline(folders, folder, ':');) {
-    const std::string file = folder + "/" + name;
+    std::string file = folder + "/" + name;
     if (::access(file.c_str(), X_OK) == 0) return file;
   }
   return "";
