@@ -207,11 +207,12 @@ struct CoordinatorMetrics {
   // By what came of them: answered with yes, with no (another node was first, the lease had ended),
   // without an answer that can be trusted.
   std::array<Counter, 3> requests;
-  Counter takeovers;       // this node became master by itself
-  GuardedText holder;      // who holds the key
-  Gauge set_version;       // of the set that this node goes by; 0 = as the options say
-  Gauge set_changing;      // 1 = it is on the way to another one
-  GuardedText set;         // in words
+  Counter takeovers;                   // this node became master by itself
+  GuardedText holder;                  // who holds the key
+  Gauge set_version;                   // of the set that this node goes by; 0 = as the options say
+  Gauge set_changing;                  // 1 = it is on the way to another one
+  GuardedText set;                     // in words
+  GuardedList<std::string> set_nodes;  // that count in it
   GuardedText set_change;  // on the master: what a change of the set waits for; "" = there is none
   GuardedText last_words;  // why this node does not become master, or what the engine said last
 };

@@ -26,7 +26,7 @@ std::int32_t moved(const Members& set, const MemberChange::Look& look) {
   return count;
 }
 
-// So many that those who have not moved are too few for an acknowledgement, and for a promotion.
+// How many old nodes must move. The rest are then too few for an acknowledgement or a promotion.
 std::int32_t must_move(const Members& set) { return std::max(set.now.copies, set.now.promises()); }
 
 std::optional<Members> refuse(std::string why, std::string& wrong) {
@@ -75,11 +75,16 @@ bool Members::enough(const std::vector<std::string>& who) const {
   });
 }
 
-std::vector<std::string> Members::ids() const {
+std::vector<std::string> Members::counted() const {
   std::vector<std::string> all = now.ids;
   for (const std::string& id : next.ids) {
     if (!now.has(id)) all.push_back(id);
   }
+  return all;
+}
+
+std::vector<std::string> Members::ids() const {
+  std::vector<std::string> all = counted();
   if (!joining.empty()) all.push_back(joining);
   return all;
 }
@@ -100,12 +105,8 @@ std::int64_t version_of(std::string_view text) {
   return version;
 }
 
-bool is_newer_set(std::string_view set, std::string_view than) {
-  return !than.empty() && version_of(set) > version_of(than);
-}
-
 bool may_lead(std::string_view leader, std::string_view follower) {
-  return leader == follower || is_newer_set(leader, follower);
+  return leader == follower || (!follower.empty() && version_of(leader) > version_of(follower));
 }
 
 std::optional<Members> with_member(const Members& set, const std::string& id,

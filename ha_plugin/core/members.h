@@ -12,17 +12,17 @@
 // are n of the old nodes and n of the new ones, and a candidate needs the promises of both. Joint
 // meets old, and new meets joint; old and new must never decide side by side. Therefore a joint set
 // ends only when
-//   1. so many old nodes follow its master and have the joint set durable that the others can
-//      neither acknowledge nor promise anything: whoever leads by an older set is refused by them,
-//      and what they promised before is below this master's epoch;
+//   1. enough old nodes follow its master and have the joint set durable. The other old nodes are
+//      then too few to acknowledge or to promise anything. Those that moved refuse a node that
+//      leads by an older set, and what they promised before is below this master's epoch;
 //   2. after that, enough copies by both counts hold what the master's log held then. So whatever
 //      was acknowledged by the old count is found by the new one.
 // A set carries the epoch of the master that wrote it. A master of an older epoch that reads it
 // has been deposed, perhaps by the old count alone: it must not go on by the new one.
 //
-// Whoever leads, a master or a candidate, decides by its own set; those who follow may have an
-// older one. A new node first follows without being counted, until it has the whole log. There is
-// one change at a time, of one node.
+// A master or candidate decides by its own set. The nodes that follow it may have an older one. A
+// new node first follows without being counted, until it has the whole log. There is one change at
+// a time, of one node.
 //
 // The rules only decide: the register, files and sockets are the caller's.
 #pragma once
@@ -64,7 +64,9 @@ struct Members {
   std::vector<MemberGroup> groups() const;
   // Are those as many as a message needs copies, by each count?
   bool enough(const std::vector<std::string>& who) const;
-  // All that may follow.
+  // All whose copies and promises count.
+  std::vector<std::string> counted() const;
+  // Those, and the one that joins: all that may follow.
   std::vector<std::string> ids() const;
   // Does that node's promise count, and its copy? Any of these may be master: if only those might
   // that are in both groups, one of the others that is ahead of them would be in everybody's way.
@@ -83,8 +85,6 @@ struct Members {
 // What a node with the set `leader` decides is decided for one with the set `follower` too: the
 // texts are the same, or the leader's is of a newer version.
 bool may_lead(std::string_view leader, std::string_view follower);
-// Whether two nodes that differ so count by sets one of which came after the other.
-bool is_newer_set(std::string_view set, std::string_view than);
 
 // The next version as that master of that epoch writes it, or in wrong why there is none, one
 // sentence.

@@ -617,6 +617,7 @@ void HaService::use_set(const WrittenSet& set) {
   metrics_.coordinator.set_version.set(set.members.version);
   metrics_.coordinator.set_changing.set(set.members.stable() ? 0 : 1);
   metrics_.coordinator.set.set(settings_.set_text());
+  metrics_.coordinator.set_nodes.set(settings_.members().counted());
   const Lock lock(listening_.mutex);
   listening_.others.clear();
   for (const ReplicaList::Node& node : set.replicas.nodes) {

@@ -43,8 +43,8 @@ class NodeRole {
   void step_back_for(const std::string& candidate);
   // This master has a rival, who may have failed: it starts again as it would after a crash.
   void restart_campaign(std::int64_t epoch);
-  // The set is another than it was. Of a joint one its master has to hear that it is durable here,
-  // so a slave connects again: its HELLO says it.
+  // The set has changed. A slave of a joint set connects again: its HELLO tells the master that the
+  // set is durable here.
   void on_new_set();
   // Once a second: a master whose slaves follow another one hears nothing from anybody.
   void poll_if_short_of_copies();

@@ -215,6 +215,7 @@ json::object coordinator_json(const StatusInput& in) {
           {"set",
            {{"version", engine.set_version.value()},
             {"text", engine.set.get()},
+            {"nodes", json::value_from(engine.set_nodes.get())},
             {"changing", engine.set_changing.value() != 0},
             {"waits_for", engine.set_change.get()}}}};
 }

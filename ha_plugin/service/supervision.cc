@@ -479,6 +479,10 @@ Outcome Supervision::change_set(const std::string& option, const std::string& va
       next.reset();
       wrong = fmt::format("'{}' has the address {} already", other, node.address.text());
     }
+    if (next && set.replicas.nodes.size() >= kMostNodes) {
+      next.reset();
+      wrong = fmt::format("a set has at most {} nodes", kMostNodes);
+    }
     set.replicas.nodes.push_back(node);
   }
   if (!next) return {Status::kConflict, wrong};

@@ -16,6 +16,8 @@ namespace {
 namespace json = boost::json;
 
 constexpr const char* kSetFile = "ha_set.json";
+// There is room above it to count on.
+constexpr std::int64_t kMostVersions = std::int64_t{1} << 62;
 
 json::array array_of(const std::vector<std::string>& ids) {
   return json::array(ids.begin(), ids.end());
@@ -69,7 +71,9 @@ WrittenSet set_of(const json::object& object) {
   WrittenSet set;
   core::Members& members = set.members;
   members.version = object.at("version").as_int64();
-  if (members.version < 1) throw std::invalid_argument("its version is below 1");
+  if (members.version < 1 || members.version > kMostVersions) {
+    throw std::invalid_argument(fmt::format("its version is not 1 to {}", kMostVersions));
+  }
   const std::int64_t copies = object.at("copies").as_int64();
   members.now = group_of(object.at("now"), copies);
   if (const json::value* next = object.if_contains("next")) members.next = group_of(*next, copies);
@@ -80,6 +84,9 @@ WrittenSet set_of(const json::object& object) {
   members.epoch = object.at("epoch").as_int64();
   if (!core::is_epoch(members.epoch)) throw std::invalid_argument("its epoch is not one");
   const json::object& nodes = object.at("nodes").as_object();
+  if (members.ids().size() > kMostNodes) {
+    throw std::invalid_argument(fmt::format("it has more than {} nodes", kMostNodes));
+  }
   for (const std::string& id : members.ids()) {
     const std::string address(nodes.at(id).as_string());
     ReplicaList::Node node{id, {}};

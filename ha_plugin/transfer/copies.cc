@@ -9,7 +9,7 @@ using core::Offset;
 
 void Copies::set_members(const core::Members& set, const std::string& self) {
   std::vector<core::AckGroups::Counted> groups;
-  // As long as the set is that of the options, whoever may follow counts.
+  // Until the set is changed, every node that may follow counts.
   if (set.version > 0) {
     for (const core::MemberGroup& group : set.groups()) {
       groups.push_back({group.ids, group.has(self)});

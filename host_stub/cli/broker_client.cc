@@ -158,15 +158,6 @@ bool BrokerClient::may_pass(const Error& error) {
   return error.status == HA_AGAIN || error.status == HA_IO || error.status == HA_TIMEOUT;
 }
 
-// "version 3: a,b,c with default_copies 2"
-bool SetStatus::has(const std::string& id) const {
-  const auto begin = text.find(": ");
-  const auto end = text.find(" with ");
-  if (begin == std::string::npos || end == std::string::npos || begin > end) return false;
-  return ("," + text.substr(begin + 2, end - begin - 2) + ",").find("," + id + ",") !=
-         std::string::npos;
-}
-
 Result<NodeStatus> BrokerClient::status(std::chrono::milliseconds timeout) {
   auto body = call({.target = "/v1/status"}, timeout);
   if (auto* error = std::get_if<Error>(&body)) return std::move(*error);
@@ -181,8 +172,14 @@ Result<NodeStatus> BrokerClient::status(std::chrono::milliseconds timeout) {
     out.coordinator = {true, true_at(engine, "answers"), text_at(engine, "holder"),
                        number_at(engine, "lease_left_ms", 0), true_at(engine, "paused")};
     const auto& set = object_at(engine, "set");
-    out.coordinator.set = {number_at(set, "version", 0), text_at(set, "text"),
-                           true_at(set, "changing"), text_at(set, "waits_for")};
+    out.coordinator.set = {number_at(set, "version", 0),
+                           text_at(set, "text"),
+                           {},
+                           true_at(set, "changing"),
+                           text_at(set, "waits_for")};
+    for (const json::value& id : array_at(set, "nodes")) {
+      if (const auto* name = id.if_string()) out.coordinator.set.nodes.emplace_back(*name);
+    }
   }
   out.role_text = text_at(top, "role_text");
   out.master = text_at(top, "master");

@@ -44,11 +44,9 @@ std::string to_text(const DegradedRange& range);
 struct SetStatus {
   std::int64_t version = 0;
   std::string text;
+  std::vector<std::string> nodes;
   bool changing = false;
   std::string waits_for;  // on the master
-
-  // Whether that node counts, in a set that is not changing.
-  bool has(const std::string& id) const;
 };
 
 // What a node with option coordinator says of it.

@@ -62,8 +62,8 @@ struct MembersOptions {
   std::string node;
 };
 
-// The change goes on when this process ends. It is over when the master says so; so long it says
-// what it waits for.
+// Waits until the master says that the change is over, and shows what it waits for. The change goes
+// on when this process ends.
 int wait_for_set(BrokerClient& client, const MembersOptions& options, std::int64_t version) {
   std::string said;
   for (;;) {
@@ -73,9 +73,10 @@ int wait_for_set(BrokerClient& client, const MembersOptions& options, std::int64
     const SetStatus& set = node.coordinator.set;
     if (set.version > version && !set.changing) {
       fmt::print("the set is {}\n", set.text);
-      if (options.order != "add" || set.has(options.node.substr(0, options.node.find('@'))))
-        return kExitOk;
-      return complain("that was called off meanwhile");
+      const std::string id = options.node.substr(0, options.node.find('@'));
+      const bool there = std::find(set.nodes.begin(), set.nodes.end(), id) != set.nodes.end();
+      if (there == (options.order == "add")) return kExitOk;
+      return complain("another operator has changed the set meanwhile");
     }
     if (node.role != "master") {
       return complain(

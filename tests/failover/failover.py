@@ -455,7 +455,7 @@ def change_set_and_kill(world):
     order.join()
     world.current = world.master()
     ended = wait_for("the change ends", lambda: (now := world.set()) and not now["changing"] and now)
-    if "d" not in ended["text"].split(" ")[2]:
+    if "d" not in ended["nodes"]:
         raise Failed(f"node d was not added: {ended}")
     world.members("remove", "d")
     world.spare.process.kill()

@@ -376,7 +376,7 @@ MEMBERS = [
     ("promised-by-anybody", CORE + "term.cc", "[&](const std::string& id) { return group.has(id); });",
      "[](const std::string&) { return true; });", "a promise counts for a group whose node did not give it",
      "one node more or less: enough promises of the larger set are enough of the smaller one too"),
-    ("older-set-leads", CORE + "members.cc", "return leader == follower || is_newer_set(leader, follower);",
+    ("older-set-leads", CORE + "members.cc", "return leader == follower || (!follower.empty() && version_of(leader) > version_of(follower));",
      "return true;", "a node follows, and promises, by an older set than its own"),
     ("deposed-master-goes-on", CORE + "members.h",
      "!counts(id) || epoch > its_epoch || (epoch == its_epoch && version > 0 && master != id);",

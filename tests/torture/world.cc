@@ -171,11 +171,10 @@ int World::master() {
 int World::left_out(int master) {
   const auto status = master < 0 ? std::nullopt : node(master).status();
   if (!status || system::flag_at(*status, "ha/coordinator/set/changing")) return -1;
-  const std::string set = system::text_at(*status, "ha/coordinator/set/text");
+  const auto& nodes = system::at(*status, "ha/coordinator/set/nodes").as_array();
   for (int i = 0; i < kNodes; ++i) {
-    const std::string& id = node(i).id();
-    if (set.find(id + ",") == std::string::npos && set.find(id + " with ") == std::string::npos)
-      return i;
+    const json::value id(node(i).id());
+    if (std::find(nodes.begin(), nodes.end(), id) == nodes.end()) return i;
   }
   return -1;
 }

@@ -107,6 +107,24 @@ class EpochSet : public ::testing::Test {
   static RoleSeen last_role(const Node& node) { return node.host.roles().back(); }
   // What the promotion of a node that may not become master is told.
   RoleSeen refused(Node& node, std::uint32_t flags = 0) { return ask_to_be_master(node, flags); }
+  static bool is_master(const Node& node) {
+    return node.plugin && node.plugin->snapshot().total.role == HA_ROLE_MASTER;
+  }
+  // Who is master of a higher epoch than that, and by holder() holds the key.
+  template <class Holder>
+  Node* master_above(std::int64_t epoch, Holder&& holder) {
+    Node* found = nullptr;
+    EXPECT_TRUE(Instance::eventually([&] {
+      for (const auto& node : nodes_) {
+        if (is_master(*node) && node->plugin->snapshot().total.epoch > epoch &&
+            holder() == node->id) {
+          found = node.get();
+        }
+      }
+      return found != nullptr;
+    }));
+    return found;
+  }
   static std::int64_t grow(Node& node, std::int64_t size) {
     const std::int64_t end = node.host.grow(size);
     node.plugin->notify(end);

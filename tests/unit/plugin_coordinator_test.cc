@@ -103,22 +103,9 @@ class CoordinatedSet : public CoordinatorTest, public ::testing::WithParamInterf
     by_hand_->read(found);
     return found;
   }
-  static bool is_master(const Node& node) {
-    return node.plugin && node.plugin->snapshot().total.role == HA_ROLE_MASTER;
-  }
-  // Who is master of a higher epoch than that, and holds the key.
+  // Holds the key.
   Node* master_above(std::int64_t epoch) {
-    Node* found = nullptr;
-    EXPECT_TRUE(Instance::eventually([&] {
-      for (const auto& node : nodes_) {
-        if (is_master(*node) && node->plugin->snapshot().total.epoch > epoch &&
-            keys().leader.value == node->id) {
-          found = node.get();
-        }
-      }
-      return found != nullptr;
-    }));
-    return found;
+    return EpochSet::master_above(epoch, [this] { return keys().leader.value; });
   }
   // What was done, or could not be, is asked for no more.
   bool nobody_is_wanted() {

@@ -68,22 +68,9 @@ class HostedSet : public EpochSet {
     locks_.read("/ha/prod/leader", value, lease);
     return value;
   }
-  static bool is_master(const Node& node) {
-    return node.plugin && node.plugin->snapshot().total.role == HA_ROLE_MASTER;
-  }
-  // Who is master of a higher epoch than that, and holds the key.
+  // Holds the key.
   Node* master_above(std::int64_t epoch) {
-    Node* found = nullptr;
-    EXPECT_TRUE(Instance::eventually([&] {
-      for (const auto& node : nodes_) {
-        if (is_master(*node) && node->plugin->snapshot().total.epoch > epoch &&
-            holder() == node->id) {
-          found = node.get();
-        }
-      }
-      return found != nullptr;
-    }));
-    return found;
+    return EpochSet::master_above(epoch, [this] { return holder(); });
   }
   static bool put(Node& node) {
     return Instance::eventually([&] {

@@ -77,7 +77,9 @@ TEST(SetFile, WhatCannotBeASetIsRefused) {
   };
   EXPECT_NE(parse_set("", out), "");
   EXPECT_NE(parse_set("7", out), "");
-  EXPECT_EQ(parse_set(with(R"("version":1)", R"("version":0)"), out), "its version is below 1");
+  EXPECT_EQ(parse_set(with(R"("version":1)", R"("version":0)"), out),
+            "its version is not 1 to 4611686018427387904");
+  EXPECT_NE(parse_set(with(R"("version":1)", R"("version":9223372036854775807)"), out), "");
   EXPECT_NE(parse_set(with(R"("version":1)", R"("version":"1")"), out), "");
   EXPECT_EQ(parse_set(with(R"(["a","b"])", R"(["a","a"])"), out), "it has node 'a' twice");
   EXPECT_EQ(parse_set(with(R"(["a","b"])", R"(["a"])"), out), "it has 1 nodes and wants 2 copies");

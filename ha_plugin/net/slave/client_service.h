@@ -58,7 +58,7 @@ class ClientService {
   void follow(const Address& master);
   // It is being served.
   bool is_served() const { return state_ == core::State::kTransfer; }
-  // Option replicas is another list now. REQUIRES: is_served().
+  // The set has other nodes now: takes them into the search. REQUIRES: is_served().
   void on_new_nodes();
   // Where this node listens itself. Before it runs.
   void set_own(const Address& own) { own_ = own; }
