@@ -42,7 +42,7 @@ HaService::HaService(const ha_host_api* host, void* host_ctx, const Settings& se
                                               std::chrono::nanoseconds(1))),
       settings_(settings),
       exporter_(metrics_),
-      set_file_(StateStore(settings.state_dir, &host_)),
+      set_(host_, settings_, metrics_),
       terms_(host_, settings_, metrics_),
       degraded_(host_, settings_, metrics_),
       bounds_(host_, metrics_),
@@ -63,7 +63,7 @@ HaService::HaService(const ha_host_api* host, void* host_ctx, const Settings& se
               {[this] { turn(); },
                [this](const net::Address& master) { changes_.set_master(master); }}),
       role_(node_parts(), changes_, incarnation_, [this] { turn(); }),
-      supervision_(node_parts(), role_, changes_,
+      supervision_(node_parts(), role_, changes_, set_,
                    [this](const WrittenSet& set) { return take_set(set); }),
       timers_(
           io_.context(), transfer_, [this] { turn(); }, [this](double seconds) { tick(seconds); }) {
@@ -243,7 +243,7 @@ Outcome HaService::begin(const RoleChange& role) {
       return {Status::kIo, "option 'state_dir': " + wrong};
     }
   }
-  if (Outcome failed = load_set(); !failed.ok()) return failed;
+  if (Outcome failed = set_.load(); !failed.ok()) return failed;
   if (Outcome failed = load_epochs(bounds); !failed.ok()) return failed;
   if (Outcome failed = check_who_may_connect(); !failed.ok()) return failed;
   if (std::string wrong = tls_.apply(settings_); !wrong.empty()) {
@@ -388,34 +388,6 @@ Outcome HaService::refuse_role(const char* call, const RoleChange& change) const
           "with 'wire': 'rocketmq', and empty its store before it follows again"};
 }
 
-// What the set was changed to while it ran is newer than the options.
-Outcome HaService::load_set() {
-  use_set({settings_.changed_set, settings_.replicas});
-  if (!settings_.keeps_epochs()) return {};
-  WrittenSet set;
-  if (std::string wrong = set_file_.load(set); !wrong.empty()) {
-    return {Status::kCorrupt,
-            fmt::format("start: what this node's set was changed to cannot be read: {}; restore "
-                        "the file",
-                        wrong)};
-  }
-  if (set.members.version == 0) return {};
-  if (settings_.default_copies != 0 && settings_.default_copies != set.members.now.copies) {
-    host_.warn(
-        fmt::format("option 'default_copies' is {}, and has no effect: the set was changed "
-                    "while it ran, and has {} (docs/operate.md says how to change that)",
-                    settings_.default_copies, set.members.now.copies));
-  }
-  if (settings_.replicas.ids() != set.replicas.ids()) {
-    host_.info(
-        fmt::format("the set was changed while it ran: it is {}, and not option 'replicas', "
-                    "'{}'",
-                    set.members.text(), settings_.replicas.text()));
-  }
-  use_set(set);
-  return {};
-}
-
 // Each connection reads them again. Here a damaged file makes start fail, with words.
 Outcome HaService::load_epochs(const ha_bounds& bounds) {
   if (std::string wrong = terms_.load(Offset(bounds.min), Offset(bounds.end)); !wrong.empty()) {
@@ -535,8 +507,8 @@ StatusInput HaService::status_input() const {
   in.tls = name_of(tls_.mode());
   const net::Address master = changes_.master();
   in.master_address = master.host.empty() ? "" : master.text();
+  in.others = set_.others();
   const Lock lock(listening_.mutex);
-  in.others = listening_.others;
   in.listen_address = listening_.ha.host.empty() ? "" : listening_.ha.text();
   in.listen_port = listening_.ha.port;
   in.metrics_address = listening_.metrics.host.empty() ? "" : listening_.metrics.text();
@@ -584,45 +556,14 @@ void HaService::act(const net::Todo& todo) {
   replicas_.confirm_rose();
 }
 
-// Durable before anything follows from it, for what other nodes conclude from this one's HELLO.
-// Returns "", or what failed.
+// Returns "", or what failed; then nothing has changed.
 std::string HaService::take_set(const WrittenSet& set) {
   if (set.members.version <= settings_.changed_set.version) return "";
-  if (std::string failed = set_file_.save(set); !failed.empty()) return failed;
-  use_set(set);
+  if (std::string failed = set_.take(set); !failed.empty()) return failed;
   apply_settings();
-  host_.info("the set is now " + set.members.text() +
-             (set.members.joining.empty() ? "" : "; '" + set.members.joining + "' joins it"));
-  const std::string& self = settings_.replica_id;
-  if (!set.members.counts(self) && set.members.joining != self) {
-    host_.warn("this node, '" + self +
-               "', is not in that set: nobody serves it, and it does not become master (if the "
-               "coordinator's keys are of another cluster, give this one its own 'cluster_id')");
-  }
   role_.on_new_set();
   turn();
   return "";
-}
-
-void HaService::use_set(const WrittenSet& set) {
-  const std::vector<ReplicaList::Node> before = settings_.replicas.nodes;
-  settings_.changed_set = set.members;
-  settings_.replicas = set.replicas;
-  // A node that has left the set keeps its own name, as the options want it.
-  const auto self = std::ranges::find(before, settings_.replica_id, &ReplicaList::Node::id);
-  if (self != before.end() &&
-      settings_.replicas.without(settings_.replica_id).size() == settings_.replicas.nodes.size()) {
-    settings_.replicas.nodes.push_back(*self);
-  }
-  metrics_.coordinator.set_version.set(set.members.version);
-  metrics_.coordinator.set_changing.set(set.members.stable() ? 0 : 1);
-  metrics_.coordinator.set.set(settings_.set_text());
-  metrics_.coordinator.set_nodes.set(settings_.members().counted());
-  const Lock lock(listening_.mutex);
-  listening_.others.clear();
-  for (const ReplicaList::Node& node : set.replicas.nodes) {
-    if (node.id != settings_.replica_id) listening_.others.push_back(node.id);
-  }
 }
 
 // A slave speaks to its master only. When it is promoted it needs the others' addresses too, and

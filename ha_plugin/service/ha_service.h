@@ -29,11 +29,11 @@
 #include "ha_plugin/service/node_role.h"
 #include "ha_plugin/service/role_change.h"
 #include "ha_plugin/service/role_changes.h"
+#include "ha_plugin/service/set_keeper.h"
 #include "ha_plugin/service/status.h"
 #include "ha_plugin/service/supervision.h"
 #include "ha_plugin/service/turn_timers.h"
 #include "ha_plugin/state/degraded_keeper.h"
-#include "ha_plugin/state/set_file.h"
 #include "ha_plugin/state/state_lock.h"
 #include "ha_plugin/state/term_keeper.h"
 #include "ha_plugin/transfer/transfer_service.h"
@@ -77,7 +77,6 @@ class HaService {
   Outcome serve_metrics();
   Outcome wrong_state(const char* call) const;
   Outcome refuse_role(const char* call, const RoleChange& change) const;
-  Outcome load_set();
   Outcome load_epochs(const ha_bounds& bounds);
   std::unique_ptr<net::ClientWire> make_client_wire();
   void apply_settings();
@@ -95,7 +94,6 @@ class HaService {
   void on_fault(const char* what);
   void act(const net::Todo& todo);
   std::string take_set(const WrittenSet& set);
-  void use_set(const WrittenSet& set);
   void check_tls_again();
   void refresh_names();
 
@@ -105,8 +103,8 @@ class HaService {
   Settings settings_;                // changed on the I/O thread while it runs
   mutable metrics::HaMetrics metrics_;
   metrics::Exporter exporter_;
-  StateLock state_lock_;  // control thread; while started
-  const SetFile set_file_;
+  StateLock state_lock_;     // control thread; while started
+  SetKeeper set_;            // I/O thread
   TermKeeper terms_;         // I/O thread
   DegradedKeeper degraded_;  // I/O thread
   BoundsReader bounds_;      // I/O thread
@@ -128,8 +126,7 @@ class HaService {
   struct Listening {
     mutable Mutex mutex;
     net::Address ha HA_GUARDED_BY(mutex);
-    net::Address metrics HA_GUARDED_BY(mutex);             // empty if they are not served
-    std::vector<std::string> others HA_GUARDED_BY(mutex);  // the other nodes of the set
+    net::Address metrics HA_GUARDED_BY(mutex);  // empty if they are not served
   };
   Listening listening_;  // where, once started
 };

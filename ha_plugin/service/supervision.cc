@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "ha_plugin/base/clock.h"
-#include "ha_plugin/config/option_values.h"
 #include "ha_plugin/coordinator/etcd.h"
 #include "ha_plugin/coordinator/host.h"
 #include "ha_plugin/net/io/io_thread.h"
@@ -36,10 +35,12 @@ constexpr Time kRetry = milliseconds(100);
 }  // namespace
 
 Supervision::Supervision(const NodeParts& parts, NodeRole& role, RoleChanges& changes,
+                         const SetKeeper& set,
                          std::function<std::string(const WrittenSet&)> take_set)
     : parts_(parts),
       role_(role),
       changes_(changes),
+      set_(set),
       take_set_(std::move(take_set)),
       metrics_(parts.metrics.coordinator),
       supervisor_({}),
@@ -369,7 +370,7 @@ bool Supervision::is_in_set(const std::string& id) const { return set_now().memb
 
 WrittenSet Supervision::set_now() const {
   WrittenSet set;
-  parts_.io.run_sync([&] { set = {parts_.settings.members(), parts_.settings.replicas}; });
+  parts_.io.run_sync([&] { set = set_.current(); });
   return set;
 }
 
@@ -439,7 +440,7 @@ void Supervision::advance_change() {
   std::string waits_for;
   parts_.io.run_sync([&] {
     const Settings& s = parts_.settings;
-    set = {s.members(), s.replicas};
+    set = set_.current();
     if (set.members.stable() || parts_.terms.own_epoch() == 0) return;
     const core::LogBounds log = parts_.bounds.read();
     // A wait for durable copies may have been promised more than the default. A host that makes
@@ -459,37 +460,21 @@ void Supervision::advance_change() {
 
 Outcome Supervision::change_set(const std::string& option, const std::string& value) {
   read_keys();
-  WrittenSet set = set_now();
   std::int64_t epoch = 0;
-  parts_.io.run_sync([&] { epoch = parts_.terms.own_epoch(); });
+  std::string wrong;
+  std::optional<WrittenSet> next;
+  parts_.io.run_sync([&] {
+    epoch = parts_.terms.own_epoch();
+    if (epoch != 0) next = set_.after(option, value, epoch, wrong);
+  });
   if (epoch == 0) {
     return {Status::kNotMaster,
             fmt::format("only the master changes the set: ask '{}'", metrics_.holder.get())};
   }
-  std::string wrong;
-  std::optional<core::Members> next;
-  if (option == "remove_member") {
-    next = core::without_member(set.members, value, own_id_, epoch, wrong);
-  } else {
-    Settings added;
-    apply_replicas(added, value);
-    const ReplicaList::Node& node = added.replicas.nodes.front();
-    next = core::with_member(set.members, node.id, own_id_, epoch, wrong);
-    if (const std::string other = set.replicas.id_at(node.address); next && !other.empty()) {
-      next.reset();
-      wrong = fmt::format("'{}' has the address {} already", other, node.address.text());
-    }
-    if (next && set.replicas.nodes.size() >= kMostNodes) {
-      next.reset();
-      wrong = fmt::format("a set has at most {} nodes", kMostNodes);
-    }
-    set.replicas.nodes.push_back(node);
-  }
   if (!next) return {Status::kConflict, wrong};
-  set.members = *next;
-  const CoordinatorAnswer answer = write_set(set);
+  const CoordinatorAnswer answer = write_set(*next);
   // Also if it was not heard: the key says whether it was done.
-  if (answer.yes() || set_now().members == *next) return {};
+  if (answer.yes() || set_now().members == next->members) return {};
   return {Status::kAgain, "the coordinator: " + answer.text};
 }
 

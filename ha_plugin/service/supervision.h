@@ -23,7 +23,7 @@
 #include "ha_plugin/service/node_parts.h"
 #include "ha_plugin/service/node_role.h"
 #include "ha_plugin/service/role_changes.h"
-#include "ha_plugin/state/set_file.h"
+#include "ha_plugin/service/set_keeper.h"
 #include "metrics/mutex.h"
 
 namespace ha {
@@ -32,7 +32,7 @@ class Supervision {
  public:
   // take_set: on the I/O thread, makes a newer set durable and goes by it; returns "", or what
   // failed.
-  Supervision(const NodeParts& parts, NodeRole& role, RoleChanges& changes,
+  Supervision(const NodeParts& parts, NodeRole& role, RoleChanges& changes, const SetKeeper& set,
               std::function<std::string(const WrittenSet&)> take_set);
 
   // Without option coordinator there is nothing to start, and to stop.
@@ -83,6 +83,7 @@ class Supervision {
   const NodeParts parts_;
   NodeRole& role_;
   RoleChanges& changes_;
+  const SetKeeper& set_;  // I/O thread
   const std::function<std::string(const WrittenSet&)> take_set_;
   metrics::CoordinatorMetrics& metrics_;
 
