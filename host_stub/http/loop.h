@@ -14,6 +14,7 @@
 #include <mutex>
 #include <set>
 #include <thread>
+#include <vector>
 
 #include "http/api.h"
 #include "http/limited_warning.h"
@@ -65,13 +66,22 @@ class Loop {
   void start();
   void stop();  // closes every connection and joins the thread
 
+  // From any thread: that session's answer. Those that come close together cost one wake-up.
+  void answer(std::weak_ptr<Session> session, std::uint64_t slot, Response response);
+
   // On the loop's thread.
   void add(std::shared_ptr<Session> session);
   void remove(const std::shared_ptr<Session>& session);
   void drain();
 
  private:
+  struct Answer {
+    std::weak_ptr<Session> session;
+    std::uint64_t slot = 0;
+    Response response;
+  };
   void run_sweep();
+  void give_answers();
 
   Shared& shared_;
   boost::asio::io_context context_{1};
@@ -81,6 +91,8 @@ class Loop {
   // would be moved on every request, and a second more does no harm.
   boost::asio::steady_timer sweep_;
   std::set<std::shared_ptr<Session>> sessions_;
+  std::mutex answers_mutex_;
+  std::vector<Answer> answers_;
   bool draining_ = false;
   std::thread thread_;
 };

@@ -66,6 +66,34 @@ void Loop::add(std::shared_ptr<Session> session) {
 
 void Loop::remove(const std::shared_ptr<Session>& session) { sessions_.erase(session); }
 
+void Loop::answer(std::weak_ptr<Session> session, std::uint64_t slot, Response response) {
+  bool first = false;
+  {
+    const std::lock_guard lock(answers_mutex_);
+    first = answers_.empty();
+    answers_.push_back({std::move(session), slot, std::move(response)});
+  }
+  if (first) asio::post(context_, [this] { give_answers(); });
+}
+
+void Loop::give_answers() {
+  std::vector<Answer> answers;
+  {
+    const std::lock_guard lock(answers_mutex_);
+    answers.swap(answers_);
+  }
+  std::vector<std::shared_ptr<Session>> answered;
+  answered.reserve(answers.size());
+  for (auto& answer : answers) {
+    auto session = answer.session.lock();
+    if (!session) continue;
+    session->take_reply(answer.slot, std::move(answer.response));
+    answered.push_back(std::move(session));
+  }
+  // What one client asked for in one go is answered in one go.
+  for (const auto& session : answered) session->write_ready();
+}
+
 void Loop::drain() {
   draining_ = true;
   for (const auto& session : std::set(sessions_)) session->drain();

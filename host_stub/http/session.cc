@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "http/session.h"
 
-#include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/string.hpp>
-#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/error.hpp>
 
 #include "ha/plugin.h"
 #include "http/errors.h"
@@ -23,15 +22,19 @@ namespace http = boost::beast::http;
 constexpr std::size_t kLingerBytes = 16 * 1024 * 1024;
 constexpr std::chrono::seconds kLingerTime{2};
 
-// Beast reads as much as the buffer has room for, and 512 bytes when it has none. A header and a
-// small body fit into the first read. A long body comes in pieces of this size, the largest that
-// Beast reads at once.
+// A header and a small body fit into the first read. A long body comes in pieces.
 constexpr std::size_t kHeaderReadBytes = 4 * 1024;
 constexpr std::size_t kBodyReadBytes = 64 * 1024;
+
+constexpr std::size_t kKeepReadBytes = 2 * kHeaderReadBytes;  // of its buffer, between requests
 
 // A connection keeps the memory of a short answer for the next one. Ten thousand connections that
 // have each read one long answer must not hold on to it.
 constexpr std::size_t kKeepAnswerBytes = 1024;
+
+// Answers that a client does not take, beside those that the socket is taking. Beyond it, nothing
+// more is read from that client.
+constexpr std::size_t kUnreadAnswerBytes = 64 * 1024;
 
 constexpr std::size_t kDropBytes = 16 * 1024;  // at a time, while lingering
 
@@ -56,6 +59,7 @@ void Session::start() {
   const auto remote = stream_.socket().remote_endpoint(gone);
   if (!gone) peer_ = peer_of(remote);
   stream_.socket().set_option(asio::ip::tcp::no_delay(true), gone);
+  stream_.socket().non_blocking(true, gone);
   if (loop_.shared().tls) return open_tls();
   read_next();
 }
@@ -101,41 +105,106 @@ void Session::shake_hands() {
 // ---- reading ------------------------------------------------------------------------------------
 
 void Session::read_next() {
-  if (closed_ || closing_ || reading_ == Reading::kEnded) return;
-  if (slots_.size() >= loop_.shared().options.max_pipelined) {
-    reading_ = Reading::kPaused;
-    return;
-  }
-  const bool has_input = buffer_.size() > 0 || (stream_.tls() && stream_.tls()->pending());
-  if (has_input) return read_header();
-  reading_ = Reading::kIdle;
-  parser_.reset();
-  buffer_.shrink_to_fit();
-  if (slots_.empty()) read_deadline_ = Clock::now() + loop_.shared().options.idle_timeout;
-  stream_.socket().async_wait(asio::ip::tcp::socket::wait_read,
-                              [self = shared_from_this()](ErrorCode error) {
-                                if (self->closed_ || self->reading_ != Reading::kIdle) return;
-                                if (error) return self->on_read_error(error);
-                                self->read_header();
-                              });
+  if (begin_request()) parse();
 }
 
-void Session::read_header() {
+bool Session::begin_request() {
+  if (closed_ || closing_ || reading_ == Reading::kEnded) return false;
+  const bool unread_answers = !writing_.empty() && ready_.size() > kUnreadAnswerBytes;
+  if (unread_answers || slots_.size() >= loop_.shared().options.max_pipelined) {
+    reading_ = Reading::kPaused;
+    return false;
+  }
+  reading_ = Reading::kIdle;
+  if (slots_.empty()) read_deadline_ = Clock::now() + loop_.shared().options.idle_timeout;
+  if (buffer_.size() == 0 && buffer_.capacity() > kKeepReadBytes) buffer_.shrink_to_fit();
+  return true;
+}
+
+void Session::begin_header() {
   const auto& options = loop_.shared().options;
   reading_ = Reading::kHeader;
   read_deadline_ = Clock::now() + options.header_timeout;
   parser_.emplace();
   parser_->header_limit(static_cast<std::uint32_t>(options.max_header_bytes));
   parser_->body_limit(options.max_body_bytes);
-  buffer_.reserve(kHeaderReadBytes);
-  http::async_read_header(
-      stream_, buffer_, *parser_,
-      [self = shared_from_this()](ErrorCode error, std::size_t) { self->on_header(error); });
 }
 
-void Session::on_header(ErrorCode error) {
-  if (closed_ || reading_ != Reading::kHeader) return;
+// Gives the parser what is here, and reads when it wants more.
+void Session::parse() {
+  while (!closed_) {
+    if (reading_ == Reading::kIdle) {
+      if (buffer_.size() == 0) return stream_.tls() || resting_ ? rest() : receive();
+      begin_header();
+    }
+    if (reading_ == Reading::kBody && parser_->is_done()) {
+      read_deadline_ = Clock::time_point::max();
+      dispatch(parser_->release());
+      if (!begin_request()) return;
+      continue;
+    }
+    if (reading_ != Reading::kHeader && reading_ != Reading::kBody) return;
+    if (buffer_.size() == 0) return receive();
+    ErrorCode error;
+    buffer_.consume(parser_->put(buffer_.data(), error));
+    if (error == http::error::need_more) return receive();
+    if (error) return on_read_error(error);
+    if (reading_ == Reading::kHeader) on_header();
+  }
+}
+
+// Without a parser and a buffer, until the client sends something.
+void Session::rest() {
+  if (stream_.tls() && stream_.tls()->pending()) {
+    begin_header();
+    return receive();
+  }
+  parser_.reset();
+  buffer_.shrink_to_fit();
+  stream_.socket().async_wait(asio::ip::tcp::socket::wait_read,
+                              [self = shared_from_this()](ErrorCode error) {
+                                self->resting_ = false;
+                                if (self->closed_ || self->reading_ != Reading::kIdle) return;
+                                if (error) return self->on_read_error(error);
+                                self->begin_header();
+                                self->receive();
+                              });
+}
+
+// A read that does not fill its buffer tells Asio that the socket is empty, which saves a system
+// call.
+void Session::receive() {
+  std::size_t room = kHeaderReadBytes;
+  if (reading_ == Reading::kBody) {
+    // A chunked body does not say how long it is.
+    const auto missing = parser_->content_length_remaining().value_or(kBodyReadBytes);
+    room = std::max<std::size_t>(room, std::min<std::uint64_t>(missing, kBodyReadBytes));
+  }
+  room = std::min(room, buffer_.max_size() - buffer_.size());
+  if (room == 0) return on_read_error(http::error::buffer_overflow);
+  stream_.async_read_some(buffer_.prepare(room),
+                          [self = shared_from_this()](ErrorCode error, std::size_t bytes) {
+                            self->on_received(error, bytes);
+                          });
+}
+
+void Session::on_received(ErrorCode error, std::size_t bytes) {
+  const bool waited =
+      reading_ == Reading::kIdle || reading_ == Reading::kHeader || reading_ == Reading::kBody;
+  if (closed_ || !waited) return;
+  buffer_.commit(bytes);
+  quiet_ = false;
+  if (error == asio::error::operation_aborted && resting_) return parse();
+  resting_ = false;
+  if (error == asio::error::eof) {
+    const bool begun = reading_ != Reading::kIdle && parser_->got_some();
+    error = begun ? http::error::partial_message : http::error::end_of_stream;
+  }
   if (error) return on_read_error(error);
+  parse();
+}
+
+void Session::on_header() {
   const auto& message = parser_->get();
   if (plain_) {
     return answer_now(error_response(400, "TLS_REQUIRED",
@@ -183,36 +252,15 @@ std::optional<Response> Session::refuse(const Api::Place& place, const Request& 
   return loop_.shared().access->refuse(place.need, place.pattern, request, peer_);
 }
 
-void Session::make_room_for_body() {
-  if (parser_->is_done()) return;
-  // A chunked body does not say how long it is.
-  const auto announced = parser_->content_length_remaining().value_or(UINT64_MAX);
-  const std::size_t here = buffer_.size();
-  const auto missing =
-      std::min<std::uint64_t>(announced - std::min(announced, std::uint64_t{here}), kBodyReadBytes);
-  buffer_.reserve(std::min<std::size_t>(here + missing, buffer_.max_size()));
-}
-
 void Session::read_body() {
   reading_ = Reading::kBody;
   read_deadline_ = Clock::now() + loop_.shared().options.body_timeout;
-  make_room_for_body();
+  parser_->eager(true);
   const auto expect = parser_->get()[http::field::expect];
   if (beast::iequals(expect, "100-continue") && !parser_->is_done()) {
     ready_ += kContinue;
     write_ready();
   }
-  http::async_read(
-      stream_, buffer_, *parser_,
-      [self = shared_from_this()](ErrorCode error, std::size_t) { self->on_body(error); });
-}
-
-void Session::on_body(ErrorCode error) {
-  if (closed_ || reading_ != Reading::kBody) return;
-  if (error) return on_read_error(error);
-  read_deadline_ = Clock::time_point::max();
-  dispatch(parser_->release());
-  read_next();
 }
 
 void Session::on_read_error(ErrorCode error) {
@@ -288,10 +336,7 @@ void Session::dispatch(Message message) {
   const Reply reply = [weak = weak_from_this(), number](Response response) {
     const auto self = weak.lock();
     if (!self) return;
-    asio::dispatch(self->stream_.get_executor(),
-                   [self, number, response = std::move(response)]() mutable {
-                     self->on_reply(number, std::move(response));
-                   });
+    self->loop_.answer(self, number, std::move(response));
   };
   auto& api = *loop_.shared().api;
   if (place && place->blocks) {
@@ -337,16 +382,20 @@ void Session::finish_poll(std::uint64_t slot) {
 // --------------------------------------------------------------------------------------
 
 void Session::on_reply(std::uint64_t number, Response response) {
-  if (closed_) return;
+  take_reply(number, std::move(response));
+  write_ready();
+}
+
+void Session::take_reply(std::uint64_t number, Response response) {
   for (auto& slot : slots_) {
     if (slot.number != number) continue;
     slot.response = std::move(response);
     break;
   }
-  write_ready();
 }
 
 void Session::write_ready() {
+  if (closed_) return;
   while (!closing_ && !slots_.empty() && slots_.front().response) {
     const auto& slot = slots_.front();
     const bool last = !slot.keep_alive || (loop_.draining() && slots_.size() == 1);
@@ -354,19 +403,32 @@ void Session::write_ready() {
     closing_ = last;
     slots_.pop_front();
   }
-  if (!ready_.empty() && writing_.empty()) {
-    writing_.swap(ready_);
-    write_deadline_ = Clock::now() + loop_.shared().options.write_timeout;
-    asio::async_write(
-        stream_, asio::buffer(writing_),
-        [self = shared_from_this()](ErrorCode error, std::size_t) { self->on_written(error); });
+  if (!ready_.empty() && writing_.empty()) send();
+  if (closed_ || closing_) return;
+  if (slots_.empty() && reading_ == Reading::kHeld) {
+    read_body();
+    return parse();
   }
-  if (closing_) return;
-  if (slots_.empty() && reading_ == Reading::kHeld) return read_body();
   if (reading_ == Reading::kPaused) return read_next();
   if (slots_.empty() && reading_ == Reading::kIdle) {
     read_deadline_ = Clock::now() + loop_.shared().options.idle_timeout;
   }
+}
+
+// At once, as far as the socket takes it; the rest when it can.
+void Session::send() {
+  std::size_t sent = 0;
+  if (!stream_.tls()) {
+    ErrorCode error;
+    sent = stream_.socket().write_some(asio::buffer(ready_), error);
+    if (error && error != asio::error::would_block) return close();
+  }
+  writing_.swap(ready_);
+  if (sent == writing_.size()) return on_written({});
+  write_deadline_ = Clock::now() + loop_.shared().options.write_timeout;
+  asio::async_write(
+      stream_, asio::buffer(writing_) + sent,
+      [self = shared_from_this()](ErrorCode error, std::size_t) { self->on_written(error); });
 }
 
 void Session::on_written(ErrorCode error) {
@@ -375,7 +437,9 @@ void Session::on_written(ErrorCode error) {
   if (error) return close();
   writing_.clear();
   if (writing_.capacity() > kKeepAnswerBytes) writing_.shrink_to_fit();
-  if (!ready_.empty()) return write_ready();
+  if (!ready_.empty()) send();
+  if (closed_) return;
+  if (reading_ == Reading::kPaused) return read_next();
   finish_if_done();
 }
 
@@ -447,6 +511,7 @@ void Session::close() {
 }
 
 void Session::sweep(Clock::time_point now) {
+  rest_if_quiet();
   if (now >= write_deadline_) return close();
   if (now < read_deadline_) return;
   if (reading_ == Reading::kHeader || reading_ == Reading::kBody) {
@@ -457,6 +522,16 @@ void Session::sweep(Clock::time_point now) {
                            : "the body did not come in time; send fewer messages at once"));
   }
   if (slots_.empty() && writing_.empty()) return close();
+}
+
+// Ten thousand connections that are idle must not hold on to their buffers.
+void Session::rest_if_quiet() {
+  if (std::exchange(quiet_, true) && reading_ == Reading::kIdle && writing_.empty() && !resting_ &&
+      !stream_.tls()) {
+    resting_ = true;
+    ErrorCode ignored;
+    stream_.socket().cancel(ignored);
+  }
 }
 
 }  // namespace stub::http

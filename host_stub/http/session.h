@@ -6,9 +6,9 @@
 // before it are answered, and nothing overtakes it. So what a client sends happens in the order it
 // was sent in.
 //
-// An idle connection holds no parser and no buffer: it waits for its socket to become readable.
-// While requests wait for their answers the next header is read already, which also tells when a
-// client has gone, so that a long poll ends with its client.
+// A connection that has been idle for a second or two holds no parser and no buffer: it waits for
+// its socket to become readable. While requests wait for their answers the next header is read
+// already, which also tells when a client has gone, so that a long poll ends with its client.
 //
 // Threads: the loop's, but for the reply and wake functions given out, which post to it.
 // Lifecycle: owned by its loop's set and its own pending operations; close takes it out of the set.
@@ -45,6 +45,9 @@ class Session : public std::enable_shared_from_this<Session> {
   void drain();
   void close();
   void sweep(Clock::time_point now);
+  // An answer, which write_ready sends when those before it are there.
+  void take_reply(std::uint64_t slot, Response response);
+  void write_ready();
 
  private:
   enum class Reading {
@@ -75,11 +78,15 @@ class Session : public std::enable_shared_from_this<Session> {
   void open_tls();
   void shake_hands();
   void read_next();
-  void read_header();
-  void on_header(ErrorCode error);
-  void make_room_for_body();
+  bool begin_request();  // false = nothing more is read for now
+  void begin_header();
+  void parse();
+  void rest();
+  void rest_if_quiet();
+  void receive();
+  void on_received(ErrorCode error, std::size_t bytes);
+  void on_header();
   void read_body();
-  void on_body(ErrorCode error);
   void on_read_error(ErrorCode error);
   // The answer to a header with a body to come whose client may not do that.
   std::optional<Response> refuse_early(std::string_view method, std::string_view target);
@@ -92,7 +99,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void finish_poll(std::uint64_t slot);
   void on_reply(std::uint64_t slot, Response response);
 
-  void write_ready();
+  void send();
   void on_written(ErrorCode error);
   void finish_if_done();
   void linger();
@@ -106,6 +113,8 @@ class Session : public std::enable_shared_from_this<Session> {
   Clock::time_point next_look_{};            // at the certificate, which may expire
   bool plain_ = false;                       // plain HTTP came to a port that speaks https
   Reading reading_ = Reading::kIdle;
+  bool quiet_ = false;    // nothing has come since the last sweep
+  bool resting_ = false;  // waits, or is about to, without a buffer
   boost::beast::flat_buffer buffer_;
   std::optional<Parser> parser_;
   Clock::time_point read_deadline_ = Clock::time_point::max();
