@@ -88,6 +88,14 @@ struct ProduceResult {
   std::int64_t end_offset = -1;  // one past the last stored item's record
 };
 
+// A request and what is told of it. done is called exactly once: inline when refused or when nothing
+// is waited for, on the log's flusher thread after a sync flush, else on a plugin thread. It must
+// not block.
+struct Produce {
+  ProduceRequest request;
+  std::function<void(ProduceResult)> done;
+};
+
 struct ConsumeQuery {
   std::string topic;
   std::optional<int> queue;
@@ -141,10 +149,14 @@ class Broker {
   // Completes what waits, stops the plugin within timeout_ms, flushes and closes the log.
   virtual void stop(std::int64_t timeout_ms) = 0;
 
-  // Appends, then calls done exactly once: inline when refused or when nothing is waited for, on
-  // the log's flusher thread after a sync flush, else on a plugin thread (done must not block). On
-  // a slave: HA_NOT_MASTER and the master's address.
-  virtual void produce(ProduceRequest request, std::function<void(ProduceResult)> done) = 0;
+  // Appends what is asked for, in order: to the log in one go as far as it can, and each request
+  // stands or falls by itself. On a slave: HA_NOT_MASTER and the master's address.
+  virtual void produce_all(std::vector<Produce> asked) = 0;
+  void produce(ProduceRequest request, std::function<void(ProduceResult)> done) {
+    std::vector<Produce> one;
+    one.push_back({std::move(request), std::move(done)});
+    produce_all(std::move(one));
+  }
 
   // What is held now, without waiting. An unknown topic is an empty result, and so is a cursor
   // beyond the end (the log was cut, or this node is behind): it stays where it is.

@@ -19,7 +19,9 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "broker/broker.h"
 #include "broker/group_offsets.h"
@@ -49,7 +51,7 @@ class LocalBroker final : public Broker {
   std::optional<Error> open_all();
 
   void stop(std::int64_t timeout_ms) override;
-  void produce(ProduceRequest request, std::function<void(ProduceResult)> done) override;
+  void produce_all(std::vector<Produce> asked) override;
   Result<ConsumeResult> consume(const ConsumeQuery& query) override;
   std::uint64_t wait_for_messages(const std::string& topic, std::optional<int> queue,
                                   std::int64_t cursor, std::function<void()> wake) override;
@@ -86,6 +88,12 @@ class LocalBroker final : public Broker {
   store::NewMessage encode(const ProduceRequest& request, const ProduceItem& item,
                            std::int64_t now_ms);
   int choose_queue(const ProduceRequest& request, const ProduceItem& item);
+  // nullptr: refused, and told so.
+  std::shared_ptr<Pending> accept(const ProduceRequest& request,
+                                  std::function<void(ProduceResult)> done);
+  void append(std::span<const std::shared_ptr<Pending>> run,
+              std::span<store::NewMessage> messages);
+  void flush(const std::shared_ptr<Pending>& pending);
   void replicate(const std::shared_ptr<Pending>& pending);
   std::string wait_text(std::int32_t status, const Pending& pending) const;
 

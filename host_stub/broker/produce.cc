@@ -11,6 +11,9 @@
 namespace stub {
 namespace {
 
+// Others wait for the append mutex while so many bytes are written.
+constexpr std::size_t kRunBytes = std::size_t{1} << 20;
+
 std::int64_t system_now_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(
              std::chrono::system_clock::now().time_since_epoch())
@@ -50,6 +53,7 @@ std::string acks_name(std::int32_t acks) {
 struct LocalBroker::Pending {
   std::function<void(ProduceResult)> done;
   ProduceResult result;
+  std::size_t messages = 0;
   std::int32_t acks = 0;
   std::int32_t durability = HA_DURABILITY_DEFAULT;
   std::chrono::steady_clock::time_point deadline;
@@ -60,6 +64,15 @@ struct LocalBroker::Pending {
     result.status = status;
     result.text = std::move(text);
     done(std::move(result));
+  }
+  // True when all of them are.
+  bool note_stored(std::span<const store::NewMessage> own) {
+    for (const auto& message : own) {
+      if (message.offset < 0) break;
+      if (result.stored++ == 0) result.first_offset = message.offset;
+      result.end_offset = message.offset + static_cast<std::int64_t>(message.record.size());
+    }
+    return result.stored == static_cast<std::int64_t>(own.size());
   }
 };
 
@@ -123,49 +136,89 @@ store::NewMessage LocalBroker::encode(const ProduceRequest& request, const Produ
   return out;
 }
 
-void LocalBroker::produce(ProduceRequest request, std::function<void(ProduceResult)> done) {
+void LocalBroker::produce_all(std::vector<Produce> asked) {
+  const std::int64_t now_ms = system_now_ms();
+  std::vector<std::shared_ptr<Pending>> run;
+  std::vector<store::NewMessage> messages;
+  std::size_t bytes = 0;
+  for (auto& one : asked) {
+    auto pending = accept(one.request, std::move(one.done));
+    if (!pending) continue;
+    for (const auto& item : one.request.items) {
+      messages.push_back(encode(one.request, item, now_ms));
+      bytes += messages.back().record.size();
+    }
+    run.push_back(std::move(pending));
+    if (bytes < kRunBytes) continue;
+    append(run, messages);
+    run.clear();
+    messages.clear();
+    bytes = 0;
+  }
+  append(run, messages);
+}
+
+std::shared_ptr<LocalBroker::Pending> LocalBroker::accept(const ProduceRequest& request,
+                                                          std::function<void(ProduceResult)> done) {
   auto pending = std::make_shared<Pending>();
   pending->done = std::move(done);
+  pending->messages = request.items.size();
   pending->acks = request.acks;
-  if (request.durability == HA_DURABILITY_DEFAULT) request.durability = default_durability_;
-  pending->durability = request.durability;
+  pending->durability = request.durability == HA_DURABILITY_DEFAULT ? default_durability_.load()
+                                                                    : request.durability;
   pending->timeout_ms = request.timeout_ms;
-  if (auto error = check_request(request)) return pending->finish(error->status, error->text);
-  if (stopping_) return pending->finish(HA_SHUTDOWN, "this node is stopping");
+  const auto refuse = [&](std::int32_t status, std::string text) {
+    pending->finish(status, std::move(text));
+    return nullptr;
+  };
+  if (auto error = check_request(request)) return refuse(error->status, error->text);
+  if (stopping_) return refuse(HA_SHUTDOWN, "this node is stopping");
   if (role() != Role::kMaster) {
     const Error error = not_master();
-    return pending->finish(error.status, error.text);
+    return refuse(error.status, error.text);
   }
   pending->deadline =
       std::chrono::steady_clock::now() + std::chrono::milliseconds(request.timeout_ms);
-  const std::int32_t allowed = instance_->check_acks(request.acks, request.durability);
+  const std::int32_t allowed = instance_->check_acks(request.acks, pending->durability);
   if (allowed < 0)
-    return pending->finish(
-        allowed, allowed == HA_NOT_MASTER ? not_master().text : wait_text(allowed, *pending));
-
-  const std::int64_t now_ms = system_now_ms();
-  std::vector<store::NewMessage> messages;
-  messages.reserve(request.items.size());
-  for (const auto& item : request.items) messages.push_back(encode(request, item, now_ms));
-  // Read first: if the master changes meanwhile the wait ends with EPOCH, not with another's bytes.
+    return refuse(allowed,
+                  allowed == HA_NOT_MASTER ? not_master().text : wait_text(allowed, *pending));
+  // Before the append: if the master changes meanwhile the wait ends with EPOCH, not with another's
+  // bytes.
   pending->epoch = epoch_;
-  const store::Appended appended = log_->append_messages(messages);
-  pending->result.stored = appended.stored;
-  pending->result.first_offset = appended.first;
-  pending->result.end_offset = appended.end;
-  if (appended.error) {
-    const bool fenced = appended.error->status == HA_NOT_MASTER;
-    return pending->finish(appended.error->status,
-                           fenced ? not_master().text : appended.error->text);
+  return pending;
+}
+
+void LocalBroker::append(std::span<const std::shared_ptr<Pending>> run,
+                         std::span<store::NewMessage> messages) {
+  while (!run.empty()) {
+    const store::Appended appended = log_->append_messages(messages);
+    // Up to the one that the log refused: those after it may fare better.
+    for (bool stored = true; stored && !run.empty(); run = run.subspan(1)) {
+      const auto& pending = run.front();
+      const auto own = messages.first(pending->messages);
+      messages = messages.subspan(own.size());
+      stored = pending->note_stored(own);
+      if (stored) {
+        flush(pending);
+      } else {
+        const Error& error = *appended.error;
+        pending->finish(error.status,
+                        error.status == HA_NOT_MASTER ? not_master().text : error.text);
+      }
+    }
   }
+}
+
+void LocalBroker::flush(const std::shared_ptr<Pending>& pending) {
   // The slaves get it meanwhile.
-  const bool flush =
-      options_.flush == FlushPolicy::kSync || request.durability == HA_DURABILITY_DURABLE;
-  if (!flush) return replicate(pending);
-  log_->when_durable(appended.end, [this, pending](const std::optional<Error>& error) {
-    if (error) return pending->finish(error->status, error->text);
-    replicate(pending);
-  });
+  if (options_.flush != FlushPolicy::kSync && pending->durability != HA_DURABILITY_DURABLE)
+    return replicate(pending);
+  log_->when_durable(pending->result.end_offset,
+                     [this, pending](const std::optional<Error>& error) {
+                       if (error) return pending->finish(error->status, error->text);
+                       replicate(pending);
+                     });
 }
 
 void LocalBroker::replicate(const std::shared_ptr<Pending>& pending) {

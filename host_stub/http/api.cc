@@ -61,7 +61,7 @@ std::optional<std::vector<std::string>> Api::match(std::string_view pattern,
   return args;
 }
 
-std::optional<LongPoll> Api::handle(Request request, const Reply& reply) {
+Later Api::handle(Request request, const Reply& reply) {
   std::string allow;
   for (const auto& route : routes()) {
     auto args = match(route.pattern, request.segments);
@@ -69,7 +69,7 @@ std::optional<LongPoll> Api::handle(Request request, const Reply& reply) {
     if (route.method == request.method) {
       if (auto refused = refuse_extras(route, request)) {
         reply(std::move(*refused));
-        return std::nullopt;
+        return {};
       }
       return (this->*route.handler)(Call{request, std::move(*args), reply});
     }
@@ -82,7 +82,7 @@ std::optional<LongPoll> Api::handle(Request request, const Reply& reply) {
                                        in_quotes(request.target) + " (use " + allow + ")");
     response.field = "Allow: " + allow;
     reply(std::move(response));
-    return std::nullopt;
+    return {};
   }
   std::string known;
   std::string_view previous;
@@ -93,7 +93,7 @@ std::optional<LongPoll> Api::handle(Request request, const Reply& reply) {
   }
   reply(error_response(404, "NOT_FOUND",
                        "no such path: " + in_quotes(request.target) + " (known: " + known + ")"));
-  return std::nullopt;
+  return {};
 }
 
 // What a route does not read must not look as if it had been read: a misspelt parameter, or

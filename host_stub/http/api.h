@@ -41,9 +41,9 @@ class Api {
   static std::optional<Place> place_of(const Request& request);
 
   // Does what the request asks, for any client: the session asks Access first.
-  // Answers through reply, exactly once, now or later on any thread; or gives back a LongPoll and
-  // leaves reply alone.
-  std::optional<LongPoll> handle(Request request, const Reply& reply);
+  // Answers through reply, exactly once, now or later on any thread; or gives back what the session
+  // has to do for that, and leaves reply alone.
+  Later handle(Request request, const Reply& reply);
 
   // True for a request that may run while an earlier one of its connection waits: appends happen in
   // the order they arrive in, and only the answers are late.
@@ -58,7 +58,7 @@ class Api {
   struct Route {
     std::string_view method;
     std::string_view pattern;
-    std::optional<LongPoll> (Api::*handler)(const Call&);
+    Later (Api::*handler)(const Call&);
     unsigned takes;  // kQuery, kBody
     Need need;
     bool blocks = false;
@@ -70,23 +70,23 @@ class Api {
   static std::optional<std::vector<std::string>> match(std::string_view pattern,
                                                        const std::vector<std::string>& segments);
 
-  std::optional<LongPoll> produce(const Call& call);
-  std::optional<LongPoll> consume(const Call& call);
-  std::optional<LongPoll> get_offset(const Call& call);
-  std::optional<LongPoll> put_offset(const Call& call);
-  std::optional<LongPoll> delete_group(const Call& call);
-  std::optional<LongPoll> status(const Call& call);
-  std::optional<LongPoll> health(const Call& call);
-  std::optional<LongPoll> ready(const Call& call);
-  std::optional<LongPoll> metrics(const Call& call);
-  std::optional<LongPoll> primary(const Call& call);
-  std::optional<LongPoll> replica(const Call& call);
-  std::optional<LongPoll> readiness(const Call& call);
-  std::optional<LongPoll> liveness(const Call& call);
-  std::optional<LongPoll> promote(const Call& call);
-  std::optional<LongPoll> follow(const Call& call);
-  std::optional<LongPoll> demote(const Call& call);
-  std::optional<LongPoll> put_option(const Call& call);
+  Later produce(const Call& call);
+  Later consume(const Call& call);
+  Later get_offset(const Call& call);
+  Later put_offset(const Call& call);
+  Later delete_group(const Call& call);
+  Later status(const Call& call);
+  Later health(const Call& call);
+  Later ready(const Call& call);
+  Later metrics(const Call& call);
+  Later primary(const Call& call);
+  Later replica(const Call& call);
+  Later readiness(const Call& call);
+  Later liveness(const Call& call);
+  Later promote(const Call& call);
+  Later follow(const Call& call);
+  Later demote(const Call& call);
+  Later put_option(const Call& call);
   // Where the master is, in a refusal because this node is not one. target: of the request.
   Response with_master(Response refusal, std::string_view target);
   void reply_with_role(const Call& call, const Result<std::monostate>& done);

@@ -48,7 +48,7 @@ Response consume_response(const Result<ConsumeResult>& result) {
 
 }  // namespace
 
-std::optional<LongPoll> Api::consume(const Call& call) {
+Later Api::consume(const Call& call) {
   Query query(call.request, {"from", "max", "queue", "wait_ms", "group"});
   ConsumeQuery what;
   what.topic = call.args[0];
@@ -69,7 +69,7 @@ std::optional<LongPoll> Api::consume(const Call& call) {
   }
   if (query.error()) {
     call.reply(error_response(*query.error()));
-    return std::nullopt;
+    return {};
   }
   if (from) {
     what.from = *from;
@@ -77,7 +77,7 @@ std::optional<LongPoll> Api::consume(const Call& call) {
     const auto next = broker_.group_offset(*group, what.topic, *what.queue);
     if (const auto* refused = std::get_if<Error>(&next)) {
       call.reply(error_response(*refused));
-      return std::nullopt;
+      return {};
     }
     if (std::get<std::int64_t>(next) >= 0) what.from = std::get<std::int64_t>(next);
   }
@@ -90,7 +90,7 @@ std::optional<LongPoll> Api::consume(const Call& call) {
                     [this, what] { return consume_response(broker_.consume(what)); }};
   }
   call.reply(consume_response(held));
-  return std::nullopt;
+  return {};
 }
 
 }  // namespace stub::http

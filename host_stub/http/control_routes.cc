@@ -44,7 +44,7 @@ Result<std::string> master_from_json(std::string_view body) {
 
 }  // namespace
 
-std::optional<LongPoll> Api::status(const Call& call) {
+Later Api::status(const Call& call) {
   Response out;
   out.body = broker_.status_json();
   // The broker knows nothing of HTTP, so its object gets one member more here.
@@ -54,43 +54,43 @@ std::optional<LongPoll> Api::status(const Call& call) {
   }
   out.body += '\n';
   call.reply(std::move(out));
-  return std::nullopt;
+  return {};
 }
 
-std::optional<LongPoll> Api::health(const Call& call) {
+Later Api::health(const Call& call) {
   call.reply(json_response({{"status", "OK"}}));
-  return std::nullopt;
+  return {};
 }
 
-std::optional<LongPoll> Api::ready(const Call& call) {
+Later Api::ready(const Call& call) {
   const auto reason = broker_.not_ready_reason();
   call.reply(reason.empty() ? json_response({{"status", "OK"}})
                             : error_response(503, "NOT_READY", reason));
-  return std::nullopt;
+  return {};
 }
 
-std::optional<LongPoll> Api::metrics(const Call& call) {
+Later Api::metrics(const Call& call) {
   Response out;
   out.body = broker_.metrics_text();
   out.content_type = "text/plain; version=0.0.4; charset=utf-8";
   call.reply(std::move(out));
-  return std::nullopt;
+  return {};
 }
 
-std::optional<LongPoll> Api::promote(const Call& call) {
+Later Api::promote(const Call& call) {
   Query query(call.request, {"force"});
   const bool force = query.flag("force");
   if (query.error()) {
     call.reply(error_response(*query.error()));
-    return std::nullopt;
+    return {};
   }
   reply_with_role(call, broker_.promote(force));
-  return std::nullopt;
+  return {};
 }
 
-std::optional<LongPoll> Api::demote(const Call& call) {
+Later Api::demote(const Call& call) {
   reply_with_role(call, broker_.demote());
-  return std::nullopt;
+  return {};
 }
 
 void Api::reply_with_role(const Call& call, const Result<std::monostate>& done) {
@@ -100,7 +100,7 @@ void Api::reply_with_role(const Call& call, const Result<std::monostate>& done) 
                  : json_response({{"status", "OK"}, {"role", role_name(broker_.role())}}));
 }
 
-std::optional<LongPoll> Api::put_option(const Call& call) {
+Later Api::put_option(const Call& call) {
   const auto& key = call.args[0];
   const auto given = only_text(call.request.body, "value",
                                "{\"value\":\"TEXT\"}, the new value, numbers in quotes too");
@@ -115,14 +115,14 @@ std::optional<LongPoll> Api::put_option(const Call& call) {
                                                  {"option", repaired_utf8(key)},
                                                  {"value", repaired_utf8(value)}}));
   }
-  return std::nullopt;
+  return {};
 }
 
-std::optional<LongPoll> Api::follow(const Call& call) {
+Later Api::follow(const Call& call) {
   const auto master = master_from_json(call.request.body);
   if (const auto* error = std::get_if<Error>(&master)) {
     call.reply(error_response(*error));
-    return std::nullopt;
+    return {};
   }
   const auto& address = std::get<std::string>(master);
   const auto done = broker_.follow(address);
@@ -131,7 +131,7 @@ std::optional<LongPoll> Api::follow(const Call& call) {
                               : json_response({{"status", "OK"},
                                                {"role", role_name(broker_.role())},
                                                {"master", repaired_utf8(address)}}));
-  return std::nullopt;
+  return {};
 }
 
 }  // namespace stub::http

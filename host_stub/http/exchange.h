@@ -8,8 +8,12 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
+
+#include "broker/broker.h"
 
 namespace stub::http {
 
@@ -34,7 +38,7 @@ struct Peer {
 struct Response {
   int status = 200;
   std::string body;
-  std::string content_type = "application/json";
+  std::string_view content_type = "application/json";  // a literal
   std::string field = {};  // one more of the header, such as "Allow: GET"
 };
 
@@ -47,6 +51,10 @@ struct LongPoll {
   std::chrono::milliseconds wait{0};
   std::function<Response()> read;
 };
+
+// What an answer needs yet: nothing, messages to come, or an append that is done together with those
+// of other connections.
+using Later = std::variant<std::monostate, LongPoll, Produce>;
 
 // Takes the one answer to one request; may be called on any thread.
 using Reply = std::function<void(Response)>;

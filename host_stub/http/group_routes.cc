@@ -37,7 +37,7 @@ Result<std::int64_t> next_from_json(std::string_view body) {
 
 }  // namespace
 
-std::optional<LongPoll> Api::get_offset(const Call& call) {
+Later Api::get_offset(const Call& call) {
   const auto queue = parse_queue(call.args[2]);
   if (const auto* error = std::get_if<Error>(&queue)) {
     call.reply(error_response(*error));
@@ -48,10 +48,10 @@ std::optional<LongPoll> Api::get_offset(const Call& call) {
                                   : offset_response(call.args, std::get<int>(queue),
                                                     std::get<std::int64_t>(next)));
   }
-  return std::nullopt;
+  return {};
 }
 
-std::optional<LongPoll> Api::put_offset(const Call& call) {
+Later Api::put_offset(const Call& call) {
   const auto queue = parse_queue(call.args[2]);
   const auto next = next_from_json(call.request.body);
   if (const auto* error = std::get_if<Error>(&queue)) {
@@ -66,22 +66,22 @@ std::optional<LongPoll> Api::put_offset(const Call& call) {
                                   : offset_response(call.args, std::get<int>(queue),
                                                     std::get<std::int64_t>(next)));
   }
-  return std::nullopt;
+  return {};
 }
 
-std::optional<LongPoll> Api::delete_group(const Call& call) {
+Later Api::delete_group(const Call& call) {
   std::optional<std::string> topic;
   if (call.args.size() > 1) topic = call.args[1];
   const auto deleted = broker_.delete_group_offsets(call.args[0], topic);
   if (const auto* refused = std::get_if<Error>(&deleted)) {
     call.reply(with_master(error_response(*refused), call.request.target));
-    return std::nullopt;
+    return {};
   }
   boost::json::object out{{"group", repaired_utf8(call.args[0])}};
   if (topic) out["topic"] = repaired_utf8(*topic);
   out["deleted"] = std::get<std::int64_t>(deleted);
   call.reply(json_response(out));
-  return std::nullopt;
+  return {};
 }
 
 }  // namespace stub::http

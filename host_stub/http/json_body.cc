@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "http/json_body.h"
 
+#include <strings.h>
+
 #include <algorithm>
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value_stack.hpp>
-#include <cctype>
 #include <optional>
 #include <vector>
 
@@ -116,11 +117,10 @@ class Builder {
 }  // namespace
 
 bool is_json(std::string_view content_type) {
-  auto type = std::string(content_type.substr(0, content_type.find(';')));
-  type.erase(type.find_last_not_of(" \t") + 1);
-  std::transform(type.begin(), type.end(), type.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return type == "application/json";
+  constexpr std::string_view kJson = "application/json";
+  auto type = content_type.substr(0, content_type.find(';'));
+  type = type.substr(0, type.find_last_not_of(" \t") + 1);
+  return type.size() == kJson.size() && ::strncasecmp(type.data(), kJson.data(), kJson.size()) == 0;
 }
 
 Result<json::value> parse_json(std::string_view body, json::storage_ptr storage) {

@@ -70,6 +70,8 @@ class Loop {
   void answer(std::weak_ptr<Session> session, std::uint64_t slot, Response response);
 
   // On the loop's thread.
+  // Appends together what the connections ask for in one turn of the loop.
+  void produce(Produce what);
   void add(std::shared_ptr<Session> session);
   void remove(const std::shared_ptr<Session>& session);
   void drain();
@@ -82,6 +84,7 @@ class Loop {
   };
   void run_sweep();
   void give_answers();
+  void append();
 
   Shared& shared_;
   boost::asio::io_context context_{1};
@@ -91,6 +94,7 @@ class Loop {
   // would be moved on every request, and a second more does no harm.
   boost::asio::steady_timer sweep_;
   std::set<std::shared_ptr<Session>> sessions_;
+  std::vector<Produce> produces_;
   std::mutex answers_mutex_;
   std::vector<Answer> answers_;
   bool draining_ = false;

@@ -134,14 +134,14 @@ std::variant<Request, Response> to_request(Message message) {
 }
 
 void append_response(std::string& out, const Response& response, bool keep_alive, bool head) {
-  out += "HTTP/1.1 " + std::to_string(response.status) + " ";
-  out += view(http::obsolete_reason(static_cast<http::status>(response.status)));
-  out += "\r\nContent-Type: " + response.content_type;
-  out += "\r\nContent-Length: " + std::to_string(response.body.size());
-  if (!response.field.empty()) out += "\r\n" + response.field;
-  if (!keep_alive) out += "\r\nConnection: close";
-  out += "\r\n\r\n";
-  if (!head) out += response.body;
+  out.append("HTTP/1.1 ").append(std::to_string(response.status)).append(" ");
+  out.append(view(http::obsolete_reason(static_cast<http::status>(response.status))));
+  out.append("\r\nContent-Type: ").append(response.content_type);
+  out.append("\r\nContent-Length: ").append(std::to_string(response.body.size()));
+  if (!response.field.empty()) out.append("\r\n").append(response.field);
+  if (!keep_alive) out.append("\r\nConnection: close");
+  out.append("\r\n\r\n");
+  if (!head) out.append(response.body);
 }
 
 }  // namespace stub::http

@@ -39,35 +39,35 @@ std::string why_too_far(const Standing& now, std::int64_t most) {
 
 }  // namespace
 
-std::optional<LongPoll> Api::primary(const Call& call) {
+Later Api::primary(const Call& call) {
   const Standing now = broker_.standing();
   call.reply(probe_response(now, why_not_primary(now)));
-  return std::nullopt;
+  return {};
 }
 
-std::optional<LongPoll> Api::replica(const Call& call) {
+Later Api::replica(const Call& call) {
   Query query(call.request, {"lag"});
   const auto most = query.size("lag");
   if (query.error()) {
     call.reply(error_response(*query.error()));
-    return std::nullopt;
+    return {};
   }
   const Standing now = broker_.standing();
   std::string why = why_not_replica(now);
   if (why.empty() && most) why = why_too_far(now, *most);
   call.reply(probe_response(now, why));
-  return std::nullopt;
+  return {};
 }
 
-std::optional<LongPoll> Api::readiness(const Call& call) {
+Later Api::readiness(const Call& call) {
   const Standing now = broker_.standing();
   call.reply(probe_response(now, now.role == Role::kMaster ? "" : why_not_replica(now)));
-  return std::nullopt;
+  return {};
 }
 
-std::optional<LongPoll> Api::liveness(const Call& call) {
+Later Api::liveness(const Call& call) {
   call.reply(json_response({{"role", role_name(broker_.role())}}));
-  return std::nullopt;
+  return {};
 }
 
 }  // namespace stub::http

@@ -17,6 +17,8 @@ namespace {
 
 namespace json = boost::json;
 
+constexpr std::size_t kAnswerBytes = 160;  // the longest without an error
+
 Error invalid(std::string text) { return Error{HA_INVALID, 0, std::move(text)}; }
 
 // `where` names the message in error texts: "the message" or "messages[3]".
@@ -119,10 +121,11 @@ std::int32_t parse_durability(Query& query) {
 Response produce_response(const ProduceResult& result) {
   Response out;
   out.status = http_status(result.status);
-  out.body = "{\"status\":\"" + std::string(status_name(result.status)) +
-             "\",\"stored\":" + std::to_string(result.stored) +
-             ",\"first_offset\":" + std::to_string(result.first_offset) +
-             ",\"end_offset\":" + std::to_string(result.end_offset);
+  out.body.reserve(kAnswerBytes);
+  out.body.append("{\"status\":\"").append(status_name(result.status));
+  out.body.append("\",\"stored\":").append(std::to_string(result.stored));
+  out.body.append(",\"first_offset\":").append(std::to_string(result.first_offset));
+  out.body.append(",\"end_offset\":").append(std::to_string(result.end_offset));
   if (result.status < 0) {
     out.body += ",\"error\":{\"code\":\"" + std::string(status_name(result.status)) +
                 "\",\"message\":" + json_string(result.text) + "}";
@@ -133,7 +136,7 @@ Response produce_response(const ProduceResult& result) {
 
 }  // namespace
 
-std::optional<LongPoll> Api::produce(const Call& call) {
+Later Api::produce(const Call& call) {
   const auto& request = call.request;
   Query query(request, {"acks", "durability", "timeout_ms", "queue", "key", "delay_ms", "lines"});
   ProduceRequest out;
@@ -175,13 +178,12 @@ std::optional<LongPoll> Api::produce(const Call& call) {
   }
   if (query.error()) {
     call.reply(error_response(*query.error()));
-    return std::nullopt;
+    return {};
   }
-  broker_.produce(std::move(out),
-                  [this, reply = call.reply, target = request.target](const ProduceResult& result) {
-                    reply(with_master(produce_response(result), target));
-                  });
-  return std::nullopt;
+  return Produce{
+      std::move(out), [this, reply = call.reply, target = request.target](ProduceResult result) {
+        reply(with_master(produce_response(result), target));
+      }};
 }
 
 }  // namespace stub::http

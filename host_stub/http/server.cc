@@ -94,7 +94,17 @@ void Loop::give_answers() {
   for (const auto& session : answered) session->write_ready();
 }
 
+void Loop::produce(Produce what) {
+  if (produces_.empty()) asio::post(context_, [this] { append(); });
+  produces_.push_back(std::move(what));
+}
+
+void Loop::append() {
+  if (!produces_.empty()) shared_.broker->produce_all(std::exchange(produces_, {}));
+}
+
 void Loop::drain() {
+  append();  // before "no request will call the broker any more" is true
   draining_ = true;
   for (const auto& session : std::set(sessions_)) session->drain();
 }

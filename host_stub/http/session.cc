@@ -345,7 +345,9 @@ void Session::dispatch(Message message) {
     if (!taken) reply(error_response(503, "AGAIN", "too many commands wait; try again later"));
     return;
   }
-  if (auto poll = api.handle(std::move(request), reply)) start_poll(std::move(*poll), number);
+  auto later = api.handle(std::move(request), reply);
+  if (auto* poll = std::get_if<LongPoll>(&later)) start_poll(std::move(*poll), number);
+  if (auto* produce = std::get_if<Produce>(&later)) loop_.produce(std::move(*produce));
 }
 
 // ---- long polls

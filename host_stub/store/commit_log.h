@@ -78,7 +78,8 @@ struct LogOptions {
 struct NewMessage {
   std::string_view topic;
   std::int32_t queue = 0;
-  std::string record;  // from encode_record
+  std::string record;        // from encode_record
+  std::int64_t offset = -1;  // where it was stored, once it is
 };
 
 struct Appended {

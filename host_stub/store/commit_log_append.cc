@@ -220,10 +220,11 @@ std::optional<Error> CommitLog::append_run(const Segment& segment, std::span<New
   if (auto error = write(segment, begin, pieces)) return error;
   for (const auto& message : run) sum_ = add_to_sum(sum_, message.record);
   publish(end, end);
-  for (const auto& message : run) {
+  for (auto& message : run) {
     RecordView record;
     decode_record(message.record, record);
     observer_.on_record(record);
+    message.offset = record.offset;
   }
   if (out.stored == 0) out.first = begin;
   out.stored += static_cast<std::int64_t>(run.size());

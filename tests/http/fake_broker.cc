@@ -82,7 +82,11 @@ void FakeBroker::stop(std::int64_t) {
   }
 }
 
-void FakeBroker::produce(ProduceRequest request, std::function<void(ProduceResult)> done) {
+void FakeBroker::produce_all(std::vector<Produce> asked) {
+  for (auto& one : asked) produce_one(std::move(one.request), std::move(one.done));
+}
+
+void FakeBroker::produce_one(ProduceRequest request, std::function<void(ProduceResult)> done) {
   ProduceResult result;
   std::vector<std::function<void()>> wakes;
   {

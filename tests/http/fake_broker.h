@@ -41,7 +41,7 @@ class FakeBroker : public Broker {
   std::map<std::string, std::string> options() const;  // as they were set
 
   void stop(std::int64_t timeout_ms) override;
-  void produce(ProduceRequest request, std::function<void(ProduceResult)> done) override;
+  void produce_all(std::vector<Produce> asked) override;
   Result<ConsumeResult> consume(const ConsumeQuery& query) override;
   std::uint64_t wait_for_messages(const std::string& topic, std::optional<int> queue,
                                   std::int64_t cursor, std::function<void()> wake) override;
@@ -81,6 +81,7 @@ class FakeBroker : public Broker {
   static std::int64_t cursor_of(const Message& message, std::optional<int> queue) {
     return queue ? message.queue_offset : message.offset;
   }
+  void produce_one(ProduceRequest request, std::function<void(ProduceResult)> done);
   std::int64_t end(const std::string& topic, std::optional<int> queue) const;
 
   mutable std::mutex mutex_;
