@@ -88,9 +88,9 @@ struct ProduceResult {
   std::int64_t end_offset = -1;  // one past the last stored item's record
 };
 
-// A request and what is told of it. done is called exactly once: inline when refused or when nothing
-// is waited for, on the log's flusher thread after a sync flush, else on a plugin thread. It must
-// not block.
+// A request and what is told of it. done is called exactly once: inline when refused or when
+// nothing is waited for, on the log's flusher thread after a sync flush, else on a plugin thread.
+// It must not block.
 struct Produce {
   ProduceRequest request;
   std::function<void(ProduceResult)> done;

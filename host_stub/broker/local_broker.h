@@ -91,8 +91,7 @@ class LocalBroker final : public Broker {
   // nullptr: refused, and told so.
   std::shared_ptr<Pending> accept(const ProduceRequest& request,
                                   std::function<void(ProduceResult)> done);
-  void append(std::span<const std::shared_ptr<Pending>> run,
-              std::span<store::NewMessage> messages);
+  void append(std::span<const std::shared_ptr<Pending>> run, std::span<store::NewMessage> messages);
   void flush(const std::shared_ptr<Pending>& pending);
   void replicate(const std::shared_ptr<Pending>& pending);
   std::string wait_text(std::int32_t status, const Pending& pending) const;

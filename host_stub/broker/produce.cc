@@ -164,8 +164,8 @@ std::shared_ptr<LocalBroker::Pending> LocalBroker::accept(const ProduceRequest& 
   pending->done = std::move(done);
   pending->messages = request.items.size();
   pending->acks = request.acks;
-  pending->durability = request.durability == HA_DURABILITY_DEFAULT ? default_durability_.load()
-                                                                    : request.durability;
+  pending->durability =
+      request.durability == HA_DURABILITY_DEFAULT ? default_durability_.load() : request.durability;
   pending->timeout_ms = request.timeout_ms;
   const auto refuse = [&](std::int32_t status, std::string text) {
     pending->finish(status, std::move(text));

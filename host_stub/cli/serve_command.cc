@@ -72,6 +72,7 @@ int run_serve(const ServeSettings& settings) {
 
   http::ServerOptions server_options;
   server_options.listen = settings.http;
+  server_options.threads = static_cast<int>(settings.http_threads);
   server_options.access = settings.access;
   server_options.tls = settings.tls;
   auto bound = http::Server::bind(server_options);

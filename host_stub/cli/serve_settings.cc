@@ -112,6 +112,10 @@ const std::vector<std::pair<ServeKey, Setter>>& keys() {
        [](auto& s, auto& v) { return set_text(s.broker.store_dir, v, "store"); }},
       {{"http", "ADDR:PORT", "client API; default 127.0.0.1:8080"},
        [](auto& s, auto& v) { return set_address(s.http, v, "http"); }},
+      {{"http-threads", "N",
+        "I/O threads of the client API, 1 to 64; default 1, which is enough unless the machine has "
+        "CPUs to spare"},
+       [](auto& s, auto& v) { return set_integer(s.http_threads, v, "http-threads", 1, 64); }},
       {{"client-address", "URL",
         "where clients reach this node's client API; slaves send them there when it is master; "
         "default: what --http listens on, unless that is all addresses"},

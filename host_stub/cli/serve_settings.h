@@ -17,6 +17,7 @@ namespace stub::cli {
 struct ServeSettings {
   BrokerOptions broker;
   std::string http = "127.0.0.1:8080";
+  std::int64_t http_threads = 1;
   http::AccessOptions access;
   http::TlsFiles tls;
   std::string log_level = "info";

@@ -52,8 +52,8 @@ struct LongPoll {
   std::function<Response()> read;
 };
 
-// What an answer needs yet: nothing, messages to come, or an append that is done together with those
-// of other connections.
+// What an answer needs yet: nothing, messages to come, or an append that is done together with
+// those of other connections.
 using Later = std::variant<std::monostate, LongPoll, Produce>;
 
 // Takes the one answer to one request; may be called on any thread.

@@ -180,10 +180,10 @@ Later Api::produce(const Call& call) {
     call.reply(error_response(*query.error()));
     return {};
   }
-  return Produce{
-      std::move(out), [this, reply = call.reply, target = request.target](ProduceResult result) {
-        reply(with_master(produce_response(result), target));
-      }};
+  return Produce{std::move(out),
+                 [this, reply = call.reply, target = request.target](ProduceResult result) {
+                   reply(with_master(produce_response(result), target));
+                 }};
 }
 
 }  // namespace stub::http

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The HTTP server of one broker: listens, reads requests, answers them, on two threads whatever the
-// number of connections.
+// The HTTP server of one broker: listens, reads requests, answers them, on one thread or a few,
+// whatever the number of connections.
 //
 // Lifecycle: bind (so that a port in use is found before a store is opened) -> start -> drain ->
 // Broker::stop -> stop. drain first, so that no request reaches a broker that stops; the broker
@@ -23,8 +23,9 @@ struct ServerOptions {
   AccessOptions access = {};
   TlsFiles tls = {};  // without a certificate: plain HTTP. With a CA: clients may show certificates
 
-  // Two cover a broker whose work is elsewhere (appending, replicating); more would only contend.
-  int threads = 2;
+  // One covers a broker whose work is elsewhere (appending, replicating): it appends together what
+  // its connections ask for, which more threads do in smaller pieces.
+  int threads = 1;
   // An idle connection costs about 2 KiB here and a few in the kernel; the limit is the number of
   // descriptors, of which a store needs some too.
   std::size_t max_connections = 10'000;

@@ -83,6 +83,21 @@ TEST_F(Pipelining, ReadsNoFurtherThanItsLimit) {
   EXPECT_TRUE(broker_.await_held(3));
 }
 
+TEST_F(Pipelining, ReadsNoFurtherFromAClientThatTakesNoAnswers) {
+  serve({.threads = 1, .write_timeout = std::chrono::milliseconds(200)});
+  ProduceRequest big;
+  big.topic = "long";
+  for (int i = 0; i < 8; ++i) big.items.push_back({std::string(4 << 20, 'x'), ""});
+  broker_.produce(std::move(big), [](const ProduceResult&) {});
+  auto socket = raw();
+  socket.receive_little();
+  constexpr int kRequests = 100'000;
+  std::string all = request("GET", "/v1/topics/long/messages");
+  for (int i = 0; i < kRequests; ++i) all += produce("x");
+  socket.send(all);  // until the server gives up
+  EXPECT_LT(broker_.produced().size(), 2000u);
+}
+
 TEST_F(Pipelining, TakesThousandsInARow) {
   constexpr int kRequests = 5000;
   auto socket = raw();

@@ -126,6 +126,63 @@ TEST(Broker, AnswersWhenTheCopiesExistWithoutHoldingAThread) {
   EXPECT_EQ(fake.notified(0), end);
 }
 
+TEST(Broker, EachRequestOfManyIsToldItsOwnTruth) {
+  const TempDir dir;
+  const Fake fake;
+  const auto broker = open_broker(broker_options(dir.path(), Role::kMaster));
+  std::vector<ProduceRequest> requests{
+      request("t", {"a"}),
+      request("t", {"refused"}),
+      request("t", {"b", "c"}),
+      request("t", {"stored", std::string(65'500, 'x'), "never"}),  // segments have 65,536 bytes
+      request("u", {"d"}),
+      request("t", {"e"}, 2),
+  };
+  requests[1].queue = 9;
+  std::vector<std::optional<ProduceResult>> told(requests.size());
+  std::vector<Produce> asked;
+  for (std::size_t i = 0; i < requests.size(); ++i)
+    asked.push_back({requests[i], [&told, i](ProduceResult r) { told[i] = std::move(r); }});
+  broker->produce_all(std::move(asked));
+
+  EXPECT_FALSE(told[5]);  // waits for a copy
+  EXPECT_EQ(fake.waits(0), 1);
+  fake.end_waits(0, HA_OK, INT64_MAX);
+  const auto status = [&](std::size_t i) { return told[i]->status; };
+  EXPECT_EQ(status(0), HA_OK);
+  EXPECT_EQ(status(1), HA_INVALID);
+  EXPECT_EQ(told[1]->stored, 0);
+  EXPECT_EQ(status(2), HA_OK);
+  EXPECT_EQ(told[2]->stored, 2);
+  EXPECT_EQ(told[2]->first_offset, told[0]->end_offset);
+  EXPECT_EQ(status(3), HA_INVALID);
+  EXPECT_EQ(told[3]->stored, 1);
+  EXPECT_EQ(told[3]->first_offset, told[2]->end_offset);
+  EXPECT_EQ(status(4), HA_OK);
+  EXPECT_EQ(told[4]->first_offset, told[3]->end_offset);
+  EXPECT_EQ(status(5), HA_OK);
+  EXPECT_EQ(told[5]->end_offset, fake.notified(0));
+  EXPECT_EQ(bodies(*broker, "t"), (std::vector<std::string>{"a", "b", "c", "stored", "e"}));
+  EXPECT_EQ(bodies(*broker, "u"), (std::vector<std::string>{"d"}));
+}
+
+TEST(Broker, ManyRequestsThatAreMoreThanOneAppendTakesAreAllStored) {
+  const TempDir dir;
+  const auto broker = open_broker(broker_options(dir.path(), Role::kMaster));
+  constexpr std::int64_t kRequests = 50;  // three megabytes
+  std::vector<Produce> asked;
+  std::int64_t end = 0;
+  std::int64_t stored = 0;
+  for (std::int64_t i = 0; i < kRequests; ++i)
+    asked.push_back({request("t", {std::string(60'000, 'x')}), [&](const ProduceResult& r) {
+                       EXPECT_GE(r.first_offset, end);
+                       end = r.end_offset;
+                       stored += r.stored;
+                     }});
+  broker->produce_all(std::move(asked));
+  EXPECT_EQ(stored, kRequests);
+}
+
 TEST(Broker, SyncFlushIsDurableBeforeItAnswers) {
   const TempDir dir;
   const Fake fake;
