@@ -211,6 +211,7 @@ struct CoordinatorMetrics {
   GuardedText holder;                  // who holds the key
   Gauge set_version;                   // of the set that this node goes by; 0 = as the options say
   Gauge set_changing;                  // 1 = it is on the way to another one
+  Gauge set_outside;                   // 1 = this node is not in it
   GuardedText set;                     // in words
   GuardedList<std::string> set_nodes;  // that count in it
   GuardedText set_change;  // on the master: what a change of the set waits for; "" = there is none

@@ -51,9 +51,8 @@ std::string SetKeeper::take(const WrittenSet& set) {
   const core::Members& members = set.members;
   host_.info("the set is now " + members.text() +
              (members.joining.empty() ? "" : "; '" + members.joining + "' joins it"));
-  const std::string& self = settings_.replica_id;
-  if (!members.counts(self) && members.joining != self) {
-    host_.warn("this node, '" + self +
+  if (metrics_.set_outside.value() != 0) {
+    host_.warn("this node, '" + settings_.replica_id +
                "', is not in that set: nobody serves it, and it does not become master (if the "
                "coordinator's keys are of another cluster, give this one its own 'cluster_id')");
   }
@@ -74,6 +73,9 @@ void SetKeeper::use(const WrittenSet& set) {
   ids.reserve(others.size());
   for (const ReplicaList::Node& node : others) ids.push_back(node.id);
   others_.set(std::move(ids));
+  const bool in =
+      set.members.counts(settings_.replica_id) || set.members.joining == settings_.replica_id;
+  metrics_.set_outside.set(in ? 0 : 1);
   metrics_.set_version.set(set.members.version);
   metrics_.set_changing.set(set.members.stable() ? 0 : 1);
   metrics_.set.set(settings_.set_text());

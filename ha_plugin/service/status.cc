@@ -216,6 +216,7 @@ json::object coordinator_json(const StatusInput& in) {
            {{"version", engine.set_version.value()},
             {"text", engine.set.get()},
             {"nodes", json::value_from(engine.set_nodes.get())},
+            {"member", engine.set_outside.value() == 0},
             {"changing", engine.set_changing.value() != 0},
             {"waits_for", engine.set_change.get()}}}};
 }
@@ -241,6 +242,11 @@ json::array warnings_json(const StatusInput& in) {
   if (m.coordinator.configured.value() != 0 && m.coordinator.answers.value() == 0) {
     all.emplace_back("the coordinator does not answer, so nobody takes over if the master fails: " +
                      m.coordinator.last_words.get());
+  }
+  if (m.coordinator.set_outside.value() != 0) {
+    all.emplace_back("this node has left the set (" + m.coordinator.set.get() +
+                     "): nobody serves it, and it does not become master; stop it, or add it again "
+                     "with `members add`");
   }
   if (m.role.value() == HA_ROLE_SLAVE && m.client.state.value() == HA_STATE_SUSPEND) {
     all.emplace_back("following is suspended: " + m.client.last_words.get());

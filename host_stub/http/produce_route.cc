@@ -181,7 +181,7 @@ Later Api::produce(const Call& call) {
     return {};
   }
   return Produce{std::move(out),
-                 [this, reply = call.reply, target = request.target](ProduceResult result) {
+                 [this, reply = call.reply, target = request.target](const ProduceResult& result) {
                    reply(with_master(produce_response(result), target));
                  }};
 }

@@ -350,6 +350,12 @@ TEST_P(ChangedSet, ANodeThatLeavesCountsNoMore) {
       [&] { return set_of(*master_).starts_with("version 2: ") && !changes(*master_); }));
   EXPECT_TRUE(put(*master_));
   ASSERT_TRUE(gone.host.wait_for_log("which is not in the master's option 'replicas'"));
+  const auto told = [](const Node& node) {
+    return boost::json::serialize(node.plugin->status().at("warnings"))
+               .find("this node has left the set") != std::string::npos;
+  };
+  EXPECT_TRUE(Instance::eventually([&] { return told(gone); }));
+  EXPECT_FALSE(told(*master_));
   other_slave().plugin.reset();
   const std::int64_t end = grow(*master_, 100);
   EXPECT_LT(wait_result(*master_->plugin, end, HA_ACKS_DEFAULT, 300), HA_OK)
