@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <boost/json.hpp>
+#include <filesystem>
 
 #include "tests/unit/epoch_set.h"
 #include "tests/unit/etcd_process.h"
@@ -392,6 +393,26 @@ TEST_P(ChangedSet, ANodeGoesByTheChangedSetAfterARestart) {
   load(stays, engine_->options());
   EXPECT_EQ(stays.plugin->start(HA_ROLE_SLAVE), HA_CORRUPT);
   EXPECT_THAT(error_of(stays), HasSubstr("ha_set.json' is damaged"));
+}
+
+// As on a full disk: a set that a node could not make durable does not count there.
+TEST_P(ChangedSet, NodesThatCannotSaveTheSetHoldTheChangeUp) {
+  const auto in_the_way = [](const Node& node) { return node.state.path() + "/ha_set.json.tmp"; };
+  for (const Node* node : {&slave(), &other_slave()}) {
+    std::filesystem::create_directory(in_the_way(*node));
+  }
+  ASSERT_EQ(master_->plugin->set_option("remove_member", slave().id), HA_OK);
+  for (Node* node : {&slave(), &other_slave()}) {
+    ASSERT_TRUE(node->host.wait_for_log("which this node does not take"));
+    EXPECT_EQ(node->plugin->sample("ha_set_version"), 0);
+  }
+  EXPECT_TRUE(changes(*master_));
+  EXPECT_TRUE(put(*master_));
+  for (const Node* node : {&slave(), &other_slave()}) {
+    std::filesystem::remove(in_the_way(*node));
+  }
+  EXPECT_TRUE(Instance::eventually([&] { return !changes(*master_); }));
+  EXPECT_TRUE(put(*master_));
 }
 
 TEST_P(ChangedSet, AnEngineThatLostItIsToldTheSetAgain) {
