@@ -45,20 +45,25 @@ void check(const http::Response& response) {
   require(parser.get().body() == response.body);
 }
 
-void answer(http::Api& api, http::Message message) {
+void answer(test::FakeBroker& broker, http::Api& api, http::Message message) {
   auto parts = http::to_request(std::move(message));
   if (const auto* refused = std::get_if<http::Response>(&parts)) {
     require(refused->status >= 400);
     return check(*refused);
   }
   int answers = 0;
-  const auto poll =
+  auto later =
       api.handle(std::get<http::Request>(std::move(parts)), [&](const http::Response& response) {
         ++answers;
         check(response);
       });
-  require(answers == (poll ? 0 : 1));
-  if (poll) check(poll->read());
+  if (auto* produce = std::get_if<Produce>(&later)) {
+    require(answers == 0);
+    broker.produce(std::move(produce->request), std::move(produce->done));
+  }
+  const auto* poll = std::get_if<http::LongPoll>(&later);
+  require(answers == (poll != nullptr ? 0 : 1));
+  if (poll != nullptr) check(poll->read());
 }
 
 }  // namespace
@@ -86,7 +91,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         }
       }
     }
-    answer(api, parser.release());
+    answer(broker, api, parser.release());
   }
   return 0;
 }
