@@ -1,55 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rows of the table: who runs what, what is read from it, what we aim for. README.md says what
-each row measures and what it leaves out."""
-import dataclasses
-import re
-
+"""The rows of the table. README.md says what each one measures and what it leaves out."""
+import disk_rows
+import http_rows
 import redis
 import rocketmq
-import stub_http
+import rocketmq_rows
+from row import CPUS, ROCKETMQ_WIRE, Aim, Measure, Row
 from runner import Micro, Program
-
-# As RocketMQ's: no checksum. What is shipped is the native wire, and counts.
-ROCKETMQ_WIRE = ("--option", "wire=rocketmq")
-CPUS = ("--cpus", "0,1")  # master on one, slave on the other, for every contender alike
-
-
-@dataclasses.dataclass
-class Aim:
-    sign: str       # "<=", ">=" or "<"
-    factor: float
-    against: str = ""  # a contender; "" = the figure itself
-    plus: float = 0    # in the measure's unit
-
-    def met(self, ours, theirs):
-        bound = self.factor * (theirs if self.against else 1) + self.plus
-        return {"<=": ours <= bound, ">=": ours >= bound, "<": ours < bound}[self.sign]
-
-    def __str__(self):
-        return (f"{self.sign} {self.factor:g}" + (f" x {self.against}" if self.against else "") +
-                (f" + {self.plus:g}" if self.plus else ""))
-
-
-@dataclasses.dataclass
-class Measure:
-    key: str
-    unit: str
-    aims: list = dataclasses.field(default_factory=list)
-
-    @property
-    def more_is_better(self):
-        return "/s" in self.unit
-
-
-@dataclasses.dataclass
-class Row:
-    name: str
-    contenders: object  # settings -> [(who, way, contender)]
-    measures: list
-    plot: str = ""      # the series of a plot that it belongs to
-
-    def matches(self, pattern):
-        return re.search(pattern, self.name) is not None
 
 
 def drain():
@@ -143,41 +100,6 @@ def handshake(name, *flags):
                [Measure("p50_us", "us p50", [Aim("<=", 1500)]), Measure("p99_us", "us p99")])
 
 
-def put_in_rocketmq(producers, p50):
-    """The same store, driver and files, with Java's HA service and with the plugin as it."""
-    def contenders(s):
-        ours = rocketmq.puts(s, producers, plugin=True)
-        # Callbacks first, where there are any, as in the other rows.
-        return [*rocketmq.puts(s, producers), *(reversed(ours) if producers > 1 else ours)]
-    return Row(f"put in RocketMQ's store, {producers} producer" + "s" * (producers > 1), contenders, [
-        Measure("per_s", "/s", [Aim(">=", 1, "RocketMQ")]),
-        Measure("p50_us", "us p50", [Aim("<=", p50, "RocketMQ")]),
-        Measure("p99_us", "us p99", [Aim("<=", 1, "RocketMQ")])])
-
-
-def catch_up_in_rocketmq(mib):
-    """The same stores and files. RocketMQ's own with the batch that suits it best."""
-    def contenders(s):
-        size = s.pick(mib, 256)
-        return [*(("RocketMQ", way, rocketmq.CatchUp(s, size, batch, True))
-                  for way, batch in rocketmq.batches(s)),
-                ("ours", "", rocketmq.CatchUp(s, size, rocketmq.BATCH, True, plugin=True))]
-    return Row("catch-up in RocketMQ's store", contenders, [
-        Measure("gb_per_s", "GB/s", [Aim(">=", 1.5, "RocketMQ")]),
-        Measure("master_cpu_s_per_gib", "CPU s/GiB master"),
-        Measure("slave_cpu_s_per_gib", "CPU s/GiB slave")])
-
-
-def idle_in_rocketmq():
-    def contenders(s):
-        seconds = s.pick(10, 3)
-        return [("RocketMQ", "", rocketmq.Idle(s, seconds)),
-                ("ours", "", rocketmq.Idle(s, seconds, plugin=True))]
-    return Row("idle pair in RocketMQ's store", contenders, [
-        Measure("master_ms_per_s", "CPU ms a second master", [Aim("<=", 1, "RocketMQ")]),
-        Measure("slave_ms_per_s", "CPU ms a second slave", [Aim("<=", 1, "RocketMQ")])])
-
-
 def put_many(producers, times_rocketmq, times_redis, p99):
     def contenders(s):
         seconds = ("--seconds", s.pick(3, 1))
@@ -213,27 +135,6 @@ def pipelined():
         Measure("slave_cpu_us_per_message", "CPU us/message slave")])
 
 
-def http():
-    return Row("sync put over HTTP, 64 connections",
-               lambda s: [*stub_http.puts(s, 64), *redis.puts(s, 64)], [
-                   Measure("per_s", "/s"), Measure("p50_us", "us p50"), Measure("p99_us", "us p99"),
-                   Measure("master_cpu_us_per_message", "CPU us/message master"),
-                   Measure("slave_cpu_us_per_message", "CPU us/message slave")])
-
-
-def open_loop():
-    def contenders(s):
-        disk = s.build / "bench"
-        disk.mkdir(parents=True, exist_ok=True)
-        load = {"load": ("--rate", 10000), "seconds": s.pick(20, 3)}
-        return [("ours", "", stub_http.Put(s, 64, directory=disk, **load)),
-                ("Redis", "append-only file", redis.Put(s, 64, 1, 1024, False, disk / "redis",
-                                                        **load))]
-    return Row("open loop over HTTP, 10,000/s, on a disk", contenders, [
-        Measure("p50_us", "us p50"), Measure("p99_us", "us p99", [Aim("<=", 2000)]),
-        Measure("p999_us", "us p99.9")])
-
-
 def lag():
     def contenders(s):
         load = ("--count", s.pick(100, 20), "--idle-us", 50000, *CPUS)
@@ -243,21 +144,6 @@ def lag():
     return Row("idle, then one message", contenders, [
         Measure("p50_us", "us p50", [Aim("<=", 1.5, "limit"), Aim("<", 1, "RocketMQ")]),
         Measure("p99_us", "us p99")])
-
-
-def durable():
-    def contenders(s):
-        disk = s.build / "bench"
-        disk.mkdir(parents=True, exist_ok=True)
-        load = ("--producers", 64, "--seconds", s.pick(3, 1))
-        return [("limit", "", Program(s, "ha_limit_group_fsync", *load, "--dir", disk)),
-                ("ours", "", Program(s, "ha_bench_put", *load, "--segment-mib", 256, "--slave-dir",
-                                     disk, "--option", "ack_durable=true")),
-                ("alone", "no replication", Program(s, "ha_bench_put", *load, "--segment-mib", 256,
-                                                    "--copies", 1, "--sync-flush", "--dir", disk))]
-    return Row("durable acks, 64 producers", contenders, [
-        Measure("per_s", "/s", [Aim(">=", .8, "limit")]),
-        Measure("p50_us", "us p50"), Measure("p99_us", "us p99")])
 
 
 def memory():
@@ -312,17 +198,6 @@ def put_beside(slaves):
     return Row(f"a put each millisecond beside {slaves} more slaves", contenders, [
         Measure("p50_us", "us p50", [Aim("<=", 100)]), Measure("p99_us", "us p99"),
         Measure("master_cpu_us_per_message", "CPU us/message master")])
-
-
-def stopped_process(producers):
-    def contenders(s):
-        return [("none stopped", "two slaves", stub_http.Put(s, producers, slaves=2)),
-                ("one slave", "", stub_http.Put(s, producers)),
-                ("ours", "one of two stopped", stub_http.Put(s, producers, slaves=2, stopped=1))]
-    name = "1 connection" if producers == 1 else f"{producers} connections"
-    return Row(f"one of two slave processes stopped, {name}", contenders, [
-        Measure("p99_us", "us p99", [Aim("<=", 1.1, "none stopped"), Aim("<=", 1.1, "one slave")]),
-        Measure("p50_us", "us p50", [Aim("<=", 1.1, "none stopped"), Aim("<=", 1.1, "one slave")])])
 
 
 SIZES = (64, 256, 1024, 4096, 16384, 65536, 262144, 1048576)
@@ -422,23 +297,23 @@ def all_rows():
         put_many(8, 2.5, 2, []),
         put_many(64, 5, 3, half),
         pipelined(),
-        put_in_rocketmq(1, .7),
-        put_in_rocketmq(8, 1),
-        put_in_rocketmq(64, 1),
-        catch_up_in_rocketmq(960),
-        idle_in_rocketmq(),
-        http(),
-        open_loop(),
+        rocketmq_rows.put_in_rocketmq(1, .7),
+        rocketmq_rows.put_in_rocketmq(8, 1),
+        rocketmq_rows.put_in_rocketmq(64, 1),
+        rocketmq_rows.catch_up_in_rocketmq(960),
+        rocketmq_rows.idle_in_rocketmq(),
+        http_rows.http(),
+        disk_rows.open_loop(),
         lag(),
-        durable(),
+        disk_rows.durable(),
         memory(),
         many_replicas(),
         put_beside(8),
         put_beside(64),
         stopped_replica(1),
         stopped_replica(64),
-        stopped_process(1),
-        stopped_process(64),
+        http_rows.stopped_process(1),
+        http_rows.stopped_process(64),
         *(message_size(body) for body in SIZES),
         abi(),
         offsets(),
