@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/bench/common/clients.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -10,7 +12,7 @@
 
 #include "tests/bench/common/bench.h"
 
-enum { kMostProducers = 256, kMostSamples = 1 << 22, kMostAnswer = 16 * 1024 };
+enum { kMostProducers = 512, kMostSamples = 1 << 22, kMostAnswer = 16 * 1024 };
 
 static const int64_t kWarmUpNs = 500 * 1000 * 1000;
 static const int kPatienceMs = 30000;
@@ -24,20 +26,34 @@ struct connection {
   char answer[kMostAnswer];
 };
 
+static volatile sig_atomic_t told_to_end;
+
+static void end_now(int signal) {
+  (void)signal;
+  told_to_end = 1;
+}
+
 /* When requests are sent, and who is free to send the next one. */
 struct schedule {
   int64_t interval_ns; /* 0: as soon as a connection is free */
   int64_t next_ns;
+  int64_t end_ns; /* nothing is sent from then on */
+  int64_t left;   /* requests to send; below 0: no limit */
   struct connection* idle[kMostProducers];
   int64_t idle_count;
 };
 
-static void send_due(struct schedule* s, int64_t end) {
+static int is_over(const struct schedule* s, int64_t now) {
+  return now >= s->end_ns || s->left == 0;
+}
+
+static void send_due(struct schedule* s) {
   int64_t now = bench_now_ns();
-  while (s->idle_count > 0 && now < end && (s->interval_ns == 0 || s->next_ns <= now)) {
+  while (s->idle_count > 0 && !is_over(s, now) && (s->interval_ns == 0 || s->next_ns <= now)) {
     struct connection* c = s->idle[--s->idle_count];
     c->due_at = s->interval_ns == 0 ? now : s->next_ns;
     s->next_ns += s->interval_ns;
+    --s->left;
     c->answer_size = 0;
     bench_send(c->fd, c->request, c->request_size);
     now = bench_now_ns();
@@ -45,15 +61,15 @@ static void send_due(struct schedule* s, int64_t end) {
 }
 
 /* Until an answer comes or the next request is due. */
-static int wait_for_work(int poll, const struct schedule* s, int64_t end,
-                         struct epoll_event* events) {
+static int wait_for_work(int poll, const struct schedule* s, struct epoll_event* events) {
   const int64_t patience_ns = (int64_t)kPatienceMs * 1000000;
   const int64_t now = bench_now_ns();
   int64_t ns = patience_ns;
-  if (s->interval_ns > 0 && s->idle_count > 0 && now < end)
+  if (s->interval_ns > 0 && s->idle_count > 0 && !is_over(s, now))
     ns = s->next_ns > now ? s->next_ns - now : 0;
   const struct timespec timeout = {ns / 1000000000, ns % 1000000000};
   const int n = epoll_pwait2(poll, events, kMostProducers, &timeout, NULL);
+  if (n < 0 && errno == EINTR) return 0;
   if (n < 0) bench_die("epoll_pwait2");
   if (n == 0 && ns == patience_ns) bench_die("no answer within %d s", kPatienceMs / 1000);
   return n;
@@ -74,6 +90,7 @@ void bench_run_clients(int argc, char** argv, const struct bench_protocol* proto
   const int64_t body = bench_number(argc, argv, "--body", kBenchBody);
   const int64_t seconds = bench_number(argc, argv, "--seconds", 2);
   const int64_t rate = bench_number(argc, argv, "--rate", 0);
+  const int64_t requests = bench_number(argc, argv, "--count", 0);
   const int port = (int)bench_number(argc, argv, "--port", 0);
   if (rate < 0 || (rate > 0 && window != 1))
     bench_die("--rate: not negative, and not with a --window");
@@ -94,18 +111,20 @@ void bench_run_clients(int argc, char** argv, const struct bench_protocol* proto
     c->request = protocol->make_request(i, window, body, &c->request_size);
     if (epoll_ctl(poll, EPOLL_CTL_ADD, c->fd, &event) != 0) bench_die("epoll_ctl");
   }
-  const int64_t from = bench_now_ns() + kWarmUpNs;
-  const int64_t end = from + seconds * 1000000000;
-  size_t count = 0;
-  int64_t all = 0;
+  signal(SIGTERM, end_now);
   static struct schedule schedule;
   schedule.interval_ns = rate > 0 ? 1000000000 / rate : 0;
   schedule.next_ns = bench_now_ns();
+  const int64_t from = schedule.next_ns + (requests > 0 ? 0 : kWarmUpNs);
+  schedule.end_ns = requests > 0 ? INT64_MAX : from + seconds * 1000000000;
+  schedule.left = requests > 0 ? requests : -1;
+  size_t count = 0;
+  int64_t all = 0;
   for (int i = 0; i < producers; ++i) schedule.idle[schedule.idle_count++] = &connections[i];
-  send_due(&schedule, end);
-  while (schedule.idle_count < producers || bench_now_ns() < end) {
+  send_due(&schedule);
+  while (schedule.idle_count < producers || !is_over(&schedule, bench_now_ns())) {
     struct epoll_event events[kMostProducers];
-    const int n = wait_for_work(poll, &schedule, end, events);
+    const int n = wait_for_work(poll, &schedule, events);
     for (int i = 0; i < n; ++i) {
       struct connection* c = events[i].data.ptr;
       receive(c);
@@ -113,16 +132,20 @@ void bench_run_clients(int argc, char** argv, const struct bench_protocol* proto
       const int64_t now = bench_now_ns();
       all += window;
       /* At a rate, what was due counts, however late its answer is. */
-      const int counts = c->due_at >= from && (rate > 0 || now <= end);
+      const int counts = c->due_at >= from && (rate > 0 || now <= schedule.end_ns);
       for (int64_t w = 0; counts && w < window; ++w)
         if (count < kMostSamples) samples[count++] = now - c->due_at;
       schedule.idle[schedule.idle_count++] = c;
-      if (rate == 0) send_due(&schedule, end);
+      if (rate == 0) send_due(&schedule);
     }
-    send_due(&schedule, end);
+    send_due(&schedule);
+    const int64_t now = bench_now_ns();
+    if (told_to_end && now < schedule.end_ns) schedule.end_ns = now;
   }
-  printf("{\"per_s\":%.0f,\"mb_per_s\":%.2f,\"all\":%lld,", (double)count / (double)seconds,
-         (double)count * (double)body / (double)seconds / 1e6, (long long)all);
+  const int64_t ended = bench_now_ns();
+  const double took = (double)((ended < schedule.end_ns ? ended : schedule.end_ns) - from) / 1e9;
+  printf("{\"per_s\":%.0f,\"mb_per_s\":%.2f,\"all\":%lld,", (double)count / took,
+         (double)count * (double)body / took / 1e6, (long long)all);
   bench_print_latency(samples, count);
   printf("}\n");
 }

@@ -21,11 +21,13 @@ struct bench_protocol {
 };
 
 /* Reads from the command line --port P [--producers 1] [--window 1] [--seconds 2] [--body 1024]
- * [--rate 0] [--cpus CLIENT,-1], loads the server and prints the JSON object: per_s, mb_per_s,
- * "all" (the warm-up's messages too) and the latencies. --window: the messages in each request, all
- * of which have then waited until the answer is whole. --rate: an open loop of that many requests a
- * second. Each is due at its time whether or not the ones before it were answered, and its latency
- * counts from then, so a server that stalls pays for every request that it kept waiting. */
+ * [--rate 0] [--count 0] [--cpus CLIENT,-1], loads the server and prints the JSON object: per_s,
+ * mb_per_s, "all" (the warm-up's messages too) and the latencies. --window: the messages in each
+ * request, all of which have then waited until the answer is whole. --rate: an open loop of that
+ * many requests a second. Each is due at its time whether or not the ones before it were answered,
+ * and its latency counts from then, so a server that stalls pays for every request that it kept
+ * waiting. --count: ends after that many requests instead, all of which are measured. SIGTERM: ends
+ * now, and what was measured counts. */
 void bench_run_clients(int argc, char** argv, const struct bench_protocol* protocol);
 
 #endif

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Our puts through the stub broker's HTTP API: a POST of one message that asks for two copies, and
- * the next when it is answered, on connections that stay open.
+/* Our puts through the stub broker's HTTP API: a POST of one message, and the next when it is
+ * answered, on connections that stay open.
  *
- *   ha_http_put --port P [--producers 1] [--seconds 2] [--body 1024] [--rate 0]
- *               [--cpus CLIENT,-1]
+ *   ha_http_put --port P [--producers 1] [--seconds 2] [--body 1024] [--rate 0] [--count 0]
+ *               [--acks 2] [--queue -1] [--cpus CLIENT,-1]
+ *
+ * --acks: the copies that a message waits for, the master's included. --queue: below 0, the four
+ * queues of the topic in turn.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,16 +15,19 @@
 #include "tests/bench/common/bench.h"
 #include "tests/bench/common/clients.h"
 
+static int64_t acks;
+static char queue[32];
+
 static char* make_request(int connection, int64_t messages, int64_t body, size_t* size) {
   (void)connection;
   if (messages != 1) bench_die("--window: a request has one message");
   char head[256];
   const int head_size = snprintf(head, sizeof head,
-                                 "POST /v1/topics/bench/messages?acks=2 HTTP/1.1\r\n"
+                                 "POST /v1/topics/bench/messages?acks=%lld%s HTTP/1.1\r\n"
                                  "Host: 127.0.0.1\r\n"
                                  "Content-Type: application/octet-stream\r\n"
                                  "Content-Length: %lld\r\n\r\n",
-                                 (long long)body);
+                                 (long long)acks, queue, (long long)body);
   *size = (size_t)head_size + (size_t)body;
   char* request = malloc(*size);
   if (request == NULL) bench_die("no memory");
@@ -45,11 +51,14 @@ static int is_whole(const char* answer, size_t size, int64_t messages) {
   if (size < whole) return 0;
   if (size > whole || strncmp(answer, kStatus, sizeof kStatus - 1) != 0 ||
       strstr(body, "\"status\":\"OK\"") == NULL)
-    bench_die("an answer that is not two copies: %.400s", answer);
+    bench_die("an answer that is not OK: %.400s", answer);
   return 1;
 }
 
 int main(int argc, char** argv) {
+  acks = bench_number(argc, argv, "--acks", 2);
+  const int64_t number = bench_number(argc, argv, "--queue", -1);
+  if (number >= 0) snprintf(queue, sizeof queue, "&queue=%lld", (long long)number);
   const struct bench_protocol http = {make_request, is_whole};
   bench_run_clients(argc, argv, &http);
   return 0;

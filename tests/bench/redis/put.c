@@ -3,7 +3,7 @@
  * window of more than one: so many SETs before each WAIT, the kindest way to pipeline for Redis.
  *
  *   ha_redis_put --port P [--producers 1] [--window 1] [--seconds 2] [--body 1024]
- *                [--rate 0] [--cpus CLIENT,-1]
+ *                [--rate 0] [--count 0] [--cpus CLIENT,-1]
  *
  * Each connection writes one key over and over: what a growing keyspace costs is left out.
  */
