@@ -29,6 +29,17 @@ def machine():
     return {"cpus": os.cpu_count(), "cpu": model, "load_before": os.getloadavg()[0]}
 
 
+def disk(path):
+    """What of it decides how fast a mapped file is: the file system, and how far it reads ahead."""
+    mounts = pathlib.Path("/proc/self/mountinfo").read_text().splitlines()
+    device = os.stat(path).st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    kind = next((line.split(" - ")[1].split()[0] for line in mounts if line.split()[2] == number), "?")
+    ahead = pathlib.Path(f"/sys/class/bdi/{number}/read_ahead_kb")
+    return {"file_system": kind,
+            "read_ahead_kb": int(ahead.read_text()) if ahead.exists() else "?"}
+
+
 def peers():
     """Their versions."""
     found = {"RocketMQ": rocketmq.VERSION}
@@ -76,6 +87,7 @@ def main():
         for number, row in enumerate(chosen, 1):
             runner.to_stderr(f"[{number}/{len(chosen)}] {row.name}")
             done.append(runner.run_row(row, settings, runner.to_stderr))
+            runner.to_stderr(f"  {done[-1].took_s:.0f} s")
     except KeyboardInterrupt:
         runner.to_stderr("bench: interrupted; what is done follows")
     finally:
@@ -84,14 +96,17 @@ def main():
     print(report.table(done))
     print(report.verdict(done))
     about["peers"] = peers()
+    about["disk"] = disk(settings.disk)
+    on_disk = "on disk: {file_system}, read_ahead_kb {read_ahead_kb}".format(**about["disk"])
+    print(on_disk)
     print("beside " + ", ".join(" ".join(peer) for peer in about["peers"].items()))
     results = report.document(done, settings, about)
     if arguments.rows:  # a part does not take the place of the whole
         report.write_json(out / "rows.json", results)
-        (out / "rows.md").write_text(report.markdown(done))
+        (out / "rows.md").write_text(report.markdown(done) + f"\n{on_disk}\n")
     else:
         report.write_json(out / "results.json", results)
-        (out / "table.md").write_text(report.markdown(done))
+        (out / "table.md").write_text(report.markdown(done) + f"\n{on_disk}\n")
         draw(results, out)
     return 1 if any(one.failed for one in done) else 0
 

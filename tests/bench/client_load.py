@@ -8,6 +8,7 @@ import pathlib
 from runner import Program
 
 ANYWHERE = range(os.cpu_count())
+WARM_UP_S = .5  # of common/clients.c
 
 
 def cpu_s(process):
@@ -34,12 +35,21 @@ class ClientLoad:
                      *(("--cpus", "0,-1") if pinned else ()))
         self.cpus = ({0}, {1}) if pinned else (ANYWHERE, ANYWHERE)
 
-    def measure(self, port, master, replica):
+    def measure(self, port, master, replica, meanwhile=None):
+        """meanwhile: what is done while the client runs; it gets the client's process."""
         servers = (master, replica)
         for process, cpus in zip(servers, self.cpus):
             pin(process, cpus)
         before = [cpu_s(process) for process in servers]
-        result = Program(self.settings, self.program, "--port", port, *self.load).run()
+        client = Program(self.settings, self.program, "--port", port, *self.load)
+        process = client.begin()
+        try:
+            extra = meanwhile(process) if meanwhile else {}
+        except Exception:
+            process.kill()
+            process.communicate()
+            raise
+        result = {**client.finish(process), **extra}
         used = [cpu_s(process) - was for process, was in zip(servers, before)]
         messages = result.pop("all")
         result["master_cpu_us_per_message"] = used[0] * 1e6 / messages

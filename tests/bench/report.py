@@ -120,6 +120,7 @@ def document(row_results, settings, machine):
             "contenders": {who: {way or "default": result.runs for way, result in ways.items()}
                            for who, ways in one.results.items()},
             "missing": one.missing,
+            "took_s": one.took_s,
             "aims": [{"measure": measure.key, "text": text, "met": met}
                      for measure in one.row.measures for text, met in compare(one, measure)],
         })

@@ -233,10 +233,8 @@ def abi():
 
 def offsets():
     def contenders(s):
-        disk = s.build / "bench"
-        disk.mkdir(parents=True, exist_ok=True)
         load = ("--commits", s.pick(2000, 500))
-        on_disk = ("ours", "on a disk", Program(s, "ha_bench_offsets", *load, "--dir", disk))
+        on_disk = ("ours", "on a disk", Program(s, "ha_bench_offsets", *load, "--dir", s.disk))
         return [("ours", "", Program(s, "ha_bench_offsets", *load)),
                 *([on_disk] if not s.quick else [])]
     return Row("commit of one offset", contenders, [

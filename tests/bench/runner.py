@@ -11,6 +11,7 @@ import signal
 import statistics
 import subprocess
 import sys
+import time
 import traceback
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -27,6 +28,7 @@ class Settings:
         self.rounds = rounds
         self.scratch = scratch  # a folder on tmpfs that goes away at the end
         self.build = ROOT / "build"
+        self.disk = self.build / "bench"  # not tmpfs: rows "on disk" have their stores here
 
     def pick(self, full, quick):
         return quick if self.quick else full
@@ -54,7 +56,12 @@ class Program:
             raise Missing(f"{self.command[0].name} is not built")
 
     def run(self):
-        process = launch(self.command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return self.finish(self.begin())
+
+    def begin(self):
+        return launch(self.command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def finish(self, process):
         try:
             out, err = process.communicate(timeout=300)
         except subprocess.TimeoutExpired:
@@ -108,6 +115,7 @@ class RowResult:
         self.results = {}  # contender -> {way: Result}
         self.missing = {}  # contender -> why
         self.failed = False  # a contender that is there did not work
+        self.took_s = 0
 
     def add(self, who, way, run):
         ways = self.results.setdefault(who, {})
@@ -128,6 +136,7 @@ class RowResult:
 def run_row(row, settings, say):
     """Every contender once a round: A B A B."""
     result = RowResult(row)
+    begun = time.monotonic()
     running = []
 
     def attempt(step, who, way, contender):
@@ -155,6 +164,7 @@ def run_row(row, settings, say):
     finally:
         for _, _, contender in running:
             contender.stop()
+    result.took_s = round(time.monotonic() - begun, 1)
     return result
 
 
