@@ -9,8 +9,10 @@ inSyncReplicas=2.
 """
 import atexit
 import contextlib
+import dataclasses
 import json
 import os
+import pathlib
 import shutil
 import signal
 import socket
@@ -61,12 +63,13 @@ def free_port():
 class Node:
     """One JVM. Its store is removed with it."""
 
-    def __init__(self, settings, role, master=None, segment=SEGMENT, batch=BATCH, warm=False,
-                 started=True, cpus=ANYWHERE, plugin=False):
+    def __init__(self, settings, role, master=None, batch=BATCH, warm=False, started=True,
+                 cpus=ANYWHERE, plugin=False, disk=None, flush="ASYNC"):
         self.ha = free_port()
-        self.store = settings.scratch / f"rocketmq.{role}.{self.ha}"
-        arguments = {"role": role, "store": self.store, "ha": self.ha, "segment": segment,
-                     "batch": batch, "warm": str(warm).lower(), "started": str(started).lower()}
+        self.store = (disk or settings.scratch) / f"rocketmq.{role}.{self.ha}"
+        arguments = {"role": role, "store": self.store, "ha": self.ha, "segment": SEGMENT,
+                     "batch": batch, "flush": flush, "warm": str(warm).lower(),
+                     "started": str(started).lower()}
         if master:
             arguments["master"] = master.ha
         self.errors = open(settings.scratch / f"rocketmq.{self.ha}.err", "w+")
@@ -113,14 +116,25 @@ class Node:
         shutil.rmtree(self.store, ignore_errors=True)
 
 
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """Of a pair. plugin: with our HA service. disk: a directory for its stores, else tmpfs. flush:
+    SYNC = the master's copy has to be durable too."""
+    warm: bool
+    plugin: bool = False
+    disk: pathlib.Path = None
+    flush: str = "ASYNC"
+
+
 class Pair:
     """A master whose puts wait for its slave."""
 
     pairs = {}
 
-    def __init__(self, settings, warm, plugin):
-        self.master = Node(settings, "SYNC_MASTER", warm=warm, plugin=plugin)
-        self.slave = Node(settings, "SLAVE", master=self.master, warm=warm, plugin=plugin)
+    def __init__(self, settings, kind):
+        kept = dataclasses.asdict(kind)
+        self.master = Node(settings, "SYNC_MASTER", **kept)
+        self.slave = Node(settings, "SLAVE", master=self.master, **kept)
         try:
             self.master.wait_for_connections(1)
             self.master.ask("prime", seconds=60)
@@ -138,19 +152,20 @@ class Pair:
             self.put(seconds, 0, *load, 1024)
 
     @classmethod
-    def get(cls, settings, *kind):
+    def get(cls, settings, kind):
         if kind not in cls.pairs:
-            cls.pairs[kind] = cls(settings, *kind)
+            cls.pairs[kind] = cls(settings, kind)
         return cls.pairs[kind]
 
     @classmethod
     def stop_all(cls):
         for kind in list(cls.pairs):
-            cls.drop(*kind)
+            cls.drop(kind)
 
     @classmethod
-    def drop(cls, *kind):
-        cls.pairs.pop(kind).stop()
+    def drop(cls, kind):
+        if kind in cls.pairs:
+            cls.pairs.pop(kind).stop()
 
     def stop(self):
         self.master.stop()
@@ -189,34 +204,36 @@ class Put:
         self.cpus = ({0}, {1}) if pinned else (ANYWHERE, ANYWHERE)
 
     def start(self):
-        class_path(self.kind[1])
+        class_path(self.kind.plugin)
 
     def run(self):
-        pair = Pair.get(self.settings, *self.kind)
+        pair = Pair.get(self.settings, self.kind)
         pair.resume()
         try:
             for node, cpus in zip((pair.master, pair.slave), self.cpus):
                 pin(node.process, cpus)
             result = pair.put(self.settings.pick(2, 1), 1, *self.load)
         except Exception:
-            Pair.drop(*self.kind)  # the next row starts another one
+            Pair.drop(self.kind)  # the next row starts another one
             raise
         pair.pause()
         return result
 
     def stop(self):
-        pass
+        if self.kind.disk:  # the others live from row to row
+            Pair.drop(self.kind)
 
 
-def puts(settings, producers, window=0, body=1024, plugin=False):
+def puts(settings, producers, window=0, body=1024, plugin=False, **kept):
     """The ways in which RocketMQ can be asked for the same thing: the best one counts. Pinned, one
     producer is faster and many are not; quick does without the slower of the two. Its files are
-    warmed up, which was the faster way in every row. plugin: the same store with our HA service."""
+    warmed up, which was the faster way in every row. plugin: the same store with our HA service. kept:
+    of its Kind."""
     modes = ("threads", "callbacks") if window == 0 and producers > 1 else ("threads",)
     pins = settings.pick((True, False), (producers == 1,))
     return [("ours" if plugin else "RocketMQ",
              ", ".join((mode, *["pinned"] * pinned, *["warmed"] * warm)),
-             Put(settings, (producers, window, mode, body), (warm, plugin), pinned))
+             Put(settings, (producers, window, mode, body), Kind(warm, plugin, **kept), pinned))
             for mode in modes for pinned in pins for warm in settings.pick((True,), (False,))]
 
 
@@ -270,10 +287,12 @@ class CatchUp(OneShot):
     """Within one file, since an empty slave gets no other, and one file is at most 1 GiB: a larger
     one is not warmed before RocketMQ gives up waiting for it."""
 
-    def measure(self, mib, batch, warm):
-        master = self.node("ASYNC_MASTER", batch=batch)
+    def measure(self, mib, batch, warm, disk=None):
+        master = self.node("ASYNC_MASTER", batch=batch, disk=disk)
         end = master.ask("fill", bytes=min(mib << 20, SEGMENT - (64 << 20)), body=64 << 10)["end"]
-        slave = self.node("SLAVE", master=master, batch=batch, warm=warm, started=False)
+        if disk:
+            os.sync()
+        slave = self.node("SLAVE", master=master, batch=batch, warm=warm, started=False, disk=disk)
         slave.say("follow", to=end, start="true")
         slave.hear()  # the first bytes are there
         before = master.ask("cpu")["cpu"]

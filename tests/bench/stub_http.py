@@ -3,6 +3,7 @@
 puts that wait for one of these, stores on tmpfs or on a disk, and the client ours/http_put.c. Started anew for
 each run, which takes milliseconds, so that no run finds another one's log."""
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -50,14 +51,15 @@ class Server:
         with urllib.request.urlopen(self.url("status"), timeout=PATIENCE_S) as answer:
             return json.load(answer)
 
+    def end(self):
+        return self.status()["bounds"]["end"]
+
     def wait_for_end(self, end):
-        """Returns where its log ended then."""
         deadline = time.monotonic() + PATIENCE_S
-        while (now := self.status()["bounds"]["end"]) < end:
+        while self.end() < end:
             if time.monotonic() > deadline:
                 raise RuntimeError(f"ha_stub: {self.store} has not got {end} bytes in {PATIENCE_S} s")
             time.sleep(LOOK_S)
-        return now
 
     def put(self, topic, copies):
         """One message to a topic, which is made thereby. Waits until there are enough slaves."""
@@ -77,6 +79,7 @@ class Server:
     def fill(self, settings, mib, copies):
         Program(settings, "ha_http_put", "--port", self.http, "--producers", 4, "--body", 1 << 20,
                 "--count", mib, "--acks", copies).run()
+        os.sync()  # no part of what follows
 
     def stop(self):
         self.process.kill()
@@ -91,7 +94,9 @@ class Nodes:
     def __init__(self, settings, directory=None, segment=None):
         self.settings = settings
         self.directory = tempfile.mkdtemp(prefix="http.", dir=directory or settings.scratch)
-        self.options = ("--segment-size", segment or settings.pick("1G", "256M"))
+        # A new slave gets the whole log, and not only what is newest.
+        self.options = ("--segment-size", segment or settings.pick("1G", "256M"), "--option",
+                        "bootstrap=earliest")
         self.servers = []
 
     def __enter__(self):
@@ -114,9 +119,10 @@ class Put(ClientLoad):
     """stopped: so many of the slaves are in SIGSTOP meanwhile, and connected all the same.
     directory: where the stores lie. More is kept for prepare() and meanwhile()."""
 
-    def __init__(self, settings, producers, pinned=False, slaves=1, stopped=0, directory=None,
-                 segment=None, load=(), seconds=None):
-        super().__init__(settings, "ha_http_put", producers, pinned, *load, seconds=seconds)
+    def __init__(self, settings, producers, pinned=False, body=1024, slaves=1, stopped=0,
+                 directory=None, segment=None, load=(), seconds=None):
+        super().__init__(settings, "ha_http_put", producers, pinned, "--body", body, *load,
+                         seconds=seconds)
         self.slaves = slaves
         self.stopped = stopped
         self.stores = (directory, segment)
@@ -160,7 +166,7 @@ class PutBesideCatchUp(Put):
 
     def meanwhile(self, nodes, client):
         time.sleep(WARM_UP_S)
-        end = nodes.servers[0].status()["bounds"]["end"]
+        end = nodes.servers[0].end()
         begun = time.monotonic()
         nodes.add().wait_for_end(end)
         took = time.monotonic() - begun
@@ -180,20 +186,19 @@ class CatchUp:
         need(self.settings, "ha_stub", "ha_http_put")
 
     def run(self):
-        with Nodes(self.settings, self.directory) as nodes:
+        with Nodes(self.settings, self.directory, "1G") as nodes:
             master = nodes.add()
             master.put("bench", 1)
             master.fill(self.settings, self.mib, 1)
-            end = master.status()["bounds"]["end"]
-            slave = nodes.add()
-            first = slave.wait_for_end(1)
+            end = master.end()
+            slave = nodes.add()  # it says that it is ready when it begins to connect
             begun = time.monotonic()
             before = [cpu_s(node.process) for node in nodes.servers]
             slave.wait_for_end(end)
             took = time.monotonic() - begun
             used = [cpu_s(node.process) - was for node, was in zip(nodes.servers, before)]
-            gib = (end - first) / (1 << 30)
-            return {"gb_per_s": (end - first) / took / 1e9, "master_cpu_s_per_gib": used[0] / gib,
+            gib = end / (1 << 30)
+            return {"gb_per_s": end / took / 1e9, "master_cpu_s_per_gib": used[0] / gib,
                     "slave_cpu_s_per_gib": used[1] / gib}
 
     def stop(self):

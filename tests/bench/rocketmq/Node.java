@@ -32,7 +32,7 @@ import org.apache.rocketmq.store.stats.BrokerStatsManager;
  *
  * <pre>
  * Node role=SYNC_MASTER|ASYNC_MASTER|SLAVE store=DIR ha=PORT [master=PORT] segment=BYTES
- *      batch=BYTES warm=true|false started=true|false
+ *      batch=BYTES flush=SYNC|ASYNC warm=true|false started=true|false
  * fill bytes= body=            appends until the log has so many bytes, without waiting for copies
  * put producers= window= mode=threads|callbacks seconds= warmup= body=
  * send count= idle_ms=         one message after each pause: when each was handed in
@@ -58,7 +58,7 @@ public final class Node {
         config.setStorePathRootDir(args.get("store"));
         config.setStorePathCommitLog(args.get("store") + "/commitlog");
         config.setBrokerRole(BrokerRole.valueOf(args.get("role")));
-        config.setFlushDiskType(FlushDiskType.ASYNC_FLUSH);
+        config.setFlushDiskType(FlushDiskType.valueOf(args.get("flush") + "_FLUSH"));
         config.setHaListenPort(Integer.parseInt(args.get("ha")));
         config.setHaTransferBatchSize(Integer.parseInt(args.get("batch")));
         config.setMappedFileSizeCommitLog(Integer.parseInt(args.get("segment")));
