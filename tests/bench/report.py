@@ -31,7 +31,17 @@ def spread(result, key):
 
 
 def compare(row_result, measure):
-    """[(text, met or None)] for each aim, and a plain ratio for peers without one."""
+    """[(text, met or None)] for each aim, and a plain ratio for peers without one. Of a growth first
+    what it was fitted to."""
+    lines = compare_figure(row_result, measure)
+    ours = row_result.best("ours", measure)
+    if measure.points and ours:
+        points = ", ".join(f"{figure(ours.median(key))} at {n:,}" for n, key in measure.points.items())
+        lines = [(f"{points}; {text}", met) for text, met in lines] or [(points, None)]
+    return lines
+
+
+def compare_figure(row_result, measure):
     ours = row_result.best("ours", measure)
     if ours is None:
         return [("; ".join(f"{who}: {why}" for who, why in row_result.missing.items()

@@ -29,6 +29,7 @@ class Measure:
     key: str
     unit: str
     aims: list = dataclasses.field(default_factory=list)
+    points: dict = dataclasses.field(default_factory=dict)  # what it was fitted to: n -> key
 
     @property
     def more_is_better(self):

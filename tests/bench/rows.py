@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rows of the table. README.md says what each one measures and what it leaves out."""
 import disk_rows
+import growth_rows
 import http_rows
 import redis
 import rocketmq
@@ -231,18 +232,6 @@ def abi():
         Measure("check_ns", "ns check_acks")])
 
 
-def offsets():
-    def contenders(s):
-        load = ("--commits", s.pick(2000, 500))
-        on_disk = ("ours", "on a disk", Program(s, "ha_bench_offsets", *load, "--dir", s.disk))
-        return [("ours", "", Program(s, "ha_bench_offsets", *load)),
-                *([on_disk] if not s.quick else [])]
-    return Row("commit of one offset", contenders, [
-        Measure("us_10", "us p50, 10 pairs"), Measure("us_1000", "us p50, 1,000 pairs"),
-        Measure("us_10000", "us p50, 10,000 pairs", [Aim("<=", 20)]),
-        Measure("create_10000_us", "us for a new pair, up to 10,000", [Aim("<=", 20)])])
-
-
 def micro():
     cases = ("wait_queue/1", "wait_queue/64", "wait_queue/4096", "wait_queue/65536",
              "wait_queue_group/64", "wait_queue_group/4096", "wait_queue_shuffled/64",
@@ -312,7 +301,7 @@ def all_rows():
         stopped_replica(64),
         *(message_size(body) for body in SIZES),
         abi(),
-        offsets(),
+        *growth_rows.rows(),
         micro(),
         start(),
         resume("restarted at once", 0, 20),
