@@ -95,10 +95,11 @@ class Servers:
         self.processes[process] = directory
         return process
 
-    @staticmethod
-    def wait_until(what, condition):
+    def wait_until(self, what, condition):
         deadline = time.monotonic() + PATIENCE_S
         while not condition():
+            if any(process.poll() is not None for process in self.processes):
+                raise RuntimeError("Redis: a server ended")
             if time.monotonic() > deadline:
                 raise RuntimeError(f"Redis: {what}: not within {PATIENCE_S} s")
             time.sleep(.02)
