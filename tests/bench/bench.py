@@ -12,6 +12,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -81,7 +82,9 @@ def main():
         runner.to_stderr(f"bench: the machine is busy (load {about['load_before']:.1f}): "
                          "the figures will not mean much")
     scratch = pathlib.Path(tempfile.mkdtemp(prefix="ha_bench.", dir="/dev/shm"))
-    settings = runner.Settings(quick, arguments.rounds or (1 if quick else 5), scratch)
+    stores = pathlib.Path(tempfile.mkdtemp(prefix="stores.", dir=out))
+    settings = runner.Settings(quick, arguments.rounds or (1 if quick else 5), scratch, stores)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: told to end"))
     done = []
     try:
         for number, row in enumerate(chosen, 1):
@@ -93,10 +96,11 @@ def main():
     finally:
         rows.stop_peers()
         shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(stores, ignore_errors=True)
     print(report.table(done))
     print(report.verdict(done))
     about["peers"] = peers()
-    about["disk"] = disk(settings.disk)
+    about["disk"] = disk(out)
     on_disk = "on disk: {file_system}, read_ahead_kb {read_ahead_kb}".format(**about["disk"])
     print(on_disk)
     print("beside " + ", ".join(" ".join(peer) for peer in about["peers"].items()))

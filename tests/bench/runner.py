@@ -23,12 +23,12 @@ class Missing(Exception):
 
 
 class Settings:
-    def __init__(self, quick, rounds, scratch):
+    def __init__(self, quick, rounds, scratch, disk):
         self.quick = quick
         self.rounds = rounds
         self.scratch = scratch  # a folder on tmpfs that goes away at the end
         self.build = ROOT / "build"
-        self.disk = self.build / "bench"  # not tmpfs: rows "on disk" have their stores here
+        self.disk = disk  # the same on a disk
 
     def pick(self, full, quick):
         return quick if self.quick else full

@@ -67,6 +67,9 @@ public final class Node {
         config.setInSyncReplicas(2);
         config.setMinInSyncReplicas(1);
         config.setDiskMaxUsedSpaceRatio(99);
+        // A disk may stall for longer than the 3 s after which a put fails.
+        config.setSlaveTimeout(60_000);
+        config.setSyncFlushTimeout(60_000);
         // A process that is stopped while others are measured must keep its connection.
         config.setHaHousekeepingInterval(3_600_000);
         BrokerConfig broker = new BrokerConfig();
