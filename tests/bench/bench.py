@@ -59,7 +59,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("mode", nargs="?", choices=["quick"], help="one round, small sizes: about 3 minutes")
     parser.add_argument("--rows", default="", metavar="REGEX", help="only rows whose name matches")
-    parser.add_argument("--rounds", type=int, help="default 5, quick 1")
+    parser.add_argument("--rounds", type=int, help="default 3, quick 1")
     parser.add_argument("--list", action="store_true", help="name the rows and do nothing")
     parser.add_argument("--plots-from", type=pathlib.Path, metavar="RESULTS.json",
                         help="draw these and measure nothing")
@@ -83,7 +83,7 @@ def main():
                          "the figures will not mean much")
     scratch = pathlib.Path(tempfile.mkdtemp(prefix="ha_bench.", dir="/dev/shm"))
     stores = pathlib.Path(tempfile.mkdtemp(prefix="stores.", dir=out))
-    settings = runner.Settings(quick, arguments.rounds or (1 if quick else 5), scratch, stores)
+    settings = runner.Settings(quick, arguments.rounds or (1 if quick else 3), scratch, stores)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: told to end"))
     done = []
     try:

@@ -47,7 +47,7 @@ def catch_up(name, prefault):
 
 def put_one():
     def contenders(s):
-        seconds = ("--seconds", s.pick(3, 1))
+        seconds = ("--seconds", s.pick(2, 1))
         return [("limit", "ping-pong", Program(s, "ha_limit_ping_pong", "--count",
                                                s.pick(20000, 5000), *CPUS)),
                 ("I/O thread", "epoll", Program(s, "ha_limit_group", *seconds, *CPUS)),
@@ -69,7 +69,7 @@ def put_busy_poll():
         return [("limit", "spinning", Program(s, "ha_limit_ping_pong", "--spin", "--count",
                                               s.pick(200000, 20000), *CPUS)),
                 ("ours", "", Program(s, "ha_bench_put", "--segment-mib", 128, "--seconds",
-                                     s.pick(3, 1), "--option", "busy_poll_us=100", *CPUS))]
+                                     s.pick(2, 1), "--option", "busy_poll_us=100", *CPUS))]
     return Row("sync put, 1 producer, busy_poll_us", contenders, [
         Measure("p50_us", "us p50", [Aim("<=", 3, "limit")]), Measure("p99_us", "us p99")])
 
@@ -87,7 +87,7 @@ def drain_tls():
 
 def put_tls():
     def contenders(s):
-        load = ("--segment-mib", 256, "--seconds", s.pick(3, 1), *CPUS)
+        load = ("--segment-mib", 256, "--seconds", s.pick(2, 1), *CPUS)
         return [("in the clear", "", Program(s, "ha_bench_put", *load)),
                 ("ours", "", Program(s, "ha_bench_put", *load, "--tls"))]
     return Row("sync put under TLS, 1 producer", contenders, [
@@ -103,7 +103,7 @@ def handshake(name, *flags):
 
 def put_many(producers, times_rocketmq, times_redis, p99):
     def contenders(s):
-        seconds = ("--seconds", s.pick(3, 1))
+        seconds = ("--seconds", s.pick(2, 1))
         segment = ("--segment-mib", s.pick(1024, 512))
         many = ("--producers", producers)
         return [("I/O thread", "epoll", Program(s, "ha_limit_group", *many, *seconds, *CPUS)),
@@ -179,7 +179,7 @@ def many_replicas():
 
 def stopped_replica(producers):
     def contenders(s):
-        load = ("--producers", producers, "--seconds", s.pick(3, 1), "--segment-mib",
+        load = ("--producers", producers, "--seconds", s.pick(2, 1), "--segment-mib",
                 s.pick(1024, 256), *CPUS)
         return [("none stopped", "", Program(s, "ha_bench_put", *load)),
                 ("ours", "one stopped", Program(s, "ha_bench_put", *load, "--stopped-replicas", 1))]
