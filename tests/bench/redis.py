@@ -14,7 +14,7 @@ from client_load import WARM_UP_S, ClientLoad
 from rocketmq import free_port
 from runner import Missing, launch
 
-PATIENCE_S = 60
+PATIENCE_S = 120
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,7 +15,7 @@ import urllib.request
 from client_load import WARM_UP_S, ClientLoad, cpu_s
 from runner import Missing, Program, launch
 
-PATIENCE_S = 60
+PATIENCE_S = 120
 LOOK_S = .01  # how often a node is asked how far it is
 
 

@@ -37,14 +37,16 @@ static void end_now(int signal) {
 struct schedule {
   int64_t interval_ns; /* 0: as soon as a connection is free */
   int64_t next_ns;
-  int64_t end_ns; /* nothing is sent from then on */
+  int64_t end_ns; /* nothing is due from then on */
   int64_t left;   /* requests to send; below 0: no limit */
   struct connection* idle[kMostProducers];
   int64_t idle_count;
 };
 
+/* At a rate, what was due in time is sent however late: otherwise a server that stalls at the end
+ * would get away with it. */
 static int is_over(const struct schedule* s, int64_t now) {
-  return now >= s->end_ns || s->left == 0;
+  return s->left == 0 || (s->interval_ns > 0 ? s->next_ns : now) >= s->end_ns;
 }
 
 static void send_due(struct schedule* s) {
