@@ -57,7 +57,7 @@ def draw(results, folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("mode", nargs="?", choices=["quick"], help="one round, small sizes: about 3 minutes")
+    parser.add_argument("mode", nargs="?", choices=["quick"], help="one round, small sizes: about 4 minutes")
     parser.add_argument("--rows", default="", metavar="REGEX", help="only rows whose name matches")
     parser.add_argument("--rounds", type=int, help="default 3, quick 1")
     parser.add_argument("--list", action="store_true", help="name the rows and do nothing")

@@ -27,7 +27,7 @@ def exponent_key(points):
 
 def exponent(points):
     """[(n, figure)]: least squares over the logarithms."""
-    logs = [(math.log(n), math.log(value)) for n, value in points]
+    logs = [(math.log(n), math.log(max(value, 1e-3))) for n, value in points]  # noise may give 0
     n_mean, mean = (statistics.mean(column) for column in zip(*logs))
     return (sum((n - n_mean) * (value - mean) for n, value in logs) /
             sum((n - n_mean) ** 2 for n, _ in logs))
