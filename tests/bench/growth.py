@@ -137,3 +137,38 @@ class PutBesidePolls(stub_http.Put):
         if self.poll.poll(0):
             raise RuntimeError("ha_stub: a consumer of another queue was answered")
         return {}
+
+
+class Restart:
+    """A node that was killed starts again, with logs of 1 KiB messages of growing size."""
+
+    def __init__(self, settings, sizes, mib):
+        self.settings = settings
+        self.sizes = sizes  # each times mib
+        self.mib = mib
+
+    def start(self):
+        stub_http.need(self.settings, "ha_stub", "ha_http_put")
+
+    def run(self):
+        with stub_http.Nodes(self.settings, self.settings.disk, "1G") as nodes:
+            nodes.add().put("bench", 1)
+            result = {"ms_empty": self.restart_ms(nodes)}
+            there = 0
+            for size in self.sizes:
+                more = size * self.mib - there
+                nodes.servers[0].fill(self.settings, more, 1, "--line", 1024)
+                there += more
+                result[f"ms_{size}"] = self.restart_ms(nodes)
+            fit(result, points(self.sizes, "ms"))
+            return result
+
+    @staticmethod
+    def restart_ms(nodes):
+        nodes.servers.pop().stop()  # SIGKILL
+        begun = time.monotonic()
+        nodes.add()
+        return (time.monotonic() - begun) * 1e3
+
+    def stop(self):
+        pass

@@ -62,5 +62,15 @@ def long_polls():
                    p50_us=("us p50", growth.FLAT))
 
 
+def restart():
+    """Quick: a quarter of the log."""
+    sizes = (1, 4, 16)
+    return Row("start after kill -9, on disk, by log", lambda s: [
+        ("ours", "", growth.Restart(s, sizes, s.pick(256, 64)))], [
+            Measure("ms_empty", "ms, almost empty", [Aim("<=", 100)]),
+            growth.measure("ms of n x 256 MiB", growth.points(sizes, "ms")),
+            Measure("ms_16", "ms, 4 GiB", [Aim("<=", 1000)])])
+
+
 def rows():
-    return [offsets(), topics(), long_polls(), waits(), replicas()]
+    return [offsets(), topics(), long_polls(), waits(), replicas(), restart()]

@@ -76,9 +76,9 @@ class Server:
                     raise RuntimeError(f"ha_stub: {refused.read().decode()[:500]}") from refused
                 time.sleep(.01)
 
-    def fill(self, settings, mib, copies):
+    def fill(self, settings, mib, copies, *more):
         Program(settings, "ha_http_put", "--port", self.http, "--producers", 4, "--body", 1 << 20,
-                "--count", mib, "--acks", copies).run()
+                "--count", mib, "--acks", copies, *more).run()
         os.sync()  # no part of what follows
 
     def stop(self):

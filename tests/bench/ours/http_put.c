@@ -3,10 +3,11 @@
  * answered, on connections that stay open.
  *
  *   ha_http_put --port P [--producers 1] [--seconds 2] [--body 1024] [--rate 0] [--count 0]
- *               [--acks 2] [--queue -1] [--cpus CLIENT,-1]
+ *               [--acks 2] [--queue -1] [--line 0] [--cpus CLIENT,-1]
  *
  * --acks: the copies that a message waits for, the master's included. --queue: below 0, the four
- * queues of the topic in turn.
+ * queues of the topic in turn. --line: the body is many messages of so many bytes, a newline
+ * included.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,8 @@
 #include "tests/bench/common/clients.h"
 
 static int64_t acks;
-static char queue[32];
+static int64_t line;
+static char query[64];
 
 static char* make_request(int connection, int64_t messages, int64_t body, size_t* size) {
   (void)connection;
@@ -27,12 +29,14 @@ static char* make_request(int connection, int64_t messages, int64_t body, size_t
                                  "Host: 127.0.0.1\r\n"
                                  "Content-Type: application/octet-stream\r\n"
                                  "Content-Length: %lld\r\n\r\n",
-                                 (long long)acks, queue, (long long)body);
+                                 (long long)acks, query, (long long)body);
   *size = (size_t)head_size + (size_t)body;
   char* request = malloc(*size);
   if (request == NULL) bench_die("no memory");
   memcpy(request, head, (size_t)head_size);
   memset(request + head_size, 'b', (size_t)body);
+  for (int64_t end = line; line > 0 && end <= body; end += line)
+    request[head_size + end - 1] = '\n';
   return request;
 }
 
@@ -58,7 +62,9 @@ static int is_whole(const char* answer, size_t size, int64_t messages) {
 int main(int argc, char** argv) {
   acks = bench_number(argc, argv, "--acks", 2);
   const int64_t number = bench_number(argc, argv, "--queue", -1);
-  if (number >= 0) snprintf(queue, sizeof queue, "&queue=%lld", (long long)number);
+  line = bench_number(argc, argv, "--line", 0);
+  if (number >= 0) snprintf(query, sizeof query, "&queue=%lld", (long long)number);
+  if (line > 0) strcat(query, "&lines=1");
   const struct bench_protocol http = {make_request, is_whole};
   bench_run_clients(argc, argv, &http);
   return 0;
