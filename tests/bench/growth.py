@@ -10,6 +10,7 @@ import statistics
 import time
 
 import stub_http
+from client_load import cpu_s
 from row import Aim, Measure
 
 FLAT = .2  # of an exponent: a cost that is paid for each item and ought not to grow
@@ -127,6 +128,10 @@ class PutBesidePolls(stub_http.Put):
             link.sendall(b"GET /v1/topics/bench/messages?queue=%d&from=0&wait_ms=60000 HTTP/1.1\r\n"
                          b"Host: x\r\n\r\n" % (1 + number % 3))
             self.poll.register(link, select.POLLIN)
+        before = -1
+        while (now := cpu_s(master.process)) > before:  # until it has read them all
+            before = now
+            time.sleep(.2)
 
     def run(self):
         with self.links:
