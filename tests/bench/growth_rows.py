@@ -57,7 +57,7 @@ def topics():
 def long_polls():
     def contender(s, n):
         return growth.PutBesidePolls(s, 8, n, load=("--rate", 2000), seconds=s.pick(3, 1))
-    return by_size("puts beside long polls of other queues, by polls", (10, 200, 4000), contender,
+    return by_size("puts beside long polls of other queues, by polls", (250, 1000, 4000), contender,
                    master_cpu_us_per_message=("CPU us a message", growth.FLAT),
                    p50_us=("us p50", growth.FLAT))
 
