@@ -177,6 +177,7 @@ void Index::on_record(const RecordView& record) {
     auto topic = topics_.find(record.topic);
     if (topic == topics_.end()) topic = topics_.emplace(record.topic, Topic{}).first;
     Queue& queue = topic->second.queues[record.queue];
+    queue.number = record.queue;
     queue.trim(min_);
     const std::int64_t last_before = queue.last_offset();
     const std::int64_t queue_offset = queue.add(record.offset, record.queue_offset);
@@ -190,21 +191,22 @@ void Index::on_record(const RecordView& record) {
     end_ = end;
   }
   schedule_.add(record);
-  if (visible) waiters_.arrived(record.topic);
+  if (visible) waiters_.arrived(record.topic, record.queue);
 }
 
 void Index::on_confirm(std::int64_t limit) {
-  std::set<std::string_view> arrived;  // the names live as long as their topics: until a reset
+  // The names live as long as their topics: until a reset.
+  std::set<std::pair<std::string_view, std::int32_t>> arrived;
   {
     const LogLock lock(*this);
     limit_ = limit;
     while (!unconfirmed_.empty() && unconfirmed_.front().end <= limit) {
       show(unconfirmed_.front());
-      arrived.insert(unconfirmed_.front().topic->first);
+      arrived.insert({unconfirmed_.front().topic->first, unconfirmed_.front().queue->number});
       unconfirmed_.pop_front();
     }
   }
-  for (const auto topic : arrived) waiters_.arrived(topic);
+  for (const auto& [topic, queue] : arrived) waiters_.arrived(topic, queue);
 }
 
 void Index::on_truncate(std::int64_t new_end, const RecordLookup& look) {

@@ -100,6 +100,7 @@ class Index final : public LogObserver {
 
  private:
   struct Queue : QueueMessages {
+    std::int32_t number = 0;
     bool shown = false;  // readers were given, or could have been, one of it
   };
   struct Topic {

@@ -13,22 +13,22 @@ std::uint64_t MessageWaiters::add(const std::string& topic, std::optional<std::i
                                   std::int64_t cursor, std::function<void()> wake) {
   std::unique_lock lock(mutex_);
   const std::uint64_t id = next_id_++;
-  by_topic_[topic].emplace(id, Waiter{queue, cursor, std::move(wake)});
-  topic_of_[id] = topic;
+  const auto at = topics_[topic][queue].emplace(cursor, Waiter{id, std::move(wake)});
+  places_.emplace(id, Place{topic, queue, at});
   // Counted before it looks, and arrived looks at the count after the index changed: one of the two
   // sees the other (both orders go through the index's mutex).
   waiting_.fetch_add(1);
-  wake_satisfied(lock, topic, stopping_);
+  this->wake(lock, take_satisfied(topic, queue, stopping_));
   return id;
 }
 
 void MessageWaiters::cancel(std::uint64_t id) {
   std::unique_lock lock(mutex_);
-  if (const auto found = topic_of_.find(id); found != topic_of_.end()) {
-    const auto topic = by_topic_.find(found->second);
-    topic->second.erase(id);
-    if (topic->second.empty()) by_topic_.erase(topic);
-    topic_of_.erase(found);
+  if (const auto found = places_.find(id); found != places_.end()) {
+    const Place& place = found->second;
+    topics_.find(place.topic)->second.find(place.queue)->second.erase(place.at);
+    forget_empty(place.topic, place.queue);
+    places_.erase(found);
     waiting_.fetch_sub(1);
   }
   finished_.wait(lock, [&] {
@@ -37,37 +37,53 @@ void MessageWaiters::cancel(std::uint64_t id) {
   });
 }
 
-void MessageWaiters::arrived(std::string_view topic) {
+void MessageWaiters::arrived(std::string_view topic, std::int32_t queue) {
   if (waiting_.load() == 0) return;
   const std::lock_guard lock(mutex_);
-  if (by_topic_.find(topic) == by_topic_.end()) return;
-  if (arrived_.find(topic) == arrived_.end()) arrived_.emplace(topic);
+  const auto found = topics_.find(topic);
+  if (found == topics_.end()) return;
+  if (!found->second.contains(queue) && !found->second.contains(std::nullopt)) return;
+  auto noted = arrived_.find(topic);
+  if (noted == arrived_.end()) noted = arrived_.try_emplace(std::string(topic)).first;
+  noted->second.insert(queue);
   changed_.notify_one();
 }
 
-void MessageWaiters::wake_satisfied(std::unique_lock<std::mutex>& lock, const std::string& topic,
-                                    bool all) {
-  const auto found = by_topic_.find(topic);
-  if (found == by_topic_.end()) return;
-  std::vector<std::pair<std::uint64_t, std::function<void()>>> ready;
-  for (auto at = found->second.begin(); at != found->second.end();) {
-    if (!all && !reaches_(topic, at->second.queue, at->second.cursor)) {
-      ++at;
-      continue;
-    }
-    ready.emplace_back(at->first, std::move(at->second.wake));
-    running_[at->first] = std::this_thread::get_id();
-    topic_of_.erase(at->first);
+void MessageWaiters::forget_empty(std::string_view topic, Queue queue) {
+  const auto found = topics_.find(topic);
+  const auto waiting = found->second.find(queue);
+  if (!waiting->second.empty()) return;
+  found->second.erase(waiting);
+  if (found->second.empty()) topics_.erase(found);
+}
+
+std::vector<MessageWaiters::Waiter> MessageWaiters::take_satisfied(std::string_view topic,
+                                                                   Queue queue, bool all) {
+  std::vector<Waiter> ready;
+  const auto found = topics_.find(topic);
+  if (found == topics_.end()) return ready;
+  const auto group = found->second.find(queue);
+  if (group == found->second.end()) return ready;
+  Waiting& waiting = group->second;
+  // What does not reach a cursor does not reach a higher one.
+  while (!waiting.empty() && (all || reaches_(found->first, queue, waiting.begin()->first))) {
+    Waiter& one = ready.emplace_back(std::move(waiting.begin()->second));
+    running_[one.id] = std::this_thread::get_id();
+    places_.erase(one.id);
     waiting_.fetch_sub(1);
-    at = found->second.erase(at);
+    waiting.erase(waiting.begin());
   }
-  if (found->second.empty()) by_topic_.erase(found);
-  for (auto& [id, wake] : ready) {
+  forget_empty(topic, queue);
+  return ready;
+}
+
+void MessageWaiters::wake(std::unique_lock<std::mutex>& lock, std::vector<Waiter> ready) {
+  for (auto& one : ready) {
     lock.unlock();
-    wake();
-    wake = nullptr;
+    one.wake();
+    one.wake = nullptr;
     lock.lock();
-    running_.erase(id);
+    running_.erase(one.id);
     finished_.notify_all();
   }
 }
@@ -76,8 +92,11 @@ void MessageWaiters::run() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     changed_.wait(lock, [this] { return stopping_ || !arrived_.empty(); });
-    const auto topics = std::exchange(arrived_, {});
-    for (const auto& topic : topics) wake_satisfied(lock, topic, false);
+    const auto arrived = std::exchange(arrived_, {});
+    for (const auto& [topic, queues] : arrived) {
+      for (const std::int32_t queue : queues) wake(lock, take_satisfied(topic, queue, false));
+      wake(lock, take_satisfied(topic, std::nullopt, false));
+    }
   }
 }
 
@@ -89,7 +108,11 @@ void MessageWaiters::stop() {
   changed_.notify_all();
   if (thread_.joinable()) thread_.join();
   std::unique_lock lock(mutex_);
-  while (!by_topic_.empty()) wake_satisfied(lock, std::string(by_topic_.begin()->first), true);
+  while (!topics_.empty()) {
+    const auto first = topics_.begin();
+    const std::string topic = first->first;  // which goes with its last waiter
+    wake(lock, take_satisfied(topic, first->second.begin()->first, true));
+  }
 }
 
 }  // namespace stub::store

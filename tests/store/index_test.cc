@@ -3,8 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <condition_variable>
 #include <cstdint>
 #include <future>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
 
 #include "store_fixture.h"
 
@@ -276,6 +281,52 @@ TEST(Waiters, WakeAtOnceWhenItIsThereAlreadyAndAtStop) {
   EXPECT_EQ(woken, 2);
   store.index.waiters().add("t", std::nullopt, 1, [&] { ++woken; });
   EXPECT_EQ(woken, 3);
+}
+
+TEST(Waiters, AMessageWakesThoseWhoseCursorItReaches) {
+  const TempDir dir;
+  Store store;
+  store.open_or_die(test_options(dir.path()));
+  std::mutex mutex;
+  std::multiset<std::string> woken;
+  std::condition_variable changed;
+  const auto add = [&](std::optional<std::int32_t> queue, std::int64_t cursor,
+                       const std::string& name) {
+    return store.index.waiters().add("t", queue, cursor, [&, name] {
+      const std::lock_guard lock(mutex);
+      woken.insert(name);
+      changed.notify_all();
+    });
+  };
+  const auto become = [&](const std::multiset<std::string>& expected) {
+    std::unique_lock lock(mutex);
+    changed.wait_for(lock, std::chrono::seconds(20), [&] { return woken == expected; });
+    EXPECT_EQ(woken, expected);
+  };
+  add(1, 2, "queue 1 from 2");
+  add(1, 0, "queue 1 from 0");
+  add(1, 0, "queue 1 from 0");
+  const auto cancelled = add(1, 1, "cancelled");
+  add(1, 1, "queue 1 from 1");
+  add(2, 0, "queue 2");
+  add(std::nullopt, 1, "any queue from 1");
+  const auto idle = add(std::nullopt, 1 << 20, "far away");
+  store.index.waiters().cancel(cancelled);
+  std::multiset<std::string> expected{"queue 1 from 0", "queue 1 from 0"};
+  store.put("t", "first", 1);
+  become(expected);
+  store.put("t", "second", 1);
+  expected.insert({"queue 1 from 1", "any queue from 1"});
+  become(expected);
+  store.put("t", "third", 2);
+  expected.insert("queue 2");
+  become(expected);
+  store.put("t", "fourth", 1);
+  expected.insert("queue 1 from 2");
+  become(expected);
+  store.index.waiters().cancel(idle);
+  store.index.waiters().stop();
+  become(expected);
 }
 
 TEST(Waiters, AfterCancelReturnsItDoesNotRun) {
