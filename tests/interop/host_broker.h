@@ -25,7 +25,8 @@ class HostBroker : public Interop {
             .more = {{"slaveTimeout", "2000"}, {"totalReplicas", "2"}, {"inSyncReplicas", "2"}}};
   }
   Broker& add_slave(const Broker& master, bool plugin, const Properties& more = {},
-                    const std::vector<std::string>& jvm = {}) {
+                    const std::vector<std::string>& jvm = {},
+                    const std::vector<std::string>& environment = {}) {
     // A slave fetches its master's topics only ten seconds after it starts. With the table in its
     // store consumers can read at once.
     const auto store = folder_.path() / "b1/store";
@@ -35,6 +36,7 @@ class HostBroker : public Interop {
     if (plugin) options.more = {{"haMasterAddress", master.ha()}};
     options.more.insert(options.more.end(), more.begin(), more.end());
     options.jvm = jvm;
+    options.environment = environment;
     return add_broker(options);
   }
   Driver::Outcomes put(const std::string& prefix, int count, const std::string& topic = "T") {
@@ -48,6 +50,17 @@ class HostBroker : public Interop {
     system::wait_until(
         "a put has its copy", [&] { return put("first", 1, topic) == stored(1); }, {},
         kJavaDeadline);
+  }
+  // What -Xcheck:jni complained of.
+  static std::string jni_faults(const std::string& text) {
+    std::string found;
+    for (const std::string& line : system::split_lines(text)) {
+      if (line.find("in native method") != std::string::npos ||
+          line.find("JNI local refs") != std::string::npos) {
+        found += line + "\n";
+      }
+    }
+    return found;
   }
   // Both hold the same bytes.
   void expect_same(const Broker& one, const Broker& other,

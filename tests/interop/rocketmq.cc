@@ -131,6 +131,10 @@ void Java::start(const std::vector<std::string>& arguments, const std::string& r
       "-Drocketmq.broker.diskSpaceCleanForciblyRatio=0.98", "-cp", class_path};
   all.insert(all.end(), jvm_options_.begin(), jvm_options_.end());
   all.insert(all.end(), arguments.begin(), arguments.end());
+  if (!environment_.empty()) {
+    all.insert(all.begin(), environment_.begin(), environment_.end());
+    all.insert(all.begin(), "env");
+  }
   process_ = std::make_unique<system::Process>(
       all, system::ProcessOptions{.error_file = folder_ / (name_ + ".err"), .input_pipe = true});
   printed_.clear();
@@ -209,6 +213,7 @@ Broker::Broker(const std::string& version, const std::filesystem::path& folder,
 
 void Broker::start() {
   java_.set_jvm_options(options_.jvm);
+  java_.set_environment(options_.environment);
   java_.start({"org.apache.rocketmq.broker.BrokerStartup", "-c", write_configuration().string()},
               "boot success");
 }

@@ -48,6 +48,8 @@ class Java {
   void prepend(const std::filesystem::path& jar) { first_ = jar.string() + ":"; }
   // For the JVM itself, from the next start on.
   void set_jvm_options(std::vector<std::string> options) { jvm_options_ = std::move(options); }
+  // `NAME=VALUE`, from the next start on.
+  void set_environment(std::vector<std::string> variables) { environment_ = std::move(variables); }
   // Starts it and waits for the line of standard output that contains `ready`.
   void start(const std::vector<std::string>& arguments, const std::string& ready);
   // SIGTERM, as an operator's shutdown script; the exit code, which is kTerminated when all is
@@ -70,6 +72,7 @@ class Java {
   std::string name_;
   std::string first_;
   std::vector<std::string> jvm_options_;
+  std::vector<std::string> environment_;
   std::string printed_;
   std::unique_ptr<system::Process> process_;
 };
@@ -94,7 +97,8 @@ struct BrokerOptions {
   std::filesystem::path store = {};  // "" = a folder of its own
   bool plugin = false;               // hosts/rocketmq is its HA service
   Properties more = {};
-  std::vector<std::string> jvm = {};  // options of the JVM
+  std::vector<std::string> jvm = {};          // options of the JVM
+  std::vector<std::string> environment = {};  // of its process, beside the test's
 };
 
 // Small files, short timers: haSendHeartbeatInterval 500 ms, haHousekeepingInterval 3 s, segments

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <utility>
 
 #include "hosts/rocketmq/jni/jvm.h"
 
@@ -155,6 +156,12 @@ std::int32_t Broker::write_metadata(std::string_view state, Error&) {
   return HA_OK;
 }
 
+void Broker::role_changed(const ha_role_report& report) {
+  Error error;
+  if (report.role == HA_ROLE_MASTER && !wipe_rest(error)) log(HA_LOG_ERROR, error.text);
+  java_.role_changed(report);
+}
+
 // ---- the log ----
 
 std::int32_t Broker::bounds(ha_bounds& out) {
@@ -221,6 +228,7 @@ void Broker::unpin(const ha_span& span) { delete std::bit_cast<Segment*>(span.to
 
 std::int32_t Broker::append(std::int64_t, std::int64_t offset, std::span<const std::byte> data,
                             Error& error) {
+  if (!wipe_rest(error)) return HA_IO;
   const std::int64_t begin = offset;
   while (!data.empty()) {
     const auto piece = static_cast<std::size_t>(
@@ -251,7 +259,8 @@ std::int32_t Broker::append_piece(std::int64_t offset, std::span<const std::byte
   }
   if (const int wrong = segment->write(offset, data.data(), data.size())) {
     error.os_errno = wrong;
-    error.text = "cannot write to the commit log at " + std::to_string(offset);
+    error.text = "cannot write to the commit log '" + segment->path() + "' at offset " +
+                 std::to_string(offset);
     return HA_IO;
   }
   java_.commit(offset + static_cast<std::int64_t>(data.size()));
@@ -269,7 +278,7 @@ std::int32_t Broker::truncate(std::int64_t, std::int64_t new_end, std::uint32_t,
                  "broker to copy from scratch";
     return HA_RANGE;
   }
-  if (new_end == log.end) return HA_OK;
+  if (new_end == log.end) return wipe_rest(error) ? HA_OK : HA_IO;
   if (files_.lent_from(new_end)) return HA_AGAIN;
   cut(new_end, error);
   return error.os_errno == 0 ? HA_OK : HA_IO;
@@ -278,17 +287,32 @@ std::int32_t Broker::truncate(std::int64_t, std::int64_t new_end, std::uint32_t,
 // RocketMQ's own cut comes back after a crash: recovery reads on as long as records look good. So
 // the bytes go too.
 void Broker::cut(std::int64_t new_end, Error& error) {
+  const std::lock_guard lock(cutting_);
+  unwiped_ = true;
+  ++cuts_;
   java_.truncate(new_end);
   recovered_ = std::min(recovered_.load(), new_end);
   synced_ = std::min(synced_.load(), new_end);
   appended_ = std::min(appended_.load(), new_end);
   files_.forget_from(new_end);
-  const Segment segment = files_.find(new_end);
-  if (!segment) return;  // the cut is where a file ends
-  if (const int wrong = segment->wipe(new_end)) {
-    error.os_errno = wrong;
-    error.text = "cannot wipe what was cut";
-  }
+  (void)wipe_rest(error);
+}
+
+// The log is shorter already when a wipe fails, so whoever tries again finds nothing to cut.
+bool Broker::wipe_rest(Error& error) {
+  if (!unwiped_) return true;
+  const std::int64_t end = java_.bounds().end;
+  const Segment segment = files_.find(end);  // null: the cut is where a file ends
+  const Segment neighbour = segment || end == 0 ? segment : files_.find(end - 1);
+  int wrong = segment ? segment->wipe(end) : 0;
+  // Files that were deleted come back too, after a power failure.
+  if (wrong == 0 && neighbour) wrong = neighbour->sync_folder();
+  unwiped_ = wrong != 0;
+  if (wrong == 0) return true;
+  error.os_errno = wrong;
+  error.text = "cannot wipe what was cut from the commit log '" + neighbour->path() + "' at " +
+               std::to_string(end);
+  return false;
 }
 
 std::int32_t Broker::reset(std::int64_t, std::int64_t new_min, Error& error) {
@@ -306,23 +330,48 @@ std::int32_t Broker::reset(std::int64_t, std::int64_t new_min, Error& error) {
 }
 
 std::int32_t Broker::flush(std::int64_t end, Error& error) {
+  const std::int64_t cuts = cuts_;
   ha_bounds log{};
   bounds(log);
   end = std::min(end, log.end);
+  const bool again = std::exchange(sync_failed_, true);
   for (std::int64_t at = std::max(log.min, synced_.load()); at < end;) {
     const Segment segment = files_.find(at);
     if (!segment) return HA_RANGE;
+    if (again) {
+      const std::int32_t status = write_again(*segment, at, error);
+      if (status != HA_OK) return status;
+    }
     if (const int wrong = segment->sync()) {
       error.os_errno = wrong;
-      error.text = "fdatasync of the commit log failed";
+      error.text = "cannot make the commit log '" + segment->path() + "' durable (fdatasync)";
       return HA_IO;
     }
     at = segment->end();
   }
-  std::int64_t known = synced_.load();
-  while (known < end && !synced_.compare_exchange_weak(known, end)) {
-  }
+  const std::lock_guard lock(cutting_);
+  if (cuts != cuts_) return HA_AGAIN;  // other bytes are there now
+  sync_failed_ = false;
+  synced_ = std::max(synced_.load(), end);
   return HA_OK;
+}
+
+// From there to the segment's or the log's end, which may have grown since the sync that failed.
+std::int32_t Broker::write_again(const SegmentFile& segment, std::int64_t from, Error& error) {
+  constexpr std::int64_t kPiece = std::int64_t{1} << 20;
+  for (;;) {
+    const std::lock_guard lock(cutting_);
+    const std::int64_t end = std::min(java_.bounds().end, segment.end());
+    if (from >= end) return HA_OK;
+    const auto piece = static_cast<std::size_t>(std::min(kPiece, end - from));
+    if (const int wrong = segment.write_again(from, piece)) {
+      error.os_errno = wrong;
+      error.text = "cannot write to the commit log '" + segment.path() + "' at offset " +
+                   std::to_string(from);
+      return HA_IO;
+    }
+    from += static_cast<std::int64_t>(piece);
+  }
 }
 
 std::int32_t Broker::confirm(std::int64_t, std::int64_t offset) {

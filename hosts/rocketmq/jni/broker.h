@@ -76,7 +76,7 @@ class Broker final : public HostHooks {
   std::uint64_t metadata_version() override { return metadata_version_.load(); }
   std::string read_metadata() override;
   std::int32_t write_metadata(std::string_view state, Error& error) override;
-  void role_changed(const ha_role_report& report) override { java_.role_changed(report); }
+  void role_changed(const ha_role_report& report) override;
   void log(std::int32_t level, std::string_view text) override { java_.log(level, text); }
   void thread_started(const char* name) override { attach_thread(name); }
   void thread_stopping(const char*) override { detach_thread(); }
@@ -87,6 +87,9 @@ class Broker final : public HostHooks {
   std::int32_t lend(std::int64_t offset, std::int64_t size, Segment& out, std::int64_t& got);
   std::int32_t append_piece(std::int64_t offset, std::span<const std::byte> data, Error& error);
   void cut(std::int64_t new_end, Error& error);
+  // Of what cut did not reach; false: it fails again.
+  bool wipe_rest(Error& error);
+  std::int32_t write_again(const SegmentFile& segment, std::int64_t from, Error& error);
   void ended(std::int32_t slot, std::int32_t status) noexcept;
 
   JavaStore java_;
@@ -95,6 +98,10 @@ class Broker final : public HostHooks {
   // Where a record ends: the end that RocketMQ's recovery found.
   std::atomic<std::int64_t> recovered_;
   std::atomic<std::int64_t> synced_{0};  // by flush
+  bool sync_failed_ = false;             // flush's: what lies above synced_ may be lost
+  std::mutex cutting_;                   // the log; nothing is written again meanwhile
+  std::atomic<std::int64_t> cuts_{0};    // written under cutting_
+  std::atomic<bool> unwiped_{false};     // old bytes lie above the log's end
   Completions completions_;
   std::atomic<std::int64_t> waiting_{0};
   std::atomic<std::int64_t> appended_{0};  // notify's

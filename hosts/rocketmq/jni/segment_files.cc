@@ -14,7 +14,7 @@
 namespace ha::rocketmq {
 
 SegmentFile::SegmentFile(const std::string& path, std::int64_t begin, std::int64_t size)
-    : fd_(::open(path.c_str(), O_RDWR | O_CLOEXEC)), begin_(begin), size_(size) {
+    : path_(path), fd_(::open(path.c_str(), O_RDWR | O_CLOEXEC)), begin_(begin), size_(size) {
   if (fd_ < 0) throw std::system_error(errno, std::generic_category(), "cannot open " + path);
   // A file that is shorter than its log's segments would end this process at a read.
   void* data = MAP_FAILED;
@@ -53,6 +53,11 @@ int SegmentFile::write(std::int64_t offset, const std::byte* data, std::size_t s
 
 int SegmentFile::sync() const { return ::fdatasync(fd_) == 0 ? 0 : errno; }
 
+int SegmentFile::write_again(std::int64_t offset, std::size_t size) const {
+  const std::vector<std::byte> copy(at(offset), at(offset) + size);
+  return write(offset, copy.data(), size);
+}
+
 int SegmentFile::wipe(std::int64_t from) const {
   const auto at = static_cast<off_t>(from - begin_);
   const auto size = static_cast<off_t>(end() - from);
@@ -70,6 +75,15 @@ int SegmentFile::wipe(std::int64_t from) const {
     }
   }
   return sync();
+}
+
+int SegmentFile::sync_folder() const {
+  const std::string folder = path_.substr(0, path_.find_last_of('/') + 1);
+  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return errno;
+  const int wrong = ::fsync(fd) == 0 ? 0 : errno;
+  ::close(fd);
+  return wrong;
 }
 
 SegmentFiles::Segment SegmentFiles::find(std::int64_t offset) {

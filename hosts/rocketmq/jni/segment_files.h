@@ -23,15 +23,22 @@ class SegmentFile {
   SegmentFile(const SegmentFile&) = delete;
   SegmentFile& operator=(const SegmentFile&) = delete;
 
+  const std::string& path() const { return path_; }
   std::int64_t end() const { return begin_ + size_; }
   const std::byte* at(std::int64_t offset) const { return data_ + (offset - begin_); }
   // 0, or an errno.
   int write(std::int64_t offset, const std::byte* data, std::size_t size) const;
   int sync() const;
+  // What it holds there, once more: the kernel forgets what a failed sync did not bring to the
+  // disk, and calls the next one a success.
+  int write_again(std::int64_t offset, std::size_t size) const;
   // Zeros from that offset to the end of the file, durable.
   int wipe(std::int64_t from) const;
+  // Makes it durable which files there are.
+  int sync_folder() const;
 
  private:
+  std::string path_;
   int fd_;
   std::int64_t begin_;
   std::int64_t size_;
