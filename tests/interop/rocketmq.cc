@@ -401,6 +401,24 @@ std::int64_t Driver::min_offset(const Broker& broker) {
   return std::stoll(system::text_at(runtime_info(broker), "table/commitLogMinOffset"));
 }
 
+std::int64_t Driver::undispatched(const Broker& broker) {
+  return std::stoll(system::text_at(runtime_info(broker), "table/dispatchBehindBytes"));
+}
+
+std::size_t Driver::messages(const Broker& broker, const std::string& topic, int queues) {
+  constexpr int kGetMaxOffset = 30;
+  std::size_t all = 0;
+  for (int queue = 0; queue < queues; ++queue) {
+    const Answer answer = call(broker.address(), kGetMaxOffset,
+                               {{"topic", topic}, {"queueId", std::to_string(queue)}});
+    const std::string name = "offset=";
+    const auto at = answer.fields.find(name);
+    if (at == std::string::npos) throw Failure("no queue of " + topic + ": " + answer.remark);
+    all += std::stoull(answer.fields.substr(at + name.size()));
+  }
+  return all;
+}
+
 void Driver::create_topic(const Broker& broker, const std::string& topic, int queues) {
   const Answer answer = call(broker.address(), kUpdateAndCreateTopic,
                              {{"topic", topic},

@@ -190,6 +190,10 @@ class Driver {
   // The broker's commit log end.
   std::int64_t max_offset(const Broker& broker);
   std::int64_t min_offset(const Broker& broker);
+  // Of that log: bytes that are not in the queues yet.
+  std::int64_t undispatched(const Broker& broker);
+  // In all queues of a topic together.
+  std::size_t messages(const Broker& broker, const std::string& topic, int queues);
   void create_topic(const Broker& broker, const std::string& topic, int queues);
   // The broker's own word on its replicas (GET_BROKER_HA_STATUS, 5.x).
   json::value ha_status(const Broker& broker);
