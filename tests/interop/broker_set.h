@@ -33,11 +33,13 @@ class BrokerSet : public HostBroker {
     for (int i = 0; i < kNodes; ++i) {
       BrokerOptions options = member(i, replicas);
       options.more.insert(options.more.end(), more.begin(), more.end());
+      options.jvm = jvm();
       add_broker(options);
     }
   }
-  // What each broker is configured with besides.
+  // What each broker is configured with besides, and its JVM.
   virtual Properties also() { return {}; }
+  virtual std::vector<std::string> jvm() { return {}; }
 
   BrokerOptions member(int i, const std::string& replicas) {
     const std::string name = "b" + std::to_string(i + 1);

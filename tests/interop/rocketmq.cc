@@ -305,13 +305,17 @@ std::string Driver::ask(const std::string& line) {
 Driver::Outcomes Driver::produce(const std::string& name_server, const Produce& what) {
   // Their places in their queues are not known yet.
   const bool plain = !what.half && what.delay_level == 0;
+  const std::string manifest = !what.acknowledged.empty()
+                                   ? what.acknowledged.string() + " only=SEND_OK"
+                               : plain ? produced_file_.string()
+                                       : "/dev/null";
   std::istringstream words(
       ask("produce namesrv=" + name_server + " topic=" + what.topic + " prefix=" + what.prefix +
           " from=" + std::to_string(what.from) + " count=" + std::to_string(what.count) +
           " max=" + std::to_string(what.max) + " threads=" + std::to_string(what.threads) +
           " timeout=" + std::to_string(what.timeout_ms) + (what.half ? " half=true" : "") +
           " poll=" + std::to_string(route_poll_ms) + " delay=" + std::to_string(what.delay_level) +
-          " manifest=" + (plain ? produced_file_.string() : "/dev/null")));
+          " manifest=" + manifest));
   Outcomes outcomes;
   for (std::string word; words >> word;) {
     const auto equals = word.rfind('=');

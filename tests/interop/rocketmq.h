@@ -158,6 +158,8 @@ class Driver {
     int timeout_ms = 20000;
     int delay_level = 0;  // RocketMQ's: 1 = 1 s, 2 = 5 s, 3 = 10 s
     bool half = false;    // in a transaction that ends only when the broker asks
+    // Not for produced(): here are those that ended with SEND_OK, and nothing else.
+    std::filesystem::path acknowledged = {};
   };
   Outcomes produce(const std::string& name_server, const Produce& what);
   // What produce stored so far, in order of topic lines; failures are not in it, nor what was

@@ -42,6 +42,7 @@ import org.apache.rocketmq.remoting.protocol.RemotingCommand;
  * <pre>
  * produce namesrv= topic= prefix= from= count= max= threads= manifest= poll= [timeout=] [delay=LEVEL]
  *         [half=true: committed only when the broker asks what became of it]
+ *         [only=STATUS: the manifest has messages with that one alone]
  * consume namesrv= topic= group= count= manifest= seconds= [pop=true: the broker hands out the queues]
  *         [by=key: a message that comes twice counts once]
  * call    addr= code= [body=] [any other key=value is a field of the request]
@@ -178,8 +179,10 @@ public class Driver {
                         SendResult result = half ? producer.sendMessageInTransaction(message, null)
                             : producer.send(message, timeout);
                         outcome = result.getSendStatus().toString();
-                        lines.add(line(result.getMessageQueue().getQueueId(), result.getQueueOffset(), key,
-                            body));
+                        if (args.getOrDefault("only", outcome).equals(outcome)) {
+                            lines.add(line(result.getMessageQueue().getQueueId(), result.getQueueOffset(), key,
+                                body));
+                        }
                     } catch (Exception e) {
                         outcome = failure(e);
                     }
