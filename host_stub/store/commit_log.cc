@@ -46,7 +46,9 @@ CommitLog::CommitLog(LogOptions options, bool segment_size_given, LogObserver& o
       observer_(observer),
       lock_(std::move(lock)),
       directory_(options_.store_dir + "/commitlog"),
-      table_(options_.segment_bytes, bounds_, options_.max_lent) {
+      table_(options_.segment_bytes, bounds_, options_.max_lent),
+      digests_(options_.store_dir, options_.segment_bytes, options_.digest_bytes,
+               [this](const std::string& text) { options_.warning(text); }) {
   if (!options_.now_ms) options_.now_ms = system_now_ms;
   if (!options_.steady_ms) options_.steady_ms = since_boot_ms;
   if (!options_.warning) options_.warning = [](const std::string&) {};
@@ -90,7 +92,12 @@ Result<std::unique_ptr<CommitLog>> CommitLog::open(LogOptions options, LogObserv
 
 void CommitLog::start() {
   keeper_ = std::make_unique<SegmentKeeper>(
-      directory_, options_.segment_bytes, [this] { apply_retention(); }, options_.background_error);
+      directory_, options_.segment_bytes,
+      [this] {
+        apply_retention();
+        write_digest();
+      },
+      options_.background_error);
   flusher_ = std::make_unique<Flusher>(
       Flusher::Log{[this] { return flush_once(); }, [this] { return bounds().durable; },
                    [this] { return bounds().end; }},
@@ -173,6 +180,7 @@ Result<std::int64_t> CommitLog::flush_once() {
   flushed_sum_ = end.sum;
   bounds_.update([&](LogBounds& b) { b.durable = end.offset; });
   options_.flushed(end.offset);
+  if (digest_due()) keeper_->look();
   return end.offset;
 }
 
@@ -199,9 +207,9 @@ MarkValues CommitLog::mark_values() const {
 }
 
 CommitLog::Walked CommitLog::walk_items(std::int64_t from, std::int64_t to, const Look& look,
-                                        const Use& use) const {
+                                        const Use& use, std::int64_t enough) const {
   Walked walked{from, {}};
-  while (walked.position < to) {
+  while (walked.position < std::min(to, enough)) {
     const std::int64_t at = walked.position;
     const std::int64_t left = options_.segment_bytes - at % options_.segment_bytes;
     const std::int64_t available = std::min(to - at, left);
@@ -221,13 +229,44 @@ CommitLog::Walked CommitLog::walk_items(std::int64_t from, std::int64_t to, cons
 }
 
 CommitLog::Walked CommitLog::walk(std::int64_t from, std::int64_t to, BodyCheck check,
-                                  const Use& use) const {
+                                  const Use& use, std::int64_t enough) const {
   std::shared_ptr<const Segment> segment;
   const auto look = [&](std::int64_t at, std::int64_t available, std::int64_t left) {
     if (segment == nullptr || at >= segment->end()) segment = table_.find(at);
     return judge(segment->at(at), available, at, left, check);
   };
-  return walk_items(from, to, look, use);
+  return walk_items(from, to, look, use, enough);
+}
+
+// What is durable and confirmed, so that no cut that is safe has to remove one.
+bool CommitLog::digest_due() const {
+  const LogBounds bounds = bounds_.load();
+  return digests_.piece_end(digests_.next()) <= std::min(bounds.durable, bounds.confirm);
+}
+
+// One a time, so that the keeper comes to its other work in between.
+void CommitLog::write_digest() {
+  if (!digest_due()) return;
+  const LogBounds bounds = bounds_.load();
+  const std::int64_t limit = std::min(bounds.durable, bounds.confirm);
+  const std::int64_t begin = digests_.next();
+  Lease lease;
+  if (table_.lease(SegmentTable::Kind::kCopying, begin, limit - begin, lease) != HA_OK) return;
+  const ReadGuard guard(table_, std::move(lease));
+  const Segment& segment = guard.segment();
+  const auto look = [&](std::int64_t at, std::int64_t available, std::int64_t left) {
+    return judge(segment.at(at), available, at, left, BodyCheck::kNo);
+  };
+  DigestBuilder builder(begin);
+  const std::int64_t enough = digests_.piece_end(begin);
+  const Walked walked = walk_items(
+      begin, begin + guard.size(), look, [&](const RecordView& record) { builder.add(record); },
+      enough);
+  if (walked.item.found == Found::kCorrupt || walked.item.found == Found::kConflict)
+    return digests_.stop();              // the next open finds it too, and says so
+  if (walked.position < enough) return;  // the piece's last record is not all there
+  digests_.write(segment, builder, walked.position);
+  if (digest_due()) keeper_->look();
 }
 
 std::int32_t CommitLog::read(std::int64_t offset, void* buffer, std::int64_t size,
@@ -361,6 +400,7 @@ void CommitLog::apply_retention() {
   for (const auto& segment : gone)
     if (auto error = segment->remove()) options_.background_error(*error);
   if (auto error = sync_directory(directory_)) options_.background_error(*error);
+  if (auto error = digests_.keep(bounds().min, kNoLimit)) options_.background_error(*error);
   observer_.after_trim();
   if (!unsaved) return;
   if (const auto error = observer_.before_trim(bounds().min)) options_.background_error(*error);

@@ -43,6 +43,7 @@
 #include "store/commit_mark.h"
 #include "store/error.h"
 #include "store/flusher.h"
+#include "store/log_digests.h"
 #include "store/log_observer.h"
 #include "store/segment_keeper.h"
 #include "store/segment_table.h"
@@ -58,17 +59,23 @@ inline constexpr std::int64_t kDefaultSegmentBytes = std::int64_t{1} << 30;
 // Segment sizes and file positions travel as int32 in RocketMQ.
 inline constexpr std::int64_t kMaxSegmentBytes = (std::int64_t{1} << 31) - kMinSegmentBytes;
 
+// An open reads what lies above the last digest: half a piece on average, in 15 ms from a disk that
+// gives 2.5 GiB/s. Smaller pieces are more files to open.
+inline constexpr std::int64_t kDigestPieceBytes = std::int64_t{64} << 20;
+
 struct LogOptions {
   std::string store_dir;
   std::int64_t segment_bytes = 0;  // a multiple of kMinSegmentBytes; 0 = what the store has
   std::int64_t flush_interval_ms = 500;
-  std::int64_t retention_bytes = 0;  // 0 = keep all
-  std::int64_t retention_ms = 0;     // 0 = keep all
+  std::int64_t retention_bytes = 0;               // 0 = keep all
+  std::int64_t retention_ms = 0;                  // 0 = keep all
+  std::int64_t digest_bytes = kDigestPieceBytes;  // of the log, that one digest speaks of
   std::size_t max_lent = kMaxLent;
   std::function<std::int64_t()> now_ms;     // default: the system's clock
   std::function<std::int64_t()> steady_ms;  // default: time since boot, which nobody sets
   std::optional<BootId> boot_id = current_boot_id();
-  std::function<void(const std::string&)> warning;     // what recovery took off the log, and why
+  // What recovery took off the log, and why; that digests cannot be used.
+  std::function<void(const std::string&)> warning;
   std::function<void(const Error&)> background_error;  // of the flusher and the keeper
   // The log's new end, called under the append mutex: calls are serialised and must not block.
   std::function<void(std::int64_t end)> appended;
@@ -101,6 +108,7 @@ class ReadGuard {
   }
   const char* data() const { return lease_.data(); }
   std::int64_t size() const { return lease_.size; }
+  const Segment& segment() const { return *lease_.segment; }
 
  private:
   SegmentTable* table_;
@@ -218,8 +226,14 @@ class CommitLog {
   // look(offset, bytes available, bytes left in the segment) judges the item at an offset.
   using Look = std::function<Item(std::int64_t, std::int64_t, std::int64_t)>;
   using Use = std::function<void(const RecordView&)>;
-  Walked walk_items(std::int64_t from, std::int64_t to, const Look& look, const Use& use) const;
-  Walked walk(std::int64_t from, std::int64_t to, BodyCheck check, const Use& use) const;
+  // Ends at the first item that begins at or above enough.
+  Walked walk_items(std::int64_t from, std::int64_t to, const Look& look, const Use& use,
+                    std::int64_t enough = kNoLimit) const;
+  Walked walk(std::int64_t from, std::int64_t to, BodyCheck check, const Use& use,
+              std::int64_t enough = kNoLimit) const;
+  // The next piece of the log that may have a digest is there.
+  bool digest_due() const;
+  void write_digest();
   Result<std::int64_t> flush_once();
   // Of the segment at min, the oldest of those that would be left.
   bool retention_wants(std::int64_t min) const;
@@ -234,6 +248,7 @@ class CommitLog {
   PublishedBounds bounds_;
   SegmentTable table_;
   CommitMark mark_;
+  LogDigests digests_;
 
   std::mutex flush_mutex_;
   std::mutex append_mutex_;

@@ -65,6 +65,7 @@ std::optional<Error> CommitLog::truncate(std::int64_t new_end, bool unsafe) {
 }
 
 std::optional<Error> CommitLog::cut_files(std::int64_t new_end) {
+  if (auto error = digests_.keep(bounds_.load().min, new_end)) return error;
   if (auto error = mark_.sync()) return error;
   keeper_->discard();
   const auto last = table_.find(new_end);
@@ -104,6 +105,7 @@ std::optional<Error> CommitLog::reset(std::int64_t new_min) {
   sum_ = flushed_sum_ = 0;
   mark_.set_all(mark_values());
   auto error = [&]() -> std::optional<Error> {
+    if (auto failure = digests_.keep(new_min, new_min)) return failure;
     if (auto failure = mark_.sync()) return failure;
     keeper_->discard();
     for (const auto& segment : table_.pop_from(0))

@@ -74,7 +74,7 @@ bool decode(const char* slot, std::uint64_t& sequence, MarkValues& values) {
     std::memcpy(boot.data(), slot + 64, boot.size());
     if (boot != BootId{}) values.boot = boot;
   }
-  const bool flushing = size == kSlotBytes;
+  const bool flushing = values.digests = size == kSlotBytes;
   values.flushing = flushing ? static_cast<std::int64_t>(load64(slot + 80)) : values.flushed;
   values.flushing_sum = flushing ? load32(slot + 88) : values.flushed_sum;
   return values.segment_bytes > 0 && values.begin >= 0 && values.begin <= values.flushed &&

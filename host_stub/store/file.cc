@@ -25,6 +25,22 @@ void Descriptor::reset() {
   fd_ = -1;
 }
 
+namespace {
+
+std::optional<Error> write_new(const std::string& path, std::string_view content, bool durable) {
+  const Descriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (!fd.valid()) return system_error(errno, "cannot create '" + path + "'");
+  while (!content.empty()) {
+    const ssize_t n = ::write(fd.get(), content.data(), content.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return system_error(errno, "cannot write '" + path + "'");
+    content.remove_prefix(static_cast<std::size_t>(n));
+  }
+  return durable ? sync_file(fd.get(), path) : std::nullopt;
+}
+
+}  // namespace
+
 std::optional<Error> make_directory(const std::string& path) {
   std::error_code code;
   std::filesystem::create_directories(path, code);
@@ -50,20 +66,14 @@ std::optional<Error> remove_file(const std::string& path) {
 
 std::optional<Error> replace_file(const std::string& path, std::string_view content) {
   const std::string fresh = path + ".tmp";
-  {
-    const Descriptor fd(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-    if (!fd.valid()) return system_error(errno, "cannot create '" + fresh + "'");
-    while (!content.empty()) {
-      const ssize_t n = ::write(fd.get(), content.data(), content.size());
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) return system_error(errno, "cannot write '" + fresh + "'");
-      content.remove_prefix(static_cast<std::size_t>(n));
-    }
-    if (auto failed = sync_file(fd.get(), fresh)) return failed;
-  }
+  if (auto failed = write_new(fresh, content, true)) return failed;
   if (::rename(fresh.c_str(), path.c_str()) != 0)
     return system_error(errno, "cannot rename '" + fresh + "' to '" + path + "'");
   return sync_directory(std::filesystem::path(path).parent_path().string());
+}
+
+std::optional<Error> write_file(const std::string& path, std::string_view content) {
+  return write_new(path, content, false);
 }
 
 Result<std::string> read_file(const std::string& path) {

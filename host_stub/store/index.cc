@@ -163,6 +163,28 @@ void Index::show(const Unconfirmed& record) {
   if (!std::exchange(record.queue->shown, true)) ++topic.shown_queues;
 }
 
+Index::Place Index::place_of(std::string_view topic, std::int32_t queue) {
+  auto found = topics_.find(topic);
+  if (found == topics_.end()) found = topics_.emplace(topic, Topic{}).first;
+  Queue& held = found->second.queues[queue];
+  held.number = queue;
+  return {found, &held};
+}
+
+bool Index::take(Place place, std::int64_t offset, std::int64_t end, std::int64_t recorded) {
+  place.queue->trim(min_);
+  const std::int64_t last_before = place.queue->last_offset();
+  const std::int64_t queue_offset = place.queue->add(offset, recorded);
+  const Unconfirmed one{offset, end, queue_offset, recorded, last_before, place.topic, place.queue};
+  const bool visible = end <= limit_;
+  if (visible)
+    show(one);
+  else
+    unconfirmed_.push_back(one);
+  end_ = end;
+  return visible;
+}
+
 void Index::on_record(const RecordView& record) {
   const std::int64_t end = record.offset + record.size;
   if (!record.for_consumers()) {
@@ -174,24 +196,32 @@ void Index::on_record(const RecordView& record) {
   {
     const LogLock lock(*this);
     apply_learned(record.offset);
-    auto topic = topics_.find(record.topic);
-    if (topic == topics_.end()) topic = topics_.emplace(record.topic, Topic{}).first;
-    Queue& queue = topic->second.queues[record.queue];
-    queue.number = record.queue;
-    queue.trim(min_);
-    const std::int64_t last_before = queue.last_offset();
-    const std::int64_t queue_offset = queue.add(record.offset, record.queue_offset);
-    const Unconfirmed one{record.offset, end,   queue_offset, record.queue_offset,
-                          last_before,   topic, &queue};
-    visible = end <= limit_;
-    if (visible)
-      show(one);
-    else
-      unconfirmed_.push_back(one);
-    end_ = end;
+    visible = take(place_of(record.topic, record.queue), record.offset, end, record.queue_offset);
   }
   schedule_.add(record);
   if (visible) waiters_.arrived(record.topic, record.queue);
+}
+
+// Nobody waits for a message while the log is being opened.
+void Index::on_digest(const Digest& digest) {
+  {
+    const LogLock lock(*this);
+    std::vector<Place> places(digest.queues.size());  // looked up once for all their records
+    for (const auto& record : digest.records) {
+      if (record.queue == Digest::kNoQueue) {
+        end_ = record.end;
+        continue;
+      }
+      apply_learned(record.offset);
+      Place& place = places[record.queue];
+      if (place.queue == nullptr) {
+        const auto& queue = digest.queues[record.queue];
+        place = place_of(queue.topic, queue.number);
+      }
+      take(place, record.offset, record.end, record.queue_offset);
+    }
+  }
+  for (const auto& note : digest.notes) schedule_.add(note);
 }
 
 void Index::on_confirm(std::int64_t limit) {

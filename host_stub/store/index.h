@@ -89,6 +89,7 @@ class Index final : public LogObserver {
 
   void on_begin(std::int64_t min) override;
   void on_record(const RecordView& record) override;
+  void on_digest(const Digest& digest) override;
   void on_confirm(std::int64_t limit) override;
   void on_truncate(std::int64_t new_end, const RecordLookup& look) override;
   void on_trim(std::int64_t new_min) override;
@@ -124,6 +125,13 @@ class Index final : public LogObserver {
   enum class Which { kAll, kNotInRecords };
 
   // All below: REQUIRES the mutex, unless it says otherwise.
+  struct Place {
+    Topics::iterator topic;
+    Queue* queue = nullptr;
+  };
+  Place place_of(std::string_view topic, std::int32_t queue);
+  // Takes a record in; true when readers see it at once.
+  bool take(Place place, std::int64_t offset, std::int64_t end, std::int64_t recorded);
   static void show(const Unconfirmed& record);
   std::int64_t readable_end() const { return std::min(limit_, end_); }
   void trim(Topic& topic);

@@ -179,21 +179,54 @@ std::optional<Error> Recovery::remove_leftovers(std::vector<std::int64_t>& bases
 
 std::optional<Error> Recovery::find_end(std::int64_t& end) {
   log_.observer_.on_begin(begin_);
-  const auto tell = [this](const RecordView& record) { log_.observer_.on_record(record); };
+  const bool believe_digests = mark_ && mark_->digests;
+  if (!believe_digests) log_.digests_.remove_all();
+  log_.digests_.begin_at(begin_);
   if (mark_) {
     settle_flush(*mark_, log_.options_.boot_id,
                  [this](std::int64_t at, std::int64_t stop) { return log_.bytes_at(at, stop); });
-    const auto walked = log_.walk(begin_, mark_->flushed, BodyCheck::kNo, tell);
+    const auto walked = tell_records(mark_->flushed, BodyCheck::kNo, believe_digests);
     if (faulty(walked.item)) return damage(walked);
+    log_.digests_.remove_rest();
     if (auto error = find_end_in_tail(walked.position, end)) return error;
-    log_.walk(walked.position, end, BodyCheck::kNo, tell);
+    log_.walk(walked.position, end, BodyCheck::kNo,
+              [this](const RecordView& record) { log_.observer_.on_record(record); });
     return std::nullopt;
   }
-  const auto walked = log_.walk(begin_, files_end_, BodyCheck::kYes, tell);
+  const auto walked = tell_records(files_end_, BodyCheck::kYes, believe_digests);
   if (faulty(walked.item))
     if (auto error = refuse_lost_segments(walked)) return error;
   end = walked.position;
   return std::nullopt;
+}
+
+CommitLog::Walked Recovery::tell_records(std::int64_t limit, BodyCheck check,
+                                         bool believe_digests) {
+  LogDigests& digests = log_.digests_;
+  const std::int64_t confirmed = log_.bounded_ ? mark_->confirm : kNoLimit;
+  Digest digest;
+  CommitLog::Walked walked{begin_, {}};
+  while (walked.position < limit) {
+    const std::int64_t begin = walked.position;
+    const auto segment = log_.table_.find(begin);
+    if (believe_digests && digests.read(*segment, begin, limit, digest)) {
+      log_.observer_.on_digest(digest);
+      walked.position = digest.end;
+      continue;
+    }
+    DigestBuilder builder(begin);
+    const std::int64_t enough = digests.piece_end(begin);
+    walked = log_.walk(
+        begin, limit, check,
+        [&](const RecordView& record) {
+          log_.observer_.on_record(record);
+          if (digests.enabled()) builder.add(record);
+        },
+        enough);
+    if (walked.position < enough) return walked;
+    if (walked.position <= confirmed) digests.write(*segment, builder, walked.position);
+  }
+  return walked;
 }
 
 // from: the end of the last record that is flushed as a whole.

@@ -22,21 +22,29 @@ std::optional<std::int64_t> number(const RecordView& record, std::string_view na
 
 }  // namespace
 
-void ScheduleIndex::add(const RecordView& record) {
+std::optional<ScheduleNote> schedule_note(const RecordView& record) {
   const bool scheduled = record.topic == kScheduleTopic;
   const auto value = number(record, scheduled ? kDeliverAt : kSourceOffset);
-  if (!value) return;
+  if (!value) return std::nullopt;
+  return ScheduleNote{record.offset, *value, scheduled};
+}
+
+void ScheduleIndex::add(const RecordView& record) {
+  if (const auto note = schedule_note(record)) add(*note);
+}
+
+void ScheduleIndex::add(const ScheduleNote& note) {
   {
     const std::lock_guard lock(mutex_);
-    if (scheduled) {
-      by_time_.insert({*value, record.offset});
-      by_offset_[record.offset] = *value;
+    if (note.scheduled) {
+      by_time_.insert({note.number, note.offset});
+      by_offset_[note.offset] = note.number;
     } else {
-      erase(*value);
+      erase(note.number);
     }
     ++changes_;
   }
-  if (scheduled) changed_.notify_all();
+  if (note.scheduled) changed_.notify_all();
 }
 
 void ScheduleIndex::erase(std::int64_t offset) {

@@ -36,9 +36,13 @@ struct Due {
   auto operator<=>(const Due&) const = default;
 };
 
+// What the record says to the schedule; nullopt = nothing.
+std::optional<ScheduleNote> schedule_note(const RecordView& record);
+
 class ScheduleIndex {
  public:
   void add(const RecordView& record);
+  void add(const ScheduleNote& note);
   // Of a record that goes: is it a delivery, the message is to be delivered again.
   void remove(const RecordView& record, const RecordLookup& look);
   void truncate(std::int64_t new_end);

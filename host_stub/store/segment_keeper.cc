@@ -6,11 +6,10 @@
 namespace stub::store {
 
 SegmentKeeper::SegmentKeeper(std::string directory, std::int64_t segment_bytes,
-                             std::function<void()> retention,
-                             std::function<void(const Error&)> report)
+                             std::function<void()> upkeep, std::function<void(const Error&)> report)
     : directory_(std::move(directory)),
       segment_bytes_(segment_bytes),
-      retention_(std::move(retention)),
+      upkeep_(std::move(upkeep)),
       report_(std::move(report)) {}
 
 void SegmentKeeper::start() {
@@ -40,7 +39,13 @@ Result<std::shared_ptr<Segment>> SegmentKeeper::take(std::int64_t base) {
 void SegmentKeeper::want(std::int64_t base) {
   const std::lock_guard lock(mutex_);
   wanted_ = base;
-  retention_due_ = true;
+  upkeep_due_ = true;
+  changed_.notify_all();
+}
+
+void SegmentKeeper::look() {
+  const std::lock_guard lock(mutex_);
+  upkeep_due_ = true;
   changed_.notify_all();
 }
 
@@ -69,13 +74,13 @@ void SegmentKeeper::run() {
       changed_.notify_all();
       continue;
     }
-    const bool woken = changed_.wait_for(lock, std::chrono::milliseconds(kRetentionPeriodMs), [&] {
-      return stopping_ || retention_due_ || (wanted_ >= 0 && prepared_ == nullptr);
+    const bool woken = changed_.wait_for(lock, std::chrono::milliseconds(kUpkeepPeriodMs), [&] {
+      return stopping_ || upkeep_due_ || (wanted_ >= 0 && prepared_ == nullptr);
     });
-    if (stopping_ || (woken && !retention_due_)) continue;
-    retention_due_ = false;
+    if (stopping_ || (woken && !upkeep_due_)) continue;
+    upkeep_due_ = false;
     lock.unlock();
-    retention_();
+    upkeep_();
     lock.lock();
   }
 }

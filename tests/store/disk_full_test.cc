@@ -236,6 +236,7 @@ TEST(DiskFull, ASmallFileSystemFillsWithoutHarm) {
   // Retention is the way out, though it cannot write down where the queues stand.
   struct Unwritable : LogObserver {
     void on_record(const RecordView&) override {}
+    void on_digest(const Digest&) override {}
     void on_confirm(std::int64_t) override {}
     void on_truncate(std::int64_t, const RecordLookup&) override {}
     void on_trim(std::int64_t) override {}
