@@ -11,7 +11,8 @@
 //
 // Locks, in the order in which they may be taken: the flush mutex (one fsync round, or one cut, at
 // a time), the append mutex (everything that changes the log's end), then the segment table's, the
-// mark's and the keeper's, which are held for a look-up. Bounds are read without a lock.
+// mark's, the digests' and the keeper's, which are held for a look-up. Bounds are read without a
+// lock.
 //
 // Readers: they see the records below `confirm`. That is every whole record, until whoever
 // replicates calls confirm: from then on it is what was confirmed, also after a crash, until

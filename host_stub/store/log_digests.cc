@@ -146,17 +146,20 @@ void LogDigests::stop() {
 }
 
 std::optional<Error> LogDigests::keep(std::int64_t begin, std::int64_t end) {
-  const std::lock_guard lock(mutex_);
-  bool removed = false;
-  std::optional<Error> failure;
-  std::erase_if(pieces_, [&](const Piece& piece) {
-    if (piece.begin >= begin && piece.end <= end) return false;
-    removed = true;
-    if (auto error = remove_file(path(piece.begin))) failure = std::move(error);
-    return true;
-  });
-  if (next_ < begin || next_ > end) next_ = pieces_.empty() ? begin : pieces_.back().end;
-  if (!removed || failure) return failure;
+  std::vector<std::string> gone;
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(pieces_, [&](const Piece& piece) {
+      if (piece.begin >= begin && piece.end <= end) return false;
+      gone.push_back(path(piece.begin));
+      return true;
+    });
+    if (next_ < begin || next_ > end) next_ = pieces_.empty() ? begin : pieces_.back().end;
+  }
+  // Without the mutex, so that no flush waits for the disk here.
+  for (const auto& file : gone)
+    if (auto error = remove_file(file)) return error;
+  if (gone.empty()) return std::nullopt;
   // Where there is no directory there was no file.
   auto error = sync_directory(directory_);
   if (error && error->os_errno == ENOENT) return std::nullopt;
