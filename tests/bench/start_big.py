@@ -67,13 +67,20 @@ class Server:
             [program, "serve", "--role", "master", "--store", store, "--http", "127.0.0.1:0", "--ha-listen",
              "127.0.0.1:0", "--log-level", "warn", "--segment-size", "1G", "--plugin", build / "libha_plugin.so"],
             stdout=subprocess.PIPE, text=True)
-        line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError("ha_stub serve ended")
-        self.url = "http://" + json.loads(line)["http"]
+        try:
+            line = self.process.stdout.readline()
+            if not line:
+                raise RuntimeError("ha_stub serve ended")
+            self.url = "http://" + json.loads(line)["http"]
+            self.end = self.log_end()
+            self.took_ms = (time.monotonic() - began) * 1000
+        except BaseException:
+            self.stop(signal.SIGKILL)
+            raise
+
+    def log_end(self):
         with urllib.request.urlopen(self.url + "/v1/status") as answer:
-            self.end = json.load(answer)["bounds"]["end"]
-        self.took_ms = (time.monotonic() - began) * 1000
+            return json.load(answer)["bounds"]["end"]
 
     def put(self):
         urllib.request.urlopen(urllib.request.Request(
@@ -98,8 +105,7 @@ def starts(arguments, programs, store, cause, cold):
         for program in programs:
             before = Server(program, arguments.build, store)
             before.put()
-            with urllib.request.urlopen(before.url + "/v1/status") as answer:
-                end = json.load(answer)["bounds"]["end"]
+            end = before.log_end()
             before.stop(CAUSES[cause])
             if cold:
                 drop_caches()
