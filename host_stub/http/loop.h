@@ -82,6 +82,7 @@ class Loop {
     std::uint64_t slot = 0;
     Response response;
   };
+  void run();
   void run_sweep();
   void give_answers();
   void append();
