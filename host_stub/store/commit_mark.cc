@@ -141,7 +141,8 @@ Result<std::optional<MarkValues>> CommitMark::load(const std::string& store_dir)
 }
 
 std::optional<Error> CommitMark::remove(const std::string& store_dir) {
-  return remove_file(store_dir + kFileName);
+  if (auto error = remove_file(store_dir + kFileName)) return error;
+  return sync_directory(store_dir);
 }
 
 std::optional<Error> CommitMark::create(const std::string& store_dir, const MarkValues& values) {

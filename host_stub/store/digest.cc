@@ -8,7 +8,7 @@
 namespace stub::store {
 namespace {
 
-constexpr std::uint32_t kMagic = 0x48414431;  // "HAD1"
+constexpr std::uint32_t kMagic = 0x48414432;  // "HAD2"
 constexpr std::size_t kHeader = 36;
 constexpr std::size_t kSummedFrom = 8;
 constexpr std::uint64_t kInNoQueue = 0;
@@ -81,12 +81,13 @@ bool read_records(Reader& reader, Digest& out) {
   std::vector<std::uint64_t> next(out.queues.size());
   std::int64_t at = out.begin;
   std::size_t left = reader.count();
+  if (left > bits((out.end - out.begin) / kMinRecordBytes)) return false;
   out.records.clear();
   out.records.reserve(left);
   for (; left > 0; --left) {
     const std::uint64_t what = reader.number();
     const std::uint64_t size = reader.number();
-    if (!reader.good() || size > bits(out.end - at)) return false;
+    if (!reader.good() || size < bits(kMinRecordBytes) || size > bits(out.end - at)) return false;
     Digest::Record record{at, at + number(size), 0, Digest::kNoQueue};
     at = record.end;
     if (what != kInNoQueue) {
@@ -102,9 +103,13 @@ bool read_records(Reader& reader, Digest& out) {
 }
 
 bool read_notes(Reader& reader, Digest& out) {
-  out.notes.resize(reader.count());
+  const std::size_t count = reader.count();
+  if (count > out.records.size()) return false;
+  out.notes.resize(count);
   for (auto& note : out.notes) {
-    note.offset = number(bits(out.begin) + reader.number());
+    const std::uint64_t from_begin = reader.number();
+    if (from_begin >= bits(out.end - out.begin)) return false;
+    note.offset = out.begin + number(from_begin);
     note.scheduled = reader.number() == 1;
     note.number = number(unfolded(reader.number()));
   }
@@ -133,6 +138,7 @@ DigestBuilder::Place& DigestBuilder::place_of(std::string_view topic, std::int32
 
 void DigestBuilder::add(const RecordView& record) {
   ++record_count_;
+  last_ = record.offset;
   if (!record.for_consumers()) {
     put(records_, kInNoQueue);
     put(records_, bits(record.size));

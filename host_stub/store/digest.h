@@ -2,10 +2,11 @@
 // A digest: what the index needs of each record in a piece of the log, so that an open need not
 // read the piece. Four bytes for most records.
 //
-//    0  4  "HAD1"                        8  8  begin    log offsets; whole records in between
+//    0  4  "HAD2"                        8  8  begin    log offsets; whole records in between
 //    4  4  CRC-32 of all that follows   16  8  end
 //                                       24  8  the segment size
 //                                       32  4  CRC-32 of the log's bytes at both ends of the piece
+//                                              and at its last record
 //   then numbers of 7 bits a byte, lowest first:
 //   topics     how many; of each: length, name
 //   queues     how many; of each: which topic, QUEUEID
@@ -52,7 +53,7 @@ struct Digest {
   std::int64_t begin = 0;
   std::int64_t end = 0;
   std::int64_t segment_bytes = 0;
-  std::uint32_t edges = 0;  // CRC-32 of the log's bytes at both ends of the piece
+  std::uint32_t edges = 0;
   std::vector<Queue> queues;
   std::vector<Record> records;
   std::vector<ScheduleNote> notes;
@@ -60,12 +61,14 @@ struct Digest {
 
 class DigestBuilder {
  public:
-  explicit DigestBuilder(std::int64_t begin) : begin_(begin) {}
+  explicit DigestBuilder(std::int64_t begin) : begin_(begin), last_(begin) {}
 
   // Each record of the piece, in log order.
   void add(const RecordView& record);
 
   std::int64_t begin() const { return begin_; }
+  // Where the last record begins; without one, the piece.
+  std::int64_t last() const { return last_; }
   std::string finish(std::int64_t end, std::int64_t segment_bytes, std::uint32_t edges) const;
 
  private:
@@ -77,6 +80,7 @@ class DigestBuilder {
   Place& place_of(std::string_view topic, std::int32_t queue);
 
   const std::int64_t begin_;
+  std::int64_t last_;
   std::map<std::string, std::uint64_t, std::less<>> topics_;
   std::map<std::pair<std::uint64_t, std::int32_t>, Place> places_;
   std::string topic_table_;

@@ -14,19 +14,19 @@ namespace {
 
 constexpr std::int64_t kEdgeBytes = 512;
 
-// The CRC-32 of the first and the last bytes of a piece. By pread: a page fault in the mapping
-// would read as much around it as the disk's read-ahead says.
+// The CRC-32 of the first bytes of a piece, of its last record and of its last bytes. The record's
+// header has its offset, its time and its numbers; what ends the piece may be equal in other logs.
+// By pread: a page fault in the mapping would read as much around it as the disk's read-ahead says.
 std::optional<std::uint32_t> edges_of(const Segment& segment, std::int64_t begin,
-                                      std::int64_t end) {
-  const std::int64_t size = std::min(kEdgeBytes, end - begin);
-  std::string bytes(static_cast<std::size_t>(2 * size), '\0');
-  char* to = bytes.data();
-  for (const std::int64_t at : {begin, end - size}) {
-    if (::pread(segment.fd(), to, static_cast<std::size_t>(size), at - segment.base()) != size)
-      return std::nullopt;
-    to += size;
+                                      std::int64_t last_record, std::int64_t end) {
+  std::uint32_t sum = 0;
+  for (const std::int64_t at : {begin, last_record, std::max(begin, end - kEdgeBytes)}) {
+    std::string bytes(static_cast<std::size_t>(std::min(kEdgeBytes, end - at)), '\0');
+    const ssize_t got = ::pread(segment.fd(), bytes.data(), bytes.size(), at - segment.base());
+    if (got != static_cast<ssize_t>(bytes.size())) return std::nullopt;
+    sum = add_to_sum(sum, bytes);
   }
-  return add_to_sum(0, bytes);
+  return sum;
 }
 
 std::vector<std::string> list(const std::string& directory, std::error_code& code) {
@@ -56,9 +56,9 @@ void LogDigests::warn(const Error& error) {
   warn_(error.text + "; a start without a digest reads that part of the log, which takes longer");
 }
 
-void LogDigests::remove_all() {
+std::optional<Error> LogDigests::remove_all() {
   begin_at(0);
-  remove_rest();
+  return remove_rest();
 }
 
 void LogDigests::begin_at(std::int64_t min) {
@@ -67,20 +67,37 @@ void LogDigests::begin_at(std::int64_t min) {
   next_ = min;
 }
 
-void LogDigests::remove_rest() {
+std::optional<Error> LogDigests::remove_rest() {
   std::error_code code;
-  bool removed = false;
+  std::optional<Error> failed;
   for (const auto& name : list(directory_, code)) {
     const auto piece = std::partition_point(pieces_.begin(), pieces_.end(), [&](const Piece& each) {
       return Segment::file_name(each.begin) < name;
     });
     if (piece != pieces_.end() && Segment::file_name(piece->begin) == name) continue;
-    removed = true;
-    if (const auto error = remove_file(directory_ + "/" + name)) warn(*error);
+    auto error = remove_file(directory_ + "/" + name);
+    if (!error) continue;
+    // A directory is no digest, now or later.
+    if (error->os_errno == EISDIR)
+      warn(*error);
+    else if (!failed)
+      failed = std::move(error);
   }
-  if (code) warn(system_error(code.value(), "cannot list '" + directory_ + "'"));
-  if (!removed) return;
-  if (const auto error = sync_directory(directory_)) warn(*error);
+  if (code == std::errc::not_a_directory) {
+    warn(system_error(code.value(), "cannot list '" + directory_ + "'"));
+    return failed;
+  }
+  if (code && !failed) failed = system_error(code.value(), "cannot list '" + directory_ + "'");
+  // Whether or not there was one: an earlier start may have removed it and ended before this.
+  auto unsynced = sync_removals();
+  return failed ? failed : unsynced;
+}
+
+std::optional<Error> LogDigests::sync_removals() const {
+  auto error = sync_directory(directory_);
+  // Where there is no directory there was no file.
+  if (error && (error->os_errno == ENOENT || error->os_errno == ENOTDIR)) return std::nullopt;
+  return error;
 }
 
 bool LogDigests::read(const Segment& segment, std::int64_t offset, std::int64_t limit,
@@ -98,9 +115,10 @@ bool LogDigests::read(const Segment& segment, std::int64_t offset, std::int64_t 
   // One that ends above the limit, or in another segment, is no use whatever it says.
   const bool good = parse_digest(std::get<std::string>(content), out) && out.begin == offset &&
                     out.end > offset && out.end <= std::min(limit, segment.end()) &&
-                    out.segment_bytes == segment_bytes_ &&
-                    edges_of(segment, out.begin, out.end) == out.edges;
+                    out.segment_bytes == segment_bytes_;
   if (!good) return false;
+  const std::int64_t last = out.records.empty() ? out.begin : out.records.back().offset;
+  if (edges_of(segment, out.begin, last, out.end) != out.edges) return false;
   const std::lock_guard lock(mutex_);
   pieces_.push_back({out.begin, out.end});
   next_ = out.end;
@@ -134,7 +152,8 @@ void LogDigests::write(const Segment& segment, const DigestBuilder& builder, std
 
 std::optional<Error> LogDigests::write_file_of(const Segment& segment, const DigestBuilder& builder,
                                                std::int64_t end) const {
-  const auto edges = edges_of(segment, builder.begin(), end);
+  errno = 0;
+  const auto edges = edges_of(segment, builder.begin(), builder.last(), end);
   if (!edges) return system_error(errno, "cannot read '" + segment.path() + "'");
   if (auto error = make_directory(directory_)) return error;
   return write_file(path(builder.begin()), builder.finish(end, segment_bytes_, *edges));
@@ -146,24 +165,30 @@ void LogDigests::stop() {
 }
 
 std::optional<Error> LogDigests::keep(std::int64_t begin, std::int64_t end) {
-  std::vector<std::string> gone;
+  std::vector<Piece> gone;
   {
     const std::lock_guard lock(mutex_);
     std::erase_if(pieces_, [&](const Piece& piece) {
       if (piece.begin >= begin && piece.end <= end) return false;
-      gone.push_back(path(piece.begin));
+      gone.push_back(piece);
       return true;
     });
     if (next_ < begin || next_ > end) next_ = pieces_.empty() ? begin : pieces_.back().end;
   }
-  // Without the mutex, so that no flush waits for the disk here.
-  for (const auto& file : gone)
-    if (auto error = remove_file(file)) return error;
   if (gone.empty()) return std::nullopt;
-  // Where there is no directory there was no file.
-  auto error = sync_directory(directory_);
-  if (error && error->os_errno == ENOENT) return std::nullopt;
-  return error;
+  // Without the mutex, so that no flush waits for the disk here.
+  std::optional<Error> failed;
+  for (const Piece& piece : gone) {
+    auto error = remove_file(path(piece.begin));
+    if (!error) continue;
+    if (!failed) failed = std::move(error);
+    // It may still have a file: the next call tries again.
+    const std::lock_guard lock(mutex_);
+    const auto after = std::ranges::upper_bound(pieces_, piece.begin, {}, &Piece::begin);
+    pieces_.insert(after, piece);
+  }
+  auto unsynced = sync_removals();
+  return failed ? failed : unsynced;
 }
 
 }  // namespace stub::store

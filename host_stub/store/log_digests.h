@@ -5,14 +5,16 @@
 // pieces, wherever it begins and whoever walks it.
 //
 // They save time and nothing else: what is missing, cut short or wrong is found by reading the log.
-// So writing one needs no fsync and no rename, and no failure is more than a warning. What must not
-// happen is that a digest speaks of other bytes than the log holds. Hence:
+// So writing one needs no fsync and no rename, and a failure to is no more than a warning. What
+// must not happen is that a digest speaks of other bytes than the log holds, so a failure to remove
+// one is an error of the open, or of who cuts. Hence:
 //
 //   - a digest counts at an open only if its piece ends below the mark's flushed end;
 //   - who cuts, trims or resets the log calls keep, which removes durably what the log no longer
 //     holds, before anything else can be appended there;
-//   - an open removes all that it did not use, and without a mark that knows digests it uses none;
-//   - the bytes at both ends of the piece are compared as well.
+//   - an open removes durably all that it did not use, and without a mark that knows digests it
+//     uses none;
+//   - the bytes at both ends of the piece and its last record are compared as well.
 //
 // Threads: keep and next from any. The rest from one thread: the open's, then the keeper's. Whoever
 // writes holds a lease on the piece. So a cut into it comes before, and then next is another, or
@@ -43,12 +45,12 @@ class LogDigests {
   bool enabled() const { return piece_bytes_ <= segment_bytes_; }
 
   // The open: it asks for each piece in turn, and walks those that are not there.
-  void remove_all();
+  std::optional<Error> remove_all();
   void begin_at(std::int64_t min);
   // The digest of the piece at offset, if it is right and ends at or below limit.
   bool read(const Segment& segment, std::int64_t offset, std::int64_t limit, Digest& out);
   // Removes what was neither read nor written since begin_at.
-  void remove_rest();
+  std::optional<Error> remove_rest();
 
   // Where the next piece to be written begins, and the offset that its end reaches; kNoLimit: none.
   std::int64_t next() const;
@@ -69,6 +71,7 @@ class LogDigests {
   std::string path(std::int64_t begin) const;
   std::optional<Error> write_file_of(const Segment& segment, const DigestBuilder& builder,
                                      std::int64_t end) const;
+  std::optional<Error> sync_removals() const;
   void warn(const Error& error);
 
   const std::string directory_;

@@ -180,14 +180,15 @@ std::optional<Error> Recovery::remove_leftovers(std::vector<std::int64_t>& bases
 std::optional<Error> Recovery::find_end(std::int64_t& end) {
   log_.observer_.on_begin(begin_);
   const bool believe_digests = mark_ && mark_->digests;
-  if (!believe_digests) log_.digests_.remove_all();
+  if (!believe_digests)
+    if (auto error = log_.digests_.remove_all()) return error;
   log_.digests_.begin_at(begin_);
   if (mark_) {
     settle_flush(*mark_, log_.options_.boot_id,
                  [this](std::int64_t at, std::int64_t stop) { return log_.bytes_at(at, stop); });
     const auto walked = tell_records(mark_->flushed, BodyCheck::kNo, believe_digests);
     if (faulty(walked.item)) return damage(walked);
-    log_.digests_.remove_rest();
+    if (auto error = log_.digests_.remove_rest()) return error;
     if (auto error = find_end_in_tail(walked.position, end)) return error;
     log_.walk(walked.position, end, BodyCheck::kNo,
               [this](const RecordView& record) { log_.observer_.on_record(record); });

@@ -551,6 +551,85 @@ TEST(Digest, OneOfOtherBytesIsNotBelieved) {
   expect_equal_to_a_walk(dir);
 }
 
+// As when somebody copies another node's log over this one's, with the same beginning.
+TEST(Digest, OneOfALogThatPartsLaterIsNotBelieved) {
+  const TempDir ours, theirs;
+  for (const auto* dir : {&ours, &theirs}) {
+    Store store;
+    auto options = small_pieces(dir->path());
+    options.now_ms = [] { return 1000; };
+    store.open_or_die(options);
+    // The first record is the same, and so is all of the bodies.
+    for (int i = 0; i < 40; ++i) {
+      const int queue = dir == &theirs && i > 0 ? 1 : 0;
+      ASSERT_FALSE(store.put("t", std::string(700, 'x'), queue).error);
+    }
+    ASSERT_FALSE(store.log->flush(store.log->bounds().end));
+    ASSERT_TRUE(digested_up_to(dir->path(), kPiece));
+  }
+  ASSERT_EQ(digests(ours.path()).front(), 0);
+  fs::copy(digest_path(ours.path(), 0), digest_path(theirs.path(), 0),
+           fs::copy_options::overwrite_existing);
+  expect_equal_to_a_walk(theirs.path());
+}
+
+TEST(Digest, OneThatMustGoAndCannotIsAnErrorOfTheOpen) {
+  Digested made;
+  const std::string& dir = made.dir.path();
+  const std::string stale = digest_path(dir, 50 * kSegment);
+  fs::copy(digest_path(dir, kSegment), stale);
+  Store store;
+  std::optional<Error> error;
+  {
+    const test::FileCalls calls([](const std::string& name) { return name == "unlink" ? EIO : 0; });
+    error = store.open(small_pieces(dir));
+  }
+  ASSERT_TRUE(error);
+  EXPECT_NE(error->text.find(stale), std::string::npos) << error->text;
+  store.open_or_die(small_pieces(dir));
+  EXPECT_FALSE(fs::exists(stale));
+}
+
+// A start may have removed one and been killed before the directory was on the disk.
+TEST(Digest, AStartMakesTheRemovalsOfAnEarlierOneDurable) {
+  const TempDir dir;
+  fs::create_directory(digest_dir(dir.path()));
+  LogDigests starting(dir.path(), kSegment, kPiece, [](const std::string&) {});
+  int synced = 0;
+  const test::FileCalls calls([&](const std::string& name) {
+    synced += name == "fsync" ? 1 : 0;
+    return 0;
+  });
+  starting.begin_at(0);
+  EXPECT_FALSE(starting.remove_rest());
+  EXPECT_EQ(synced, 1);
+}
+
+TEST(Digest, RetentionTriesAgainToRemoveOne) {
+  const TempDir dir;
+  fs::create_directory(digest_dir(dir.path()));
+  Digested made;
+  Store store;
+  store.open_or_die(small_pieces(made.dir.path()));
+  LogDigests digests_of(made.dir.path(), kSegment, kPiece, [](const std::string&) {});
+  digests_of.begin_at(0);
+  const auto there = digests(made.dir.path());
+  Digest out;
+  for (const std::int64_t begin : there) {
+    const auto segment = Segment::open(made.dir.path() + "/commitlog", begin - begin % kSegment,
+                                       Segment::Access::kReadOnly);
+    ASSERT_TRUE(
+        digests_of.read(*std::get<std::shared_ptr<Segment>>(segment), begin, kNoLimit, out));
+  }
+  {
+    const test::FileCalls calls([](const std::string& name) { return name == "unlink" ? EIO : 0; });
+    EXPECT_TRUE(digests_of.keep(kSegment, kNoLimit));
+  }
+  EXPECT_EQ(digests(made.dir.path()), there);
+  EXPECT_FALSE(digests_of.keep(kSegment, kNoLimit));
+  EXPECT_EQ(digests(made.dir.path()).front(), kSegment);
+}
+
 TEST(Digest, RetentionTakesTheSegmentsOwn) {
   const TempDir dir;
   std::mt19937 random(6);
