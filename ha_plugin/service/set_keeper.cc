@@ -73,13 +73,14 @@ void SetKeeper::use(const WrittenSet& set) {
   ids.reserve(others.size());
   for (const ReplicaList::Node& node : others) ids.push_back(node.id);
   others_.set(std::move(ids));
-  const bool in =
-      set.members.counts(settings_.replica_id) || set.members.joining == settings_.replica_id;
+  const core::Members members = settings_.members();
+  const bool in = !settings_.keeps_epochs() || members.counts(settings_.replica_id) ||
+                  members.joining == settings_.replica_id;
   metrics_.set_outside.set(in ? 0 : 1);
   metrics_.set_version.set(set.members.version);
   metrics_.set_changing.set(set.members.stable() ? 0 : 1);
   metrics_.set.set(settings_.set_text());
-  metrics_.set_nodes.set(settings_.members().counted());
+  metrics_.set_nodes.set(members.counted());
 }
 
 std::optional<WrittenSet> SetKeeper::after(const std::string& option, const std::string& value,

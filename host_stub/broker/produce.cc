@@ -141,7 +141,15 @@ void LocalBroker::produce_all(std::vector<Produce> asked) {
   std::vector<std::shared_ptr<Pending>> run;
   std::vector<store::NewMessage> messages;
   std::size_t bytes = 0;
+  const auto append_run = [&] {
+    append(run, messages);
+    run.clear();
+    messages.clear();
+    bytes = 0;
+  };
   for (auto& one : asked) {
+    // Each of these may make a topic: near the most that there may be, they are counted first.
+    if (index_.topic_count() + run.size() >= kMaxTopics) append_run();
     auto pending = accept(one.request, std::move(one.done));
     if (!pending) continue;
     for (const auto& item : one.request.items) {
@@ -149,13 +157,9 @@ void LocalBroker::produce_all(std::vector<Produce> asked) {
       bytes += messages.back().record.size();
     }
     run.push_back(std::move(pending));
-    if (bytes < kRunBytes) continue;
-    append(run, messages);
-    run.clear();
-    messages.clear();
-    bytes = 0;
+    if (bytes >= kRunBytes) append_run();
   }
-  append(run, messages);
+  append_run();
 }
 
 std::shared_ptr<LocalBroker::Pending> LocalBroker::accept(const ProduceRequest& request,

@@ -27,7 +27,7 @@ constexpr std::chrono::milliseconds kSweepMin{20};
 // When descriptors run out, a new try at once would spin.
 constexpr std::chrono::milliseconds kAcceptPause{100};
 // A wake-up takes longer than most pauses under load, so a loop whose last sleep was short looks
-// for more work before the next one. With few requests, whose pauses are long, that burns nothing.
+// for more work before the next one.
 constexpr std::chrono::microseconds kLookForMore{50};
 // For a port that is free on all addresses of a name.
 constexpr int kPortTries = 10;
@@ -54,7 +54,9 @@ void Loop::run() {
   using Clock = Session::Clock;
   for (auto before = Clock::now(); context_.run_one() > 0; before = Clock::now()) {
     // A sleep is longer than the pause that it bridged by the time that the wake-up took.
-    if (Clock::now() - before >= 2 * kLookForMore) continue;
+    const bool short_sleep = Clock::now() - before < 2 * kLookForMore;
+    context_.poll();  // what came with it, whose wait is no sleep
+    if (!short_sleep) continue;
     for (auto last = Clock::now(); Clock::now() - last < kLookForMore;) {
       if (context_.poll() > 0)
         last = Clock::now();

@@ -171,8 +171,6 @@ void Session::rest() {
                               });
 }
 
-// A read that does not fill its buffer tells Asio that the socket is empty, which saves a system
-// call.
 void Session::receive() {
   std::size_t room = kHeaderReadBytes;
   if (reading_ == Reading::kBody) {
@@ -441,7 +439,7 @@ void Session::on_written(ErrorCode error) {
   if (writing_.capacity() > kKeepAnswerBytes) writing_.shrink_to_fit();
   if (!ready_.empty()) send();
   if (closed_) return;
-  if (reading_ == Reading::kPaused) return read_next();
+  if (reading_ == Reading::kPaused) read_next();
   finish_if_done();
 }
 

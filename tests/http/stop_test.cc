@@ -68,6 +68,20 @@ TEST_F(Stop, ProducersThatWaitAreAnsweredByTheBrokersEnd) {
   EXPECT_THAT(answer, HasSubstr("Connection: close"));
 }
 
+TEST_F(Stop, OneOfWhichNoMoreIsReadIsClosedOnceItIsAnswered) {
+  serve({.threads = 1, .max_pipelined = 2});
+  broker_.hold();
+  auto producer = raw();
+  const auto one = request("POST", "/v1/topics/t/messages", "x");
+  producer.send(one + one + one);
+  ASSERT_TRUE(broker_.await_held(2));
+  server_->drain();
+  broker_.stop(0);
+  const auto answers = producer.read_all();
+  EXPECT_TRUE(producer.at_end());
+  EXPECT_THAT(answers, HasSubstr("Connection: close"));
+}
+
 TEST_F(Stop, ClosesWhatIsNotAnsweredInTime) {
   broker_.hold();
   auto producer = raw();

@@ -3,10 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <boost/json.hpp>
 #include <thread>
 
+#include "broker/local_broker.h"
 #include "broker_fixture.h"
 #include "ha/ext/append_reserve.h"
 
@@ -181,6 +183,19 @@ TEST(Broker, ManyRequestsThatAreMoreThanOneAppendTakesAreAllStored) {
                      }});
   broker->produce_all(std::move(asked));
   EXPECT_EQ(stored, kRequests);
+}
+
+TEST(Broker, ManyRequestsMakeNoMoreTopicsThanThereMayBe) {
+  const TempDir dir;
+  const auto broker = open_broker(broker_options(dir.path(), Role::kMaster));
+  std::vector<std::int32_t> told;
+  std::vector<Produce> asked;
+  for (std::size_t i = 0; i < kMaxTopics + 3; ++i)
+    asked.push_back({request("t" + std::to_string(i), {"b"}),
+                     [&](const ProduceResult& r) { told.push_back(r.status); }});
+  broker->produce_all(std::move(asked));
+  EXPECT_EQ(std::count(told.begin(), told.end(), HA_OK), static_cast<std::ptrdiff_t>(kMaxTopics));
+  EXPECT_EQ(std::count(told.begin(), told.end(), HA_AGAIN), 3);
 }
 
 TEST(Broker, SyncFlushIsDurableBeforeItAnswers) {

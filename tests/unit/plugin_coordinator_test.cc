@@ -344,6 +344,15 @@ TEST_P(ChangedSet, ANodeThatJoinsDoesNotCountBeforeItHasTheLog) {
   EXPECT_FALSE(changes(*master_));
 }
 
+TEST_P(ChangedSet, EachNodeOfASetIsInIt) {
+  for (const auto& node : nodes_) {
+    const auto status = node->plugin->status();
+    EXPECT_TRUE(status.at("coordinator").at("set").at("member").as_bool()) << node->id;
+    EXPECT_EQ(boost::json::serialize(status.at("warnings")).find("left the set"), std::string::npos)
+        << node->id;
+  }
+}
+
 TEST_P(ChangedSet, ANodeThatLeavesCountsNoMore) {
   Node& gone = slave();
   ASSERT_EQ(master_->plugin->set_option("remove_member", gone.id), HA_OK);

@@ -157,8 +157,13 @@ std::int32_t Broker::write_metadata(std::string_view state, Error&) {
 }
 
 void Broker::role_changed(const ha_role_report& report) {
-  Error error;
-  if (report.role == HA_ROLE_MASTER && !wipe_rest(error)) log(HA_LOG_ERROR, error.text);
+  if (report.role == HA_ROLE_MASTER) {
+    try {
+      if (Error error; !wipe_rest(error)) log(HA_LOG_ERROR, error.text);
+    } catch (const std::exception& wrong) {
+      log(HA_LOG_ERROR, std::string("what was cut is not wiped: ") + wrong.what());
+    }
+  }
   java_.role_changed(report);
 }
 
@@ -334,25 +339,25 @@ std::int32_t Broker::flush(std::int64_t end, Error& error) {
   ha_bounds log{};
   bounds(log);
   end = std::min(end, log.end);
-  const bool again = std::exchange(sync_failed_, true);
   for (std::int64_t at = std::max(log.min, synced_.load()); at < end;) {
     const Segment segment = files_.find(at);
     if (!segment) return HA_RANGE;
-    if (again) {
+    if (sync_failed_) {
       const std::int32_t status = write_again(*segment, at, error);
       if (status != HA_OK) return status;
     }
     if (const int wrong = segment->sync()) {
+      sync_failed_ = true;
       error.os_errno = wrong;
       error.text = "cannot make the commit log '" + segment->path() + "' durable (fdatasync)";
       return HA_IO;
     }
     at = segment->end();
+    const std::lock_guard lock(cutting_);
+    if (cuts != cuts_) return HA_AGAIN;  // other bytes are there now
+    sync_failed_ = false;
+    synced_ = std::max(synced_.load(), std::min(at, end));
   }
-  const std::lock_guard lock(cutting_);
-  if (cuts != cuts_) return HA_AGAIN;  // other bytes are there now
-  sync_failed_ = false;
-  synced_ = std::max(synced_.load(), end);
   return HA_OK;
 }
 

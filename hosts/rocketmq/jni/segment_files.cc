@@ -54,7 +54,15 @@ int SegmentFile::write(std::int64_t offset, const std::byte* data, std::size_t s
 int SegmentFile::sync() const { return ::fdatasync(fd_) == 0 ? 0 : errno; }
 
 int SegmentFile::write_again(std::int64_t offset, std::size_t size) const {
-  const std::vector<std::byte> copy(at(offset), at(offset) + size);
+  // Not through the mapping: a page that cannot be read would end this process.
+  std::vector<std::byte> copy(size);
+  for (std::size_t got = 0; got < size;) {
+    const ssize_t n = ::pread(fd_, copy.data() + got, size - got,
+                              static_cast<off_t>(offset - begin_) + static_cast<off_t>(got));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return n < 0 ? errno : EIO;
+    got += static_cast<std::size_t>(n);
+  }
   return write(offset, copy.data(), size);
 }
 
