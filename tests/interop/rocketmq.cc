@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <random>
 #include <set>
 #include <sstream>
@@ -31,12 +32,15 @@ constexpr int kUpdateAndCreateTopic = 17;
 constexpr int kGetBrokerRuntimeInfo = 28;
 constexpr int kGetBrokerHaStatus = 907;
 
-bool can_listen(int port) {
-  const Descriptor socket(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+// Not valid when somebody has that port.
+Descriptor bind_to(int port, int type) {
+  Descriptor socket(::socket(AF_INET6, type | SOCK_CLOEXEC, 0));
   sockaddr_in6 address{};
   address.sin6_family = AF_INET6;
   address.sin6_port = htons(static_cast<std::uint16_t>(port));
-  return ::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
+  if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0)
+    return Descriptor();
+  return socket;
 }
 
 std::string read_file(const std::filesystem::path& path) {
@@ -86,14 +90,20 @@ std::filesystem::path plugin_jar() {
 int free_ports(int count) {
   // Below the range from which the system picks for itself.
   static std::mt19937 random{std::random_device{}()};
-  static std::set<int> given;  // somebody may listen there later
+  // Somebody may listen there later. Nothing here speaks UDP: a UDP socket with a port's number
+  // keeps it from this process and from the tests that run beside it.
+  static std::map<int, Descriptor> held;
   std::uniform_int_distribution<int> pick(15000, 31000);
   for (;;) {
     const int first = pick(random);
-    int good = 0;
-    while (good < count && !given.contains(first + good) && can_listen(first + good)) ++good;
-    if (good < count) continue;
-    for (int i = 0; i < count; ++i) given.insert(first + i);
+    std::map<int, Descriptor> taken;
+    for (int port = first; port < first + count; ++port) {
+      Descriptor hold = bind_to(port, SOCK_DGRAM);
+      if (!hold || !bind_to(port, SOCK_STREAM)) break;
+      taken.emplace(port, std::move(hold));
+    }
+    if (static_cast<int>(taken.size()) < count) continue;
+    held.merge(taken);
     return first;
   }
 }
