@@ -244,9 +244,9 @@ json::array warnings_json(const StatusInput& in) {
                      m.coordinator.last_words.get());
   }
   if (m.coordinator.set_outside.value() != 0) {
-    all.emplace_back("this node has left the set (" + m.coordinator.set.get() +
-                     "): nobody serves it, and it does not become master; stop it, or add it again "
-                     "with `members add`");
+    all.emplace_back("this node is not in the set (" + m.coordinator.set.get() +
+                     "): nobody serves it, and it does not become master; add it with `members "
+                     "add`, or stop it");
   }
   if (m.role.value() == HA_ROLE_SLAVE && m.client.state.value() == HA_STATE_SUSPEND) {
     all.emplace_back("following is suspended: " + m.client.last_words.get());

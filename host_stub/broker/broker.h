@@ -88,9 +88,9 @@ struct ProduceResult {
   std::int64_t end_offset = -1;  // one past the last stored item's record
 };
 
-// A request and what is told of it. done is called exactly once: inline when refused or when
-// nothing is waited for, on the log's flusher thread after a sync flush, else on a plugin thread.
-// It must not block.
+// A request and the function that gets its result. done is called exactly once: inline when the
+// request is refused or waits for nothing, on the log's flusher thread after a sync flush, else on
+// a plugin thread. It must not block.
 struct Produce {
   ProduceRequest request;
   std::function<void(ProduceResult)> done;
@@ -149,8 +149,8 @@ class Broker {
   // Completes what waits, stops the plugin within timeout_ms, flushes and closes the log.
   virtual void stop(std::int64_t timeout_ms) = 0;
 
-  // Appends what is asked for, in order: to the log in one go as far as it can, and each request
-  // stands or falls by itself. On a slave: HA_NOT_MASTER and the master's address.
+  // Appends the requests' messages in order, with as few writes to the log as it can. Each request
+  // gets its own result. On a slave: HA_NOT_MASTER and the master's address.
   virtual void produce_all(std::vector<Produce> asked) = 0;
   void produce(ProduceRequest request, std::function<void(ProduceResult)> done) {
     std::vector<Produce> one;

@@ -11,7 +11,7 @@
 namespace stub {
 namespace {
 
-// Others wait for the append mutex while so many bytes are written.
+// One append writes about this much. Other producers wait for the append mutex meanwhile.
 constexpr std::size_t kRunBytes = std::size_t{1} << 20;
 
 std::int64_t system_now_ms() {
@@ -65,7 +65,7 @@ struct LocalBroker::Pending {
     result.text = std::move(text);
     done(std::move(result));
   }
-  // True when all of them are.
+  // Returns whether all of the request's messages are stored.
   bool note_stored(std::span<const store::NewMessage> own) {
     for (const auto& message : own) {
       if (message.offset < 0) break;
@@ -148,7 +148,7 @@ void LocalBroker::produce_all(std::vector<Produce> asked) {
     bytes = 0;
   };
   for (auto& one : asked) {
-    // Each of these may make a topic: near the most that there may be, they are counted first.
+    // Each request may make a topic. Near the limit, the topics of those before it must count.
     if (index_.topic_count() + run.size() >= kMaxTopics) append_run();
     auto pending = accept(one.request, std::move(one.done));
     if (!pending) continue;
@@ -197,7 +197,7 @@ void LocalBroker::append(std::span<const std::shared_ptr<Pending>> run,
                          std::span<store::NewMessage> messages) {
   while (!run.empty()) {
     const store::Appended appended = log_->append_messages(messages);
-    // Up to the one that the log refused: those after it may fare better.
+    // The log stops at the first message that it refuses. The requests after it are tried again.
     for (bool stored = true; stored && !run.empty(); run = run.subspan(1)) {
       const auto& pending = run.front();
       const auto own = messages.first(pending->messages);

@@ -57,8 +57,8 @@ sigset_t stop_signals() {
   return set;
 }
 
-// By default glibc gives memory back to the system, and takes new pages from it, for every message
-// of some 10 KiB and more: a quarter of the CPU time of such a message, measured with 16 KiB.
+// By default glibc returns the memory of larger messages to the system and gets new pages for the
+// next ones. That was a quarter of the CPU time of a message of 16 KiB.
 void keep_freed_memory() {
   constexpr int kLargestFromHeap = 32 << 20;  // the most that glibc allows
   constexpr int kKept = 64 << 20;

@@ -41,8 +41,8 @@ class Api {
   static std::optional<Place> place_of(const Request& request);
 
   // Does what the request asks, for any client: the session asks Access first.
-  // Answers through reply, exactly once, now or later on any thread; or gives back what the session
-  // has to do for that, and leaves reply alone.
+  // Answers through reply, exactly once, now or later on any thread. Or returns what the session
+  // has to do first.
   Later handle(Request request, const Reply& reply);
 
   // True for a request that may run while an earlier one of its connection waits: appends happen in

@@ -52,8 +52,8 @@ struct LongPoll {
   std::function<Response()> read;
 };
 
-// What an answer needs yet: nothing, messages to come, or an append that is done together with
-// those of other connections.
+// What the session still has to do for an answer: nothing, wait for messages, or append. It appends
+// together with other connections.
 using Later = std::variant<std::monostate, LongPoll, Produce>;
 
 // Takes the one answer to one request; may be called on any thread.

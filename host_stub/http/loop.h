@@ -66,11 +66,12 @@ class Loop {
   void start();
   void stop();  // closes every connection and joins the thread
 
-  // From any thread: that session's answer. Those that come close together cost one wake-up.
+  // From any thread: gives that session an answer. Answers that come close together wake the loop
+  // once.
   void answer(std::weak_ptr<Session> session, std::uint64_t slot, Response response);
 
   // On the loop's thread.
-  // Appends together what the connections ask for in one turn of the loop.
+  // Appends it at the end of this turn, together with those of other connections.
   void produce(Produce what);
   void add(std::shared_ptr<Session> session);
   void remove(const std::shared_ptr<Session>& session);

@@ -53,9 +53,9 @@ void Loop::start() {
 void Loop::run() {
   using Clock = Session::Clock;
   for (auto before = Clock::now(); context_.run_one() > 0; before = Clock::now()) {
-    // A sleep is longer than the pause that it bridged by the time that the wake-up took.
+    // Twice, because a sleep lasts as long as the pause in the work and the wake-up after it.
     const bool short_sleep = Clock::now() - before < 2 * kLookForMore;
-    context_.poll();  // what came with it, whose wait is no sleep
+    context_.poll();  // runs what else is ready, so that the next run_one does sleep
     if (!short_sleep) continue;
     for (auto last = Clock::now(); Clock::now() - last < kLookForMore;) {
       if (context_.poll() > 0)
@@ -109,7 +109,7 @@ void Loop::give_answers() {
     session->take_reply(answer.slot, std::move(answer.response));
     answered.push_back(std::move(session));
   }
-  // What one client asked for in one go is answered in one go.
+  // After all are taken: several answers to one client leave in one write.
   for (const auto& session : answered) session->write_ready();
 }
 
@@ -123,7 +123,7 @@ void Loop::append() {
 }
 
 void Loop::drain() {
-  append();  // before "no request will call the broker any more" is true
+  append();  // after drain no request may call the broker
   draining_ = true;
   for (const auto& session : std::set(sessions_)) session->drain();
 }

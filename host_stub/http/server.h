@@ -23,8 +23,8 @@ struct ServerOptions {
   AccessOptions access = {};
   TlsFiles tls = {};  // without a certificate: plain HTTP. With a CA: clients may show certificates
 
-  // One covers a broker whose work is elsewhere (appending, replicating): it appends together what
-  // its connections ask for, which more threads do in smaller pieces.
+  // One is enough where appending and replicating are most of the work. It appends for all its
+  // connections together; with more threads those appends are smaller.
   int threads = 1;
   // An idle connection costs about 2 KiB here and a few in the kernel; the limit is the number of
   // descriptors, of which a store needs some too.

@@ -32,8 +32,8 @@ constexpr std::size_t kKeepReadBytes = 2 * kHeaderReadBytes;  // of its buffer, 
 // have each read one long answer must not hold on to it.
 constexpr std::size_t kKeepAnswerBytes = 1024;
 
-// Answers that a client does not take, beside those that the socket is taking. Beyond it, nothing
-// more is read from that client.
+// When a client does not read its answers and more than this waits for the socket, no further
+// request of that client is read.
 constexpr std::size_t kUnreadAnswerBytes = 64 * 1024;
 
 constexpr std::size_t kDropBytes = 16 * 1024;  // at a time, while lingering

@@ -45,7 +45,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void drain();
   void close();
   void sweep(Clock::time_point now);
-  // An answer, which write_ready sends when those before it are there.
+  // Keeps an answer until write_ready may send it: after those to earlier requests.
   void take_reply(std::uint64_t slot, Response response);
   void write_ready();
 

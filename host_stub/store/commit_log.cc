@@ -238,13 +238,13 @@ CommitLog::Walked CommitLog::walk(std::int64_t from, std::int64_t to, BodyCheck 
   return walk_items(from, to, look, use, enough);
 }
 
-// What is durable and confirmed, so that no cut that is safe has to remove one.
+// A digest is only of durable and confirmed bytes: a safe cut never has to remove one.
 bool CommitLog::digest_due() const {
   const LogBounds bounds = bounds_.load();
   return digests_.piece_end(digests_.next()) <= std::min(bounds.durable, bounds.confirm);
 }
 
-// One a time, so that the keeper comes to its other work in between.
+// Writes one digest. The keeper does its other work before the next one.
 void CommitLog::write_digest() {
   if (!digest_due()) return;
   const LogBounds bounds = bounds_.load();

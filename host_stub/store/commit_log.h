@@ -70,7 +70,7 @@ struct LogOptions {
   std::int64_t flush_interval_ms = 500;
   std::int64_t retention_bytes = 0;               // 0 = keep all
   std::int64_t retention_ms = 0;                  // 0 = keep all
-  std::int64_t digest_bytes = kDigestPieceBytes;  // of the log, that one digest speaks of
+  std::int64_t digest_bytes = kDigestPieceBytes;  // how much of the log one digest covers
   std::size_t max_lent = kMaxLent;
   std::function<std::int64_t()> now_ms;     // default: the system's clock
   std::function<std::int64_t()> steady_ms;  // default: time since boot, which nobody sets
@@ -227,12 +227,12 @@ class CommitLog {
   // look(offset, bytes available, bytes left in the segment) judges the item at an offset.
   using Look = std::function<Item(std::int64_t, std::int64_t, std::int64_t)>;
   using Use = std::function<void(const RecordView&)>;
-  // Ends at the first item that begins at or above enough.
+  // Stops at `to`, or at the first item that begins at or above `enough`.
   Walked walk_items(std::int64_t from, std::int64_t to, const Look& look, const Use& use,
                     std::int64_t enough = kNoLimit) const;
   Walked walk(std::int64_t from, std::int64_t to, BodyCheck check, const Use& use,
               std::int64_t enough = kNoLimit) const;
-  // The next piece of the log that may have a digest is there.
+  // Whether the next piece is durable and confirmed, so that its digest can be written.
   bool digest_due() const;
   void write_digest();
   Result<std::int64_t> flush_once();

@@ -61,7 +61,7 @@ struct MarkValues {
   std::uint32_t committed_sum = 0;
   std::optional<BootId> boot;  // none: not known
   bool summed = true;          // false: of an older version, which kept no sums
-  bool digests = true;         // false: of an older version, which left the digests as they were
+  bool digests = true;         // false: written by a version that does not keep digests up to date
 };
 
 class CommitMark {

@@ -26,7 +26,7 @@ void put(std::string& out, std::uint64_t value) {
   out.push_back(static_cast<char>(value));
 }
 
-// Once something is missing nothing more is there.
+// Reads numbers and texts. After the first that is cut short, everything reads as 0 and "".
 class Reader {
  public:
   explicit Reader(std::string_view bytes) : rest_(bytes) {}
@@ -44,7 +44,7 @@ class Reader {
     rest_ = {};
     return 0;
   }
-  // Of things that take a byte each at least.
+  // A number of entries. Each takes a byte at least, so a larger number is wrong.
   std::size_t count() {
     const std::uint64_t value = number();
     if (value > rest_.size()) good_ = false;

@@ -27,7 +27,7 @@
 
 namespace stub::store {
 
-// What a record says to the schedule.
+// What the schedule has to know of a record.
 struct ScheduleNote {
   std::int64_t offset = 0;  // of the record
   std::int64_t number = 0;  // when it is to be delivered, or the offset of what it delivers
@@ -67,7 +67,7 @@ class DigestBuilder {
   void add(const RecordView& record);
 
   std::int64_t begin() const { return begin_; }
-  // Where the last record begins; without one, the piece.
+  // Offset of the last record, or of the piece if it has none.
   std::int64_t last() const { return last_; }
   std::string finish(std::int64_t end, std::int64_t segment_bytes, std::uint32_t edges) const;
 
@@ -91,7 +91,7 @@ class DigestBuilder {
   std::uint64_t note_count_ = 0;
 };
 
-// False, with anything in out, when this is not a whole digest.
+// Returns false if content is not a whole digest; out is undefined then.
 bool parse_digest(std::string_view content, Digest& out);
 
 }  // namespace stub::store

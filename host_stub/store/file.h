@@ -37,7 +37,7 @@ std::optional<Error> sync_file(int fd, const std::string& path);
 std::optional<Error> remove_file(const std::string& path);
 // All or nothing, also across a loss of power: a new file, fsync, rename, fsync of the directory.
 std::optional<Error> replace_file(const std::string& path, std::string_view content);
-// Neither: after a failure or a loss of power there may be any part of it.
+// Not durable, and not at once: after a failure or a loss of power any part may be there.
 std::optional<Error> write_file(const std::string& path, std::string_view content);
 Result<std::string> read_file(const std::string& path);
 // Renames a file so that another can take its place, and says what it is called now:

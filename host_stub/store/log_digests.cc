@@ -14,9 +14,10 @@ namespace {
 
 constexpr std::int64_t kEdgeBytes = 512;
 
-// The CRC-32 of the first bytes of a piece, of its last record and of its last bytes. The record's
-// header has its offset, its time and its numbers; what ends the piece may be equal in other logs.
-// By pread: a page fault in the mapping would read as much around it as the disk's read-ahead says.
+// CRC-32 of the piece's first bytes, of the beginning of its last record, and of its last bytes.
+// The last bytes alone may be the same in another log; the record's header has its offset, its time
+// and its queue offset. Uses pread: a page fault in the mapping would read the disk's whole
+// read-ahead window.
 std::optional<std::uint32_t> edges_of(const Segment& segment, std::int64_t begin,
                                       std::int64_t last_record, std::int64_t end) {
   std::uint32_t sum = 0;
@@ -77,25 +78,27 @@ std::optional<Error> LogDigests::remove_rest() {
     if (piece != pieces_.end() && Segment::file_name(piece->begin) == name) continue;
     auto error = remove_file(directory_ + "/" + name);
     if (!error) continue;
-    // A directory is no digest, now or later.
+    // A directory in the place of a digest can never be read as one.
     if (error->os_errno == EISDIR)
       warn(*error);
     else if (!failed)
       failed = std::move(error);
   }
-  if (code == std::errc::not_a_directory) {
-    warn(system_error(code.value(), "cannot list '" + directory_ + "'"));
-    return failed;
+  if (code) {
+    auto error = system_error(code.value(), "cannot list '" + directory_ + "'");
+    if (code == std::errc::not_a_directory)
+      warn(error);
+    else if (!failed)
+      failed = std::move(error);
   }
-  if (code && !failed) failed = system_error(code.value(), "cannot list '" + directory_ + "'");
-  // Whether or not there was one: an earlier start may have removed it and ended before this.
+  // Even if nothing was removed now: an earlier start may have been killed before it got here.
   auto unsynced = sync_removals();
   return failed ? failed : unsynced;
 }
 
 std::optional<Error> LogDigests::sync_removals() const {
   auto error = sync_directory(directory_);
-  // Where there is no directory there was no file.
+  // Without a directory there are no digests.
   if (error && (error->os_errno == ENOENT || error->os_errno == ENOTDIR)) return std::nullopt;
   return error;
 }
@@ -112,7 +115,7 @@ bool LogDigests::read(const Segment& segment, std::int64_t offset, std::int64_t 
     warn(*error);
     return false;
   }
-  // One that ends above the limit, or in another segment, is no use whatever it says.
+  // A digest that ends above the limit or beyond this segment cannot be used.
   const bool good = parse_digest(std::get<std::string>(content), out) && out.begin == offset &&
                     out.end > offset && out.end <= std::min(limit, segment.end()) &&
                     out.segment_bytes == segment_bytes_;
@@ -141,7 +144,7 @@ void LogDigests::write(const Segment& segment, const DigestBuilder& builder, std
     const std::lock_guard lock(mutex_);
     if (next_ != builder.begin()) return;
     next_ = end;
-    // Before there is a file, and whether or not there will be a whole one: keep removes it.
+    // Noted before the file exists, so that keep removes it even if writing fails halfway.
     pieces_.push_back({builder.begin(), end});
   }
   if (const auto error = write_file_of(segment, builder, end)) {
@@ -176,13 +179,13 @@ std::optional<Error> LogDigests::keep(std::int64_t begin, std::int64_t end) {
     if (next_ < begin || next_ > end) next_ = pieces_.empty() ? begin : pieces_.back().end;
   }
   if (gone.empty()) return std::nullopt;
-  // Without the mutex, so that no flush waits for the disk here.
+  // Without the mutex: a flush takes it, and must not wait for this disk access.
   std::optional<Error> failed;
   for (const Piece& piece : gone) {
     auto error = remove_file(path(piece.begin));
     if (!error) continue;
     if (!failed) failed = std::move(error);
-    // It may still have a file: the next call tries again.
+    // The file is still there. Noted again, so that the next call tries once more.
     const std::lock_guard lock(mutex_);
     const auto after = std::ranges::upper_bound(pieces_, piece.begin, {}, &Piece::begin);
     pieces_.insert(after, piece);

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// DIR/log_digests: the digests (digest.h) of the log's stable part, a file for each piece, named
-// like a segment by the offset at which the piece begins. A piece ends with the first whole record
-// at or beyond a multiple of the piece size, or with its segment. So the same log has the same
-// pieces, wherever it begins and whoever walks it.
+// DIR/log_digests: digests (digest.h) of the stable part of the log, one file for each piece. The
+// file is named by the offset at which its piece begins, as a segment is. A piece ends with the
+// first whole record at or beyond a multiple of the piece size, or with its segment. So the borders
+// depend on the log alone.
 //
-// They save time and nothing else: what is missing, cut short or wrong is found by reading the log.
-// So writing one needs no fsync and no rename, and a failure to is no more than a warning. What
-// must not happen is that a digest speaks of other bytes than the log holds, so a failure to remove
-// one is an error of the open, or of who cuts. Hence:
+// Digests only save time: open reads the log where one is missing, cut short or wrong. Writing one
+// needs no fsync and no rename, and if it fails there is a warning. But a digest must never
+// describe bytes that the log does not hold. Therefore:
 //
-//   - a digest counts at an open only if its piece ends below the mark's flushed end;
-//   - who cuts, trims or resets the log calls keep, which removes durably what the log no longer
-//     holds, before anything else can be appended there;
-//   - an open removes durably all that it did not use, and without a mark that knows digests it
-//     uses none;
-//   - the bytes at both ends of the piece and its last record are compared as well.
+//   - open uses a digest only if its piece ends at or below the mark's flushed end;
+//   - a cut, a trim or a reset of the log calls keep. It removes the digests of what the log no
+//     longer holds, durably, before other bytes can be appended there;
+//   - open removes, durably, each digest that it did not use. It uses none without a mark of a
+//     version that keeps digests up to date;
+//   - open compares both ends of the piece and its last record with the log;
+//   - a digest that cannot be removed is an error of the open or of the cut.
 //
-// Threads: keep and next from any. The rest from one thread: the open's, then the keeper's. Whoever
-// writes holds a lease on the piece. So a cut into it comes before, and then next is another, or
-// when the file is there.
+// Threads: keep and next from any; the rest from one thread, the open's and then the keeper's. The
+// keeper writes a digest while it holds a lease on the piece. So a cut into the piece comes before
+// the writing, which then finds another next(), or after it, and removes the file.
 #pragma once
 
 #include <cstdint>
@@ -37,14 +37,14 @@ namespace stub::store {
 
 class LogDigests {
  public:
-  // warn: what went wrong with them, once.
+  // warn: called once, with the first thing that went wrong.
   LogDigests(const std::string& store_dir, std::int64_t segment_bytes, std::int64_t piece_bytes,
              std::function<void(const std::string&)> warn);
 
-  // False: the segments are smaller than a piece, whose file would be no use.
+  // False if segments are smaller than a piece: a file for each would cost more than it saves.
   bool enabled() const { return piece_bytes_ <= segment_bytes_; }
 
-  // The open: it asks for each piece in turn, and walks those that are not there.
+  // For the open, which asks for each piece in turn and walks those that have no digest.
   std::optional<Error> remove_all();
   void begin_at(std::int64_t min);
   // The digest of the piece at offset, if it is right and ends at or below limit.
@@ -52,15 +52,16 @@ class LogDigests {
   // Removes what was neither read nor written since begin_at.
   std::optional<Error> remove_rest();
 
-  // Where the next piece to be written begins, and the offset that its end reaches; kNoLimit: none.
+  // Where the next piece to be written begins, and what its end has to reach. kNoLimit: there is
+  // none.
   std::int64_t next() const;
   std::int64_t piece_end(std::int64_t begin) const;
-  // Of the piece at next; a failure is a warning, and the piece goes without.
+  // Writes the digest of the piece at next(). If it fails, the piece has none.
   void write(const Segment& segment, const DigestBuilder& builder, std::int64_t end);
   // No more are written until keep changes the log.
   void stop();
 
-  // The log holds [begin, end) and no more.
+  // Call when the log holds only [begin, end) from now on.
   std::optional<Error> keep(std::int64_t begin, std::int64_t end);
 
  private:

@@ -30,7 +30,7 @@ class LogObserver {
   virtual void on_begin(std::int64_t /*min*/) {}
   // A whole record is part of the log.
   virtual void on_record(const RecordView& record) = 0;
-  // The log is being opened, and these whole records are part of it: as on_record for each.
+  // Instead of on_record for each of these records, while the log is being opened.
   virtual void on_digest(const Digest& digest) = 0;
   // Readers may be given the records that end at or below limit; kNoLimit, as at the start: all. A
   // lower limit than before hides nothing that they were given: what lay above has been cut.

@@ -65,7 +65,7 @@ std::vector<MessageWaiters::Waiter> MessageWaiters::take_satisfied(std::string_v
   const auto group = found->second.find(queue);
   if (group == found->second.end()) return ready;
   Waiting& waiting = group->second;
-  // What does not reach a cursor does not reach a higher one.
+  // If the lowest cursor is not reached, none is.
   while (!waiting.empty() && (all || reaches_(found->first, queue, waiting.begin()->first))) {
     Waiter& one = ready.emplace_back(std::move(waiting.begin()->second));
     running_[one.id] = std::this_thread::get_id();

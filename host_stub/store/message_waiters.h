@@ -2,8 +2,8 @@
 // Long polls: those who wait for a queue, or a topic, to have a message at or above their cursor.
 //
 // arrived only notes the queue and hands over to a thread of its own: it is called under the log's
-// append lock, and what a waiter does when it wakes is a stranger's code. Who waits for the same
-// stands in the order of the cursors, so those that wait on are not looked at.
+// append lock, and what a waiter does when it wakes is a stranger's code. The waiters of one queue
+// are sorted by cursor, so a message looks only at those that it wakes.
 //
 // Threads: add and cancel from any; arrived serialised; wakes run on the waiters' thread, or inside
 // add when the messages are there already, or inside stop.

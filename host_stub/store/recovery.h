@@ -35,7 +35,7 @@ class Recovery {
   std::optional<Error> remove_unfinished(const std::vector<std::string>& paths) const;
   Error wrong_size(const Segment& segment, bool first) const;
   std::optional<Error> find_end(std::int64_t& end);
-  // Tells the observer the whole records below limit, from digests where there are any.
+  // Tells the observer of all whole records below limit, from digests where there are any.
   CommitLog::Walked tell_records(std::int64_t limit, BodyCheck check, bool believe_digests);
   std::optional<Error> find_end_in_tail(std::int64_t from, std::int64_t& end);
   std::optional<Error> clear_beyond(std::int64_t end);

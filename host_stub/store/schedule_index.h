@@ -36,7 +36,7 @@ struct Due {
   auto operator<=>(const Due&) const = default;
 };
 
-// What the record says to the schedule; nullopt = nothing.
+// What the schedule has to know of the record; nullopt = nothing.
 std::optional<ScheduleNote> schedule_note(const RecordView& record);
 
 class ScheduleIndex {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The background work on segments: the next one is made before it is needed, so that no producer
-// waits for it, and what is done now and then (retention, digests) is done.
+// waits for it. It also runs the upkeep: retention and digests.
 //
 // Threads: one of its own; take, want and discard from any, one at a time (the log's append lock).
 #pragma once

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <utility>
 
 #include "hosts/rocketmq/jni/jvm.h"
 
@@ -303,14 +302,14 @@ void Broker::cut(std::int64_t new_end, Error& error) {
   (void)wipe_rest(error);
 }
 
-// The log is shorter already when a wipe fails, so whoever tries again finds nothing to cut.
+// When a wipe fails the log is shorter already, so a second cut would find nothing to do.
 bool Broker::wipe_rest(Error& error) {
   if (!unwiped_) return true;
   const std::int64_t end = java_.bounds().end;
   const Segment segment = files_.find(end);  // null: the cut is where a file ends
   const Segment neighbour = segment || end == 0 ? segment : files_.find(end - 1);
   int wrong = segment ? segment->wipe(end) : 0;
-  // Files that were deleted come back too, after a power failure.
+  // Without this, deleted files may come back after a power failure.
   if (wrong == 0 && neighbour) wrong = neighbour->sync_folder();
   unwiped_ = wrong != 0;
   if (wrong == 0) return true;
@@ -361,7 +360,7 @@ std::int32_t Broker::flush(std::int64_t end, Error& error) {
   return HA_OK;
 }
 
-// From there to the segment's or the log's end, which may have grown since the sync that failed.
+// From `from` to the end of the segment or of the log, which may have grown since the failed sync.
 std::int32_t Broker::write_again(const SegmentFile& segment, std::int64_t from, Error& error) {
   constexpr std::int64_t kPiece = std::int64_t{1} << 20;
   for (;;) {

@@ -87,7 +87,7 @@ class Broker final : public HostHooks {
   std::int32_t lend(std::int64_t offset, std::int64_t size, Segment& out, std::int64_t& got);
   std::int32_t append_piece(std::int64_t offset, std::span<const std::byte> data, Error& error);
   void cut(std::int64_t new_end, Error& error);
-  // Of what cut did not reach; false: it fails again.
+  // Wipes what a failed wipe left behind. Returns false if it fails again.
   bool wipe_rest(Error& error);
   std::int32_t write_again(const SegmentFile& segment, std::int64_t from, Error& error);
   void ended(std::int32_t slot, std::int32_t status) noexcept;

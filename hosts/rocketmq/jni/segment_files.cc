@@ -54,7 +54,7 @@ int SegmentFile::write(std::int64_t offset, const std::byte* data, std::size_t s
 int SegmentFile::sync() const { return ::fdatasync(fd_) == 0 ? 0 : errno; }
 
 int SegmentFile::write_again(std::int64_t offset, std::size_t size) const {
-  // Not through the mapping: a page that cannot be read would end this process.
+  // Not through the mapping: a page that cannot be read would be a SIGBUS.
   std::vector<std::byte> copy(size);
   for (std::size_t got = 0; got < size;) {
     const ssize_t n = ::pread(fd_, copy.data() + got, size - got,

@@ -29,12 +29,12 @@ class SegmentFile {
   // 0, or an errno.
   int write(std::int64_t offset, const std::byte* data, std::size_t size) const;
   int sync() const;
-  // What it holds there, once more: the kernel forgets what a failed sync did not bring to the
-  // disk, and calls the next one a success.
+  // Writes what is there once more. After a failed sync the kernel counts the pages as clean, and
+  // the next sync would succeed without writing them.
   int write_again(std::int64_t offset, std::size_t size) const;
   // Zeros from that offset to the end of the file, durable.
   int wipe(std::int64_t from) const;
-  // Makes it durable which files there are.
+  // fsync of the directory: makes created and deleted files durable.
   int sync_folder() const;
 
  private:

@@ -46,7 +46,8 @@ class Master {
  public:
   explicit Master(std::vector<ha::Option> options)
       : host_(kLog, true),
-        instance_(ha::bench::start(host_, {.role = HA_ROLE_MASTER}, quiet(std::move(options)))),
+        instance_(ha::bench::start(host_, {.role = HA_ROLE_MASTER},
+                                   ha::bench::without_heartbeats(std::move(options)))),
         replica_{bench_connect(ha::bench::listen_port(instance_))},
         api_(instance_.plugin().api()),
         handle_(instance_.handle()) {
@@ -112,12 +113,6 @@ class Master {
   void count_finished() {
     finished_.fetch_add(1);
     woken_.release();
-  }
-  // A heartbeat would be taken for bytes of the log.
-  static std::vector<ha::Option> quiet(std::vector<ha::Option> options) {
-    options.push_back({"heartbeat_ms", "60000"});
-    options.push_back({"housekeeping_ms", "200000"});
-    return options;
   }
 
   ha::bench::MappedHost host_;

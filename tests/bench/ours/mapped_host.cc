@@ -138,6 +138,12 @@ std::vector<Option> plugin_options(int argc, char** argv) {
   return options;
 }
 
+std::vector<Option> without_heartbeats(std::vector<Option> options) {
+  options.push_back({"heartbeat_ms", "60000"});
+  options.push_back({"housekeeping_ms", "200000"});
+  return options;
+}
+
 Instance start(MappedHost& host, const RoleRequest& role, std::vector<Option> options,
                const Shown& shown) {
   HostBinding binding = bind_host(host);

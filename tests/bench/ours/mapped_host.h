@@ -82,6 +82,8 @@ Instance start(MappedHost& host, const RoleRequest& role, std::vector<Option> op
 std::string plugin_path();
 // --option KEY=VALUE, any number of times.
 std::vector<Option> plugin_options(int argc, char** argv);
+// For a bare replica that counts bytes: it would take a heartbeat for bytes of the log.
+std::vector<Option> without_heartbeats(std::vector<Option> options);
 int listen_port(const Instance& instance);
 
 }  // namespace ha::bench

@@ -9,10 +9,8 @@
 // longest_us_N: the longest time between two callbacks, in which the I/O thread may do other work.
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstdio>
 #include <semaphore>
-#include <thread>
 #include <vector>
 
 #include "tests/bench/common/bench.h"
@@ -34,7 +32,7 @@ class Master {
  public:
   explicit Master(std::vector<ha::Option> options)
       : host_(kLog, true),
-        instance_(ha::bench::start(host_, {.role = HA_ROLE_MASTER}, quiet(std::move(options)))),
+        instance_(ha::bench::start(host_, {.role = HA_ROLE_MASTER}, with_room(std::move(options)))),
         replica_(bench_connect(ha::bench::listen_port(instance_))) {
     acknowledge();
     append(1);
@@ -51,10 +49,11 @@ class Master {
     longest_ = 0;
     for (std::int64_t i = 1; i <= waits; ++i)
       if (wait(from + i) != HA_OK) bench_die("wait %lld was refused", static_cast<long long>(i));
-    // A new wait does not wake the I/O thread. What follows does, and then it sorts them in, which
-    // is no part of what the acknowledgement costs.
+    // A new wait does not wake the I/O thread; an append does. It sends the bytes and sorts the
+    // waits in, which is no part of what the acknowledgement costs. When the bytes of a second
+    // append are here, it is done with the first.
     append(1);
-    std::this_thread::sleep_for(std::chrono::microseconds(1000 + waits / 2));
+    append(1);
     return finish(waits);
   }
 
@@ -114,12 +113,9 @@ class Master {
     if (++count_ == wanted_) all_ended_.release();
   }
 
-  // A heartbeat would be taken for bytes of the log.
-  static std::vector<ha::Option> quiet(std::vector<ha::Option> options) {
-    options.push_back({"heartbeat_ms", "60000"});
-    options.push_back({"housekeeping_ms", "200000"});
+  static std::vector<ha::Option> with_room(std::vector<ha::Option> options) {
     options.push_back({"max_pending_waits", "2000000"});
-    return options;
+    return ha::bench::without_heartbeats(std::move(options));
   }
 
   ha::bench::MappedHost host_;
