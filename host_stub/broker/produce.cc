@@ -34,6 +34,13 @@ std::optional<std::string> item_fault(const ProduceItem& item, std::size_t numbe
   return std::nullopt;
 }
 
+// The log stores them in order: how many, from the first on.
+std::size_t stored_of(std::span<const store::NewMessage> messages) {
+  const auto end = std::find_if(messages.begin(), messages.end(),
+                                [](const auto& message) { return message.offset < 0; });
+  return static_cast<std::size_t>(end - messages.begin());
+}
+
 // As a client asks for them.
 std::string acks_name(std::int32_t acks) {
   switch (acks) {
@@ -67,12 +74,14 @@ struct LocalBroker::Pending {
   }
   // Returns whether all of the request's messages are stored.
   bool note_stored(std::span<const store::NewMessage> own) {
-    for (const auto& message : own) {
-      if (message.offset < 0) break;
-      if (result.stored++ == 0) result.first_offset = message.offset;
-      result.end_offset = message.offset + static_cast<std::int64_t>(message.record.size());
+    const std::size_t count = stored_of(own);
+    result.stored = static_cast<std::int64_t>(count);
+    if (count > 0) {
+      const store::NewMessage& last = own[count - 1];
+      result.first_offset = own.front().offset;
+      result.end_offset = last.offset + static_cast<std::int64_t>(last.record.size());
     }
-    return result.stored == static_cast<std::int64_t>(own.size());
+    return count == own.size();
   }
 };
 
@@ -195,21 +204,19 @@ std::shared_ptr<LocalBroker::Pending> LocalBroker::accept(const ProduceRequest& 
 
 void LocalBroker::append(std::span<const std::shared_ptr<Pending>> run,
                          std::span<store::NewMessage> messages) {
-  while (!run.empty()) {
-    const store::Appended appended = log_->append_messages(messages);
-    // The log stops at the first message that it refuses. The requests after it are tried again.
-    for (bool stored = true; stored && !run.empty(); run = run.subspan(1)) {
-      const auto& pending = run.front();
-      const auto own = messages.first(pending->messages);
-      messages = messages.subspan(own.size());
-      stored = pending->note_stored(own);
-      if (stored) {
-        flush(pending);
-      } else {
-        const Error& error = *appended.error;
-        pending->finish(error.status,
-                        error.status == HA_NOT_MASTER ? not_master().text : error.text);
-      }
+  const bool several = run.size() > 1;
+  const store::Appended together = log_->append_messages(messages);
+  for (const auto& pending : run) {
+    const auto own = messages.first(pending->messages);
+    messages = messages.subspan(own.size());
+    std::optional<Error> error = together.error;
+    // A request that the log refuses, for want of room or for its size, must not fail the others.
+    if (error && several) error = log_->append_messages(own.subspan(stored_of(own))).error;
+    if (pending->note_stored(own)) {
+      flush(pending);
+    } else {
+      pending->finish(error->status,
+                      error->status == HA_NOT_MASTER ? not_master().text : error->text);
     }
   }
 }

@@ -168,6 +168,23 @@ TEST(Broker, EachRequestOfManyIsToldItsOwnTruth) {
   EXPECT_EQ(bodies(*broker, "u"), (std::vector<std::string>{"d"}));
 }
 
+TEST(Broker, ARequestThatAFullDiskRefusesFailsNoOther) {
+  const TempDir dir;
+  const auto broker = open_broker(broker_options(dir.path(), Role::kMaster));
+  ASSERT_EQ(produce(*broker, request("t", {"makes the segment"})).status, HA_OK);
+  std::vector<std::int32_t> told;
+  std::vector<Produce> asked;
+  for (const std::size_t size : {10'000, 30'000, 5'000, 30'000, 1'000})
+    asked.push_back({request("t", {std::string(size, 'x')}),
+                     [&](const ProduceResult& r) { told.push_back(r.status); }});
+  {
+    const store::FileSizeLimit limit(20'000);
+    broker->produce_all(std::move(asked));
+  }
+  EXPECT_EQ(told, (std::vector<std::int32_t>{HA_OK, HA_IO, HA_OK, HA_IO, HA_OK}));
+  EXPECT_EQ(bodies(*broker, "t").size(), 4u);
+}
+
 TEST(Broker, ManyRequestsThatAreMoreThanOneAppendTakesAreAllStored) {
   const TempDir dir;
   const auto broker = open_broker(broker_options(dir.path(), Role::kMaster));

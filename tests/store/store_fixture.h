@@ -4,7 +4,9 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -62,6 +64,27 @@ std::string slurp(const std::string& path);
 // Writes bytes over a file's at a position.
 void patch(const std::string& path, std::int64_t at, const std::string& bytes);
 std::string segment_path(const std::string& dir, std::int64_t base);
+
+// No file of this process may be written beyond a size while this lives: a write that crosses it
+// ends there, and the next one fails, as on a disk that is full.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) {
+    old_signal_ = std::signal(SIGXFSZ, SIG_IGN);
+    EXPECT_EQ(::getrlimit(RLIMIT_FSIZE, &old_), 0);
+    rlimit now = old_;
+    now.rlim_cur = bytes;
+    EXPECT_EQ(::setrlimit(RLIMIT_FSIZE, &now), 0);
+  }
+  ~FileSizeLimit() {
+    ::setrlimit(RLIMIT_FSIZE, &old_);
+    std::signal(SIGXFSZ, old_signal_);
+  }
+
+ private:
+  rlimit old_{};
+  void (*old_signal_)(int) = nullptr;
+};
 
 // Waits until true; a failure of the test after 20 s.
 bool eventually(const std::function<bool()>& condition);
