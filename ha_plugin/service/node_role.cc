@@ -21,6 +21,7 @@ namespace {
 // A successor that lacks more than that keeps producers waiting for too long.
 constexpr std::int64_t kMostToHandOver = std::int64_t{4} << 20;
 constexpr auto kHandOverPatience = std::chrono::seconds(2);
+constexpr auto kStepDownPatience = std::chrono::seconds(1);
 constexpr auto kLookAtAcks = std::chrono::milliseconds(2);
 
 }  // namespace
@@ -45,7 +46,11 @@ void NodeRole::carry_out(const RoleChange& wanted) {
 }
 
 void NodeRole::change(RoleChange change) {
-  if (!change.hand_over_to.empty() && !hand_over(change)) return;
+  if (!change.hand_over_to.empty()) {
+    if (!hand_over(change)) return;
+  } else if (change.role != Role::kMaster && change.reason == Reason::kRequested) {
+    send_the_rest();
+  }
   std::int64_t known = 0;
   parts_.io.run_sync([&] {
     leave(Reason::kRoleChanged);
@@ -144,6 +149,22 @@ bool NodeRole::hand_over(const RoleChange& change) {
   parts_.host.role_changed({Role::kMaster, change.reason, Status::kOk,
                             "this node is still master: its successor did not keep up", epoch, 0});
   return stay("it did not hold all of the log in time");
+}
+
+// The host of a master appends nothing since it asked for another role. Slaves that keep up get
+// what is left, so that one of them can take over: this node alone would hold more.
+void NodeRole::send_the_rest() {
+  const auto patience = std::chrono::steady_clock::now() + kStepDownPatience;
+  for (bool sent = false; !sent;) {
+    parts_.io.run_sync([&] {
+      sent = true;
+      if (role_ != Role::kMaster) return;
+      turn_();
+      sent = role_ != Role::kMaster || parts_.transfer.all_hold(parts_.bounds.read().end);
+    });
+    if (std::chrono::steady_clock::now() >= patience) return;
+    if (!sent && changes_.wait_for_another(kLookAtAcks)) return;
+  }
 }
 
 void NodeRole::refuse(const RoleChange& change, Reason reason, const Outcome& why) {

@@ -60,6 +60,7 @@ class NodeRole {
  private:
   void change(RoleChange change);
   bool hand_over(const RoleChange& change);
+  void send_the_rest();
   std::int64_t lacks(const std::string& replica);
   void refuse(const RoleChange& change, core::Reason reason, const Outcome& why);
   Outcome cut_to_whole_record(std::int64_t epoch);

@@ -93,6 +93,8 @@ class TransferService {
   core::Time next_deadline() const;
   // turn() will be called at that time at the latest, whatever happens; kNever = nothing is armed.
   void set_next_turn(core::Time at) { next_turn_.store(at.count(), std::memory_order_seq_cst); }
+  // Every replica that keeps up holds the log.
+  bool all_hold(core::Offset log_end) const { return copies_.all_hold(log_end); }
   std::int32_t in_sync(core::Offset log_end) const;
   bool is_in_sync(Copies::ConnectionId connection, core::Offset log_end) const;
   const core::AckGroups& tracker() const { return copies_.all(); }

@@ -213,6 +213,34 @@ TEST(Roles, LeavingMasterEndsWaitsAndConnections) {
   EXPECT_EQ(node.snapshot().total.replica_count, 0);
 }
 
+// Else this node alone would hold it, and no slave could take over.
+TEST(Roles, LeavingMasterGivesSlavesTheRestOfTheLogFirst) {
+  MemoryHost host;
+  host.grow(1000);
+  Instance node(host);
+  node.start_master();
+  Peer slave = node.join(1000);
+  WaitLog waits;
+  const std::int64_t end = host.grow(500);  // and the plugin does not hear of it
+  ASSERT_EQ(waits.wait(node, end, 2, 600'000), HA_OK);
+  ASSERT_EQ(node.set_role(HA_ROLE_SLAVE), HA_OK);
+  EXPECT_EQ(slave.follow_to(1000, end), "");
+  EXPECT_EQ(waits.first_status(), HA_OK);
+  EXPECT_TRUE(slave.wait_closed());
+  EXPECT_TRUE(host.wait_for_role(HA_ROLE_SLAVE, 2));
+}
+
+TEST(Roles, LeavingMasterDoesNotWaitForASlaveThatIsSilent) {
+  MemoryHost host;
+  host.grow(1000);
+  Instance node(host);
+  node.start_master();
+  Peer slave = node.join(1000);
+  node.notify(host.grow(500));
+  ASSERT_EQ(node.set_role(HA_ROLE_SLAVE), HA_OK);
+  EXPECT_TRUE(host.wait_for_role(HA_ROLE_SLAVE, 2));
+}
+
 TEST(Roles, ASlaveCanBePromotedAndAMasterCanFollow) {
   MemoryHost a;
   MemoryHost b;

@@ -488,8 +488,10 @@ typedef struct ha_plugin_api {
    * [any] */
   int32_t (*wait_replicated)(ha_instance* instance, const ha_wait_request* request) HA_NOEXCEPT;
 
-  /* Changes the role. OK = accepted: role_changed follows, perhaps before this returns. Taking the
-   * role closes every connection and first cuts the log to its last whole record. [control] */
+  /* Changes the role. OK = accepted: role_changed follows, perhaps before this returns. A
+   * master that is to be something else sends slaves that keep up the rest of the log first, for a
+   * second at most: append nothing more. Taking the role closes every connection and first cuts the
+   * log to its last whole record. [control] */
   int32_t (*set_role)(ha_instance* instance, const ha_role_change* change,
                       ha_error* error) HA_NOEXCEPT;
 
