@@ -121,6 +121,7 @@ void put_node(Sheet& sheet, const HaMetrics& m, std::int64_t now_ns) {
   sheet.put("ha_in_sync_replicas", m.in_sync_replicas.value());
   sheet.put("ha_configured_in_sync_replicas", m.configured_in_sync.value());
   sheet.put("ha_configured_min_in_sync_replicas", m.configured_min_in_sync.value());
+  sheet.put("ha_catch_up_limit_bytes_per_second", m.catch_up_limit.value());
   sheet.put("ha_io_turn_age_seconds", seconds_since(m.io_turned_ns, now_ns));
   sheet.put("ha_append_hints_total", m.appended_hints.value());
   sheet.put("ha_connections", m.connections.value());

@@ -100,6 +100,11 @@ inline constexpr FamilySpec kFamilies[] = {
      kGauge,
      {},
      "Option min_in_sync_replicas: with fewer replicas in sync, waits are refused."},
+    {"ha_catch_up_limit_bytes_per_second",
+     kGauge,
+     {},
+     "What each replica that catches up is sent at most, on top of the log's growth. 0 = none "
+     "catches up, or no limit."},
     {"ha_io_turn_age_seconds",
      kGauge,
      {},

@@ -254,6 +254,7 @@ struct HaMetrics {
   Gauge in_sync_replicas;        // size of the in-sync set, this node included; 0 unless master
   Gauge configured_in_sync;      // option in_sync_replicas
   Gauge configured_min_in_sync;  // option min_in_sync_replicas
+  Gauge catch_up_limit;          // bytes per second; 0 = none
   Gauge io_turned_ns;            // steady clock: the I/O thread's last turn; 0 = it does not run
   Gauge connections;             // open on the HA port, counted or not yet
   Gauge waits_pending;

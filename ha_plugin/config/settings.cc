@@ -42,13 +42,15 @@ std::string apply_number(Settings& settings, std::string_view text) {
     if (value == Most) return fmt::format("is above the maximum, {}", Most);
   } else if (!whole || error != std::errc{} || std::to_string(value) != text) {
     return fmt::format("is not a whole number (the unit is in the option's name: try {})",
-                       defaults().*Member);
+                       std::max(Least, defaults().*Member));
   }
   if (value < Least) return fmt::format("is below the minimum, {}", Least);
   if (value > Most) return fmt::format("is above the maximum, {}", Most);
   settings.*Member = value;
   return "";
 }
+
+constexpr const char* kAdaptName = "auto";
 
 template <std::int64_t Settings::*Member>
 std::string apply_rate(Settings& settings, std::string_view text) {
@@ -60,6 +62,20 @@ std::string apply_rate(Settings& settings, std::string_view text) {
   }
   if (wrong.empty()) settings = copy;
   return wrong;
+}
+
+std::string apply_catch_up_rate(Settings& settings, std::string_view text) {
+  if (text != kAdaptName) {
+    const std::string wrong = apply_rate<&Settings::catch_up_bytes_per_s>(settings, text);
+    return wrong.empty() ? "" : fmt::format("is not {}, and {}", kAdaptName, wrong);
+  }
+  settings.catch_up_bytes_per_s = Settings::kAdapt;
+  return "";
+}
+
+std::string show_catch_up_rate(const Settings& settings) {
+  const std::int64_t rate = settings.catch_up_bytes_per_s;
+  return rate == Settings::kAdapt ? kAdaptName : std::to_string(rate);
 }
 
 template <std::int64_t Settings::*Member>
@@ -183,11 +199,11 @@ const Spec kSpecs[] = {
      "The most log bytes per second that one replica is sent.",
      apply_rate<&Settings::max_transfer_bytes_per_s>,
      show_number<&Settings::max_transfer_bytes_per_s>},
-    {"catch_up_bytes_per_s", "bytes per second", "0 = no limit, or 1024 and up", true,
+    {"catch_up_bytes_per_s", "bytes per second", "auto, 0 = no limit, or 1024 and up", true,
      "The most log bytes per second that a replica which lacks more than 8 MiB is sent, on top of "
-     "the log's growth in the last second. Live traffic keeps the network, and the replica still "
-     "catches up.",
-     apply_rate<&Settings::catch_up_bytes_per_s>, show_number<&Settings::catch_up_bytes_per_s>},
+     "the log's growth in the last second. auto: as many as leave producers their usual wait for "
+     "copies, but 32 MiB at least; no limit while no producer waits.",
+     apply_catch_up_rate, show_catch_up_rate},
     {"catch_up_stall_ms", "milliseconds", "1000 to 3600000", true,
      "A replica that lacks more than 8 MiB and has not come nearer for this long is reported.",
      HA_NUMBER(catch_up_stall_ms, 1000, kHourMs)},

@@ -80,7 +80,8 @@ struct Settings {
   std::int64_t first_report_timeout_ms = 20000;
   std::int64_t transfer_batch_bytes = std::int64_t{1} << 20;
   std::int64_t max_transfer_bytes_per_s = 0;
-  std::int64_t catch_up_bytes_per_s = 0;
+  static constexpr std::int64_t kAdapt = -1;  // to how long producers wait: core::CatchUpRate
+  std::int64_t catch_up_bytes_per_s = kAdapt;
   std::int64_t catch_up_stall_ms = 30000;
   std::int64_t retention_hold_bytes = 0;
   SendFrom send_from = SendFrom::kMemory;

@@ -178,7 +178,11 @@ void TransferService::run_callbacks(core::Time now) {
   ended.swap(ended_);
   for (const core::EndedWait& e : ended) {
     count(e.status);
-    if (e.status == Status::kOk) metrics_.ack_latency.observe((now - e.wait.started).count());
+    if (e.status == Status::kOk) {
+      const core::Time took = now - e.wait.started;
+      metrics_.ack_latency.observe(took.count());
+      catch_up_rate_.on_wait(took, now);
+    }
     call_host(e.wait.fn, e.wait.user, static_cast<std::int32_t>(e.status), e.wait.end.bytes());
   }
   const auto count_ended = static_cast<std::int64_t>(ended.size());

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "ha/plugin.h"
+#include "ha_plugin/core/catch_up_rate.h"
 #include "ha_plugin/core/wait_queue.h"
 #include "ha_plugin/state/degraded_keeper.h"
 #include "ha_plugin/transfer/arrivals.h"
@@ -89,6 +90,9 @@ class TransferService {
   // REQUIRES: refuse_new was called.
   void fail_all_for_good(core::Status status);
 
+  // By how long producers wait.
+  core::CatchUpRate& catch_up_rate() { return catch_up_rate_; }
+
   // When turn() has something to do without an event.
   core::Time next_deadline() const;
   // turn() will be called at that time at the latest, whatever happens; kNever = nothing is armed.
@@ -130,6 +134,7 @@ class TransferService {
   // The I/O thread's.
   Copies copies_;
   core::WaitQueue queue_;
+  core::CatchUpRate catch_up_rate_;
   std::vector<core::EndedWait> ended_;
   core::Offset epoch_start_ = core::Offset(0);
   core::Offset last_progress_ = core::kNoOffset;

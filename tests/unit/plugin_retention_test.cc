@@ -3,9 +3,12 @@
 // come no nearer.
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "ha/ext/retention.h"
 #include "ha/plugin.h"
 #include "ha_plugin/core/catch_up.h"
+#include "ha_plugin/core/catch_up_rate.h"
 #include "tests/unit/instance.h"
 #include "tests/unit/memory_host.h"
 #include "tests/unit/native_peer.h"
@@ -88,6 +91,35 @@ TEST(CatchUp, IsPacedUntilTheOptionSaysOtherwiseAndReportedWhenItStandsStill) {
   ASSERT_TRUE(host.wait_for_log("catches up again"));
   EXPECT_EQ(master.sample("ha_replica_catch_up_stalled{id=\"127.0.0.1#1\"}"), 0);
   EXPECT_EQ(master.sample("ha_replica_reconnects_total{id=\"127.0.0.1#1\"}"), 0);
+}
+
+// Producers wait for one slave while another one catches up.
+TEST(CatchUp, IsLimitedWhileProducersWait) {
+  MemoryHost host({.segment_size = std::int64_t{1} << 20});
+  // More than sockets take.
+  const std::int64_t begin = host.grow(core::kLiveTailBytes + (std::int64_t{32} << 20));
+  Instance master(host, {{"bootstrap", "earliest"}});
+  master.start_master();
+  const auto limit = [&] { return master.sample("ha_catch_up_limit_bytes_per_second"); };
+  Peer near = master.join(begin);
+  Peer far = master.join(0, 2);  // it reads nothing
+  EXPECT_EQ(limit(), 0);
+  std::int64_t end = begin;
+  std::size_t waits = 0;
+  WaitLog log;
+  ASSERT_TRUE(Instance::eventually([&] {
+    const std::int64_t from = std::exchange(end, host.grow(100));
+    master.notify(end);
+    if (log.wait(master, end, 2, 10'000) != HA_OK) return false;
+    EXPECT_EQ(near.follow_to(from, end), "");
+    EXPECT_TRUE(log.wait_for(++waits));
+    return limit() >= core::CatchUpRate::kLeast;
+  }));
+  ASSERT_EQ(master.set_option("catch_up_bytes_per_s", "1048576"), HA_OK);
+  ASSERT_TRUE(Instance::eventually([&] { return limit() == 1048576; }));
+  ASSERT_EQ(master.set_option("catch_up_bytes_per_s", "auto"), HA_OK);
+  // Nobody waits any more.
+  ASSERT_TRUE(Instance::eventually([&] { return limit() == 0; }));
 }
 
 }  // namespace

@@ -130,6 +130,16 @@ TEST(Settings, ARateIsZeroOrAtLeastAKibibyte) {
   EXPECT_TRUE(refused("max_transfer_bytes_per_s", "1", "1024 (or 0 for no limit)"));
 }
 
+TEST(Settings, TheRateOfACatchUpMayAdapt) {
+  EXPECT_EQ(Settings{}.catch_up_bytes_per_s, Settings::kAdapt);
+  for (const char* good : {"auto", "0", "1024"}) {
+    EXPECT_EQ(apply_alone("catch_up_bytes_per_s", good), "");
+  }
+  EXPECT_TRUE(refused("catch_up_bytes_per_s", "1023", "1024 (or 0 for no limit)"));
+  EXPECT_TRUE(refused("catch_up_bytes_per_s", "-1", "below the minimum, 0"));
+  EXPECT_TRUE(refused("catch_up_bytes_per_s", "Auto", "is not auto, and is not a whole number"));
+}
+
 TEST(Settings, ChoicesNameWhatCanBeChosen) {
   EXPECT_EQ(apply_alone("bootstrap", "earliest"), "");
   EXPECT_TRUE(refused("bootstrap", "Earliest", "neither latest_segment nor earliest"));

@@ -37,6 +37,7 @@ struct MasterView {
   core::Offset epoch_start = {};           // where that begins
   core::Offset confirm = core::kNoOffset;  // up to where this slave's readers may see
   std::int64_t growth = 0;                 // of the log in the last full second, bytes per second
+  std::int64_t catch_up = 0;  // if it catches up, bytes per second on top of growth; 0 = no limit
 };
 
 // What follows from an event for the node as a whole. The serving side decides it and the node does

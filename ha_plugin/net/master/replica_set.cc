@@ -88,8 +88,12 @@ void ReplicaSet::do_now(const Todo& todo) const {
 }
 
 MasterView ReplicaSet::view_of(const Entry& entry, const core::LogBounds& log) const {
-  return {log, parts_.terms.own_epoch(), parts_.terms.own_epoch_start(),
-          side_.confirmed(entry.sent), watch_.growth().last()};
+  return {log,
+          parts_.terms.own_epoch(),
+          parts_.terms.own_epoch_start(),
+          side_.confirmed(entry.sent),
+          watch_.growth().last(),
+          entry.connection->catching_up(log) ? watch_.catch_up_rate() : 0};
 }
 
 MasterView ReplicaSet::view(const HaConnection& connection) {
@@ -446,13 +450,16 @@ void ReplicaSet::tick(Time now, const core::LogBounds& log, double seconds) {
   pump(now, log);
   send_beside_the_log();
   std::int64_t plain = 0;
+  std::int64_t catch_up_limit = 0;
   for (auto& [id, entry] : connections_) {
     if (entry.connection->tls() == nullptr) ++plain;
     if (entry.replica_id.empty()) continue;
+    catch_up_limit = std::max(catch_up_limit, view_of(entry, log).catch_up);
     look(entry, log, now);
     watch_.measure(entry, log, now, seconds);
   }
   parts_.metrics.tls.plain_connections.set(plain);
+  parts_.metrics.catch_up_limit.set(catch_up_limit);
   hold_.update(log, serving_, watch_.growth().smoothed());
   watch_.end_tick(log.end);
 }

@@ -5,6 +5,7 @@
 
 #include <chrono>
 
+#include "ha_plugin/base/clock.h"
 #include "metrics/names.h"
 
 namespace ha::net {
@@ -73,6 +74,11 @@ void ReplicaWatch::measure(Watched& watched, const core::LogBounds& log, Time no
       static_cast<std::int64_t>(static_cast<double>(bytes - watched.bytes_at_tick) / seconds));
   watched.bytes_at_tick = bytes;
   watch_catch_up(watched, log, now);
+}
+
+std::int64_t ReplicaWatch::catch_up_rate() const {
+  const std::int64_t given = parts_.settings.catch_up_bytes_per_s;
+  return given == Settings::kAdapt ? parts_.transfer.catch_up_rate().at(steady_now()) : given;
 }
 
 void ReplicaWatch::watch_catch_up(Watched& watched, const core::LogBounds& log, Time now) const {

@@ -40,6 +40,9 @@ class ReplicaWatch {
   // The log was cut: when its bytes were appended is not known any more.
   void forget_history() { history_.forget(); }
   const core::LogGrowth& growth() const { return growth_; }
+  // What a replica that catches up may be sent now, in bytes per second on top of growth; 0 = no
+  // limit.
+  std::int64_t catch_up_rate() const;
 
   // It joins with these metrics.
   void begin(Watched& watched, metrics::ReplicaMetrics& replica, core::Time now) const;

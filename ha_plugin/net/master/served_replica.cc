@@ -108,9 +108,7 @@ void ServedReplica::count_report() {
 // ---- what it is sent -------------------------------------------------------------------------
 
 void ServedReplica::set_pace(Time now, const MasterView& view) {
-  bucket_.set_rate(
-      now, core::pace(settings_.max_transfer_bytes_per_s,
-                      catching_up(view.log) ? settings_.catch_up_bytes_per_s : 0, view.growth));
+  bucket_.set_rate(now, core::pace(settings_.max_transfer_bytes_per_s, view.catch_up, view.growth));
 }
 
 std::variant<ServedReplica::Sent, Refusal> ServedReplica::send(Channel& channel, Time now,

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// How fast replicas that catch up may be sent bytes, so that producers wait no longer for it.
+//
+// The master cannot see what a catch-up takes away from live traffic: CPU, a disk, the network, on
+// either side. It sees how long producers wait for their copies. So the rate rises while they wait
+// as long as they do without a catch-up, and is halved when the slowest hundredth of them waits
+// longer by more than a half. Where nobody waits there is no limit. That is so too while producers
+// need the very replica that catches up, for then no wait ends.
+//
+// Waits are judged in windows: of a tenth of a second, or of kEnough waits if that takes longer,
+// but of a second at most.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+#include "ha_plugin/core/types.h"
+
+namespace ha::core {
+
+class CatchUpRate {
+ public:
+  // It begins at kLeast, and is never below: a replica must get there.
+  static constexpr std::int64_t kLeast = std::int64_t{32} << 20;
+  static constexpr std::int64_t kMost = std::int64_t{1} << 30;
+  // A wait as short as that is not too long, however short the others are.
+  static constexpr Time kShort = std::chrono::milliseconds(1);
+
+  // A producer has its copies after that long.
+  void on_wait(Time took, Time now) {
+    end_window_if_due(now);
+    ++waits_;
+    ++by_length_[slot(took)];
+  }
+
+  // Bytes per second for a replica that catches up now; 0 = no limit.
+  std::int64_t at(Time now) {
+    end_window_if_due(now);
+    asked_ = true;
+    return rate_;
+  }
+
+ private:
+  static constexpr std::uint32_t kEnough = 100;
+  static constexpr Time kShortestWindow = std::chrono::milliseconds(100);
+  static constexpr Time kLongestWindow = std::chrono::seconds(1);
+
+  // Four slots for each power of two of microseconds.
+  static constexpr std::size_t kSlots = 128;
+  static std::size_t slot(Time took) {
+    const auto us = static_cast<std::uint64_t>(std::clamp<std::int64_t>(
+        std::chrono::duration_cast<std::chrono::microseconds>(took).count(), 4, UINT32_MAX));
+    const auto power = static_cast<std::size_t>(std::bit_width(us)) - 1;
+    return 4 * (power - 2) + ((us >> (power - 2)) & 3);
+  }
+  // The longest wait that belongs there.
+  static Time top(std::size_t slot) {
+    return std::chrono::microseconds((std::int64_t{5} + static_cast<std::int64_t>(slot % 4))
+                                     << (slot / 4));
+  }
+
+  void end_window_if_due(Time now) {
+    const Time open = now - begun_;
+    if (open < kShortestWindow || (waits_ < kEnough && open < kLongestWindow)) return;
+    judge();
+    begun_ = now;
+    waits_ = 0;
+    by_length_ = {};
+    asked_ = false;
+  }
+
+  void judge() {
+    if (waits_ == 0) {
+      rate_ = 0;
+      return;
+    }
+    const Time slow = slowest_hundredth();
+    if (!asked_) {
+      // It falls at once and rises slowly: waits that had no copies to wait for are no measure.
+      usual_ = usual_ == Time{} ? slow : std::min(slow, usual_ + usual_ / 8);
+    }
+    if (!asked_ || rate_ == 0) {
+      rate_ = kLeast;
+      doubling_ = true;
+    } else if (usual_ == Time{}) {
+      usual_ = slow;  // what is nearest to no catch-up
+    } else if (slow > std::max(kShort, usual_ + usual_ / 2)) {
+      rate_ = std::max(kLeast, rate_ / 2);
+      doubling_ = false;
+    } else {
+      rate_ = std::min(kMost, doubling_ ? 2 * rate_ : rate_ + rate_ / 8);
+    }
+  }
+
+  // All but a hundredth of the waits were no longer, or all but one where that is more.
+  Time slowest_hundredth() const {
+    std::uint32_t longer = 0;
+    std::size_t at = kSlots;
+    while (at > 0 && longer <= std::max<std::uint32_t>(1, waits_ / 100)) longer += by_length_[--at];
+    return top(at);
+  }
+
+  Time begun_{};
+  std::uint32_t waits_ = 0;
+  std::array<std::uint32_t, kSlots> by_length_{};
+  bool asked_ = false;  // a replica catches up
+  Time usual_{};        // of the slowest hundredth without a catch-up; 0 = not known
+  std::int64_t rate_ = 0;
+  bool doubling_ = false;
+};
+
+}  // namespace ha::core

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ha_plugin/core/catch_up_rate.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/core/printing.h"
+
+namespace ha::core {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr std::int64_t kNoLimit = 0;
+
+// Windows of a tenth of a second with 200 waits each.
+class Producers : public ::testing::Test {
+ protected:
+  // Of the 200, late ones wait longer than the others.
+  void wait(Time usual, int late = 0, Time longer = {}) {
+    for (int i = 0; i < 200; ++i) rate.on_wait(i < late ? longer : usual, now);
+    now += milliseconds(100);
+  }
+  // A window during a catch-up. Returns the rate in the next one.
+  std::int64_t wait_beside(Time usual, int late = 0, Time longer = {}) {
+    rate.at(now);
+    wait(usual, late, longer);
+    return rate.at(now);
+  }
+
+  CatchUpRate rate;
+  Time now = seconds(100);
+};
+
+TEST_F(Producers, WhoAreNotThereSetNoLimit) {
+  EXPECT_EQ(rate.at(now), kNoLimit);
+  now += seconds(10);
+  EXPECT_EQ(rate.at(now), kNoLimit);
+}
+
+TEST_F(Producers, WhoWaitAsLongAsUsualLetTheRateDouble) {
+  wait(milliseconds(2));
+  EXPECT_EQ(rate.at(now), CatchUpRate::kLeast);
+  EXPECT_EQ(wait_beside(milliseconds(2)), 2 * CatchUpRate::kLeast);
+  EXPECT_EQ(wait_beside(milliseconds(2)), 4 * CatchUpRate::kLeast);
+  for (int i = 0; i < 10; ++i) wait_beside(milliseconds(2));
+  EXPECT_EQ(rate.at(now), CatchUpRate::kMost);
+}
+
+TEST_F(Producers, WhoWaitLongerHalveTheRateAndThenItRisesSlowly) {
+  wait(milliseconds(2));
+  for (int i = 0; i < 4; ++i) wait_beside(milliseconds(2));
+  const std::int64_t before = rate.at(now);
+  EXPECT_EQ(wait_beside(milliseconds(2), 3, milliseconds(6)), before / 2);
+  EXPECT_EQ(wait_beside(milliseconds(2)), before / 2 + before / 16);
+}
+
+TEST_F(Producers, WhoWaitLongerForEverLeaveTheLeastRate) {
+  wait(milliseconds(2));
+  for (int i = 0; i < 20; ++i) wait_beside(milliseconds(9));
+  EXPECT_EQ(rate.at(now), CatchUpRate::kLeast);
+}
+
+TEST_F(Producers, AHundredthOfThemMayWaitLonger) {
+  wait(milliseconds(2));
+  const std::int64_t before = wait_beside(milliseconds(2));
+  EXPECT_GT(wait_beside(milliseconds(2), 2, seconds(1)), before);
+}
+
+// Of few waits one may be longer, however few they are.
+TEST_F(Producers, ALonelyWaitSaysNothing) {
+  wait(milliseconds(2));
+  std::int64_t before = rate.at(now);
+  for (int i = 0; i < 3; ++i) {
+    rate.on_wait(seconds(1), now);
+    now += seconds(1);
+    const std::int64_t next = rate.at(now);
+    EXPECT_EQ(next, 2 * before);
+    before = next;
+  }
+}
+
+TEST_F(Producers, AShortWaitIsNeverTooLong) {
+  wait(microseconds(30));
+  const std::int64_t before = wait_beside(microseconds(30));
+  EXPECT_GT(wait_beside(microseconds(800)), before);
+  EXPECT_LT(wait_beside(microseconds(1300)), 2 * before);
+}
+
+TEST_F(Producers, WhoAreFarAwayAreMeasuredWhileTheRateIsLow) {
+  rate.at(now);  // a replica catches up before anybody produces
+  wait(milliseconds(50));
+  EXPECT_EQ(rate.at(now), CatchUpRate::kLeast);
+  EXPECT_EQ(wait_beside(milliseconds(50)), CatchUpRate::kLeast);  // so long are they
+  EXPECT_EQ(wait_beside(milliseconds(50)), 2 * CatchUpRate::kLeast);
+  EXPECT_EQ(wait_beside(milliseconds(90)), CatchUpRate::kLeast);
+}
+
+TEST_F(Producers, WhoGoAwayEndTheLimit) {
+  wait(milliseconds(2));
+  wait_beside(milliseconds(2));
+  EXPECT_NE(rate.at(now), kNoLimit);
+  now += seconds(1);
+  rate.at(now);  // the window in which they went
+  now += seconds(1);
+  EXPECT_EQ(rate.at(now), kNoLimit);
+}
+
+TEST_F(Producers, WhoLackedCopiesForAMinuteDoNotCount) {
+  wait(milliseconds(2));
+  wait(seconds(60));
+  for (int i = 0; i < 4; ++i) wait_beside(milliseconds(2));
+  const std::int64_t before = rate.at(now);
+  EXPECT_LT(wait_beside(milliseconds(5)), before);
+}
+
+// The usual wait of before is forgotten, if slowly, when a network has become longer.
+TEST_F(Producers, WhoMoveAwayAreMeasuredAgain) {
+  wait(milliseconds(2));
+  for (int i = 0; i < 40; ++i) wait(milliseconds(50));
+  const std::int64_t before = wait_beside(milliseconds(50));
+  EXPECT_GT(wait_beside(milliseconds(50)), before);
+}
+
+}  // namespace
+}  // namespace ha::core
