@@ -6,7 +6,8 @@ Starts three etcd members and three ha_stub nodes, each in a network namespace o
 producers. Breaks one thing after the other, and measures the longest time without an acknowledgement.
 At the end every acknowledged message must be there, once. Needs root, etcd and ip.
 
-Usage: failover.py [--rounds N] [--faults NAME,...] [--ttl-ms N] [--haproxy] [--dir DIR] [--json FILE]
+Usage: failover.py [--rounds N] [--faults NAME,...] [--ttl-ms N] [--bad-network-s N] [--loss PERCENT]
+                   [--jitter-ms N] [--seed N] [--haproxy] [--dir DIR] [--json FILE]
 """
 
 import argparse
@@ -32,6 +33,8 @@ BIN = pathlib.Path(os.environ.get("HA_BIN_DIR", ROOT / "build"))
 NAMES = ("a", "b", "c")
 # The rules want that long between two changes of master where no process is known to be gone.
 BETWEEN_TAKEOVERS_S = 10.5
+# This process's own address, from which producers send.
+OWN_IP = "10.77.0.1"
 
 
 class Failed(Exception):
@@ -55,19 +58,27 @@ def wait_for(what, holds, seconds=60):
     raise Failed(f"not within {seconds} s: {what}")
 
 
+def enter(space):
+    """Moves this thread into a network namespace, and with it the threads that it starts from here on."""
+    with open(f"/run/netns/{space}", "rb") as file:
+        if ctypes.CDLL(None, use_errno=True).setns(file.fileno(), 0x40000000) != 0:
+            raise Failed(f"setns: {os.strerror(ctypes.get_errno())}")
+
+
 class Lan:
     """One switch, this process's own end of it, and a cable for each host."""
 
     def __init__(self):
         self.tag = f"hafo{os.getpid()}"
         self.hosts = {}
+        self.processes = []
+        self.rough = None
+
+    def open(self):
         run("ip", "netns", "add", self.space("sw"))
-        # This process moves in, and with it the threads that it starts from here on.
-        with open(f"/run/netns/{self.space('sw')}", "rb") as space:
-            if ctypes.CDLL(None, use_errno=True).setns(space.fileno(), 0x40000000) != 0:
-                raise Failed(f"setns: {os.strerror(ctypes.get_errno())}")
+        enter(self.space("sw"))
         self.inside("sw", "ip", "link", "add", "switch", "type", "bridge")
-        self.inside("sw", "ip", "addr", "add", "10.77.0.1/24", "dev", "switch")
+        self.inside("sw", "ip", "addr", "add", f"{OWN_IP}/24", "dev", "switch")
         for link in ("lo", "switch"):
             self.inside("sw", "ip", "link", "set", link, "up")
 
@@ -107,8 +118,57 @@ class Lan:
         for name in names:
             self.inside(name, "tc", "qdisc", "del", "dev", "eth", "clsact")
 
+    def roughen(self, names, loss, jitter_ms, seed):
+        """Puts rough_network.py between the switch and the cables of these hosts."""
+        run("ip", "netns", "add", self.space("rough"))
+        for name in names:
+            self.inside("sw", "ip", "link", "add", f"q{name}", "type", "veth", "peer", "name", f"r{name}",
+                        "netns", self.space("rough"))
+            self.inside("sw", "ip", "link", "set", f"q{name}", "master", "switch", "up")
+            self.inside("sw", "ip", "link", "set", f"p{name}", "netns", self.space("rough"))
+            for link in ("p", "r"):
+                self.inside("rough", "ip", "link", "set", f"{link}{name}", "up")
+        self.rough = subprocess.Popen(
+            ["ip", "netns", "exec", self.space("rough"), sys.executable,
+             str(pathlib.Path(__file__).with_name("rough_network.py")), "--loss", str(loss),
+             "--jitter-ms", str(jitter_ms), "--seed", str(seed), "--spare", OWN_IP,
+             "--nodes", ",".join(self.hosts[name] for name in names), *(f"p{name}:r{name}" for name in names)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        if self.rough.stdout.readline() != "ready\n":
+            raise Failed("rough_network.py did not start")
+
+    def smooth(self, names):
+        """Returns what it did."""
+        said, _ = self.rough.communicate()
+        for name in names:
+            self.inside("rough", "ip", "link", "set", f"p{name}", "netns", self.space("sw"))
+            self.inside("sw", "ip", "link", "set", f"p{name}", "master", "switch", "up")
+            self.inside("sw", "ip", "link", "del", f"q{name}")
+        run("ip", "netns", "del", self.space("rough"))
+        self.rough = None
+        return json.loads(said)
+
+    def socket_at(self, name):
+        """A socket for datagrams in that host's namespace, for this process to use."""
+        made = []
+
+        def make():
+            enter(self.space(name))
+            made.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+
+        thread = threading.Thread(target=make)
+        thread.start()
+        thread.join()
+        return made[0]
+
     def close(self):
-        for name in (*self.hosts, "sw"):
+        for process in self.processes:
+            process.signal(signal.SIGCONT)
+            process.kill()
+        if self.rough is not None:
+            self.rough.kill()
+            self.rough.wait()
+        for name in (*self.hosts, "rough", "sw"):
             run("ip", "netns", "del", self.space(name), check=False)
 
 
@@ -117,6 +177,7 @@ class Process:
         self.command = ["ip", "netns", "exec", lan.space(name), *command]
         self.log = open(log, "ab")
         self.process = None
+        lan.processes.append(self)
         self.start()
 
     def start(self):
@@ -126,12 +187,13 @@ class Process:
                                         env={**os.environ, "ETCD_UNSUPPORTED_ARCH": arch})
 
     def signal(self, number):
-        if self.process.poll() is None:
+        if self.process is not None and self.process.poll() is None:
             self.process.send_signal(number)
 
     def kill(self):
         self.signal(signal.SIGKILL)
-        self.process.wait()
+        if self.process is not None:
+            self.process.wait()
 
 
 class Etcd:
@@ -208,7 +270,7 @@ class Haproxy:
     PORT = 8090
 
     def __init__(self, lan, ips, folder):
-        self.ip, self.port = "10.77.0.1", self.PORT
+        self.ip, self.port = OWN_IP, self.PORT
         page = (ROOT / "docs" / "operate.md").read_text()
         text = re.search(r"```\n(frontend producers\n.*?)```", page, re.DOTALL).group(1)
         for i, ip in enumerate(ips, 1):
@@ -221,8 +283,11 @@ class Haproxy:
 class Producers:
     """Each sends one message after the other to whoever takes it, and never one twice."""
 
+    PATIENCE_S = 0.25
+
     def __init__(self, nodes, count=4):
         self.nodes = nodes
+        self.patience_s = self.PATIENCE_S
         self.lock = threading.Lock()
         self.acknowledged = {}  # id: when
         self.times = []
@@ -239,10 +304,12 @@ class Producers:
             n += 1
             try:
                 if connection is None:
-                    connection = http.client.HTTPConnection(node.ip, node.port, timeout=0.25)
+                    connection = http.client.HTTPConnection(node.ip, node.port, timeout=self.PATIENCE_S)
                     connection.connect()
                     connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                connection.request("POST", "/v1/topics/t/messages?timeout_ms=400", message,
+                connection.sock.settimeout(self.patience_s)
+                timeout_ms = round(1600 * self.patience_s)
+                connection.request("POST", f"/v1/topics/t/messages?timeout_ms={timeout_ms}", message,
                                    {"Content-Type": "text/plain"})
                 response = connection.getresponse()
                 response.read()
@@ -275,28 +342,70 @@ class Producers:
             thread.join()
 
 
+class Probe:
+    """Sends datagrams from one host to another one, and looks at what comes of them and when."""
+
+    EACH_S = 0.05
+
+    def __init__(self, lan, source, target):
+        self.out, self.into = lan.socket_at(source), lan.socket_at(target)
+        self.to = (lan.hosts[target], 9999)
+        self.into.bind(self.to)
+        self.into.settimeout(1)
+        self.sent, self.delays = 0, []
+        self.stop = threading.Event()
+        self.threads = [threading.Thread(target=work, daemon=True) for work in (self.send, self.receive)]
+        for thread in self.threads:
+            thread.start()
+
+    def send(self):
+        while not self.stop.wait(self.EACH_S):
+            self.out.sendto(str(time.monotonic()).encode(), self.to)
+            self.sent += 1
+
+    def receive(self):
+        while True:
+            try:
+                sent = float(self.into.recv(100))
+                self.delays.append(time.monotonic() - sent)
+            except TimeoutError:
+                if self.stop.is_set():
+                    return
+
+    def close(self):
+        """Returns how many per cent were lost, and the mean and the longest delay in milliseconds."""
+        self.stop.set()
+        for thread in self.threads:
+            thread.join()
+        self.out.close()
+        self.into.close()
+        delays = self.delays or [0.0]
+        return 100 * (1 - len(self.delays) / self.sent), 1000 * statistics.mean(delays), 1000 * max(delays)
+
+
 class World:
     def __init__(self, args, folder):
         self.folder = folder
         self.lan = Lan()
         self.args = args
+        self.notes = []
+
+    def start(self):
+        args, folder = self.args, self.folder
+        self.lan.open()
         (folder / "token").write_text("t" * 32 + "\n")
         os.chmod(folder / "token", 0o600)
-        self.processes = []
         self.etcd = Etcd(self.lan, folder)
-        self.processes += self.etcd.members
         ips = {name: self.lan.add(name) for name in NAMES}
         replicas = ",".join(f"{name}@{ip}:10912" for name, ip in ips.items())
         self.nodes = {name: self.node(name, ip, replicas) for name, ip in ips.items()}
         self.replicas = replicas
         self.spare = None
-        self.processes += [node.process for node in self.nodes.values()]
         self.changed_at = time.monotonic()
         self.settle()
         to = list(self.nodes.values())
         if args.haproxy:
             to = [Haproxy(self.lan, ips.values(), folder)]
-            self.processes.append(to[0].process)
         self.producers = Producers(to)
         wait_for("an acknowledgement", lambda: self.producers.first_after(0))
 
@@ -308,7 +417,6 @@ class World:
         if self.spare is None:
             ip = self.lan.add("d")
             self.spare = self.node("d", ip, f"{self.replicas},d@{ip}:10912")
-            self.processes.append(self.spare.process)
         elif self.spare.process.process.poll() is not None:
             self.spare.process.start()
         return f"d@{self.spare.ip}:10912"
@@ -347,9 +455,6 @@ class World:
         return name
 
     def close(self):
-        for process in self.processes:
-            process.signal(signal.SIGCONT)
-            process.kill()
         self.lan.close()
 
 
@@ -475,6 +580,41 @@ def bad_network(world):
     return world.producers.longest_gap(since, time.monotonic())
 
 
+def loss_and_jitter(world):
+    """Between nodes, and between nodes and etcd. Producers and etcd's members among themselves are spared."""
+    args, epoch = world.args, world.nodes[world.current].status()["ha"]["epoch"]
+    other = next(name for name in NAMES if name != world.current)
+    since, acknowledged = time.monotonic(), len(world.producers.acknowledged)
+    world.producers.patience_s = 5.0  # a round trip between nodes may take that long
+    world.lan.roughen(NAMES, args.loss, args.jitter_ms, args.seed)
+    probe = Probe(world.lan, world.current, other)
+    masters, now = [(0.0, world.current)], world.current
+    while (at := time.monotonic() - since) < args.bad_network_s:
+        found = sorted(name for name, node in world.nodes.items()
+                       if (status := node.status()) and status["ha"]["role"] == "master")
+        if (found := "+".join(found) or "nobody") != now:
+            now = found
+            masters.append((at, now))
+        time.sleep(0.1)
+    lost, mean, longest = probe.close()
+    acknowledged = len(world.producers.acknowledged) - acknowledged
+    did = world.lan.smooth(NAMES)
+    world.producers.patience_s = Producers.PATIENCE_S
+    gap = world.producers.longest_gap(since, time.monotonic())
+    world.settle()
+    rose = world.nodes[world.master()].status()["ha"]["epoch"] - epoch
+    world.notes += [
+        f"loss and jitter, {args.bad_network_s} s, seed {args.seed}: the epoch rose by {rose} (each change of "
+        f"master is one or more), {acknowledged} messages acknowledged meanwhile",
+        "masters: " + ", ".join(f"{name} from {at:.1f} s" for at, name in masters),
+        f"{probe.sent} datagrams from {world.current} to {other}: {lost:.1f} % lost, "
+        f"delayed by {mean:.0f} ms in the mean, {longest:.0f} ms at the most",
+        *(f"IP packets {way}: {json.dumps(what)}" for way, what in did.items())]
+    if lost < args.loss - 10 or mean < 0.4 * args.jitter_ms:
+        raise Failed("the network was not that bad: " + world.notes[-3])
+    return max(gap, world.producers.longest_gap(since, time.monotonic()))
+
+
 FAULTS = {
     "kill -9": kill,
     "SIGSTOP": stop,
@@ -485,8 +625,9 @@ FAULTS = {
     "node added and removed": change_set,
     "kill -9 while a node is added": change_set_and_kill,
     "bad network": bad_network,
+    "loss and jitter": loss_and_jitter,
 }
-BY_DEFAULT = [name for name in FAULTS if name != "bad network"]
+BY_DEFAULT = [name for name in FAULTS if name not in ("bad network", "loss and jitter")]
 
 
 # ---- the end ----------------------------------------------------------------------------------
@@ -520,6 +661,9 @@ def main():
     parser.add_argument("--faults", default=",".join(BY_DEFAULT), help=", ".join(FAULTS))
     parser.add_argument("--ttl-ms", type=int, default=2000)
     parser.add_argument("--bad-network-s", type=int, default=600)
+    parser.add_argument("--loss", type=float, default=30, help="per cent, of 'loss and jitter'")
+    parser.add_argument("--jitter-ms", type=float, default=200)
+    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--haproxy", action="store_true", help="producers know HAProxy, and no node")
     parser.add_argument("--dir", type=pathlib.Path)
     parser.add_argument("--json", type=pathlib.Path)
@@ -535,11 +679,12 @@ def main():
         return 1 if os.environ.get("HA_REQUIRE_NETNS") == "1" else 77
     folder = args.dir or pathlib.Path(tempfile.mkdtemp(prefix="ha-failover-"))
     folder.mkdir(exist_ok=True)
-    world = None
+    world = World(args, folder)
     gaps = {name: [] for name in faults}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
-        world = World(args, folder)
-        world.notes = []
+        world.start()
         for round_ in range(args.rounds):
             for name in faults:
                 world.current = world.calm_down()
@@ -552,8 +697,9 @@ def main():
         print(f"failover: {failure or 'interrupted'}; logs are in {folder}", file=sys.stderr)
         return 1
     finally:
-        if world is not None:
-            world.close()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        world.close()
     print(f"\n| fault | times | longest time without an acknowledgement, p50 | max |\n|---|---|---|---|")
     for name, values in gaps.items():
         print(f"| {name} | {len(values)} | {statistics.median(values):.2f} s | {max(values):.2f} s |")
