@@ -4,6 +4,8 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -103,6 +105,12 @@ TEST(HaConnection, AFrameOfWhichNoByteWentOutCannotBeAcknowledged) {
   const auto connection = std::make_shared<HaConnection>(
       std::move(socket), 1, Address{"127.0.0.1", 1}, host, settings, tls, surroundings);
   connection->start();
+  int made_for_few_packets = 0;
+  socklen_t size = sizeof(made_for_few_packets);
+  ASSERT_EQ(::getsockopt(fd, IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, &made_for_few_packets, &size),
+            0);
+  EXPECT_EQ(made_for_few_packets, 1);
+  EXPECT_GT(connection->round_trip(), core::Time{});
   ASSERT_TRUE(slave.report(0));
   ASSERT_TRUE(run_until(context, [&] { return surroundings.acked == 0; }));
   ASSERT_EQ(memory.lent(), 1) << "the socket took the frame";

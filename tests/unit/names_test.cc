@@ -2,6 +2,8 @@
 // Nodes that are known by name: a resolver that is silent or fails, names with several addresses.
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -12,6 +14,7 @@
 
 #include "ha_plugin/net/candidate/campaign.h"
 #include "ha_plugin/net/io/connector.h"
+#include "ha_plugin/net/io/link_options.h"
 #include "ha_plugin/net/io/resolver.h"
 #include "tests/unit/epoch_set.h"
 #include "tests/unit/fake_names.h"
@@ -176,6 +179,24 @@ TEST_F(Connecting, ANumberAsksNoResolver) {
   const Port port("127.0.0.1");
   EXPECT_EQ(connect("127.0.0.1", port.number()).remote, "127.0.0.1");
   EXPECT_EQ(names_.asked(), 0);
+}
+
+// A packet that is lost again and again must not be waited for longer each time.
+TEST_F(Connecting, AConnectionIsMadeForFewPackets) {
+  const Port port("127.0.0.1");
+  std::optional<std::pair<int, int>> found;
+  connector_.connect({"127.0.0.1", port.number()}, [&](tcp::socket socket, const std::string&) {
+    const auto option = [&](int name) {
+      int value = 0;
+      socklen_t size = sizeof(value);
+      ::getsockopt(socket.native_handle(), IPPROTO_TCP, name, &value, &size);
+      return value;
+    };
+    found = {option(TCP_NODELAY), option(TCP_THIN_LINEAR_TIMEOUTS)};
+    EXPECT_GT(net::round_trip_of(socket.native_handle()), core::Time{});
+  });
+  context_.run();
+  EXPECT_EQ(found, std::pair(1, 1));
 }
 
 TEST_F(Connecting, AnAddressThatRefusesIsFollowedByTheNext) {

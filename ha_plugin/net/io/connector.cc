@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "ha_plugin/net/io/cloexec_socket.h"
+#include "ha_plugin/net/io/link_options.h"
 
 namespace ha::net {
 
@@ -135,6 +136,7 @@ void Connector::on_tried(std::size_t index, const error_code& error) {
   }
   if (!failed) {
     errors_.clear();  // of others
+    set_link_options(socket.native_handle());
     return finish(std::move(socket), "");
   }
   socket.close(ignored);

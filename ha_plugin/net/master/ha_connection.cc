@@ -8,6 +8,7 @@
 
 #include "ha_plugin/base/clock.h"
 #include "ha_plugin/net/io/io_thread.h"
+#include "ha_plugin/net/io/link_options.h"
 #include "ha_plugin/net/master/native_serving_wire.h"
 #include "ha_plugin/wire/native.h"
 
@@ -30,11 +31,12 @@ HaConnection::HaConnection(boost::asio::ip::tcp::socket socket, Id id, Address r
       replica_(host, settings, steady_now()) {}
 
 void HaConnection::start() {
-  boost::system::error_code ignored;
-  channel_.socket().set_option(boost::asio::ip::tcp::no_delay(true), ignored);
+  set_link_options(channel_.socket().native_handle());
   receive();
   arm_timer(steady_now(), events_.view(*this));
 }
+
+core::Time HaConnection::round_trip() { return round_trip_of(channel_.socket().native_handle()); }
 
 void HaConnection::receive() {
   // Not async_wait: to re-arm that costs a system call and, once the socket was watched for room to

@@ -87,6 +87,8 @@ class HaConnection : public std::enable_shared_from_this<HaConnection> {
   const ServingWire& wire() const { return replica_.wire(); }
   metrics::ReplicaMetrics* metrics() const { return replica_.metrics(); }
   bool catching_up(const core::LogBounds& log) const { return replica_.catching_up(log); }
+  // As long as an answer may take, by what TCP saw of it.
+  core::Time round_trip();
   // Null = it is in the clear.
   const TlsSession* tls() const { return channel_.tls(); }
   // It asked for a promise, and is no slave.

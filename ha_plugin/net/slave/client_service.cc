@@ -170,8 +170,6 @@ void ClientService::on_connected() {
         "master)");
   }
   metrics_.connects.add();
-  boost::system::error_code ignored;
-  channel_.socket().set_option(tcp::no_delay(true), ignored);
   const Time now = steady_now();
   follower_.emplace(now);
   outbox_.clear();
