@@ -19,6 +19,7 @@
 // the machine sleeps, so a process that was stopped does not take an old lease for a good one.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -42,13 +43,37 @@ struct SupervisorRules {
   Time suspect_after{};
 };
 
+// How long the copies of a master may be silent before it counts them as lost. A link that loses
+// packets is silent until they have come through, which takes some round trips; one in which those
+// are long may be silent for longer than the ttl, and a master that stepped back for that would
+// only close it. round_trip: as long as an answer may take.
+Time copies_patience(Time ttl, Time round_trip);
+
+// The longest of the last minute or so: links that broke say nothing any more of the network that
+// broke them.
+class LongestLately {
+ public:
+  void put(Time now, Time value) {
+    if (value < longest_ && now - at_ < kRemembered) return;
+    longest_ = value;
+    at_ = now;
+  }
+  Time get() const { return longest_; }
+
+ private:
+  static constexpr Time kRemembered = std::chrono::minutes(1);
+  Time longest_{};
+  Time at_{};
+};
+
 // What a node sees of itself.
 struct Look {
   Time now{};
   Role role = Role::kNone;
   bool changing = false;        // a change of role waits or is under way
   bool takes_part = false;      // the host wants it to have a role
-  bool copies_answer = false;   // of a master: enough others acknowledged its epoch within the ttl
+  Time copies_patience{};       // of a master, what copies_patience() says of its links
+  bool copies_answer = false;   // of a master: enough others acknowledged its epoch in that time
   Time master_silence{kNever};  // of a slave: since its master's last bytes; kNever = no link
   std::string master;           // whom this node promised to follow last
   std::int64_t chance = 0;      // 0 to 999, another one each time

@@ -82,6 +82,7 @@ Outcome Supervision::start() {
   set_revision_ = 0;
   read_at_ = core::kNever;
   read_next_ = {};
+  round_trip_ = {};
   campaigning_ = handing_over_ = false;
   answers_ = true;
   said_.clear();
@@ -210,9 +211,14 @@ core::Look Supervision::look() {
     parts_.bounds.read();
     look.role = role_.now();
     const Settings& s = parts_.settings;
-    const Time ago = net::steady_now() - milliseconds(s.coordinator_ttl_ms);
+    const Time now = net::steady_now();
+    round_trip_.put(now, parts_.replicas.round_trip());
+    look.copies_patience =
+        core::copies_patience(milliseconds(s.coordinator_ttl_ms), round_trip_.get());
     std::vector<std::string> answer{s.replica_id};
-    for (const auto& one : parts_.replicas.heard_since(ago)) answer.push_back(one.id);
+    for (const auto& one : parts_.replicas.heard_since(now - look.copies_patience)) {
+      answer.push_back(one.id);
+    }
     look.copies_answer = s.members().enough(answer);
     wanted_counts_ = s.members().counts(orders_.wanted);
     const Time heard{parts_.metrics.client.heard_ns.value()};

@@ -96,6 +96,7 @@ class Supervision {
   CoordinatorKeys keys_;
   Orders orders_;               // of keys_.control
   bool wanted_counts_ = false;  // orders_.wanted, in the set
+  core::LongestLately round_trip_;
   core::MemberChange change_;
   std::int64_t set_revision_ = 0;  // of keys_.set, which has been dealt with
   std::string set_failed_;         // why it could not be, last

@@ -322,7 +322,7 @@ SUPERVISOR = [
      "a master whose copies answer steps back with its lease", RULES),
     ("never-steps-back", CORE + "supervisor.cc", "if (settled && !sure(look.now)", "if (false && settled && !sure(look.now)",
      "a master that cannot know whether it is the only one goes on", RULES),
-    ("steps-back-at-once", CORE + "supervisor.cc", "look.now - role_since_ > rules_.ttl;", "true;",
+    ("steps-back-at-once", CORE + "supervisor.cc", "look.now - role_since_ > std::max(rules_.ttl, look.copies_patience);", "true;",
      "a new master steps back before its copies can answer", RULES),
     ("campaign-without-lease", CORE + "supervisor.cc", "if (may_campaign_ && may_try(look, key) && sure(look.now)) {",
      "if (may_campaign_ && may_try(look, key)) {", "a node tries by a lease that may have ended", RULES),

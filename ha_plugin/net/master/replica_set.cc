@@ -201,6 +201,14 @@ std::vector<core::MemberChange::Follower> ReplicaSet::heard_since(Time then) con
   return heard;
 }
 
+Time ReplicaSet::round_trip() const {
+  Time longest{};
+  for (const auto& [id, entry] : connections_) {
+    if (!entry.replica_id.empty()) longest = std::max(longest, entry.connection->round_trip());
+  }
+  return longest;
+}
+
 wire::native::Bytes ReplicaSet::after_answer(const HaConnection& connection) {
   return side_.after_answer(connections_.at(connection.id()).sent);
 }

@@ -79,6 +79,34 @@ TEST(Supervisor, AMasterStepsBackWhenItMayNotBeTheOnlyOne) {
             Act::kWait);
 }
 
+// A new master too: its slaves need that long to find it.
+TEST(Supervisor, WhereLinksAreSlowAMasterStepsBackLater) {
+  Desk desk = a_master();
+  desk.supervisor.on_lease_lost();
+  desk.held_by("c");
+  desk.look.copies_patience = 2 * kTtl;
+  EXPECT_EQ(desk.waits(), 2 * kTtl + milliseconds(50));
+  EXPECT_EQ(desk.act(), Act::kStepBack);
+}
+
+TEST(Supervisor, CopiesMayBeSilentForSomeRoundTrips) {
+  EXPECT_EQ(copies_patience(kTtl, {}), kTtl) << "not known";
+  EXPECT_EQ(copies_patience(kTtl, milliseconds(40)), kTtl) << "a delayed ack is no slow link";
+  EXPECT_EQ(copies_patience(kTtl, milliseconds(500)), seconds(4));
+  EXPECT_EQ(copies_patience(kTtl, seconds(5)), 3 * kTtl) << "another one may be master by then";
+}
+
+TEST(Supervisor, ASlowNetworkIsRememberedForAMinute) {
+  LongestLately longest;
+  longest.put(hours(1), milliseconds(500));
+  longest.put(hours(1) + seconds(59), {});
+  EXPECT_EQ(longest.get(), milliseconds(500)) << "no link is left";
+  longest.put(hours(1) + seconds(60), milliseconds(1));
+  EXPECT_EQ(longest.get(), milliseconds(1));
+  longest.put(hours(1) + seconds(61), milliseconds(700));
+  EXPECT_EQ(longest.get(), milliseconds(700)) << "a longer one counts at once";
+}
+
 TEST(Supervisor, AMasterWithoutItsEngineStepsBackBeforeItsLeaseEnds) {
   Desk desk = a_master();
   desk.pass(seconds(30));
