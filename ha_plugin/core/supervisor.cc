@@ -167,16 +167,20 @@ Step Supervisor::as_slave(const Look& look, const LeaderView& key) {
       !absent && no_link && !soon && rules_.quick && look.now - alone_since_ > 3 * rules_.ttl;
   // This node's own key, from before it was started again, is as good as none.
   const bool free = key.holder == rules_.id || (absent && (!soon || asked_for)) || in_vain;
-  if (!free && !no_link) return wait(look);
+  if (!free && !no_link && soon) return wait(look);
   const Time at = std::max(alone_since_ + patience(key), not_before_);
   if (look.now < at) return {Act::kWait, std::min(at, look.now + kLook), ""};
   const bool fresh = asked_at_ != kNever && look.now - asked_at_ < rules_.suspect_after;
   if (!fresh) return {Act::kAsk, {}, "the master is not heard"};
-  if (asked_.master_gone && rules_.quick) return {Act::kTake, {}, "the master's process is gone"};
+  if (no_link && asked_.master_gone && rules_.quick) {
+    return {Act::kTake, {}, "the master's process is gone"};
+  }
   if (free) {
     return {Act::kTake, {}, in_vain ? "the master serves nobody" : "the master's lease has ended"};
   }
-  back_off(look.now, look.chance);
+  // Behind a silent link the others were asked before the lease ends, and their answer is kept
+  // until then: a round waits for a master that hangs. Without a link its process may go any time.
+  if (no_link) back_off(look.now, look.chance);
   return wait(look);
 }
 

@@ -8,7 +8,8 @@
 //
 // A slave tries when it does not hear its master, no other node that answers hears it either, and
 // either the key is gone or the master's machine says that its process is. The last is quick: it
-// need not wait for the lease to end.
+// need not wait for the lease to end. It asks the others while the lease still runs, so that the
+// answers are there when it ends.
 //
 // To lose the lease ends nobody's mastership. A master that enough nodes still acknowledge goes on,
 // because none of them has promised another one. It steps back when it has neither the lease nor

@@ -348,8 +348,10 @@ SUPERVISOR = [
      "if (key.known &&", "a master takes the key of who tries to follow it", RULES),
     ("link-alone-takes", CORE + "supervisor.cc", "  if (free) {\n    return {Act::kTake", "  if (true) {\n    return {Act::kTake",
      "a link that is gone is a master that is gone", RULES),
-    ("silence-alone-asks", CORE + "supervisor.cc", "if (!free && !no_link) return wait(look);", "(void)no_link;",
-     "a slave asks though its master holds the key and the link is there", RULES),
+    ("silence-alone-takes", CORE + "supervisor.cc", "if (no_link && asked_.master_gone && rules_.quick) {",
+     "if (asked_.master_gone && rules_.quick) {", "the key is taken though it is held and the link is there", RULES),
+    ("early-answer-dropped", CORE + "supervisor.cc", "if (no_link) back_off(look.now, look.chance);",
+     "back_off(look.now, look.chance);", "what was asked before the lease ended is asked again after it", RULES),
     ("hand-over-again-and-again", CORE + "supervisor.cc", "if (other && look.now >= not_before_) return {Act::kHandOver",
      "if (other) return {Act::kHandOver", "a master hands over at each look", RULES),
 ]
