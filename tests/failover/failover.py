@@ -694,7 +694,7 @@ def main():
         world.producers.close()
         acknowledged, lost, doubled = check(world)
     except (Failed, KeyboardInterrupt) as failure:
-        print(f"failover: {failure or 'interrupted'}; logs are in {folder}", file=sys.stderr)
+        print(f"failover: {str(failure) or 'interrupted'}; logs are in {folder}", file=sys.stderr)
         return 1
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
