@@ -13,6 +13,8 @@ namespace {
 
 // One append writes about this much. Other producers wait for the append mutex meanwhile.
 constexpr std::size_t kRunBytes = std::size_t{1} << 20;
+// To write a record in three pieces costs about as much as to copy a body of a few kilobytes.
+constexpr std::size_t kLargeBodyBytes = 8 << 10;
 
 std::int64_t system_now_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -79,7 +81,7 @@ struct LocalBroker::Pending {
     if (count > 0) {
       const store::NewMessage& last = own[count - 1];
       result.first_offset = own.front().offset;
-      result.end_offset = last.offset + static_cast<std::int64_t>(last.record.size());
+      result.end_offset = last.offset + last.size();
     }
     return count == own.size();
   }
@@ -141,7 +143,10 @@ store::NewMessage LocalBroker::encode(const ProduceRequest& request, const Produ
   }
   out.topic = scheduled ? store::kScheduleTopic : std::string_view(request.topic);
   out.queue = scheduled ? 0 : queue;
-  out.record = store::encode_record(out.topic, out.queue, item.body, properties, now_ms);
+  const bool large = item.body.size() >= kLargeBodyBytes;
+  if (large) out.left_out = item.body;
+  out.record = store::encode_record(out.topic, out.queue, item.body, properties, now_ms,
+                                    large ? store::Body::kLeftOut : store::Body::kInside);
   return out;
 }
 
@@ -163,7 +168,7 @@ void LocalBroker::produce_all(std::vector<Produce> asked) {
     if (!pending) continue;
     for (const auto& item : one.request.items) {
       messages.push_back(encode(one.request, item, now_ms));
-      bytes += messages.back().record.size();
+      bytes += static_cast<std::size_t>(messages.back().size());
     }
     run.push_back(std::move(pending));
     if (bytes >= kRunBytes) append_run();

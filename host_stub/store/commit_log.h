@@ -86,8 +86,11 @@ struct LogOptions {
 struct NewMessage {
   std::string_view topic;
   std::int32_t queue = 0;
-  std::string record;        // from encode_record
-  std::int64_t offset = -1;  // where it was stored, once it is
+  std::string record;              // from encode_record
+  std::string_view left_out = {};  // its body, if that is not in it
+  std::int64_t offset = -1;        // where it was stored, once it is
+
+  std::int64_t size() const { return static_cast<std::int64_t>(record.size() + left_out.size()); }
 };
 
 struct Appended {

@@ -22,6 +22,15 @@ constexpr std::int64_t kFailureShownMs = 30'000;
 constexpr std::int64_t kZeroAheadBytes = 256 << 10;
 constexpr std::size_t kZeroPieceBytes = 64 << 10;
 
+void add_pieces(NewMessage& message, std::vector<iovec>& pieces) {
+  char* const record = message.record.data();
+  const std::string_view body = message.left_out;
+  if (body.empty()) return pieces.push_back({record, message.record.size()});
+  pieces.push_back({record, kBodyAt});
+  pieces.push_back({const_cast<char*>(body.data()), body.size()});
+  pieces.push_back({record + kBodyAt, message.record.size() - kBodyAt});
+}
+
 }  // namespace
 
 void CommitLog::set_writable(bool writable) {
@@ -171,11 +180,8 @@ Appended CommitLog::append_messages(std::span<NewMessage> messages,
   const std::lock_guard lock(append_mutex_);
   out.error = refuse_messages(accepted);
   const std::int64_t begin = bounds_.load().end;
-  const auto size_of = [](const NewMessage& message) {
-    return static_cast<std::int64_t>(message.record.size());
-  };
   while (!out.error && !messages.empty()) {
-    if (const std::int64_t size = size_of(messages.front());
+    if (const std::int64_t size = messages.front().size();
         size + kBlankBytes > options_.segment_bytes) {
       out.error = make_error(HA_INVALID, "a record of " + std::to_string(size) +
                                              " bytes does not fit in a segment of " +
@@ -183,7 +189,7 @@ Appended CommitLog::append_messages(std::span<NewMessage> messages,
                                              " less 8; send less or use larger segments");
       break;
     }
-    auto room = make_room(size_of(messages.front()));
+    auto room = make_room(messages.front().size());
     if (auto* error = std::get_if<Error>(&room)) {
       out.error = std::move(*error);
       break;
@@ -191,8 +197,8 @@ Appended CommitLog::append_messages(std::span<NewMessage> messages,
     const auto& segment = *std::get<std::shared_ptr<Segment>>(room);
     std::int64_t left = segment.end() - bounds_.load().end - kBlankBytes;
     std::size_t count = 0;
-    while (count < messages.size() && size_of(messages[count]) <= left)
-      left -= size_of(messages[count++]);
+    while (count < messages.size() && messages[count].size() <= left)
+      left -= messages[count++].size();
     out.error = append_run(segment, messages.first(count), out);
     messages = messages.subspan(count);
   }
@@ -214,15 +220,18 @@ std::optional<Error> CommitLog::append_run(const Segment& segment, std::span<New
     const auto [at, first] = next.try_emplace({message.topic, message.queue});
     if (first) at->second = observer_.next_queue_offset(message.topic, message.queue);
     place_record(message.record.data(), at->second++, end, now);
-    pieces.push_back({message.record.data(), message.record.size()});
-    end += static_cast<std::int64_t>(message.record.size());
+    add_pieces(message, pieces);
+    end += message.size();
   }
+  std::uint32_t sum = sum_;
+  for (const iovec& piece : pieces)
+    sum = add_to_sum(sum, {static_cast<const char*>(piece.iov_base), piece.iov_len});
   if (auto error = write(segment, begin, pieces)) return error;
-  for (const auto& message : run) sum_ = add_to_sum(sum_, message.record);
+  sum_ = sum;
   publish(end, end);
   for (auto& message : run) {
     RecordView record;
-    decode_record(message.record, record);
+    decode_record(message.record, record, static_cast<std::int64_t>(message.left_out.size()));
     observer_.on_record(record);
     message.offset = record.offset;
   }

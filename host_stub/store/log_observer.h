@@ -28,7 +28,7 @@ class LogObserver {
 
   // The log is being opened and begins at min; its records follow.
   virtual void on_begin(std::int64_t /*min*/) {}
-  // A whole record is part of the log.
+  // A whole record is part of the log. Its body may be left out of the view.
   virtual void on_record(const RecordView& record) = 0;
   // Instead of on_record for each of these records, while the log is being opened.
   virtual void on_digest(const Digest& digest) = 0;

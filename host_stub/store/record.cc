@@ -110,7 +110,7 @@ std::uint32_t body_crc(std::string_view body) {
 }
 
 std::string encode_record(std::string_view topic, std::int32_t queue, std::string_view body,
-                          const Properties& properties, std::int64_t born_ms) {
+                          const Properties& properties, std::int64_t born_ms, Body where) {
   std::string names;
   for (const auto& [name, value] : properties) {
     names += name;
@@ -121,7 +121,7 @@ std::string encode_record(std::string_view topic, std::int32_t queue, std::strin
   std::string out;
   const auto total = kMinRecordBytes + static_cast<std::int64_t>(body.size()) +
                      static_cast<std::int64_t>(topic.size() + names.size());
-  out.reserve(static_cast<std::size_t>(total));
+  out.reserve(static_cast<std::size_t>(total) - (where == Body::kLeftOut ? body.size() : 0));
   put32(out, static_cast<std::uint32_t>(total));
   put32(out, kMagicV1);
   put32(out, body_crc(body));
@@ -139,7 +139,7 @@ std::string encode_record(std::string_view topic, std::int32_t queue, std::strin
   put32(out, 0);  // RECONSUMETIMES
   put64(out, 0);  // PREPARED TRANSACTION OFFSET
   put32(out, static_cast<std::uint32_t>(body.size()));
-  out += body;
+  if (where == Body::kInside) out += body;
   out.push_back(static_cast<char>(topic.size()));
   out += topic;
   put16(out, static_cast<std::uint16_t>(names.size()));
@@ -154,10 +154,10 @@ void place_record(char* record, std::int64_t queue_offset, std::int64_t physical
   store64(record + kStoreTimeV4At, static_cast<std::uint64_t>(store_ms));
 }
 
-bool decode_record(std::string_view bytes, RecordView& out) {
+bool decode_record(std::string_view bytes, RecordView& out, std::int64_t left_out) {
   if (static_cast<std::int64_t>(bytes.size()) < kMinRecordBytes) return false;
   const bool wide_topic = load32(bytes.data() + 4) == kMagicV2;
-  out.size = static_cast<std::int64_t>(bytes.size());
+  out.size = static_cast<std::int64_t>(bytes.size()) + left_out;
   out.body_crc = load32(bytes.data() + 8);
   out.sys_flag = load32(bytes.data() + kSysFlagAt);
   out.queue = static_cast<std::int32_t>(load32(bytes.data() + 12));
@@ -169,10 +169,11 @@ bool decode_record(std::string_view bytes, RecordView& out) {
   out.store_time_ms = static_cast<std::int64_t>(reader.number(8));
   reader.take(out.sys_flag & kStoreHostV6 ? kHostV6Bytes : kHostV4Bytes);
   reader.take(4 + 8);
-  out.body = reader.take(reader.number(4));
+  const std::uint64_t body_size = reader.number(4);
+  out.body = reader.take(left_out > 0 ? 0 : body_size);
   out.topic = reader.take(reader.number(wide_topic ? 2 : 1));
   out.properties = reader.take(reader.number(2));
-  return reader.at_end();
+  return reader.at_end() && (left_out == 0 || static_cast<std::int64_t>(body_size) == left_out);
 }
 
 }  // namespace stub::store

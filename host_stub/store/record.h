@@ -67,14 +67,22 @@ struct RecordView {
 // RocketMQ's checksum of a body: CRC-32 without its top bit.
 std::uint32_t body_crc(std::string_view body);
 
+// Where the body of a record from encode_record begins.
+inline constexpr std::size_t kBodyAt = 88;
+
+// A large body need not be copied to be written.
+enum class Body { kInside, kLeftOut };
+
 // Writes a version 1 record. Its place (queue offset, physical offset, store time) is not known
 // until it is appended: place_record fills it in. REQUIRES: the sizes are within the limits above.
 std::string encode_record(std::string_view topic, std::int32_t queue, std::string_view body,
-                          const Properties& properties, std::int64_t born_ms);
+                          const Properties& properties, std::int64_t born_ms,
+                          Body where = Body::kInside);
 void place_record(char* record, std::int64_t queue_offset, std::int64_t physical_offset,
                   std::int64_t store_ms);
 
 // Parses a whole record of exactly bytes.size() bytes. False when its inner sizes do not add up.
-bool decode_record(std::string_view bytes, RecordView& out);
+// left_out: the size of its body, if that is not among the bytes; out.body is empty then.
+bool decode_record(std::string_view bytes, RecordView& out, std::int64_t left_out = 0);
 
 }  // namespace stub::store

@@ -62,6 +62,20 @@ TEST(Record, DecodesWhatItEncoded) {
   EXPECT_EQ(view.property("C"), std::nullopt);
 }
 
+TEST(Record, WithItsBodyLeftOutIsTheSameAroundIt) {
+  const Properties properties{{"A", "1"}};
+  const std::string whole = encode_record("topic", 2, "body", properties, 5);
+  const std::string around = encode_record("topic", 2, "body", properties, 5, Body::kLeftOut);
+  EXPECT_EQ(around.substr(0, kBodyAt) + "body" + around.substr(kBodyAt), whole);
+  RecordView view;
+  ASSERT_TRUE(decode_record(around, view, 4));
+  EXPECT_EQ(view.size, static_cast<std::int64_t>(whole.size()));
+  EXPECT_EQ(view.body, "");
+  EXPECT_EQ(view.topic, "topic");
+  EXPECT_EQ(view.property("A"), "1");
+  for (const std::int64_t wrong : {0, 3, 5}) EXPECT_FALSE(decode_record(around, view, wrong));
+}
+
 TEST(Record, ReadsIpv6HostsAndWideTopics) {
   std::string v4 = encode_record("t", 0, "b", {}, 0);
   // Version 2, both hosts IPv6: 12 more bytes each, one more of topic length.

@@ -47,7 +47,11 @@ void Store::open_or_die(LogOptions options) {
 Appended Store::put(const std::string& topic, const std::string& body, int queue,
                     const Properties& properties) {
   log->set_writable(true);
-  NewMessage message{topic, queue, encode_record(topic, queue, body, properties, 1)};
+  NewMessage message{topic, queue, {}};
+  const bool large = body.size() >= 200;
+  if (large) message.left_out = body;
+  message.record =
+      encode_record(topic, queue, body, properties, 1, large ? Body::kLeftOut : Body::kInside);
   return log->append_messages({&message, 1});
 }
 
