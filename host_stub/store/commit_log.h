@@ -209,8 +209,15 @@ class CommitLog {
   // Judges the bytes that follow the log's end; writes and publishes them if they are right.
   std::optional<Error> take_in(std::string_view bytes);
   struct Arrived;
+  // Of the body of a record that the log holds a part of: its CRC-32 up to the log's end.
+  struct BodySum {
+    std::int64_t record = -1;
+    std::int64_t end = -1;
+    std::uint32_t crc = 0;
+  };
   Arrived judge_arrived(std::string_view bytes) const;
-  Item judge_begun(std::int64_t at, std::string_view bytes, std::string& whole) const;
+  Item judge_split(std::int64_t at, std::int64_t available, std::int64_t left,
+                   std::string_view bytes, Arrived& out) const;
   // Writes inside one segment, at the log's end or beyond. On failure nothing beyond the end stays.
   std::optional<Error> write(const Segment& segment, std::int64_t at, std::span<iovec> pieces);
   void zero_ahead(const Segment& segment, std::int64_t end);
@@ -270,7 +277,8 @@ class CommitLog {
   Moment now() const { return {options_.now_ms(), options_.steady_ms()}; }
   Moment opened_;
   std::map<std::int64_t, Moment> begun_;  // by base
-  std::int64_t reserved_ = 0;             // size of the open reservation
+  BodySum split_;
+  std::int64_t reserved_ = 0;  // size of the open reservation
   std::unique_ptr<char[]> reserve_buffer_;
   std::int64_t reserve_capacity_ = 0;
   std::atomic<std::int64_t> held_from_{kNoLimit};

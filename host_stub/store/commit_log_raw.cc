@@ -8,6 +8,23 @@
 #include "store/commit_log.h"
 
 namespace stub::store {
+namespace {
+
+// What stands in the log, and what follows it.
+struct TwoPieces {
+  std::string_view held;
+  std::string_view came;
+
+  TwoPieces cut(std::size_t from, std::size_t to) const {
+    const std::size_t border = held.size();
+    const std::size_t a = std::min(from, border);
+    const std::size_t b = std::max(from, border);
+    return {held.substr(a, std::min(to, border) - a),
+            came.substr(b - border, std::max(to, border) - b)};
+  }
+};
+
+}  // namespace
 
 std::optional<Error> CommitLog::refuse_raw(std::int64_t offset) const {
   if (closed_) return make_error(HA_SHUTDOWN, "the log is closed");
@@ -32,38 +49,66 @@ std::optional<Error> CommitLog::append_raw(std::int64_t offset, std::string_view
 
 struct CommitLog::Arrived {
   Walked walked;                    // from the last whole record to the first that is not
-  std::vector<RecordView> records;  // views of the bytes, and one of begun
-  std::string begun;                // the record whose first bytes the log held already
+  std::vector<RecordView> records;  // views of the bytes, and one of around
+  std::string around;               // the body of the record that the log held a part of
+  BodySum split;                    // of the record that the log will hold a part of
 };
 
 CommitLog::Arrived CommitLog::judge_arrived(std::string_view bytes) const {
   const LogBounds bounds = bounds_.load();
   Arrived out;
   const auto look = [&](std::int64_t at, std::int64_t available, std::int64_t left) {
-    if (at < bounds.end) return judge_begun(at, bytes, out.begun);
-    return judge(bytes.data() + (at - bounds.end), available, at, left, BodyCheck::kYes);
+    if (at >= bounds.end) {
+      const Item item =
+          judge(bytes.data() + (at - bounds.end), available, at, left, BodyCheck::kYes);
+      if (item.found != Found::kPartial) return item;
+    }
+    return judge_split(at, available, left, bytes, out);
   };
   out.walked = walk_items(bounds.whole_end, bounds.end + static_cast<std::int64_t>(bytes.size()),
                           look, [&](const RecordView& record) { out.records.push_back(record); });
   return out;
 }
 
-// Two copies at most, of its header and, once all of it is there, of the whole: a record that
-// arrives in many pieces is not copied for each of them.
-Item CommitLog::judge_begun(std::int64_t at, std::string_view bytes, std::string& whole) const {
-  const auto segment = table_.find(at);
-  const std::int64_t held = bounds_.load().end - at;
-  const std::int64_t left = segment->end() - at;
-  const std::int64_t available = std::min(held + static_cast<std::int64_t>(bytes.size()), left);
-  const auto judge_first = [&](std::int64_t size) {
-    whole.assign(segment->at(at), static_cast<std::size_t>(std::min(held, size)));
-    whole.append(bytes.substr(0, static_cast<std::size_t>(size) - whole.size()));
-    return judge(whole.data(), size, at, left, BodyCheck::kYes);
+// A large message comes in several pieces: one frame seldom ends where a record does. Its body is
+// summed as it comes, and not copied. To read it again from the log, once the last piece is there,
+// costs a page fault for each 64 KiB.
+Item CommitLog::judge_split(std::int64_t at, std::int64_t available, std::int64_t left,
+                            std::string_view bytes, Arrived& out) const {
+  const std::int64_t end = bounds_.load().end;
+  const TwoPieces all{at < end ? bytes_at(at, end) : std::string_view(),
+                      bytes.substr(static_cast<std::size_t>(std::max<std::int64_t>(at - end, 0)))};
+  const auto there = static_cast<std::size_t>(available);
+  std::string around;
+  const auto add = [&](std::size_t from, std::size_t to) {
+    const TwoPieces added = all.cut(from, to);
+    around.append(added.held).append(added.came);
   };
-  const Item item = judge_first(std::min(available, kHeaderBytes));
-  if (item.found != Found::kPartial || available < kHeaderBytes) return item;
-  const auto size = static_cast<std::int64_t>(load32(whole.data()));
-  return size <= available ? judge_first(size) : item;
+  add(0, std::min<std::size_t>(there, kHeaderBytes));
+  Item item =
+      judge(around.data(), static_cast<std::int64_t>(around.size()), at, left, BodyCheck::kYes);
+  if (item.found != Found::kPartial || around.size() < kHeaderBytes) return item;
+  const std::size_t size = load32(around.data());
+  const std::size_t first = std::min(size, kMostBeforeBody);
+  if (there < first) return item;
+  add(around.size(), first);
+  const BodyPlace body = body_place(around, size);
+  const std::size_t body_end = body.begin + body.size;
+
+  const bool begun = split_.record == at && split_.end == end;
+  const std::size_t from = begun ? all.held.size() : body.begin;
+  const TwoPieces added = all.cut(from, std::max(from, std::min(there, body_end)));
+  std::uint32_t crc = begun ? split_.crc : 0;
+  crc = add_to_sum(add_to_sum(crc, added.held), added.came);
+  if (there < size) {
+    out.split = {at, at + available, crc};
+    return item;
+  }
+  around.resize(body.begin);
+  add(body_end, size);
+  out.around = std::move(around);
+  if (body.size > 0) return judge_without_body(out.around, body.size, crc);
+  return judge(out.around.data(), static_cast<std::int64_t>(size), at, left, BodyCheck::kYes);
 }
 
 std::optional<Error> CommitLog::take_in(std::string_view bytes) {
@@ -84,6 +129,7 @@ std::optional<Error> CommitLog::take_in(std::string_view bytes) {
     at += size;
   }
   sum_ = add_to_sum(sum_, all);
+  split_ = arrived.split;
   publish(end, arrived.walked.position);
   for (const auto& record : arrived.records) observer_.on_record(record);
   options_.appended(end);

@@ -106,7 +106,7 @@ bool RecordView::for_consumers() const {
 }
 
 std::uint32_t body_crc(std::string_view body) {
-  return libdeflate_crc32(0, body.data(), body.size()) & 0x7FFFFFFF;
+  return libdeflate_crc32(0, body.data(), body.size()) & kBodyCrcBits;
 }
 
 std::string encode_record(std::string_view topic, std::int32_t queue, std::string_view body,
@@ -152,6 +152,15 @@ void place_record(char* record, std::int64_t queue_offset, std::int64_t physical
   store64(record + kQueueOffsetAt, static_cast<std::uint64_t>(queue_offset));
   store64(record + kPhysicalOffsetAt, static_cast<std::uint64_t>(physical_offset));
   store64(record + kStoreTimeV4At, static_cast<std::uint64_t>(store_ms));
+}
+
+BodyPlace body_place(std::string_view first, std::size_t record_size) {
+  const std::uint32_t sys_flag = load32(first.data() + kSysFlagAt);
+  const std::size_t begin = kBornHostAt + (sys_flag & kBornHostV6 ? kHostV6Bytes : kHostV4Bytes) +
+                            8 + (sys_flag & kStoreHostV6 ? kHostV6Bytes : kHostV4Bytes) + 12 + 4;
+  if (begin > first.size()) return {first.size(), 0};
+  const std::size_t size = load32(first.data() + begin - 4);
+  return {begin, begin + size <= record_size ? size : 0};
 }
 
 bool decode_record(std::string_view bytes, RecordView& out, std::int64_t left_out) {

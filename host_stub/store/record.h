@@ -65,6 +65,7 @@ struct RecordView {
 };
 
 // RocketMQ's checksum of a body: CRC-32 without its top bit.
+inline constexpr std::uint32_t kBodyCrcBits = 0x7FFFFFFF;
 std::uint32_t body_crc(std::string_view body);
 
 // Where the body of a record from encode_record begins.
@@ -80,6 +81,15 @@ std::string encode_record(std::string_view topic, std::int32_t queue, std::strin
                           Body where = Body::kInside);
 void place_record(char* record, std::int64_t queue_offset, std::int64_t physical_offset,
                   std::int64_t store_ms);
+
+// Where the body stands in a record of that size, by the record's first bytes (kMostBeforeBody, or
+// all of a shorter record). Its size is 0 if it would not fit.
+struct BodyPlace {
+  std::size_t begin = 0;
+  std::size_t size = 0;
+};
+inline constexpr std::size_t kMostBeforeBody = 112;
+BodyPlace body_place(std::string_view first, std::size_t record_size);
 
 // Parses a whole record of exactly bytes.size() bytes. False when its inner sizes do not add up.
 // left_out: the size of its body, if that is not among the bytes; out.body is empty then.

@@ -44,12 +44,18 @@ bool lacks_a_sector(const RecordView& record, const char* bytes, std::int64_t po
   return false;
 }
 
+Item no_sum(std::int64_t size) {
+  return corrupt("a record whose inner sizes do not add up to its size", size);
+}
+Item no_match(std::uint32_t body_crc) {
+  return corrupt("a record whose body does not match its checksum", body_crc);
+}
+
 Item judge_whole(const char* bytes, std::int64_t size, std::int64_t position, BodyCheck check) {
   Item item{Found::kRecord, size, nullptr, 0, {}};
-  if (!decode_record({bytes, static_cast<std::size_t>(size)}, item.record))
-    return corrupt("a record whose inner sizes do not add up to its size", size);
+  if (!decode_record({bytes, static_cast<std::size_t>(size)}, item.record)) return no_sum(size);
   if (check != BodyCheck::kNo && item.record.body_crc != body_crc(item.record.body))
-    return corrupt("a record whose body does not match its checksum", item.record.body_crc);
+    return no_match(item.record.body_crc);
   if (check == BodyCheck::kTorn && lacks_a_sector(item.record, bytes, position))
     return corrupt("a record whose topic or properties did not reach the disk; its size is", size);
   return item;
@@ -83,6 +89,15 @@ Item judge(const char* bytes, std::int64_t available, std::int64_t position,
     return conflict("a record that crosses a segment's end; its size is", size);
   if (size > available) return {};
   return judge_whole(bytes, size, position, check);
+}
+
+Item judge_without_body(std::string_view around, std::size_t body_size, std::uint32_t crc) {
+  const auto size = static_cast<std::int64_t>(around.size() + body_size);
+  Item item{Found::kRecord, size, nullptr, 0, {}};
+  if (!decode_record(around, item.record, static_cast<std::int64_t>(body_size)))
+    return no_sum(size);
+  if (item.record.body_crc != (crc & kBodyCrcBits)) return no_match(item.record.body_crc);
+  return item;
 }
 
 Error fault_error(const Item& item, std::int64_t position, std::int64_t segment_bytes) {

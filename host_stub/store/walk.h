@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "store/error.h"
 #include "store/record.h"
@@ -39,6 +40,10 @@ enum class BodyCheck { kNo, kYes, kTorn };
 // be); segment_left: bytes from position to its segment's end. Reads nothing beyond `available`.
 Item judge(const char* bytes, std::int64_t available, std::int64_t position,
            std::int64_t segment_left, BodyCheck check);
+
+// A whole record without its body, of which the size and the CRC-32 are known. The view has no
+// body.
+Item judge_without_body(std::string_view around, std::size_t body_size, std::uint32_t crc);
 
 // The item's fault as an error: CORRUPT or CONFLICT, with the position and both sizes.
 Error fault_error(const Item& item, std::int64_t position, std::int64_t segment_bytes);

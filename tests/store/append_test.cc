@@ -116,6 +116,49 @@ TEST(AppendRaw, ByteByByteARecordAppearsWithItsLastByte) {
   EXPECT_EQ(position, static_cast<std::int64_t>(raw.size()));
 }
 
+TEST(AppendRaw, AChangedBodyIsFoundWhereverItsRecordIsSplit) {
+  const std::string raw = sample_log(2, 300);
+  const auto first = static_cast<std::size_t>(load32(raw.data()));
+  for (const std::size_t changed : {kBodyAt, kBodyAt + 150, kBodyAt + 299}) {
+    std::string bad = raw;
+    bad[first + changed] ^= 0x10;
+    for (std::size_t split = first + 1; split < raw.size(); ++split) {
+      const TempDir dir;
+      Store store;
+      store.open_or_die(test_options(dir.path()));
+      ASSERT_FALSE(store.log->append_raw(0, bad.substr(0, first + 100)));
+      if (split > first + 100) {
+        ASSERT_FALSE(store.log->append_raw(store.log->bounds().end,
+                                           bad.substr(first + 100, split - first - 100)));
+      }
+      const std::int64_t end = store.log->bounds().end;
+      const std::string rest = bad.substr(static_cast<std::size_t>(end));
+      const auto error = store.log->append_raw(end, bad.substr(static_cast<std::size_t>(end)));
+      ASSERT_TRUE(error) << changed << ", " << split;
+      EXPECT_EQ(error->status, HA_CORRUPT) << error->text;
+      EXPECT_EQ(store.log->bounds().end, end);
+    }
+  }
+}
+
+TEST(AppendRaw, OfARecordThatWasCutTheNewFirstHalfCounts) {
+  const std::string raw = sample_log(1, 300);
+  std::string other = raw;
+  other[kBodyAt] ^= 0x10;
+  for (const std::int64_t cut : {0, 50, 120}) {
+    const TempDir dir;
+    Store store;
+    store.open_or_die(test_options(dir.path()));
+    const auto from = static_cast<std::size_t>(cut);
+    ASSERT_FALSE(store.log->append_raw(0, other.substr(0, 200)));
+    ASSERT_FALSE(store.log->truncate(cut, true));
+    ASSERT_FALSE(store.log->append_raw(cut, raw.substr(from, 200 - from)));
+    const auto error = store.log->append_raw(200, raw.substr(200));
+    // What was not cut is wrong, and is read again.
+    EXPECT_EQ(error.has_value(), from > kBodyAt) << cut;
+  }
+}
+
 TEST(AppendRaw, OffsetMustBeTheEnd) {
   const std::string raw = sample_log(3);
   const TempDir dir;

@@ -76,6 +76,15 @@ TEST(Record, WithItsBodyLeftOutIsTheSameAroundIt) {
   for (const std::int64_t wrong : {0, 3, 5}) EXPECT_FALSE(decode_record(around, view, wrong));
 }
 
+TEST(Record, SaysWhereItsBodyIs) {
+  const std::string record = encode_record("topic", 2, "body", {{"KEYS", "a longer value"}}, 5);
+  const auto place = body_place(record.substr(0, kMostBeforeBody), record.size());
+  EXPECT_EQ(place.begin, kBodyAt);
+  EXPECT_EQ(place.size, 4u);
+  // A body that goes on beyond the record's end is none.
+  EXPECT_EQ(body_place(record.substr(0, kMostBeforeBody), kBodyAt + 3).size, 0u);
+}
+
 TEST(Record, ReadsIpv6HostsAndWideTopics) {
   std::string v4 = encode_record("t", 0, "b", {}, 0);
   // Version 2, both hosts IPv6: 12 more bytes each, one more of topic length.
@@ -89,6 +98,7 @@ TEST(Record, ReadsIpv6HostsAndWideTopics) {
   ASSERT_TRUE(decode_record(v6, view));
   EXPECT_EQ(view.topic, "t");
   EXPECT_EQ(view.body, "b");
+  EXPECT_EQ(v6.substr(body_place(v6, v6.size()).begin, body_place(v6, v6.size()).size), "b");
 }
 
 TEST(Record, InnerSizesThatDoNotAddUpAreRefused) {
