@@ -97,6 +97,7 @@ class Loop {
   boost::asio::steady_timer sweep_;
   std::set<std::shared_ptr<Session>> sessions_;
   std::vector<Produce> produces_;
+  std::size_t produce_bytes_ = 0;
   std::mutex answers_mutex_;
   std::vector<Answer> answers_;
   bool draining_ = false;

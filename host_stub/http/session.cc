@@ -26,6 +26,10 @@ constexpr std::chrono::seconds kLingerTime{2};
 constexpr std::size_t kHeaderReadBytes = 4 * 1024;
 constexpr std::size_t kBodyReadBytes = 64 * 1024;
 
+// A long body is read to its end, or as far as it has come, before other connections have their
+// turn: sixty-four that are read in turns leave the CPU's cache before the first one is whole.
+constexpr std::size_t kBodyAtOnceBytes = 1024 * 1024;
+
 constexpr std::size_t kKeepReadBytes = 2 * kHeaderReadBytes;  // of its buffer, between requests
 
 // A connection keeps the memory of a short answer for the next one. Ten thousand connections that
@@ -132,6 +136,7 @@ void Session::begin_header() {
 
 // Gives the parser what is here, and reads when it wants more.
 void Session::parse() {
+  std::size_t at_once = kBodyAtOnceBytes;
   while (!closed_) {
     if (reading_ == Reading::kIdle) {
       if (buffer_.size() == 0) return stream_.tls() || resting_ ? rest() : receive();
@@ -144,10 +149,12 @@ void Session::parse() {
       continue;
     }
     if (reading_ != Reading::kHeader && reading_ != Reading::kBody) return;
-    if (buffer_.size() == 0) return receive();
-    ErrorCode error;
-    buffer_.consume(parser_->put(buffer_.data(), error));
-    if (error == http::error::need_more) return receive();
+    ErrorCode error = http::error::need_more;
+    if (buffer_.size() > 0) buffer_.consume(parser_->put(buffer_.data(), error));
+    if (error == http::error::need_more) {
+      if (take_body(at_once)) continue;
+      return receive();
+    }
     if (error) return on_read_error(error);
     if (reading_ == Reading::kHeader) on_header();
   }
@@ -171,14 +178,31 @@ void Session::rest() {
                               });
 }
 
-void Session::receive() {
+// What is read next.
+std::size_t Session::read_size() const {
   std::size_t room = kHeaderReadBytes;
   if (reading_ == Reading::kBody) {
     // A chunked body does not say how long it is.
     const auto missing = parser_->content_length_remaining().value_or(kBodyReadBytes);
     room = std::max<std::size_t>(room, std::min<std::uint64_t>(missing, kBodyReadBytes));
   }
-  room = std::min(room, buffer_.max_size() - buffer_.size());
+  return std::min(room, buffer_.max_size() - buffer_.size());
+}
+
+// Returns false if no more of a body is here, or it has had its turn.
+bool Session::take_body(std::size_t& at_once) {
+  if (reading_ != Reading::kBody || stream_.tls()) return false;
+  const std::size_t size = std::min(read_size(), at_once);
+  if (size == 0) return false;
+  ErrorCode error;  // the read that waits meets it again
+  const std::size_t taken = stream_.socket().read_some(buffer_.prepare(size), error);
+  buffer_.commit(taken);
+  at_once -= taken;
+  return !error;
+}
+
+void Session::receive() {
+  const std::size_t room = read_size();
   if (room == 0) return on_read_error(http::error::buffer_overflow);
   stream_.async_read_some(buffer_.prepare(room),
                           [self = shared_from_this()](ErrorCode error, std::size_t bytes) {

@@ -83,6 +83,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void parse();
   void rest();
   void rest_if_quiet();
+  std::size_t read_size() const;
+  bool take_body(std::size_t& at_once);
   void receive();
   void on_received(ErrorCode error, std::size_t bytes);
   void on_header();
