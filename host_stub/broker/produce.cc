@@ -144,9 +144,9 @@ store::NewMessage LocalBroker::encode(const ProduceRequest& request, const Produ
   out.topic = scheduled ? store::kScheduleTopic : std::string_view(request.topic);
   out.queue = scheduled ? 0 : queue;
   const bool large = item.body.size() >= kLargeBodyBytes;
-  if (large) out.left_out = item.body;
-  out.record = store::encode_record(out.topic, out.queue, item.body, properties, now_ms,
-                                    large ? store::Body::kLeftOut : store::Body::kInside);
+  if (large) out.left_out = store::summed(item.body);
+  out.record = large ? store::encode_record(out.topic, out.queue, out.left_out, properties, now_ms)
+                     : store::encode_record(out.topic, out.queue, item.body, properties, now_ms);
   return out;
 }
 

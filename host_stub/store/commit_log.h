@@ -86,11 +86,13 @@ struct LogOptions {
 struct NewMessage {
   std::string_view topic;
   std::int32_t queue = 0;
-  std::string record;              // from encode_record
-  std::string_view left_out = {};  // its body, if that is not in it
-  std::int64_t offset = -1;        // where it was stored, once it is
+  std::string record;        // from encode_record
+  Summed left_out = {};      // its body, if that is not in it
+  std::int64_t offset = -1;  // where it was stored, once it is
 
-  std::int64_t size() const { return static_cast<std::int64_t>(record.size() + left_out.size()); }
+  std::int64_t size() const {
+    return static_cast<std::int64_t>(record.size() + left_out.bytes.size());
+  }
 };
 
 struct Appended {

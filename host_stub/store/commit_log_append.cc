@@ -24,7 +24,7 @@ constexpr std::size_t kZeroPieceBytes = 64 << 10;
 
 void add_pieces(NewMessage& message, std::vector<iovec>& pieces) {
   char* const record = message.record.data();
-  const std::string_view body = message.left_out;
+  const std::string_view body = message.left_out.bytes;
   if (body.empty()) return pieces.push_back({record, message.record.size()});
   pieces.push_back({record, kBodyAt});
   pieces.push_back({const_cast<char*>(body.data()), body.size()});
@@ -223,15 +223,17 @@ std::optional<Error> CommitLog::append_run(const Segment& segment, std::span<New
     add_pieces(message, pieces);
     end += message.size();
   }
-  std::uint32_t sum = sum_;
-  for (const iovec& piece : pieces)
-    sum = add_to_sum(sum, {static_cast<const char*>(piece.iov_base), piece.iov_len});
   if (auto error = write(segment, begin, pieces)) return error;
-  sum_ = sum;
+  for (const auto& message : run) {
+    const std::string_view record = message.record;
+    sum_ = add_to_sum(sum_, record.substr(0, kBodyAt));
+    sum_ = add_to_sum(sum_, message.left_out);
+    sum_ = add_to_sum(sum_, record.substr(kBodyAt));
+  }
   publish(end, end);
   for (auto& message : run) {
     RecordView record;
-    decode_record(message.record, record, static_cast<std::int64_t>(message.left_out.size()));
+    decode_record(message.record, record, static_cast<std::int64_t>(message.left_out.bytes.size()));
     observer_.on_record(record);
     message.offset = record.offset;
   }

@@ -51,7 +51,12 @@ struct CommitLog::Arrived {
   Walked walked;                    // from the last whole record to the first that is not
   std::vector<RecordView> records;  // views of the bytes, and one of around
   std::string around;               // the body of the record that the log held a part of
+  std::vector<Summed> summed;       // large pieces of the bytes, in their order
   BodySum split;                    // of the record that the log will hold a part of
+
+  void add(const Summed& piece) {
+    if (piece.bytes.size() >= kJoinedBytes) summed.push_back(piece);
+  }
 };
 
 CommitLog::Arrived CommitLog::judge_arrived(std::string_view bytes) const {
@@ -61,6 +66,7 @@ CommitLog::Arrived CommitLog::judge_arrived(std::string_view bytes) const {
     if (at >= bounds.end) {
       const Item item =
           judge(bytes.data() + (at - bounds.end), available, at, left, BodyCheck::kYes);
+      if (item.found == Found::kRecord) out.add(item.body);
       if (item.found != Found::kPartial) return item;
     }
     return judge_split(at, available, left, bytes, out);
@@ -99,7 +105,9 @@ Item CommitLog::judge_split(std::int64_t at, std::int64_t available, std::int64_
   const std::size_t from = begun ? all.held.size() : body.begin;
   const TwoPieces added = all.cut(from, std::max(from, std::min(there, body_end)));
   std::uint32_t crc = begun ? split_.crc : 0;
-  crc = add_to_sum(add_to_sum(crc, added.held), added.came);
+  const Summed came = summed(added.came);
+  out.add(came);
+  crc = add_to_sum(add_to_sum(crc, added.held), came);
   if (there < size) {
     out.split = {at, at + available, crc};
     return item;
@@ -118,7 +126,7 @@ std::optional<Error> CommitLog::take_in(std::string_view bytes) {
     return fault_error(item, arrived.walked.position, options_.segment_bytes);
   std::int64_t at = bounds_.load().end;
   const std::int64_t end = at + static_cast<std::int64_t>(bytes.size());
-  const std::string_view all = bytes;
+  std::string_view all = bytes;
   if (auto error = ensure_segments(end)) return error;
   while (at < end) {
     const auto segment = table_.find(at);
@@ -127,6 +135,11 @@ std::optional<Error> CommitLog::take_in(std::string_view bytes) {
     if (auto error = write(*segment, at, {&piece, 1})) return error;
     bytes.remove_prefix(static_cast<std::size_t>(size));
     at += size;
+  }
+  for (const Summed& piece : arrived.summed) {
+    const auto before = static_cast<std::size_t>(piece.bytes.data() - all.data());
+    sum_ = add_to_sum(add_to_sum(sum_, all.substr(0, before)), piece);
+    all.remove_prefix(before + piece.bytes.size());
   }
   sum_ = add_to_sum(sum_, all);
   split_ = arrived.split;

@@ -115,10 +115,6 @@ std::optional<BootId> current_boot_id() {
   return out;
 }
 
-std::uint32_t add_to_sum(std::uint32_t sum, std::string_view bytes) {
-  return libdeflate_crc32(sum, bytes.data(), bytes.size());
-}
-
 CommitMark::~CommitMark() {
   if (data_ != nullptr) ::munmap(data_, kFileBytes);
 }

@@ -29,6 +29,7 @@
 
 #include "store/error.h"
 #include "store/file.h"
+#include "store/sum.h"
 
 namespace stub::store {
 
@@ -39,9 +40,6 @@ using BootId = std::array<char, 16>;
 
 // This boot's; nullopt when the kernel does not say.
 std::optional<BootId> current_boot_id();
-
-// Goes on with a running sum.
-std::uint32_t add_to_sum(std::uint32_t sum, std::string_view bytes);
 
 // Where the log's bytes end, and their running sum there.
 struct SummedEnd {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/record.h"
 
-#include <libdeflate.h>
-
 namespace stub::store {
 namespace {
 
@@ -105,12 +103,12 @@ bool RecordView::for_consumers() const {
   return transaction != kTransactionPrepared && transaction != kTransactionRolledBack;
 }
 
-std::uint32_t body_crc(std::string_view body) {
-  return libdeflate_crc32(0, body.data(), body.size()) & kBodyCrcBits;
-}
+std::uint32_t body_crc(std::string_view body) { return add_to_sum(0, body) & kBodyCrcBits; }
 
-std::string encode_record(std::string_view topic, std::int32_t queue, std::string_view body,
-                          const Properties& properties, std::int64_t born_ms, Body where) {
+namespace {
+
+std::string encode(std::string_view topic, std::int32_t queue, const Summed& body,
+                   std::string_view inside, const Properties& properties, std::int64_t born_ms) {
   std::string names;
   for (const auto& [name, value] : properties) {
     names += name;
@@ -119,12 +117,12 @@ std::string encode_record(std::string_view topic, std::int32_t queue, std::strin
     names += kPropertyEnd;
   }
   std::string out;
-  const auto total = kMinRecordBytes + static_cast<std::int64_t>(body.size()) +
+  const auto total = kMinRecordBytes + static_cast<std::int64_t>(body.bytes.size()) +
                      static_cast<std::int64_t>(topic.size() + names.size());
-  out.reserve(static_cast<std::size_t>(total) - (where == Body::kLeftOut ? body.size() : 0));
+  out.reserve(static_cast<std::size_t>(total) - body.bytes.size() + inside.size());
   put32(out, static_cast<std::uint32_t>(total));
   put32(out, kMagicV1);
-  put32(out, body_crc(body));
+  put32(out, body.sum & kBodyCrcBits);
   put32(out, static_cast<std::uint32_t>(queue));
   put32(out, 0);  // FLAG
   put64(out, 0);  // QUEUEOFFSET: placed later
@@ -138,13 +136,25 @@ std::string encode_record(std::string_view topic, std::int32_t queue, std::strin
   put32(out, 0);
   put32(out, 0);  // RECONSUMETIMES
   put64(out, 0);  // PREPARED TRANSACTION OFFSET
-  put32(out, static_cast<std::uint32_t>(body.size()));
-  if (where == Body::kInside) out += body;
+  put32(out, static_cast<std::uint32_t>(body.bytes.size()));
+  out += inside;
   out.push_back(static_cast<char>(topic.size()));
   out += topic;
   put16(out, static_cast<std::uint16_t>(names.size()));
   out += names;
   return out;
+}
+
+}  // namespace
+
+std::string encode_record(std::string_view topic, std::int32_t queue, std::string_view body,
+                          const Properties& properties, std::int64_t born_ms) {
+  return encode(topic, queue, summed(body), body, properties, born_ms);
+}
+
+std::string encode_record(std::string_view topic, std::int32_t queue, const Summed& left_out,
+                          const Properties& properties, std::int64_t born_ms) {
+  return encode(topic, queue, left_out, {}, properties, born_ms);
 }
 
 void place_record(char* record, std::int64_t queue_offset, std::int64_t physical_offset,

@@ -23,6 +23,8 @@
 #include <utility>
 #include <vector>
 
+#include "store/sum.h"
+
 namespace stub::store {
 
 inline constexpr std::uint32_t kMagicV1 = 0xDAA320A7;
@@ -71,14 +73,13 @@ std::uint32_t body_crc(std::string_view body);
 // Where the body of a record from encode_record begins.
 inline constexpr std::size_t kBodyAt = 88;
 
-// A large body need not be copied to be written.
-enum class Body { kInside, kLeftOut };
-
 // Writes a version 1 record. Its place (queue offset, physical offset, store time) is not known
 // until it is appended: place_record fills it in. REQUIRES: the sizes are within the limits above.
 std::string encode_record(std::string_view topic, std::int32_t queue, std::string_view body,
-                          const Properties& properties, std::int64_t born_ms,
-                          Body where = Body::kInside);
+                          const Properties& properties, std::int64_t born_ms);
+// The same without its body: a large one need not be copied to be written.
+std::string encode_record(std::string_view topic, std::int32_t queue, const Summed& left_out,
+                          const Properties& properties, std::int64_t born_ms);
 void place_record(char* record, std::int64_t queue_offset, std::int64_t physical_offset,
                   std::int64_t store_ms);
 

@@ -27,6 +27,7 @@ struct Item {
   const char* fault = nullptr;  // kCorrupt, kConflict: what is wrong, a static text
   std::int64_t value = 0;       // what stands there instead
   RecordView record;            // kRecord: a view of the bytes judged
+  Summed body = {};             // kRecord: its body, if that was summed
 };
 
 // The record's inner sizes are always checked; its body's checksum costs a pass over the body.

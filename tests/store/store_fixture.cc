@@ -49,9 +49,9 @@ Appended Store::put(const std::string& topic, const std::string& body, int queue
   log->set_writable(true);
   NewMessage message{topic, queue, {}};
   const bool large = body.size() >= 200;
-  if (large) message.left_out = body;
-  message.record =
-      encode_record(topic, queue, body, properties, 1, large ? Body::kLeftOut : Body::kInside);
+  if (large) message.left_out = summed(body);
+  message.record = large ? encode_record(topic, queue, message.left_out, properties, 1)
+                         : encode_record(topic, queue, body, properties, 1);
   return log->append_messages({&message, 1});
 }
 
