@@ -29,7 +29,7 @@ constexpr std::chrono::milliseconds kAcceptPause{100};
 // A wake-up takes longer than most pauses under load, so a loop whose last sleep was short looks
 // for more work before the next one.
 constexpr std::chrono::microseconds kLookForMore{50};
-// More than this is appended before the turn's end, while the CPU's cache still holds it.
+// This much is appended before the turn's end, while the CPU's cache still holds it.
 constexpr std::size_t kAppendAtOnceBytes = 1024 * 1024;
 // For a port that is free on all addresses of a name.
 constexpr int kPortTries = 10;

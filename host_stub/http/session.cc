@@ -194,7 +194,7 @@ bool Session::take_body(std::size_t& at_once) {
   if (reading_ != Reading::kBody || stream_.tls()) return false;
   const std::size_t size = std::min(read_size(), at_once);
   if (size == 0) return false;
-  ErrorCode error;  // the read that waits meets it again
+  ErrorCode error;  // the read that waits ends too
   const std::size_t taken = stream_.socket().read_some(buffer_.prepare(size), error);
   buffer_.commit(taken);
   at_once -= taken;

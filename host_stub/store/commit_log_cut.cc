@@ -50,6 +50,7 @@ std::optional<Error> CommitLog::truncate(std::int64_t new_end, bool unsafe) {
     return item.found == Found::kRecord;
   });
   const LogBounds now = bounds_.load();
+  split_ = {};
   if (bounded_) observer_.on_confirm(now.confirm);
   if (now.durable < before.durable) flushed_sum_ = 0;
   sum_ = flushed_sum_;

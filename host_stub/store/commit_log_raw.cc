@@ -50,7 +50,7 @@ std::optional<Error> CommitLog::append_raw(std::int64_t offset, std::string_view
 struct CommitLog::Arrived {
   Walked walked;                    // from the last whole record to the first that is not
   std::vector<RecordView> records;  // views of the bytes, and one of around
-  std::string around;               // the body of the record that the log held a part of
+  std::string around;               // the record that the log held a part of, without its body
   std::vector<Summed> summed;       // large pieces of the bytes, in their order
   BodySum split;                    // of the record that the log will hold a part of
 

@@ -126,19 +126,62 @@ TEST(AppendRaw, AChangedBodyIsFoundWhereverItsRecordIsSplit) {
       const TempDir dir;
       Store store;
       store.open_or_die(test_options(dir.path()));
-      ASSERT_FALSE(store.log->append_raw(0, bad.substr(0, first + 100)));
-      if (split > first + 100) {
-        ASSERT_FALSE(store.log->append_raw(store.log->bounds().end,
-                                           bad.substr(first + 100, split - first - 100)));
-      }
+      const std::size_t once = std::min(split, first + split % 113);  // or in three pieces
+      ASSERT_FALSE(store.log->append_raw(0, bad.substr(0, once)));
+      ASSERT_FALSE(
+          store.log->append_raw(static_cast<std::int64_t>(once), bad.substr(once, split - once)));
       const std::int64_t end = store.log->bounds().end;
-      const std::string rest = bad.substr(static_cast<std::size_t>(end));
       const auto error = store.log->append_raw(end, bad.substr(static_cast<std::size_t>(end)));
       ASSERT_TRUE(error) << changed << ", " << split;
       EXPECT_EQ(error->status, HA_CORRUPT) << error->text;
       EXPECT_EQ(store.log->bounds().end, end);
     }
   }
+}
+
+// Else a loss of power would cut what is whole: the log's sum says what is.
+TEST(AppendRaw, TheLogsSumHasLargeBodiesHoweverTheyCome) {
+  constexpr std::int64_t kSegment = 1 << 20;
+  const auto expect_whole = [&](const TempDir& dir, const std::string& log) {
+    const TempDir after;
+    copy_store(dir.path(), after.path());
+    std::vector<std::string> warnings;
+    auto options = test_options(after.path(), 0);  // the machine was started again
+    options.warning = [&](const std::string& text) { warnings.push_back(text); };
+    Store next;
+    next.open_or_die(options);
+    EXPECT_TRUE(next.bytes() == log);
+    EXPECT_EQ(warnings, std::vector<std::string>());
+  };
+  const TempDir master_dir, slave_dir;
+  Store master, slave;
+  auto options = test_options(master_dir.path(), kSegment);
+  options.boot_id = BootId{'b', 'e', 'f', 'o', 'r', 'e'};
+  master.open_or_die(options);
+  master.log->set_writable(true);
+  std::vector<NewMessage> run;
+  const std::vector<std::string> bodies{std::string(100'000, 'a'), std::string(10, 'b'),
+                                        std::string(300'000, 'c'), std::string(200'000, 'd'),
+                                        std::string(70'000, 'e')};
+  for (const std::string& body : bodies) {
+    NewMessage message;
+    message.topic = "t";
+    message.left_out = summed(body);
+    message.record = encode_record("t", 0, message.left_out, {}, 0);
+    run.push_back(std::move(message));
+  }
+  ASSERT_FALSE(master.log->append_messages(run).error);
+  const std::string log = master.bytes();
+  expect_whole(master_dir, log);
+
+  options.store_dir = slave_dir.path();
+  slave.open_or_die(options);
+  for (std::size_t at = 0, i = 0; at < log.size(); ++i) {
+    const std::size_t size = std::min<std::size_t>(log.size() - at, i % 2 == 0 ? 70'000 : 200'000);
+    ASSERT_FALSE(slave.log->append_raw(static_cast<std::int64_t>(at), log.substr(at, size)));
+    at += size;
+  }
+  expect_whole(slave_dir, log);
 }
 
 TEST(AppendRaw, OfARecordThatWasCutTheNewFirstHalfCounts) {
