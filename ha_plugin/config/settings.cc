@@ -202,7 +202,8 @@ const Spec kSpecs[] = {
     {"catch_up_bytes_per_s", "bytes per second", "auto, 0 = no limit, or 1024 and up", true,
      "The most log bytes per second that a replica which lacks more than 8 MiB is sent, on top of "
      "the log's growth in the last second. auto: as many as leave producers their usual wait for "
-     "copies, but 32 MiB at least; no limit while no producer waits.",
+     "copies, from 32 MiB to 1 GiB. No limit while no producer waits, or while they need this "
+     "replica.",
      apply_catch_up_rate, show_catch_up_rate},
     {"catch_up_stall_ms", "milliseconds", "1000 to 3600000", true,
      "A replica that lacks more than 8 MiB and has not come nearer for this long is reported.",

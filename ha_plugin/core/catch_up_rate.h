@@ -4,8 +4,8 @@
 // The master cannot see what a catch-up takes away from live traffic: CPU, a disk, the network, on
 // either side. It sees how long producers wait for their copies. So the rate rises while they wait
 // as long as they do without a catch-up, and is halved when the slowest hundredth of them waits
-// longer by more than a half. Where nobody waits there is no limit. That is so too while producers
-// need the very replica that catches up, for then no wait ends.
+// longer by more than a half. Where nobody waits there is no limit. The caller leaves out waits for
+// the very replica that catches up: they say nothing of the others.
 //
 // Waits are judged in windows: of a tenth of a second, or of kEnough waits if that takes longer,
 // but of a second at most.
@@ -23,7 +23,7 @@ namespace ha::core {
 
 class CatchUpRate {
  public:
-  // It begins at kLeast, and is never below: a replica must get there.
+  // It begins at kLeast, and is never below: a catch-up must end.
   static constexpr std::int64_t kLeast = std::int64_t{32} << 20;
   static constexpr std::int64_t kMost = std::int64_t{1} << 30;
   // A wait as short as that is not too long, however short the others are.
@@ -45,6 +45,7 @@ class CatchUpRate {
 
  private:
   static constexpr std::uint32_t kEnough = 100;
+  static constexpr std::uint32_t kFew = 20;  // say nothing of what is usual
   static constexpr Time kShortestWindow = std::chrono::milliseconds(100);
   static constexpr Time kLongestWindow = std::chrono::seconds(1);
 
@@ -65,6 +66,7 @@ class CatchUpRate {
   void end_window_if_due(Time now) {
     const Time open = now - begun_;
     if (open < kShortestWindow || (waits_ < kEnough && open < kLongestWindow)) return;
+    if (open >= 2 * kLongestWindow) waits_ = 0;  // they were long ago
     judge();
     begun_ = now;
     waits_ = 0;
@@ -78,15 +80,19 @@ class CatchUpRate {
       return;
     }
     const Time slow = slowest_hundredth();
-    if (!asked_) {
-      // It falls at once and rises slowly: waits that had no copies to wait for are no measure.
-      usual_ = usual_ == Time{} ? slow : std::min(slow, usual_ + usual_ / 8);
+    const bool known = usual_ != Time{};
+    // What is usual falls at once. It rises slowly, because waits that had no copies to wait for
+    // are no measure, and only while no catch-up makes them long: kLeast is as good as none.
+    const bool calm = !asked_ || rate_ == kLeast;
+    if (waits_ >= kFew && (known || calm)) {
+      const Time most = calm ? usual_ + usual_ / 8 : usual_;
+      usual_ = known ? std::min(slow, most) : slow;
     }
     if (!asked_ || rate_ == 0) {
       rate_ = kLeast;
       doubling_ = true;
-    } else if (usual_ == Time{}) {
-      usual_ = slow;  // what is nearest to no catch-up
+    } else if (!known) {
+      // kLeast for one window more: that was the measure.
     } else if (slow > std::max(kShort, usual_ + usual_ / 2)) {
       rate_ = std::max(kLeast, rate_ / 2);
       doubling_ = false;

@@ -162,6 +162,12 @@ Step Supervisor::as_slave(const Look& look, const LeaderView& key) {
   was_absent_ = absent;
   const bool soon = followed_since_ != kNever && look.now - followed_since_ < kBetweenTakeovers;
   const bool no_link = look.master_silence == kNever;
+  if (no_link &&
+      had_link_) {  // its process may be gone: what was heard before says nothing of that
+    not_before_ = back_off_ = {};
+    asked_at_ = kNever;
+  }
+  had_link_ = !no_link;
   // A master that the engine reaches and no slave does.
   const bool in_vain =
       !absent && no_link && !soon && rules_.quick && look.now - alone_since_ > 3 * rules_.ttl;

@@ -164,6 +164,7 @@ class Supervisor {
   AskedRound asked_;
   Time useful_{};              // the key was taken, or this node was master, last
   bool was_absent_ = false;    // the key, when this node last looked as a slave
+  bool had_link_ = false;      // then
   bool may_campaign_ = false;  // the key was taken to become master, and it was not tried yet
   std::int64_t chance_ = 0;
 };

@@ -549,9 +549,10 @@ void Supervision::campaign(const char* why) {
 
 void Supervision::release(const char* why) {
   campaigning_ = false;
-  hear(engine_->revoke(lease_));
+  // Before another node can have the key.
   supervisor_.on_lease_lost();
   publish_lease();
+  hear(engine_->revoke(lease_));
   read_next_ = {};
   parts_.host.info(fmt::format("this node has let the coordinator's key go: {}", why));
 }

@@ -45,6 +45,8 @@ class DegradedAnswers {
   // Nothing is answered so from then on, of boottime_now: both sides of a cut network would do it.
   // Any thread.
   void set_until(core::Time until) { until_.store(until.count(), std::memory_order_release); }
+  // Nothing is answered so until another role or epoch begins.
+  void end() { ended_ = true; }
   // Another role or epoch begins.
   void forget();
 
@@ -72,6 +74,7 @@ class DegradedAnswers {
   std::atomic<bool> at_once_{false};
   std::atomic<core::Time::rep> until_{core::kNever.count()};
   core::Time after_ = core::kNever;
+  bool ended_ = false;
   core::Time due_at_ = core::kNever;                // the next wait is so old then
   core::Offset ever_held_ = core::kNoOffset;        // as far as the default policy ever reached
   core::Level ever_held_level_ = core::kAllInSync;  // the level that ever_held_ is of

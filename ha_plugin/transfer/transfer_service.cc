@@ -2,12 +2,14 @@
 #include "ha_plugin/transfer/transfer_service.h"
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <new>
 #include <thread>
 #include <utility>
 
 #include "ha_plugin/base/clock.h"
+#include "ha_plugin/core/catch_up.h"
 #include "ha_plugin/host/host_call.h"
 
 namespace ha {
@@ -19,6 +21,9 @@ namespace {
 
 // Waits of a level that end in one turn, some 0.4 ms of it.
 constexpr std::size_t kMostEnded = 1024;
+
+// A producer that waits for longer lacks copies: it may need the replica that catches up.
+constexpr auto kLongWait = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -181,7 +186,7 @@ void TransferService::run_callbacks(core::Time now) {
     if (e.status == Status::kOk) {
       const core::Time took = now - e.wait.started;
       metrics_.ack_latency.observe(took.count());
-      catch_up_rate_.on_wait(took, now);
+      if (is_at_tail(e.wait) && !degraded_.at_once()) catch_up_rate_.on_wait(took, now);
     }
     call_host(e.wait.fn, e.wait.user, static_cast<std::int32_t>(e.status), e.wait.end.bytes());
   }
@@ -192,6 +197,18 @@ void TransferService::run_callbacks(core::Time now) {
   metrics_.waits_pending.set(pending());
   const core::Time oldest = queue_.oldest_started();
   metrics_.oldest_wait_since_ns.set(oldest == core::kNever ? 0 : oldest.count());
+}
+
+// A replica that catches up ends waits for bytes that it has only just got: how long those were
+// says nothing of what the others have to wait for.
+bool TransferService::is_at_tail(const core::Wait& wait) const {
+  return log_end_.load(std::memory_order_relaxed) - wait.end.bytes() <= core::kLiveTailBytes;
+}
+
+std::int64_t TransferService::catch_up_rate(core::Time now) {
+  const std::int64_t rate = catch_up_rate_.at(now);
+  const core::Time oldest = queue_.oldest_started();
+  return oldest != core::kNever && now - oldest > kLongWait ? 0 : rate;
 }
 
 Offset TransferService::turn(core::Time now, Offset log_end, Offset log_durable) {
@@ -245,6 +262,7 @@ void TransferService::set_master(bool master, std::int64_t epoch, Offset epoch_s
   epoch_start_ = epoch_start;
   last_progress_ = core::kNoOffset;
   degraded_.forget();
+  catch_up_rate_ = {};
   published_.set_master(master, epoch);
 }
 

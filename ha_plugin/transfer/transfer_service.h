@@ -64,6 +64,8 @@ class TransferService {
   // Any thread: see DegradedAnswers.
   void set_degrade_until(core::Time until) { degraded_.set_until(until); }
   // epoch: the master's, and where it begins in the log; 0 where epochs are not kept.
+  // This node is about to leave master: from now on no wait is answered below policy.
+  void end_degraded_answers() { degraded_.end(); }
   void set_master(bool master, std::int64_t epoch = 0, core::Offset epoch_start = core::Offset(0));
   // durable: as far as the replica says that its copy survives a loss of power; kNoOffset when its
   // wire cannot say that. connections are numbered from 1.
@@ -90,8 +92,8 @@ class TransferService {
   // REQUIRES: refuse_new was called.
   void fail_all_for_good(core::Status status);
 
-  // By how long producers wait.
-  core::CatchUpRate& catch_up_rate() { return catch_up_rate_; }
+  // What a replica that catches up may be sent now: core::CatchUpRate.
+  std::int64_t catch_up_rate(core::Time now);
 
   // When turn() has something to do without an event.
   core::Time next_deadline() const;
@@ -114,6 +116,7 @@ class TransferService {
   DefaultAcks default_acks(core::Offset log_end) const;
   core::Offset reached_by(core::Level level, core::Offset log_end) const;
   bool ends_without_ring(const core::Wait& wait) const;
+  bool is_at_tail(const core::Wait& wait) const;
   void publish(core::AckTracker::Changed changed = {});
   void publish_in_sync(core::Offset log_end) const;
   void take_arrivals();

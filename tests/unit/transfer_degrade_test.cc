@@ -71,6 +71,17 @@ class DegradeTest : public TransferServiceTest {
   DegradedKeeper keeper_{host_, settings_, metrics_};
 };
 
+TEST_F(DegradeTest, AMasterThatLeavesAnswersNothingBelowPolicyAnyMore) {
+  ASSERT_EQ(wait(100, 2), Status::kOk);
+  service_->end_degraded_answers();
+  turn_late(100);
+  EXPECT_TRUE(ended_.empty());
+  service_->set_master(true);  // it is master again
+  turn_late(100);
+  ASSERT_EQ(ended_.size(), 1U);
+  EXPECT_EQ(ended_[0].status, HA_OK);
+}
+
 TEST_F(DegradeTest, TheRangeBeginsWhereEnoughCopiesHeldTheLog) {
   service_->join(1, "b", Offset(80));
   turn(90);

@@ -7,6 +7,8 @@
 #include <thread>
 #include <vector>
 
+#include "ha_plugin/core/catch_up.h"
+#include "ha_plugin/core/catch_up_rate.h"
 #include "tests/unit/core/printing.h"
 #include "tests/unit/transfer_fixture.h"
 
@@ -405,6 +407,40 @@ TEST_F(TransferServiceTest, DrainingEndsWhenTheLastWaitDoesAndTheReplicasHoldThe
   EXPECT_TRUE(service_->wait_until_drained(core::kNever / 2));
   EXPECT_TRUE(all) << "the replica was not waited for";
   io.join();
+}
+
+// Else it would be sent less, and they would wait for longer.
+TEST_F(TransferServiceTest, WaitsThatTheReplicaEndsThatCatchesUpDoNotLimitIt) {
+  constexpr std::int64_t kEnd = 4 * core::kLiveTailBytes;
+  make();
+  service_->join(1, "a", Offset(0));
+  for (std::int64_t end = 100; end <= 20'000; end += 100) {
+    ASSERT_EQ(wait(end, 2), Status::kOk);
+    turn(kEnd);
+    service_->ack(1, Offset(end));
+    turn(kEnd);
+    now_ += std::chrono::milliseconds(10);
+  }
+  ASSERT_EQ(ended_.size(), 200U);
+  EXPECT_EQ(service_->catch_up_rate(now_), 0);
+}
+
+TEST_F(TransferServiceTest, WaitsForTheNewestBytesLimitWhatCatchesUpUntilOneLacksCopies) {
+  make();
+  service_->join(1, "a", Offset(0));
+  std::int64_t end = 0;
+  for (int i = 0; i < 200; ++i) {
+    end += 100;
+    ASSERT_EQ(wait(end, 2), Status::kOk);
+    service_->ack(1, Offset(end));
+    turn(end);
+    now_ += std::chrono::milliseconds(10);
+  }
+  EXPECT_GE(service_->catch_up_rate(now_), core::CatchUpRate::kLeast);
+  ASSERT_EQ(wait(end + 100, 3), Status::kOk);
+  turn(end + 100);
+  now_ += std::chrono::milliseconds(1500);
+  EXPECT_EQ(service_->catch_up_rate(now_), 0);
 }
 
 }  // namespace

@@ -93,7 +93,7 @@ MasterView ReplicaSet::view_of(const Entry& entry, const core::LogBounds& log) c
           parts_.terms.own_epoch_start(),
           side_.confirmed(entry.sent),
           watch_.growth().last(),
-          entry.connection->catching_up(log) ? watch_.catch_up_rate() : 0};
+          entry.connection->catching_up(log) ? watch_.catch_up_rate(entry.member.in()) : 0};
 }
 
 MasterView ReplicaSet::view(const HaConnection& connection) {
@@ -203,8 +203,9 @@ std::vector<core::MemberChange::Follower> ReplicaSet::heard_since(Time then) con
 
 Time ReplicaSet::round_trip() const {
   Time longest{};
+  const core::Members set = parts_.settings.members();
   for (const auto& [id, entry] : connections_) {
-    if (!entry.replica_id.empty()) longest = std::max(longest, entry.connection->round_trip());
+    if (set.counts(entry.replica_id)) longest = std::max(longest, entry.connection->round_trip());
   }
   return longest;
 }

@@ -68,7 +68,7 @@ class ReplicaSet : private ConnectionEvents {
   void forget_history() { watch_.forget_history(); }
   // The replicas that have acknowledged this master's epoch and were heard since then.
   std::vector<core::MemberChange::Follower> heard_since(core::Time then) const;
-  // The longest of theirs, 0 without any.
+  // The longest to nodes of the set, 0 without any.
   core::Time round_trip() const;
   // What slaves are told of where this log comes from.
   void set_upstream(const core::Upstream& upstream);

@@ -76,9 +76,12 @@ void ReplicaWatch::measure(Watched& watched, const core::LogBounds& log, Time no
   watch_catch_up(watched, log, now);
 }
 
-std::int64_t ReplicaWatch::catch_up_rate() const {
+std::int64_t ReplicaWatch::catch_up_rate(bool in_sync) const {
+  // Asked in any case: it has to know that a replica catches up.
+  const std::int64_t adapted = parts_.transfer.catch_up_rate(steady_now());
   const std::int64_t given = parts_.settings.catch_up_bytes_per_s;
-  return given == Settings::kAdapt ? parts_.transfer.catch_up_rate().at(steady_now()) : given;
+  if (given != Settings::kAdapt) return given;
+  return in_sync ? 0 : adapted;
 }
 
 void ReplicaWatch::watch_catch_up(Watched& watched, const core::LogBounds& log, Time now) const {

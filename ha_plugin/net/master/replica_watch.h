@@ -41,8 +41,8 @@ class ReplicaWatch {
   void forget_history() { history_.forget(); }
   const core::LogGrowth& growth() const { return growth_; }
   // What a replica that catches up may be sent now, in bytes per second on top of growth; 0 = no
-  // limit.
-  std::int64_t catch_up_rate() const;
+  // limit. in_sync: producers may need it.
+  std::int64_t catch_up_rate(bool in_sync) const;
 
   // It joins with these metrics.
   void begin(Watched& watched, metrics::ReplicaMetrics& replica, core::Time now) const;

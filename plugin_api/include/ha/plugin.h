@@ -490,8 +490,8 @@ typedef struct ha_plugin_api {
 
   /* Changes the role. OK = accepted: role_changed follows, perhaps before this returns. A
    * master that is to be something else sends slaves that keep up the rest of the log first, for a
-   * second at most: append nothing more. Taking the role closes every connection and first cuts the
-   * log to its last whole record. [control] */
+   * second at most: append nothing more before you call. Taking the role closes every connection
+   * and first cuts the log to its last whole record. [control] */
   int32_t (*set_role)(ha_instance* instance, const ha_role_change* change,
                       ha_error* error) HA_NOEXCEPT;
 

@@ -56,10 +56,18 @@ TEST_F(Producers, WhoWaitLongerHalveTheRateAndThenItRisesSlowly) {
   EXPECT_EQ(wait_beside(milliseconds(2)), before / 2 + before / 16);
 }
 
-TEST_F(Producers, WhoWaitLongerForEverLeaveTheLeastRate) {
+TEST_F(Producers, WhoWaitLongerLeaveTheLeastRate) {
   wait(milliseconds(2));
-  for (int i = 0; i < 20; ++i) wait_beside(milliseconds(9));
+  for (int i = 0; i < 4; ++i) wait_beside(milliseconds(2));
+  for (int i = 0; i < 5; ++i) wait_beside(milliseconds(9));
   EXPECT_EQ(rate.at(now), CatchUpRate::kLeast);
+}
+
+// Who waits as long at the least rate does not wait for the catch-up.
+TEST_F(Producers, WhoseLoadRisesMeanwhileDoNotHoldTheRateDownForEver) {
+  wait(milliseconds(2));
+  for (int i = 0; i < 30; ++i) wait_beside(milliseconds(9));
+  EXPECT_GT(rate.at(now), CatchUpRate::kLeast);
 }
 
 TEST_F(Producers, AHundredthOfThemMayWaitLonger) {
@@ -95,6 +103,23 @@ TEST_F(Producers, WhoAreFarAwayAreMeasuredWhileTheRateIsLow) {
   EXPECT_EQ(wait_beside(milliseconds(50)), CatchUpRate::kLeast);  // so long are they
   EXPECT_EQ(wait_beside(milliseconds(50)), 2 * CatchUpRate::kLeast);
   EXPECT_EQ(wait_beside(milliseconds(90)), CatchUpRate::kLeast);
+}
+
+TEST_F(Producers, WhoAreFewDoNotSayWhatIsUsual) {
+  wait(milliseconds(2));
+  for (int i = 0; i < 3; ++i) {
+    rate.on_wait(microseconds(30), now);
+    now += seconds(1);
+  }
+  const std::int64_t before = wait_beside(milliseconds(2));
+  EXPECT_GT(wait_beside(milliseconds(2)), before);
+}
+
+TEST_F(Producers, WhoWereThereLongAgoSetNoLimit) {
+  wait(milliseconds(2));
+  rate.on_wait(milliseconds(2), now);
+  now += seconds(10);
+  EXPECT_EQ(rate.at(now), kNoLimit);
 }
 
 TEST_F(Producers, WhoGoAwayEndTheLimit) {
