@@ -525,5 +525,19 @@ TEST(Supervisor, APauseAlsoStopsTheHolderOfTheKey) {
   desk.key.wanted = "b";
   EXPECT_EQ(desk.act(), Act::kCampaign) << "an operator wants it";
 }
+// Its process may be gone since.
+TEST(Supervisor, ALinkThatClosesAfterASilenceIsAskedAboutAtOnce) {
+  Desk desk;
+  desk.hear_nothing();
+  for (int i = 0; i < 6; ++i) {
+    desk.waits();
+    ASSERT_EQ(desk.act(), Act::kAsk);
+    desk.answer(false);
+  }
+  ASSERT_EQ(desk.act(), Act::kWait);
+  desk.lose_link();
+  EXPECT_EQ(desk.act(), Act::kAsk);
+}
+
 }  // namespace
 }  // namespace ha::core
