@@ -162,8 +162,8 @@ Step Supervisor::as_slave(const Look& look, const LeaderView& key) {
   was_absent_ = absent;
   const bool soon = followed_since_ != kNever && look.now - followed_since_ < kBetweenTakeovers;
   const bool no_link = look.master_silence == kNever;
-  if (no_link &&
-      had_link_) {  // its process may be gone: what was heard before says nothing of that
+  if (no_link && had_link_) {
+    // Its process may be gone: what was heard before says nothing of that.
     not_before_ = back_off_ = {};
     asked_at_ = kNever;
   }
