@@ -4,8 +4,9 @@
 // The master cannot see what a catch-up takes away from live traffic: CPU, a disk, the network, on
 // either side. It sees how long producers wait for their copies. So the rate rises while they wait
 // as long as they do without a catch-up, and is halved when the slowest hundredth of them waits
-// longer by more than a half. Where nobody waits there is no limit. The caller leaves out waits for
-// the very replica that catches up: they say nothing of the others.
+// longer by more than a half. What a catch-up takes from the host before a wait begins stays
+// unseen. Where nobody waits there is no limit. The caller leaves out waits for the very replica
+// that catches up: they say nothing of the others.
 //
 // Waits are judged in windows: of a tenth of a second, or of kEnough waits if that takes longer,
 // but of a second at most.
@@ -27,7 +28,7 @@ class CatchUpRate {
   static constexpr std::int64_t kLeast = std::int64_t{32} << 20;
   static constexpr std::int64_t kMost = std::int64_t{1} << 30;
   // A wait as short as that is not too long, however short the others are.
-  static constexpr Time kShort = std::chrono::milliseconds(1);
+  static constexpr Time kShort = std::chrono::microseconds(500);
 
   // A producer has its copies after that long.
   void on_wait(Time took, Time now) {
@@ -85,19 +86,17 @@ class CatchUpRate {
     // are no measure, and only while no catch-up makes them long: kLeast is as good as none.
     const bool calm = !asked_ || rate_ == kLeast;
     if (waits_ >= kFew && (known || calm)) {
-      const Time most = calm ? usual_ + usual_ / 8 : usual_;
-      usual_ = known ? std::min(slow, most) : slow;
+      const Time more = !asked_ ? usual_ / 8 : calm ? usual_ / 32 : Time{};
+      usual_ = known ? std::min(slow, usual_ + more) : slow;
     }
     if (!asked_ || rate_ == 0) {
       rate_ = kLeast;
-      doubling_ = true;
     } else if (!known) {
       // kLeast for one window more: that was the measure.
     } else if (slow > std::max(kShort, usual_ + usual_ / 2)) {
       rate_ = std::max(kLeast, rate_ / 2);
-      doubling_ = false;
     } else {
-      rate_ = std::min(kMost, doubling_ ? 2 * rate_ : rate_ + rate_ / 8);
+      rate_ = std::min(kMost, rate_ + rate_ / 8);
     }
   }
 
@@ -115,7 +114,6 @@ class CatchUpRate {
   bool asked_ = false;  // a replica catches up
   Time usual_{};        // of the slowest hundredth without a catch-up; 0 = not known
   std::int64_t rate_ = 0;
-  bool doubling_ = false;
 };
 
 }  // namespace ha::core

@@ -39,18 +39,18 @@ TEST_F(Producers, WhoAreNotThereSetNoLimit) {
   EXPECT_EQ(rate.at(now), kNoLimit);
 }
 
-TEST_F(Producers, WhoWaitAsLongAsUsualLetTheRateDouble) {
+TEST_F(Producers, WhoWaitAsLongAsUsualLetTheRateRise) {
   wait(milliseconds(2));
   EXPECT_EQ(rate.at(now), CatchUpRate::kLeast);
-  EXPECT_EQ(wait_beside(milliseconds(2)), 2 * CatchUpRate::kLeast);
-  EXPECT_EQ(wait_beside(milliseconds(2)), 4 * CatchUpRate::kLeast);
-  for (int i = 0; i < 10; ++i) wait_beside(milliseconds(2));
+  EXPECT_EQ(wait_beside(milliseconds(2)), CatchUpRate::kLeast * 9 / 8);
+  EXPECT_EQ(wait_beside(milliseconds(2)), CatchUpRate::kLeast * 81 / 64);
+  for (int i = 0; i < 30; ++i) wait_beside(milliseconds(2));
   EXPECT_EQ(rate.at(now), CatchUpRate::kMost);
 }
 
-TEST_F(Producers, WhoWaitLongerHalveTheRateAndThenItRisesSlowly) {
+TEST_F(Producers, WhoWaitLongerHalveTheRate) {
   wait(milliseconds(2));
-  for (int i = 0; i < 4; ++i) wait_beside(milliseconds(2));
+  for (int i = 0; i < 16; ++i) wait_beside(milliseconds(2));
   const std::int64_t before = rate.at(now);
   EXPECT_EQ(wait_beside(milliseconds(2), 3, milliseconds(6)), before / 2);
   EXPECT_EQ(wait_beside(milliseconds(2)), before / 2 + before / 16);
@@ -66,7 +66,7 @@ TEST_F(Producers, WhoWaitLongerLeaveTheLeastRate) {
 // Who waits as long at the least rate does not wait for the catch-up.
 TEST_F(Producers, WhoseLoadRisesMeanwhileDoNotHoldTheRateDownForEver) {
   wait(milliseconds(2));
-  for (int i = 0; i < 30; ++i) wait_beside(milliseconds(9));
+  for (int i = 0; i < 60; ++i) wait_beside(milliseconds(9));
   EXPECT_GT(rate.at(now), CatchUpRate::kLeast);
 }
 
@@ -84,7 +84,7 @@ TEST_F(Producers, ALonelyWaitSaysNothing) {
     rate.on_wait(seconds(1), now);
     now += seconds(1);
     const std::int64_t next = rate.at(now);
-    EXPECT_EQ(next, 2 * before);
+    EXPECT_GT(next, before);
     before = next;
   }
 }
@@ -92,8 +92,9 @@ TEST_F(Producers, ALonelyWaitSaysNothing) {
 TEST_F(Producers, AShortWaitIsNeverTooLong) {
   wait(microseconds(30));
   const std::int64_t before = wait_beside(microseconds(30));
-  EXPECT_GT(wait_beside(microseconds(800)), before);
-  EXPECT_LT(wait_beside(microseconds(1300)), 2 * before);
+  const std::int64_t after = wait_beside(microseconds(400));
+  EXPECT_GT(after, before);
+  EXPECT_LT(wait_beside(microseconds(700)), after);
 }
 
 TEST_F(Producers, WhoAreFarAwayAreMeasuredWhileTheRateIsLow) {
@@ -101,7 +102,7 @@ TEST_F(Producers, WhoAreFarAwayAreMeasuredWhileTheRateIsLow) {
   wait(milliseconds(50));
   EXPECT_EQ(rate.at(now), CatchUpRate::kLeast);
   EXPECT_EQ(wait_beside(milliseconds(50)), CatchUpRate::kLeast);  // so long are they
-  EXPECT_EQ(wait_beside(milliseconds(50)), 2 * CatchUpRate::kLeast);
+  EXPECT_GT(wait_beside(milliseconds(50)), CatchUpRate::kLeast);
   EXPECT_EQ(wait_beside(milliseconds(90)), CatchUpRate::kLeast);
 }
 
