@@ -28,7 +28,7 @@ else
   mapfile -t units < <(git ls-files 'ha_plugin/*.cc' 'metrics/*.cc' 'host_stub/*.cc' 'hosts/*.cc')
 fi
 # Files that only compile a library's sources are not ours to judge.
-mapfile -t units < <(grep -LE 'impl/src.hpp|json/src.hpp|url/src.hpp' "${units[@]}" || true)
+[ ${#units[@]} -eq 0 ] || mapfile -t units < <(grep -LE 'impl/src.hpp|json/src.hpp|url/src.hpp' "${units[@]}" || true)
 if [ ${#units[@]} -gt 0 ]; then
   printf '%s\n' "${units[@]}" | xargs -P "$(nproc)" -n 4 clang-tidy -p build --quiet $checks --extra-arg=-Wno-unknown-warning-option 2>/dev/null ||
     complain "clang-tidy"
