@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// How fast replicas that catch up may be sent bytes, so that producers wait no longer for it.
+// How many bytes per second a replica that catches up is sent, so that it does not slow producers.
 //
-// The master cannot see what a catch-up takes away from live traffic: CPU, a disk, the network, on
-// either side. It sees how long producers wait for their copies. So the rate rises while they wait
-// as long as they do without a catch-up, and is halved when the slowest hundredth of them waits
-// longer by more than a half. What a catch-up takes from the host before a wait begins stays
-// unseen. Where nobody waits there is no limit. The caller leaves out waits for the very replica
-// that catches up: they say nothing of the others.
+// A catch-up takes CPU, disk and network from live traffic, on both sides. The master cannot
+// measure that, but it sees how long producers wait for their copies. The rate rises while those
+// waits are as usual. It is halved when the slowest 1 % of them take over 1.5 times as long as they
+// do without a catch-up. There is no limit while no producer waits. The master does not see what a
+// catch-up costs the host before a wait begins. The caller leaves out waits that the replica that
+// catches up has ended.
 //
-// Waits are judged in windows: of a tenth of a second, or of kEnough waits if that takes longer,
-// but of a second at most.
+// Waits are judged in windows of 100 ms. A window with fewer than kEnough waits goes on until it
+// has them, for a second at most.
 #pragma once
 
 #include <algorithm>
@@ -27,7 +27,7 @@ class CatchUpRate {
   // It begins at kLeast, and is never below: a catch-up must end.
   static constexpr std::int64_t kLeast = std::int64_t{32} << 20;
   static constexpr std::int64_t kMost = std::int64_t{1} << 30;
-  // A wait as short as that is not too long, however short the others are.
+  // Waits up to this long never slow a catch-up.
   static constexpr Time kShort = std::chrono::microseconds(500);
 
   // A producer has its copies after that long.
@@ -46,7 +46,7 @@ class CatchUpRate {
 
  private:
   static constexpr std::uint32_t kEnough = 100;
-  static constexpr std::uint32_t kFew = 20;  // say nothing of what is usual
+  static constexpr std::uint32_t kFew = 20;  // waits: usual_ needs as many
   static constexpr Time kShortestWindow = std::chrono::milliseconds(100);
   static constexpr Time kLongestWindow = std::chrono::seconds(1);
 
@@ -82,8 +82,8 @@ class CatchUpRate {
     }
     const Time slow = slowest_hundredth();
     const bool known = usual_ != Time{};
-    // What is usual falls at once. It rises slowly, because waits that had no copies to wait for
-    // are no measure, and only while no catch-up makes them long: kLeast is as good as none.
+    // usual_ falls at once. It rises slowly, so that a time without enough copies does not count.
+    // It rises only while no catch-up can be the cause. At kLeast it hardly can.
     const bool calm = !asked_ || rate_ == kLeast;
     if (waits_ >= kFew && (known || calm)) {
       const Time more = !asked_ ? usual_ / 8 : calm ? usual_ / 32 : Time{};
@@ -92,7 +92,7 @@ class CatchUpRate {
     if (!asked_ || rate_ == 0) {
       rate_ = kLeast;
     } else if (!known) {
-      // kLeast for one window more: that was the measure.
+      // This window at kLeast was the measurement. Stay there for one more.
     } else if (slow > std::max(kShort, usual_ + usual_ / 2)) {
       rate_ = std::max(kLeast, rate_ / 2);
     } else {

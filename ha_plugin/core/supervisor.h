@@ -44,14 +44,14 @@ struct SupervisorRules {
   Time suspect_after{};
 };
 
-// How long the copies of a master may be silent before it counts them as lost. A link that loses
-// packets is silent until they have come through, which takes some round trips; one in which those
-// are long may be silent for longer than the ttl, and a master that stepped back for that would
-// only close it. round_trip: as long as an answer may take.
+// How long a master's slaves may be silent before it counts their copies as lost. A link that loses
+// packets is silent for some round trips. If those are long, that may be longer than the ttl. A
+// master that stepped back for it would close its links, and need longer to get them back.
+// round_trip: as long as an answer may take.
 Time copies_patience(Time ttl, Time round_trip);
 
-// The longest of the last minute or so: links that broke say nothing any more of the network that
-// broke them.
+// The longest of the last minute. A link that broke cannot be asked any more how slow its network
+// was.
 class LongestLately {
  public:
   void put(Time now, Time value) {

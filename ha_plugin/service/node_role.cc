@@ -159,7 +159,7 @@ void NodeRole::send_the_rest() {
     parts_.io.run_sync([&] {
       sent = true;
       if (role_ != Role::kMaster) return;
-      parts_.transfer.end_degraded_answers();
+      parts_.transfer.stop_degraded_answers();
       turn_();
       sent = role_ != Role::kMaster || parts_.transfer.all_hold(parts_.bounds.read().end);
     });

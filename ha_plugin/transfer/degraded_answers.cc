@@ -16,7 +16,7 @@ bool DefaultAcks::cover(core::Level asked) const {
 }
 
 void DegradedAnswers::forget() {
-  ended_ = false;
+  stopped_ = false;
   ever_held_ = core::kNoOffset;
   due_at_ = core::kNever;
 }
@@ -50,7 +50,7 @@ void DegradedAnswers::turn(core::Time now, const DefaultAcks& acks, Offset local
       due = due || at <= now || keeper_->journal().answering();
     }
   }
-  if (due && !ended_ && in_time() && keeper_->allow(ever_held_, acks.end, now)) {
+  if (due && !stopped_ && in_time() && keeper_->allow(ever_held_, acks.end, now)) {
     const std::size_t before = ended.size();
     for (const auto& [level, up_to] : answerable) queue.complete(level, up_to, ended);
     for (std::size_t i = before; i < ended.size(); ++i) {

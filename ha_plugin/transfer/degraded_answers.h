@@ -46,7 +46,7 @@ class DegradedAnswers {
   // Any thread.
   void set_until(core::Time until) { until_.store(until.count(), std::memory_order_release); }
   // Nothing is answered so until another role or epoch begins.
-  void end() { ended_ = true; }
+  void stop() { stopped_ = true; }
   // Another role or epoch begins.
   void forget();
 
@@ -74,7 +74,7 @@ class DegradedAnswers {
   std::atomic<bool> at_once_{false};
   std::atomic<core::Time::rep> until_{core::kNever.count()};
   core::Time after_ = core::kNever;
-  bool ended_ = false;
+  bool stopped_ = false;
   core::Time due_at_ = core::kNever;                // the next wait is so old then
   core::Offset ever_held_ = core::kNoOffset;        // as far as the default policy ever reached
   core::Level ever_held_level_ = core::kAllInSync;  // the level that ever_held_ is of

@@ -22,7 +22,7 @@ namespace {
 // Waits of a level that end in one turn, some 0.4 ms of it.
 constexpr std::size_t kMostEnded = 1024;
 
-// A producer that waits for longer lacks copies: it may need the replica that catches up.
+// A producer that waits longer may need the replica that catches up.
 constexpr auto kLongWait = std::chrono::seconds(1);
 
 }  // namespace
@@ -199,8 +199,7 @@ void TransferService::run_callbacks(core::Time now) {
   metrics_.oldest_wait_since_ns.set(oldest == core::kNever ? 0 : oldest.count());
 }
 
-// A replica that catches up ends waits for bytes that it has only just got: how long those were
-// says nothing of what the others have to wait for.
+// Not so if a replica that is still far behind has ended the wait.
 bool TransferService::is_at_tail(const core::Wait& wait) const {
   return log_end_.load(std::memory_order_relaxed) - wait.end.bytes() <= core::kLiveTailBytes;
 }

@@ -140,6 +140,8 @@ class Lan:
     def smooth(self, names):
         """Returns what it did."""
         said, _ = self.rough.communicate()
+        if self.rough.returncode != 0:
+            raise Failed(f"rough_network.py ended with {self.rough.returncode}")
         for name in names:
             self.inside("rough", "ip", "link", "set", f"p{name}", "netns", self.space("sw"))
             self.inside("sw", "ip", "link", "set", f"p{name}", "master", "switch", "up")

@@ -73,7 +73,7 @@ class DegradeTest : public TransferServiceTest {
 
 TEST_F(DegradeTest, AMasterThatLeavesAnswersNothingBelowPolicyAnyMore) {
   ASSERT_EQ(wait(100, 2), Status::kOk);
-  service_->end_degraded_answers();
+  service_->stop_degraded_answers();
   turn_late(100);
   EXPECT_TRUE(ended_.empty());
   service_->set_master(true);  // it is master again

@@ -16,7 +16,7 @@ namespace ha::net {
 // Since Linux 6.15, and not in older headers.
 inline constexpr int kTcpRtoMaxMs = 44;
 // The least that the kernel takes.
-inline constexpr int kLongestBetweenTries_ms = 1000;
+inline constexpr int kLongestBetweenTriesMs = 1000;
 
 // What a kernel does not know of it is left out.
 inline void set_link_options(int fd) {
@@ -24,13 +24,13 @@ inline void set_link_options(int fd) {
     ::setsockopt(fd, IPPROTO_TCP, option, &value, sizeof(value));
   };
   set(TCP_NODELAY, 1);
-  // By itself TCP waits twice as long for each try that is lost too: on a network that loses a
-  // third of all packets that soon makes a silence of seconds. With fewer than four packets under
-  // way it now does not, six times in a row.
+  // TCP doubles its pause after each try that is lost. On a network that loses a third of all
+  // packets the link is soon silent for seconds. With this option the pause stays as it is for six
+  // tries, while fewer than four packets are under way.
   set(TCP_THIN_LINEAR_TIMEOUTS, 1);
-  // However many packets there are. The kernel then gives a connection up after about 15 s without
-  // any way through, instead of 15 minutes; native links are given up sooner by this node itself.
-  set(kTcpRtoMaxMs, kLongestBetweenTries_ms);
+  // This one works however many packets there are. The kernel then gives up a connection on which
+  // nothing comes through after about 15 s, not 15 minutes. A node gives up native links sooner.
+  set(kTcpRtoMaxMs, kLongestBetweenTriesMs);
 }
 
 // How long a packet and its answer take there, as TCP expects it: the mean and four times the

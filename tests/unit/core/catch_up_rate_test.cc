@@ -15,7 +15,7 @@ using std::chrono::seconds;
 constexpr std::int64_t kNoLimit = 0;
 
 // Windows of a tenth of a second with 200 waits each.
-class Producers : public ::testing::Test {
+class CatchUpRateTest : public ::testing::Test {
  protected:
   // Of the 200, late ones wait longer than the others.
   void wait(Time usual, int late = 0, Time longer = {}) {
@@ -33,13 +33,13 @@ class Producers : public ::testing::Test {
   Time now = seconds(100);
 };
 
-TEST_F(Producers, WhoAreNotThereSetNoLimit) {
+TEST_F(CatchUpRateTest, HasNoLimitWithoutProducers) {
   EXPECT_EQ(rate.at(now), kNoLimit);
   now += seconds(10);
   EXPECT_EQ(rate.at(now), kNoLimit);
 }
 
-TEST_F(Producers, WhoWaitAsLongAsUsualLetTheRateRise) {
+TEST_F(CatchUpRateTest, RisesWhileWaitsAreAsUsual) {
   wait(milliseconds(2));
   EXPECT_EQ(rate.at(now), CatchUpRate::kLeast);
   EXPECT_EQ(wait_beside(milliseconds(2)), CatchUpRate::kLeast * 9 / 8);
@@ -48,7 +48,7 @@ TEST_F(Producers, WhoWaitAsLongAsUsualLetTheRateRise) {
   EXPECT_EQ(rate.at(now), CatchUpRate::kMost);
 }
 
-TEST_F(Producers, WhoWaitLongerHalveTheRate) {
+TEST_F(CatchUpRateTest, IsHalvedWhenWaitsAreLonger) {
   wait(milliseconds(2));
   for (int i = 0; i < 16; ++i) wait_beside(milliseconds(2));
   const std::int64_t before = rate.at(now);
@@ -56,28 +56,27 @@ TEST_F(Producers, WhoWaitLongerHalveTheRate) {
   EXPECT_EQ(wait_beside(milliseconds(2)), before / 2 + before / 16);
 }
 
-TEST_F(Producers, WhoWaitLongerLeaveTheLeastRate) {
+TEST_F(CatchUpRateTest, FallsToTheLeastRate) {
   wait(milliseconds(2));
   for (int i = 0; i < 4; ++i) wait_beside(milliseconds(2));
   for (int i = 0; i < 5; ++i) wait_beside(milliseconds(9));
   EXPECT_EQ(rate.at(now), CatchUpRate::kLeast);
 }
 
-// Who waits as long at the least rate does not wait for the catch-up.
-TEST_F(Producers, WhoseLoadRisesMeanwhileDoNotHoldTheRateDownForEver) {
+// The catch-up is not the cause of waits that are as long at the least rate.
+TEST_F(CatchUpRateTest, RisesAgainWhenWaitsStayLongAtTheLeastRate) {
   wait(milliseconds(2));
   for (int i = 0; i < 60; ++i) wait_beside(milliseconds(9));
   EXPECT_GT(rate.at(now), CatchUpRate::kLeast);
 }
 
-TEST_F(Producers, AHundredthOfThemMayWaitLonger) {
+TEST_F(CatchUpRateTest, OnePercentOfTheWaitsMayBeLonger) {
   wait(milliseconds(2));
   const std::int64_t before = wait_beside(milliseconds(2));
   EXPECT_GT(wait_beside(milliseconds(2), 2, seconds(1)), before);
 }
 
-// Of few waits one may be longer, however few they are.
-TEST_F(Producers, ALonelyWaitSaysNothing) {
+TEST_F(CatchUpRateTest, ASingleLongWaitDoesNotCount) {
   wait(milliseconds(2));
   std::int64_t before = rate.at(now);
   for (int i = 0; i < 3; ++i) {
@@ -89,7 +88,7 @@ TEST_F(Producers, ALonelyWaitSaysNothing) {
   }
 }
 
-TEST_F(Producers, AShortWaitIsNeverTooLong) {
+TEST_F(CatchUpRateTest, AShortWaitIsNeverTooLong) {
   wait(microseconds(30));
   const std::int64_t before = wait_beside(microseconds(30));
   const std::int64_t after = wait_beside(microseconds(400));
@@ -97,16 +96,16 @@ TEST_F(Producers, AShortWaitIsNeverTooLong) {
   EXPECT_LT(wait_beside(microseconds(700)), after);
 }
 
-TEST_F(Producers, WhoAreFarAwayAreMeasuredWhileTheRateIsLow) {
+TEST_F(CatchUpRateTest, MeasuresWaitsAtTheLeastRateIfItKnowsNone) {
   rate.at(now);  // a replica catches up before anybody produces
   wait(milliseconds(50));
   EXPECT_EQ(rate.at(now), CatchUpRate::kLeast);
-  EXPECT_EQ(wait_beside(milliseconds(50)), CatchUpRate::kLeast);  // so long are they
+  EXPECT_EQ(wait_beside(milliseconds(50)), CatchUpRate::kLeast);  // they always take so long
   EXPECT_GT(wait_beside(milliseconds(50)), CatchUpRate::kLeast);
   EXPECT_EQ(wait_beside(milliseconds(90)), CatchUpRate::kLeast);
 }
 
-TEST_F(Producers, WhoAreFewDoNotSayWhatIsUsual) {
+TEST_F(CatchUpRateTest, AFewWaitsDoNotSayWhatIsUsual) {
   wait(milliseconds(2));
   for (int i = 0; i < 3; ++i) {
     rate.on_wait(microseconds(30), now);
@@ -116,14 +115,14 @@ TEST_F(Producers, WhoAreFewDoNotSayWhatIsUsual) {
   EXPECT_GT(wait_beside(milliseconds(2)), before);
 }
 
-TEST_F(Producers, WhoWereThereLongAgoSetNoLimit) {
+TEST_F(CatchUpRateTest, WaitsOfLongAgoDoNotCount) {
   wait(milliseconds(2));
   rate.on_wait(milliseconds(2), now);
   now += seconds(10);
   EXPECT_EQ(rate.at(now), kNoLimit);
 }
 
-TEST_F(Producers, WhoGoAwayEndTheLimit) {
+TEST_F(CatchUpRateTest, TheLimitEndsWhenProducersStop) {
   wait(milliseconds(2));
   wait_beside(milliseconds(2));
   EXPECT_NE(rate.at(now), kNoLimit);
@@ -133,7 +132,7 @@ TEST_F(Producers, WhoGoAwayEndTheLimit) {
   EXPECT_EQ(rate.at(now), kNoLimit);
 }
 
-TEST_F(Producers, WhoLackedCopiesForAMinuteDoNotCount) {
+TEST_F(CatchUpRateTest, AWindowWithoutEnoughCopiesDoesNotCount) {
   wait(milliseconds(2));
   wait(seconds(60));
   for (int i = 0; i < 4; ++i) wait_beside(milliseconds(2));
@@ -141,8 +140,7 @@ TEST_F(Producers, WhoLackedCopiesForAMinuteDoNotCount) {
   EXPECT_LT(wait_beside(milliseconds(5)), before);
 }
 
-// The usual wait of before is forgotten, if slowly, when a network has become longer.
-TEST_F(Producers, WhoMoveAwayAreMeasuredAgain) {
+TEST_F(CatchUpRateTest, UsualWaitsRiseWhenTheNetworkGetsSlower) {
   wait(milliseconds(2));
   for (int i = 0; i < 40; ++i) wait(milliseconds(50));
   const std::int64_t before = wait_beside(milliseconds(50));
