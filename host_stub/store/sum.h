@@ -18,9 +18,9 @@ struct Summed {
 };
 Summed summed(std::string_view bytes);
 
-// The same as to add the bytes. From this size on they are not read again: to join two sums takes 2
-// to 3 us, in which 40 KB are read.
-inline constexpr std::size_t kJoinedBytes = 64 << 10;
+// The same as to add the bytes. From this size on they are not read again: joining two sums takes
+// as long as reading a kilobyte or two.
+inline constexpr std::size_t kJoinedBytes = 4 << 10;
 std::uint32_t add_to_sum(std::uint32_t sum, const Summed& more);
 
 }  // namespace stub::store

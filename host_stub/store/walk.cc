@@ -44,20 +44,21 @@ bool lacks_a_sector(const RecordView& record, const char* bytes, std::int64_t po
   return false;
 }
 
-Item no_sum(std::int64_t size) {
+Item sizes_do_not_add_up(std::int64_t size) {
   return corrupt("a record whose inner sizes do not add up to its size", size);
 }
-Item no_match(std::uint32_t body_crc) {
+Item checksum_does_not_match(std::uint32_t body_crc) {
   return corrupt("a record whose body does not match its checksum", body_crc);
 }
 
 Item judge_whole(const char* bytes, std::int64_t size, std::int64_t position, BodyCheck check) {
   Item item{Found::kRecord, size, nullptr, 0, {}};
-  if (!decode_record({bytes, static_cast<std::size_t>(size)}, item.record)) return no_sum(size);
+  if (!decode_record({bytes, static_cast<std::size_t>(size)}, item.record))
+    return sizes_do_not_add_up(size);
   if (check != BodyCheck::kNo) {
     item.body = summed(item.record.body);
     if (item.record.body_crc != (item.body.sum & kBodyCrcBits))
-      return no_match(item.record.body_crc);
+      return checksum_does_not_match(item.record.body_crc);
   }
   if (check == BodyCheck::kTorn && lacks_a_sector(item.record, bytes, position))
     return corrupt("a record whose topic or properties did not reach the disk; its size is", size);
@@ -98,8 +99,9 @@ Item judge_without_body(std::string_view around, std::size_t body_size, std::uin
   const auto size = static_cast<std::int64_t>(around.size() + body_size);
   Item item{Found::kRecord, size, nullptr, 0, {}};
   if (!decode_record(around, item.record, static_cast<std::int64_t>(body_size)))
-    return no_sum(size);
-  if (item.record.body_crc != (crc & kBodyCrcBits)) return no_match(item.record.body_crc);
+    return sizes_do_not_add_up(size);
+  if (item.record.body_crc != (crc & kBodyCrcBits))
+    return checksum_does_not_match(item.record.body_crc);
   return item;
 }
 

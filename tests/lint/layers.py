@@ -13,7 +13,7 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(<[^>]+>|"[^"]+")', re.M)
 OUTSIDE = {
     "boost/": "boost", "boost/asio": "asio", "boost/beast": "beast", "boost/json": "json", "boost/url": "url",
     "boost/dll": "dll", "boost/system": "system", "fmt/": "fmt", "spdlog/": "spdlog",
-    "prometheus/": "prometheus", "CLI/": "cli", "toml++/": "toml", "libdeflate.h": "deflate",
+    "prometheus/": "prometheus", "CLI/": "cli", "toml++/": "toml", "libdeflate.h": "deflate", "zlib.h": "deflate",
     "xxhash.h": "xxhash", "jni.h": "jni", "openssl/": "ssl", "gtest/": "gtest", "gmock/": "gtest", "benchmark/": "benchmark",
 }
 OS = re.compile(r"^(arpa|linux|net|netinet|sys)/|"

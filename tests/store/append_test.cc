@@ -160,9 +160,9 @@ TEST(AppendRaw, TheLogsSumHasLargeBodiesHoweverTheyCome) {
   master.open_or_die(options);
   master.log->set_writable(true);
   std::vector<NewMessage> run;
-  const std::vector<std::string> bodies{std::string(100'000, 'a'), std::string(10, 'b'),
-                                        std::string(300'000, 'c'), std::string(200'000, 'd'),
-                                        std::string(70'000, 'e')};
+  const std::vector<std::string> bodies{std::string(100'000, 'a'), std::string(10'000, 'b'),
+                                        std::string(10, 'b'),      std::string(300'000, 'c'),
+                                        std::string(200'000, 'd'), std::string(70'000, 'e')};
   for (const std::string& body : bodies) {
     NewMessage message;
     message.topic = "t";

@@ -222,7 +222,7 @@ TEST(StaleDigest, WithoutAMarkThatKnowsThemNoneIsBelieved) {
   const std::size_t some = start(dir, true).digested;
   ASSERT_GT(some, 0u);
   const std::string mark = slurp(dir + "/commit_mark");
-  // "HAM3": whoever wrote that may have cut the log and left the digests.
+  // "HAM3": a version that writes it does not remove digests when it cuts the log.
   std::string older = mark;
   for (std::size_t at = 0; at < older.size(); at += older.size() / 2) {
     std::string slot = older.substr(at, 80);
