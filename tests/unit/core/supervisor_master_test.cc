@@ -91,7 +91,8 @@ TEST(Supervisor, WhereLinksAreSlowAMasterStepsBackLater) {
 
 TEST(Supervisor, CopiesMayBeSilentForSomeRoundTrips) {
   EXPECT_EQ(copies_patience(kTtl, {}), kTtl) << "not known";
-  EXPECT_EQ(copies_patience(kTtl, milliseconds(40)), kTtl) << "a delayed ack does not make a link slow";
+  EXPECT_EQ(copies_patience(kTtl, milliseconds(40)), kTtl)
+      << "a delayed ack does not make a link slow";
   EXPECT_EQ(copies_patience(kTtl, milliseconds(500)), seconds(4));
   EXPECT_EQ(copies_patience(kTtl, seconds(5)), 3 * kTtl) << "another one may be master by then";
 }
