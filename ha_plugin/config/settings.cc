@@ -363,6 +363,11 @@ const Spec kSpecs[] = {
      "than twice this. Saves the wake-up, which is most of a message's latency and costs more CPU "
      "than the looking. 0 = never.",
      HA_NUMBER(busy_poll_us, 0, 1'000'000)},
+    {"busy_poll_max_waits", "waits", "0 to 16777216", true,
+     "While more waits than this are pending, the I/O thread does not look for more work before it "
+     "sleeps. For hosts whose own threads need the CPU to go on with waits that have ended. 0 = "
+     "however many wait.",
+     HA_NUMBER(busy_poll_max_waits, 0, 16'777'216)},
     {"metrics_listen", "address",
      "IP address and port; port 0 = the system picks; empty = not served", false,
      "Where GET /metrics is answered in Prometheus' text format.", apply_metrics_listen,

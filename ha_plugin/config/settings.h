@@ -125,6 +125,7 @@ struct Settings {
   std::int64_t tail_check_bytes = 64 * 1024;
   bool ack_durable = false;
   std::int64_t busy_poll_us = 50;
+  std::int64_t busy_poll_max_waits = 0;
   std::string metrics_listen;
   std::string metrics_tls_cert;
   std::string metrics_tls_key;

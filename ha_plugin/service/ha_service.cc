@@ -114,7 +114,6 @@ core::AckPolicy HaService::ack_policy() const {
 
 // What other parts keep a copy of. On the I/O thread, or before it runs.
 void HaService::apply_settings() {
-  io_.set_busy_poll(std::chrono::microseconds(settings_.busy_poll_us));
   transfer_.set_policy(ack_policy());
   transfer_.set_durable_by_default(settings_.durable_by_default);
   transfer_.set_degrade_after(settings_.missing_copies == MissingCopies::kDegrade
@@ -534,6 +533,12 @@ void HaService::turn() {
   act(todo);
   transfer_.run_callbacks(now);
   timers_.arm_for_waits();
+  io_.set_busy_poll(std::chrono::microseconds(busy_poll_us()));
+}
+
+std::int64_t HaService::busy_poll_us() const {
+  const std::int64_t most = settings_.busy_poll_max_waits;
+  return most > 0 && transfer_.pending() > most ? 0 : settings_.busy_poll_us;
 }
 
 void HaService::tick(double seconds) {

@@ -90,6 +90,7 @@ class HaService {
 
   // On the I/O thread.
   void turn();
+  std::int64_t busy_poll_us() const;
   void tick(double seconds);
   void on_fault(const char* what);
   void act(const net::Todo& todo);

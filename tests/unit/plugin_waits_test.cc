@@ -2,6 +2,10 @@
 // Waits through the whole plugin: HATest's intent, with slaves that the test plays.
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+#include <string>
+
 #include "tests/unit/instance.h"
 #include "tests/unit/memory_host.h"
 #include "tests/unit/peer.h"
@@ -144,6 +148,30 @@ TEST_F(Waits, BeyondTheMostPendingIsAgain) {
   ASSERT_TRUE(waits_.wait_for(1));
   EXPECT_TRUE(
       Instance::eventually([&] { return waits_.wait(*master_, 104, 2, kLongMs) == HA_OK; }));
+}
+
+// What /proc says of this process' I/O thread: 'R' runs, 'S' sleeps.
+char io_thread_state() {
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::ifstream file(task.path() / "stat");
+    std::string number;
+    std::string name;
+    char state = 0;
+    if (file >> number >> name >> state && name == "(ha-io)") return state;
+  }
+  return 0;
+}
+
+// It polls for as long as there may be between two ticks, so while it does it never sleeps.
+TEST_F(Waits, BesideManyWaitsTheIoThreadDoesNotPoll) {
+  start({{"busy_poll_us", "1000000"}, {"busy_poll_max_waits", "1"}});
+  Peer slave = join();
+  ASSERT_EQ(waits_.wait(*master_, 100, 2, kLongMs), HA_OK);
+  EXPECT_TRUE(Instance::eventually([] { return io_thread_state() == 'R'; }));
+  ASSERT_EQ(waits_.wait(*master_, 200, 2, kLongMs), HA_OK);
+  EXPECT_TRUE(Instance::eventually([] { return io_thread_state() == 'S'; }));
+  ASSERT_TRUE(slave.report(append(100)));
+  EXPECT_TRUE(Instance::eventually([] { return io_thread_state() == 'R'; }));
 }
 
 TEST_F(Waits, LevelsEndIndependentlyAndInOffsetOrder) {

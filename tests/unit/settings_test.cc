@@ -85,6 +85,7 @@ TEST(Settings, NumbersHaveBounds) {
       {"min_in_sync_replicas", 1, 4097},
       {"max_gap_not_in_sync_bytes", 1, INT64_MAX},
       {"max_pending_waits", 1, 16'777'216},
+      {"busy_poll_max_waits", 0, 16'777'216},
       {"connect_timeout_ms", 10, 3'600'000},
       {"reconnect_max_ms", 50, 3'600'000},
       {"max_transfer_bytes_per_s", 0, INT64_MAX / 16},

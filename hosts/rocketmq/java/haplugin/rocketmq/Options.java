@@ -76,6 +76,8 @@ final class Options {
     // RocketMQ 5 waits for a copy until the time is over.
     plugin.put("missing_copies", "block");
     plugin.put("max_pending_waits", Integer.toString(Completions.SLOTS));
+    // With this many under way, the threads that go on with them need the CPU more.
+    plugin.put("busy_poll_max_waits", "16");
     plugin.put("in_sync_replicas", Integer.toString(store.getInSyncReplicas()));
     plugin.put("min_in_sync_replicas", Integer.toString(store.getMinInSyncReplicas()));
     plugin.put("auto_in_sync_replicas", Boolean.toString(store.isEnableAutoInSyncReplicas()));
