@@ -12,8 +12,15 @@ WARM_UP_S = .5  # of common/clients.c
 
 
 def cpu_s(process):
-    fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Of the threads that it has now, in seconds. /proc/PID/stat counts those that have ended too, but
+    in ticks of 10 ms."""
+    used = 0
+    for thread in pathlib.Path(f"/proc/{process.pid}/task").iterdir():
+        try:
+            used += int((thread / "schedstat").read_text().split()[0])
+        except (FileNotFoundError, ProcessLookupError):
+            pass  # it has ended since
+    return used / 1e9
 
 
 def pin(process, cpus):

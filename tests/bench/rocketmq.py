@@ -19,7 +19,7 @@ import socket
 import subprocess
 import time
 
-from client_load import ANYWHERE, pin
+from client_load import ANYWHERE, cpu_s, pin
 from runner import ROOT, Missing, Program, launch
 
 VERSION = "5.3.3"
@@ -313,9 +313,9 @@ class Idle(OneShot):
         master.wait_for_connections(1)
         master.ask("prime", seconds=60)
         time.sleep(seconds)  # until the compiler has done with the start
-        before = [node.ask("cpu")["cpu"] for node in (master, slave)]
+        before = [cpu_s(node.process) for node in (master, slave)]
         time.sleep(seconds)
-        used = [node.ask("cpu")["cpu"] - was for node, was in zip((master, slave), before)]
+        used = [cpu_s(node.process) - was for node, was in zip((master, slave), before)]
         return {"master_ms_per_s": used[0] * 1e3 / seconds, "slave_ms_per_s": used[1] * 1e3 / seconds}
 
 

@@ -31,7 +31,7 @@ def catch_up_in_rocketmq(mib):
 
 def idle_in_rocketmq():
     def contenders(s):
-        seconds = s.pick(5, 2)
+        seconds = s.pick(15, 2)
         return [("RocketMQ", "", rocketmq.Idle(s, seconds)),
                 ("ours", "", rocketmq.Idle(s, seconds, plugin=True))]
     return Row("idle pair in RocketMQ's store", contenders, [
