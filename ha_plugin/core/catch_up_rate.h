@@ -37,8 +37,10 @@ class CatchUpRate {
     ++by_length_[slot(took)];
   }
 
-  // Bytes per second for a replica that catches up now; 0 = no limit.
-  std::int64_t at(Time now) {
+  // Bytes per second for a replica that catches up now; 0 = no limit. waiting: there are waits for
+  // other replicas that have not ended.
+  std::int64_t at(Time now, bool waiting = false) {
+    waiting_ = waiting;
     end_window_if_due(now);
     asked_ = true;
     return rate_;
@@ -77,7 +79,8 @@ class CatchUpRate {
 
   void judge() {
     if (waits_ == 0) {
-      rate_ = 0;
+      // Nobody is answered, which a catch-up may be the cause of, or nobody asks.
+      rate_ = waiting_ ? std::max(kLeast, rate_) : 0;
       return;
     }
     const Time slow = slowest_hundredth();
@@ -112,6 +115,7 @@ class CatchUpRate {
   std::uint32_t waits_ = 0;
   std::array<std::uint32_t, kSlots> by_length_{};
   bool asked_ = false;  // a replica catches up
+  bool waiting_ = false;
   Time usual_{};        // of the slowest hundredth without a catch-up; 0 = not known
   std::int64_t rate_ = 0;
 };

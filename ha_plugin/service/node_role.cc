@@ -152,7 +152,8 @@ bool NodeRole::hand_over(const RoleChange& change) {
 }
 
 // The host of a master appends nothing since it asked for another role. Slaves that keep up get
-// what is left, so that one of them can take over: this node alone would hold more.
+// what is left, so that one of them can take over: this node alone would hold more. Producers whose
+// messages they hold are told so.
 void NodeRole::send_the_rest() {
   const auto patience = std::chrono::steady_clock::now() + kStepDownPatience;
   for (bool sent = false; !sent;) {
@@ -161,10 +162,12 @@ void NodeRole::send_the_rest() {
       if (role_ != Role::kMaster) return;
       parts_.transfer.stop_degraded_answers();
       turn_();
-      sent = role_ != Role::kMaster || parts_.transfer.all_hold(parts_.bounds.read().end);
+      const Offset end = parts_.bounds.read().end;
+      const TransferService& transfer = parts_.transfer;
+      sent = role_ != Role::kMaster || (transfer.all_hold(end) && !transfer.owes_answers(end));
     });
     if (std::chrono::steady_clock::now() >= patience) return;
-    if (!sent && changes_.wait_for_another(kLookAtAcks)) return;
+    if (!sent && changes_.wait_for_stop(kLookAtAcks)) return;
   }
 }
 

@@ -107,6 +107,15 @@ bool RoleChanges::wait_for_another(std::chrono::milliseconds timeout) {
   return true;
 }
 
+bool RoleChanges::wait_for_stop(std::chrono::milliseconds timeout) {
+  const auto at = std::chrono::steady_clock::now() + timeout;
+  Lock lock(mutex_);
+  while (!stop_) {
+    if (!wake_.wait_until(lock, at)) break;
+  }
+  return stop_;
+}
+
 bool RoleChanges::busy() const {
   const Lock lock(mutex_);
   return changing_ || !changes_.empty();

@@ -46,6 +46,8 @@ class RoleChanges {
   void do_soon(Chore chore);
   // Returns true if another change came or the thread is to stop, false if the time is up.
   bool wait_for_another(std::chrono::milliseconds timeout);
+  // Returns true if the thread is to stop, false if the time is up.
+  bool wait_for_stop(std::chrono::milliseconds timeout);
 
   // A change waits or is under way.
   bool busy() const;

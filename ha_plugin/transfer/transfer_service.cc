@@ -22,7 +22,7 @@ namespace {
 // Waits of a level that end in one turn, some 0.4 ms of it.
 constexpr std::size_t kMostEnded = 1024;
 
-// A producer that waits longer may need the replica that catches up.
+// A wait that is older, and wants more copies than keep up, may need the replica that catches up.
 constexpr auto kLongWait = std::chrono::seconds(1);
 
 }  // namespace
@@ -205,9 +205,26 @@ bool TransferService::is_at_tail(const core::Wait& wait) const {
 }
 
 std::int64_t TransferService::catch_up_rate(core::Time now) {
-  const std::int64_t rate = catch_up_rate_.at(now);
-  const core::Time oldest = queue_.oldest_started();
-  return oldest != core::kNever && now - oldest > kLongWait ? 0 : rate;
+  const std::int32_t keep_up = copies_.in_sync_acks().replicas() + 1;
+  bool others_are_waited_for = false;
+  bool needed = false;
+  for (const core::Level level : queue_.levels()) {
+    if (core::copies_of(level) <= keep_up) {
+      others_are_waited_for = true;
+    } else {
+      needed = needed || now - queue_.oldest_started(level) > kLongWait;
+    }
+  }
+  const std::int64_t rate = catch_up_rate_.at(now, others_are_waited_for);
+  return needed ? 0 : rate;
+}
+
+bool TransferService::owes_answers(Offset log_end) const {
+  const auto& levels = queue_.levels();
+  return std::any_of(levels.begin(), levels.end(), [&](core::Level level) {
+    const core::Level copies = core::copies_of(level);
+    return queue_.lowest_end(level) <= (copies == 1 ? log_end : reached_by(copies, log_end));
+  });
 }
 
 Offset TransferService::turn(core::Time now, Offset log_end, Offset log_durable) {

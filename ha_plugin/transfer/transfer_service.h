@@ -92,7 +92,8 @@ class TransferService {
   // REQUIRES: refuse_new was called.
   void fail_all_for_good(core::Status status);
 
-  // What a replica that catches up may be sent now: core::CatchUpRate.
+  // What a replica that catches up may be sent now: core::CatchUpRate. No limit while producers
+  // need that replica.
   std::int64_t catch_up_rate(core::Time now);
 
   // When turn() has something to do without an event.
@@ -101,6 +102,9 @@ class TransferService {
   void set_next_turn(core::Time at) { next_turn_.store(at.count(), std::memory_order_seq_cst); }
   // Every replica that keeps up holds the log.
   bool all_hold(core::Offset log_end) const { return copies_.all_hold(log_end); }
+  // A wait is pending whose bytes enough replicas hold: it ends in the next turn, or when they are
+  // durable too.
+  bool owes_answers(core::Offset log_end) const;
   std::int32_t in_sync(core::Offset log_end) const;
   bool is_in_sync(Copies::ConnectionId connection, core::Offset log_end) const;
   const core::AckGroups& tracker() const { return copies_.all(); }

@@ -425,6 +425,12 @@ void Session::write_ready() {
     const bool last = !slot.keep_alive || (loop_.draining() && slots_.size() == 1);
     append_response(ready_, *slot.response, !last, slot.head);
     closing_ = last;
+    if (last && reading_ != Reading::kEnded) {
+      // The loop drains, and the client has sent more: it is read no further.
+      unread_ = reading_ != Reading::kIdle;
+      reading_ = Reading::kEnded;
+      read_deadline_ = Clock::time_point::max();
+    }
     slots_.pop_front();
   }
   if (!ready_.empty() && writing_.empty()) send();

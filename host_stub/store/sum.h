@@ -19,7 +19,7 @@ struct Summed {
 Summed summed(std::string_view bytes);
 
 // The same as to add the bytes. From this size on they are not read again: joining two sums takes
-// as long as reading a kilobyte or two.
+// as long as reading some kilobytes (zlib 1.2.12 and later).
 inline constexpr std::size_t kJoinedBytes = 4 << 10;
 std::uint32_t add_to_sum(std::uint32_t sum, const Summed& more);
 

@@ -230,6 +230,34 @@ TEST(Roles, LeavingMasterGivesSlavesTheRestOfTheLogFirst) {
   EXPECT_TRUE(host.wait_for_role(HA_ROLE_SLAVE, 2));
 }
 
+TEST(Roles, LeavingMasterSendsTheRestAlsoWhenAnotherRoleIsAskedForBehindIt) {
+  MemoryHost host;
+  host.grow(1000);
+  Instance node(host);
+  node.start_master();
+  Peer slave = node.join(1000);
+  const std::int64_t end = host.grow(500);  // and the plugin does not hear of it
+  ASSERT_EQ(node.set_role(HA_ROLE_NONE), HA_OK);
+  ASSERT_EQ(node.set_role(HA_ROLE_SLAVE), HA_OK);
+  EXPECT_EQ(slave.follow_to(1000, end), "");
+  EXPECT_TRUE(slave.wait_closed());
+  EXPECT_TRUE(host.wait_for_role(HA_ROLE_SLAVE, 3));
+}
+
+TEST(Roles, LeavingMasterWaitsForAFlushThatAProducerWaitsFor) {
+  MemoryHost host;
+  Instance node(host);
+  node.start_master();
+  node.notify(host.grow(500));
+  WaitLog waits;
+  ASSERT_EQ(waits.wait(node, 500, 1, 600'000, HA_DURABILITY_DURABLE), HA_OK);
+  ASSERT_EQ(node.set_role(HA_ROLE_SLAVE), HA_OK);
+  host.set_durable(500);
+  node.notify_durable(500);
+  EXPECT_EQ(waits.first_status(), HA_OK);
+  EXPECT_TRUE(host.wait_for_role(HA_ROLE_SLAVE, 2));
+}
+
 TEST(Roles, LeavingMasterDoesNotWaitForASlaveThatIsSilent) {
   MemoryHost host;
   host.grow(1000);

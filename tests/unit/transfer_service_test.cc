@@ -437,10 +437,53 @@ TEST_F(TransferServiceTest, WaitsForTheNewestBytesLimitWhatCatchesUpUntilOneLack
     now_ += std::chrono::milliseconds(10);
   }
   EXPECT_GE(service_->catch_up_rate(now_), core::CatchUpRate::kLeast);
+  // The replica that keeps up is slow now.
+  ASSERT_EQ(wait(end + 100, 2), Status::kOk);
+  turn(end + 100);
+  now_ += std::chrono::milliseconds(1500);
+  EXPECT_GE(service_->catch_up_rate(now_), core::CatchUpRate::kLeast);
   ASSERT_EQ(wait(end + 100, 3), Status::kOk);
   turn(end + 100);
   now_ += std::chrono::milliseconds(1500);
   EXPECT_EQ(service_->catch_up_rate(now_), 0);
+}
+
+TEST_F(TransferServiceTest, AReplicaThatProducersNeedIsNotLimited) {
+  make();
+  service_->join(1, "a", Offset(0), core::kNoOffset, false);
+  ASSERT_EQ(wait(100, 2), Status::kOk);
+  for (int i = 0; i < 4; ++i) {
+    turn(100);
+    EXPECT_EQ(service_->catch_up_rate(now_), 0);
+    now_ += std::chrono::milliseconds(400);
+  }
+}
+
+TEST_F(TransferServiceTest, OwesAnswersUntilAllThatEnoughReplicasHoldHaveEnded) {
+  constexpr std::int64_t kWaits = 3000;  // more than end in one turn
+  make();
+  service_->join(1, "a", Offset(0));
+  for (std::int64_t i = 1; i <= kWaits; ++i) ASSERT_EQ(wait(i, 2), Status::kOk);
+  turn(kWaits);
+  EXPECT_FALSE(service_->owes_answers(Offset(kWaits)));
+  service_->ack(1, Offset(kWaits));
+  turn(kWaits);
+  EXPECT_TRUE(service_->owes_answers(Offset(kWaits)));
+  turn(kWaits);
+  turn(kWaits);
+  EXPECT_FALSE(service_->owes_answers(Offset(kWaits)));
+  EXPECT_EQ(ends().size(), static_cast<std::size_t>(kWaits));
+}
+
+TEST_F(TransferServiceTest, OwesAnswersThatWaitForAFlush) {
+  make();
+  service_->join(1, "a", Offset(0), Offset(0));
+  ASSERT_EQ(wait(100, 2, kLongNs, HA_DURABILITY_DURABLE), Status::kOk);
+  turn(100);
+  EXPECT_FALSE(service_->owes_answers(Offset(100)));
+  service_->ack(1, Offset(100), Offset(0));
+  turn(100);
+  EXPECT_TRUE(service_->owes_answers(Offset(100)));
 }
 
 }  // namespace

@@ -132,6 +132,26 @@ TEST_F(CatchUpRateTest, TheLimitEndsWhenProducersStop) {
   EXPECT_EQ(rate.at(now), kNoLimit);
 }
 
+// What they wait for may share a disk or a network with the catch-up.
+TEST_F(CatchUpRateTest, TheLimitStaysWhileProducersWaitAndNobodyIsAnswered) {
+  wait(milliseconds(2));
+  for (int i = 0; i < 4; ++i) wait_beside(milliseconds(2));
+  const std::int64_t before = rate.at(now, true);
+  for (int i = 0; i < 5; ++i) {
+    now += seconds(1);
+    EXPECT_NE(rate.at(now, true), kNoLimit);
+    EXPECT_LE(rate.at(now, true), before * 9 / 8);
+  }
+  now += seconds(1);
+  EXPECT_EQ(rate.at(now, false), kNoLimit);
+}
+
+TEST_F(CatchUpRateTest, BeginsAtTheLeastRateWhenProducersWaitAlready) {
+  rate.at(now, true);
+  now += seconds(1);
+  EXPECT_EQ(rate.at(now, true), CatchUpRate::kLeast);
+}
+
 TEST_F(CatchUpRateTest, AWindowWithoutEnoughCopiesDoesNotCount) {
   wait(milliseconds(2));
   wait(seconds(60));
