@@ -50,12 +50,13 @@ RawSocket::RawSocket(RawSocket&& other) noexcept
   other.fd_ = -1;
 }
 
-void RawSocket::send(std::string_view bytes) {
+bool RawSocket::send(std::string_view bytes) {
   while (!bytes.empty()) {
     const auto n = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (n <= 0) return;
+    if (n <= 0) return false;
     bytes.remove_prefix(static_cast<std::size_t>(n));
   }
+  return true;
 }
 
 void RawSocket::shut_sending() { ::shutdown(fd_, SHUT_WR); }

@@ -18,7 +18,8 @@ class RawSocket {
   RawSocket& operator=(RawSocket&&) = delete;
 
   bool connected() const { return fd_ >= 0; }
-  void send(std::string_view bytes);  // all of them; stops when the peer resets
+  // All of them. Returns false if the peer has reset the connection.
+  bool send(std::string_view bytes);
   void shut_sending();
   void receive_little();  // a small receive buffer, so that the peer's writes stall soon
 

@@ -82,6 +82,21 @@ TEST_F(Stop, OneOfWhichNoMoreIsReadIsClosedOnceItIsAnswered) {
   EXPECT_THAT(answers, HasSubstr("Connection: close"));
 }
 
+// A reset could overtake the answer.
+TEST_F(Stop, AClientThatIsStillSendingReadsItsAnswerWithoutAReset) {
+  broker_.hold();
+  auto producer = raw();
+  const auto one = request("POST", "/v1/topics/t/messages", "0123456789");
+  producer.send(one + one.substr(0, one.size() - 5));
+  ASSERT_TRUE(broker_.await_held(1));
+  server_->drain();
+  broker_.stop(0);
+  EXPECT_THAT(producer.read_all(), HasSubstr("Connection: close"));
+  EXPECT_TRUE(producer.at_end());
+  EXPECT_TRUE(producer.send("56"));
+  EXPECT_TRUE(producer.send("789"));
+}
+
 TEST_F(Stop, ClosesWhatIsNotAnsweredInTime) {
   broker_.hold();
   auto producer = raw();
