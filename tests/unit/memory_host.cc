@@ -207,6 +207,11 @@ void MemoryHost::lie(const std::string& hook, std::int64_t stored) {
   liar_ = hook;
   liar_stores_ = stored;
 }
+std::int64_t MemoryHost::bounds_calls() const {
+  const std::lock_guard lock(mutex_);
+  return bounds_calls_;
+}
+
 void MemoryHost::answer_bounds(const ha_bounds& bounds) {
   const std::lock_guard lock(mutex_);
   told_bounds_ = bounds;

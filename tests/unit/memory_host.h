@@ -118,6 +118,7 @@ class MemoryHost {
   void fail_pin(std::int32_t status);
   void fail_read(std::int32_t status);
   void fail_bounds(std::int32_t status);
+  std::int64_t bounds_calls() const;
   void fail_truncate(std::int32_t status);
   void fail_confirm(std::int32_t status);
   // That hook answers OK from now on and does nothing, or, of append and commit, stores so many
@@ -210,6 +211,7 @@ class MemoryHost {
   std::int32_t pin_status_ = HA_OK;
   std::int32_t read_status_ = HA_OK;
   std::int32_t bounds_status_ = HA_OK;
+  std::int64_t bounds_calls_ = 0;
   std::int32_t truncate_status_ = HA_OK;
   std::int32_t confirm_status_ = HA_OK;
   std::string liar_;

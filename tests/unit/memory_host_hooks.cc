@@ -20,6 +20,7 @@ struct MemoryHost::Hooks {
   static std::int32_t bounds(void* ctx, ha_bounds* out) noexcept {
     MemoryHost& h = self(ctx);
     const std::lock_guard lock(h.mutex_);
+    ++h.bounds_calls_;
     if (h.bounds_status_ != HA_OK) return h.bounds_status_;
     if (h.told_bounds_.segment_size != 0) {
       *out = h.told_bounds_;

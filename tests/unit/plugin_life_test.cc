@@ -236,10 +236,13 @@ TEST(Roles, LeavingMasterSendsTheRestAlsoWhenAnotherRoleIsAskedForBehindIt) {
   Instance node(host);
   node.start_master();
   Peer slave = node.join(1000);
+  WaitLog waits;
   const std::int64_t end = host.grow(500);  // and the plugin does not hear of it
+  ASSERT_EQ(waits.wait(node, end, 2, 600'000), HA_OK);
   ASSERT_EQ(node.set_role(HA_ROLE_NONE), HA_OK);
   ASSERT_EQ(node.set_role(HA_ROLE_SLAVE), HA_OK);
   EXPECT_EQ(slave.follow_to(1000, end), "");
+  EXPECT_EQ(waits.first_status(), HA_OK);
   EXPECT_TRUE(slave.wait_closed());
   EXPECT_TRUE(host.wait_for_role(HA_ROLE_SLAVE, 3));
 }
@@ -251,7 +254,9 @@ TEST(Roles, LeavingMasterWaitsForAFlushThatAProducerWaitsFor) {
   node.notify(host.grow(500));
   WaitLog waits;
   ASSERT_EQ(waits.wait(node, 500, 1, 600'000, HA_DURABILITY_DURABLE), HA_OK);
+  const std::int64_t looked = host.bounds_calls();
   ASSERT_EQ(node.set_role(HA_ROLE_SLAVE), HA_OK);
+  ASSERT_TRUE(Instance::eventually([&] { return host.bounds_calls() >= looked + 8; }));
   host.set_durable(500);
   node.notify_durable(500);
   EXPECT_EQ(waits.first_status(), HA_OK);

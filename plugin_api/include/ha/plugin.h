@@ -489,8 +489,9 @@ typedef struct ha_plugin_api {
   int32_t (*wait_replicated)(ha_instance* instance, const ha_wait_request* request) HA_NOEXCEPT;
 
   /* Changes the role. OK = accepted: role_changed follows, perhaps before this returns. A
-   * master that is to be something else sends slaves that keep up the rest of the log first, for a
-   * second at most: append nothing more before you call. Taking the role closes every connection
+   * master that is to be something else first sends slaves that keep up the rest of the log and
+   * ends what waits for that or for a flush of it, for a second at most: append nothing more before
+   * you call. Taking the role closes every connection
    * and first cuts the log to its last whole record. [control] */
   int32_t (*set_role)(ha_instance* instance, const ha_role_change* change,
                       ha_error* error) HA_NOEXCEPT;
