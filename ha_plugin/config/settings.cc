@@ -364,8 +364,10 @@ const Spec kSpecs[] = {
      "than the looking. 0 = never.",
      HA_NUMBER(busy_poll_us, 0, 1'000'000)},
     {"busy_poll_max_waits", "waits", "0 to 16777216", true,
-     "With more waits than this pending when it last looked, the I/O thread sleeps as soon as it has "
-     "nothing to do (see busy_poll_us). For hosts whose own threads need the CPU to go on with waits "
+     "With more waits than this pending when it last looked, the I/O thread sleeps as soon as it "
+     "has "
+     "nothing to do (see busy_poll_us). For hosts whose own threads need the CPU to go on with "
+     "waits "
      "that have ended. 0 = it never matters how many wait.",
      HA_NUMBER(busy_poll_max_waits, 0, 16'777'216)},
     {"metrics_listen", "address",

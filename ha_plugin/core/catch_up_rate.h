@@ -116,7 +116,7 @@ class CatchUpRate {
   std::array<std::uint32_t, kSlots> by_length_{};
   bool asked_ = false;  // a replica catches up
   bool waiting_ = false;
-  Time usual_{};        // of the slowest hundredth without a catch-up; 0 = not known
+  Time usual_{};  // of the slowest hundredth without a catch-up; 0 = not known
   std::int64_t rate_ = 0;
 };
 
