@@ -365,10 +365,8 @@ const Spec kSpecs[] = {
      HA_NUMBER(busy_poll_us, 0, 1'000'000)},
     {"busy_poll_max_waits", "waits", "0 to 16777216", true,
      "With more waits than this pending when it last looked, the I/O thread sleeps as soon as it "
-     "has "
-     "nothing to do (see busy_poll_us). For hosts whose own threads need the CPU to go on with "
-     "waits "
-     "that have ended. 0 = it never matters how many wait.",
+     "has nothing to do (see busy_poll_us). For hosts whose own threads need the CPU to go on with "
+     "waits that have ended. 0 = it never matters how many wait.",
      HA_NUMBER(busy_poll_max_waits, 0, 16'777'216)},
     {"metrics_listen", "address",
      "IP address and port; port 0 = the system picks; empty = not served", false,

@@ -491,8 +491,8 @@ typedef struct ha_plugin_api {
   /* Changes the role. OK = accepted: role_changed follows, perhaps before this returns. A
    * master that is to be something else first sends slaves that keep up the rest of the log and
    * ends what waits for that or for a flush of it, for a second at most: append nothing more before
-   * you call. Taking the role closes every connection
-   * and first cuts the log to its last whole record. [control] */
+   * you call. Taking the role closes every connection and first cuts the log to its last whole
+   * record. [control] */
   int32_t (*set_role)(ha_instance* instance, const ha_role_change* change,
                       ha_error* error) HA_NOEXCEPT;
 
