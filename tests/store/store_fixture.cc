@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <thread>
 
 namespace stub::store {
@@ -86,13 +87,25 @@ std::string sample_log(int messages, std::size_t body_bytes, std::int64_t segmen
 }
 
 void copy_store(const std::string& from, const std::string& to) {
-  for (const auto& entry : fs::recursive_directory_iterator(from)) {
-    const fs::path target = fs::path(to) / entry.path().lexically_relative(from);
-    std::error_code code;
-    if (entry.is_directory(code))
-      fs::create_directories(target);
-    else  // a segment that is being prepared may change its name meanwhile
-      fs::copy_file(entry.path(), target, fs::copy_options::overwrite_existing, code);
+  const auto files = [&] {
+    std::set<std::string> names;
+    for (const auto& entry : fs::directory_iterator(from + "/commitlog"))
+      names.insert(entry.path().filename());
+    return names;
+  };
+  // Again if a segment came or went meanwhile: no kill leaves a commit mark and segments of
+  // different times.
+  for (auto before = files();; before = files()) {
+    for (const auto& entry : fs::recursive_directory_iterator(from)) {
+      const fs::path target = fs::path(to) / entry.path().lexically_relative(from);
+      std::error_code code;
+      if (entry.is_directory(code))
+        fs::create_directories(target);
+      else
+        fs::copy_file(entry.path(), target, fs::copy_options::overwrite_existing, code);
+    }
+    if (files() == before) return;
+    for (const auto& entry : fs::directory_iterator(to)) fs::remove_all(entry.path());
   }
 }
 
