@@ -4,9 +4,9 @@
 // A catch-up takes CPU, disk and network from live traffic, on both sides. The master cannot
 // measure that, but it sees how long producers wait for their copies. The rate rises while those
 // waits are as usual. It is halved when the slowest 1 % of them take over 1.5 times as long as they
-// do without a catch-up. There is no limit while no producer waits. The master does not see what a
-// catch-up costs the host before a wait begins. The caller leaves out waits that the replica that
-// catches up has ended.
+// do without a catch-up. While no producer waits there is no limit. What the host loses before
+// a wait begins is not measured. The caller leaves out waits that the replica that catches up has
+// ended.
 //
 // Waits are judged in windows of 100 ms. A window with fewer than kEnough waits goes on until it
 // has them, for a second at most.
@@ -37,8 +37,8 @@ class CatchUpRate {
     ++by_length_[slot(took)];
   }
 
-  // Bytes per second for a replica that catches up now; 0 = no limit. waiting: there are waits for
-  // other replicas that have not ended.
+  // Bytes per second for a replica that catches up now; 0 = no limit. waiting: a producer waits for
+  // other replicas.
   std::int64_t at(Time now, bool waiting = false) {
     waiting_ = waiting;
     end_window_if_due(now);
@@ -79,7 +79,7 @@ class CatchUpRate {
 
   void judge() {
     if (waits_ == 0) {
-      // Nobody is answered, which a catch-up may be the cause of, or nobody asks.
+      // Without a producer there is no limit. One that gets no answer may suffer from the catch-up.
       rate_ = waiting_ ? std::max(kLeast, rate_) : 0;
       return;
     }

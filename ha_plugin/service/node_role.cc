@@ -152,8 +152,8 @@ bool NodeRole::hand_over(const RoleChange& change) {
 }
 
 // The host of a master appends nothing since it asked for another role. Slaves that keep up get
-// what is left, so that one of them can take over: this node alone would hold more. Waits that can
-// end by what they hold do.
+// what is left, so that one of them can take over: this node alone would hold more. Waits for
+// what they hold end with OK.
 void NodeRole::send_the_rest() {
   const auto patience = std::chrono::steady_clock::now() + kStepDownPatience;
   for (bool sent = false; !sent;) {

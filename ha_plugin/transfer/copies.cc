@@ -71,8 +71,8 @@ void Copies::set_local_durable(Offset durable, Offset epoch_start) {
 Offset Copies::reached_by(core::Level level, const core::AckPolicy& policy, Offset end) const {
   const core::Level copies = core::copies_of(level);
   if (!core::is_durable(level)) {
-    return copies == core::kAllInSync ? core::held_by_in_sync(policy, view(), end)
-                                      : all_.held_by(copies);
+    if (copies == core::kAllInSync) return core::held_by_in_sync(policy, view(), end);
+    return copies == 1 ? end : all_.held_by(copies);
   }
   // The tracker adds a copy for the master, whose own is in here already.
   if (copies != core::kAllInSync) return durable_.held_by(copies + 1);

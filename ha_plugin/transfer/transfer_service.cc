@@ -222,8 +222,7 @@ std::int64_t TransferService::catch_up_rate(core::Time now) {
 bool TransferService::owes_answers(Offset log_end) const {
   const auto& levels = queue_.levels();
   return std::any_of(levels.begin(), levels.end(), [&](core::Level level) {
-    const core::Level copies = core::copies_of(level);
-    return queue_.lowest_end(level) <= (copies == 1 ? log_end : reached_by(copies, log_end));
+    return queue_.lowest_end(level) <= reached_by(core::copies_of(level), log_end);
   });
 }
 
@@ -289,8 +288,7 @@ DefaultAcks TransferService::default_acks(Offset log_end) const {
   acks.all_in_sync = core::all_in_sync_copies(policy(), acks.in_sync);
   const std::int32_t copies = core::default_copies(policy(), copies_.view(), log_end);
   acks.level = published_.durable_by_default() ? core::durable_level(copies) : copies;
-  // Nobody waits at level 1: that copy is the master's own.
-  acks.reached = acks.level <= 1 ? log_end : reached_by(acks.level, log_end);
+  acks.reached = reached_by(acks.level, log_end);
   return acks;
 }
 

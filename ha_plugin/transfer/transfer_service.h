@@ -63,9 +63,9 @@ class TransferService {
   void set_degrade_after(core::Time after) { degraded_.set_after(after); }
   // Any thread: see DegradedAnswers.
   void set_degrade_until(core::Time until) { degraded_.set_until(until); }
-  // epoch: the master's, and where it begins in the log; 0 where epochs are not kept.
   // This node is about to leave master: from now on no wait is answered below policy.
   void stop_degraded_answers() { degraded_.stop(); }
+  // epoch: the master's, and where it begins in the log; 0 where epochs are not kept.
   void set_master(bool master, std::int64_t epoch = 0, core::Offset epoch_start = core::Offset(0));
   // durable: as far as the replica says that its copy survives a loss of power; kNoOffset when its
   // wire cannot say that. connections are numbered from 1.

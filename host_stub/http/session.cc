@@ -305,11 +305,15 @@ void Session::on_read_error(ErrorCode error) {
   }
   // The client closed, or the network did. What waits is still answered: the client may have closed
   // its sending side only. A long poll has nothing to wait for any more.
-  reading_ = Reading::kEnded;
-  read_deadline_ = Clock::time_point::max();
+  end_reading();
   if (error != http::error::end_of_stream) return close();
   if (poll_) finish_poll(poll_->slot);
   finish_if_done();
+}
+
+void Session::end_reading() {
+  reading_ = Reading::kEnded;
+  read_deadline_ = Clock::time_point::max();
 }
 
 Session::Slot& Session::push_slot() {
@@ -319,8 +323,7 @@ Session::Slot& Session::push_slot() {
 }
 
 void Session::answer_now(Response response) {
-  reading_ = Reading::kEnded;
-  read_deadline_ = Clock::time_point::max();
+  end_reading();
   unread_ = true;
   auto& slot = push_slot();
   slot.keep_alive = false;
@@ -428,8 +431,7 @@ void Session::write_ready() {
     if (last && reading_ != Reading::kEnded) {
       // The loop drains, and the client has sent more: it is read no further.
       unread_ = reading_ != Reading::kIdle;
-      reading_ = Reading::kEnded;
-      read_deadline_ = Clock::time_point::max();
+      end_reading();
     }
     slots_.pop_front();
   }

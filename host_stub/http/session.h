@@ -90,6 +90,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void on_header();
   void read_body();
   void on_read_error(ErrorCode error);
+  void end_reading();
   // The answer to a header with a body to come whose client may not do that.
   std::optional<Response> refuse_early(std::string_view method, std::string_view target);
   std::optional<Response> refuse(const Api::Place& place, const Request& request);

@@ -99,7 +99,7 @@ TEST_F(Reading, TheClientTakesALongAnswerInFewReads) {
 // Idle after a long body, a long answer, or with a poll that waits: each keeps little.
 TEST_F(Reading, AnIdleConnectionKeepsLittleMemory) {
   constexpr std::size_t kConnections = 300;
-  constexpr std::int64_t kLittle = 4096;  // a connection that is read has that and its buffer
+  constexpr std::int64_t kLittle = 4096;  // the buffer of one that is not idle has as much
   // An entry and an answer of 16 KiB: more than the buffers' small sizes.
   call("POST", "/v1/topics/long/messages", std::string(16'000, 'x'), "text/plain");
   const auto get = request("GET", "/v1/topics/long/messages");

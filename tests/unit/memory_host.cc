@@ -207,6 +207,7 @@ void MemoryHost::lie(const std::string& hook, std::int64_t stored) {
   liar_ = hook;
   liar_stores_ = stored;
 }
+
 std::int64_t MemoryHost::bounds_calls() const {
   const std::lock_guard lock(mutex_);
   return bounds_calls_;

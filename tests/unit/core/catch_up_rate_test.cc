@@ -100,7 +100,7 @@ TEST_F(CatchUpRateTest, MeasuresWaitsAtTheLeastRateIfItKnowsNone) {
   rate.at(now);  // a replica catches up before anybody produces
   wait(milliseconds(50));
   EXPECT_EQ(rate.at(now), CatchUpRate::kLeast);
-  EXPECT_EQ(wait_beside(milliseconds(50)), CatchUpRate::kLeast);  // they always take so long
+  EXPECT_EQ(wait_beside(milliseconds(50)), CatchUpRate::kLeast);  // 50 ms is usual here
   EXPECT_GT(wait_beside(milliseconds(50)), CatchUpRate::kLeast);
   EXPECT_EQ(wait_beside(milliseconds(90)), CatchUpRate::kLeast);
 }
