@@ -6,11 +6,18 @@ usage: python_host_test.py PLUGIN EXAMPLES_DIR append|lie|exit|exit-unstopped [R
 """
 import ctypes as c
 import os
+import pathlib
+import platform
 import subprocess
 import sys
 import threading
+import time
 
 EXIT_CODE = 7  # what a host that exits in the midst of it exits with
+NOT_ENDED = 8  # of the same, if a thread of the plugin was not ended
+# pause(2), where a thread of the plugin stays that the interpreter has ended. arm64 has ppoll for it.
+PAUSE = {"x86_64": b"34", "aarch64": b"73"}[platform.machine()]
+PATIENCE_S = 30
 
 
 def node(example, plugin, host, master=None):
@@ -90,6 +97,32 @@ def lies(self, *_):
     return 0
 
 
+class Last:
+    """Deleted while the interpreter ends. It then lets both I/O threads call into the interpreter, which
+    ends them. One that called after its end would crash in CPython 3.11 (PyGILState_Ensure), and no
+    plugin can prevent that. Names of modules are gone by then, so it keeps what it needs."""
+
+    def __init__(self, plugin, instances):
+        self.plugin, self.instances = plugin, instances
+        self.now, self.patience_s = time.monotonic, PATIENCE_S
+        self.open, self.exit = open, os._exit
+        self.not_ended, self.pause = NOT_ENDED, PAUSE
+        self.threads = [f"{task}/syscall" for task in pathlib.Path("/proc/self/task").iterdir()
+                        if (task / "comm").read_text() == "ha-io\n"]
+
+    def has_ended(self, thread):
+        with self.open(thread, "rb") as file:
+            return file.read().split()[0] == self.pause
+
+    def __del__(self):
+        deadline = self.now() + self.patience_s
+        while not all(self.has_ended(thread) for thread in self.threads):
+            if self.now() > deadline:
+                self.exit(self.not_ended)
+            for instance in self.instances:
+                self.plugin.notify_appended(instance, 0)
+
+
 def exit_in_the_midst(example, path, unstopped):
     """Hooks and callbacks run on several threads, and the interpreter ends."""
     slave_host = example.Host()
@@ -99,6 +132,8 @@ def exit_in_the_midst(example, path, unstopped):
         # left to go wrong is that CPython ends every thread that calls into it from now on.
         for kept in (host, slave_host):
             c.pythonapi.Py_IncRef(c.py_object(kept))
+        sys.last = Last(plugin, (master, slave))
+        assert len(sys.last.threads) == 2
     else:
         example.stop_at_exit(plugin, slave)
         example.stop_at_exit(plugin, master)
